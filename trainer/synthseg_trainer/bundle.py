@@ -1,0 +1,135 @@
+"""A trained network in one file: weights by layer name, its settings, its labels, where it comes from.
+
+The file is a plain `.npz` without pickled objects: one array per variable, named `<layer>/<variable>`, and the
+array `metadata`, a JSON text. Reading or writing it needs no Keras.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from synthseg_generator.errors import LabelError
+from synthseg_generator.labels import SegmentationLabels
+from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT_VERSION = 1
+_METADATA = "metadata"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A trained network.
+
+    Attributes:
+        network: Shape of the network.
+        labels: What its channels mean.
+        weights: float32 arrays by `<layer>/<variable>`, as `unet_conv_downarm_0_0/kernel`.
+        info: Provenance as JSON values: `name`, `licence`, `training`, scores.
+    """
+
+    network: NetworkSettings
+    labels: SegmentationLabels
+    weights: Mapping[str, np.ndarray]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> None:
+    """Writes a bundle, whole or not at all.
+
+    Args:
+        path: The `.npz` file.
+        bundle: The network.
+        dtype: Type of the weights on disk; float16 halves the file.
+    """
+    metadata = {
+        "format": FORMAT_VERSION,
+        "network": asdict(bundle.network),
+        "labels": asdict(bundle.labels),
+        "info": dict(bundle.info),
+    }
+    arrays = {name: np.asarray(value, dtype) for name, value in bundle.weights.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **{_METADATA: np.array(json.dumps(metadata))}, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Reads a bundle; weights come back as float32.
+
+    Raises:
+        CheckpointError: The file is missing, broken, or of another format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            metadata = json.loads(str(file[_METADATA]))
+            weights = {name: file[name].astype(np.float32) for name in file.files if name != _METADATA}
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file.") from error
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is not a model bundle (.npz with weights and metadata): {error}.") from error
+    if metadata.get("format") != FORMAT_VERSION:
+        found = metadata.get("format")
+        raise CheckpointError(f"{path} has bundle format {found}, this version reads {FORMAT_VERSION}.")
+    try:
+        return Bundle(
+            network=NetworkSettings(**metadata["network"]),
+            labels=SegmentationLabels.from_json(metadata["labels"]),
+            weights=weights,
+            info=metadata["info"],
+        )
+    except (TypeError, KeyError, ValueError, LabelError) as error:
+        raise CheckpointError(f"{path}: the bundle's metadata do not fit: {error}.") from error
+
+
+def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """The model's variables as float32 arrays by `<layer>/<variable>`."""
+    return {
+        f"{layer.name}/{variable.name}": np.asarray(variable.numpy(), np.float32)
+        for layer in model.layers
+        for variable in layer.weights
+        if "seed_generator" not in variable.path
+    }
+
+
+def assign_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+    """Gives the model these weights; every variable must be there, with its shape, and nothing else.
+
+    Raises:
+        CheckpointError: A variable is missing, left over, or misshapen; the message names them.
+    """
+    variables = {f"{layer.name}/{v.name}": v for layer in model.layers for v in layer.weights}
+    problems = [f"{name} is missing" for name in variables if name not in weights]
+    problems += [f"{name} is not in the network" for name in weights if name not in variables]
+    problems += [
+        f"{name} has shape {tuple(weights[name].shape)}, expected {tuple(variable.shape)}"
+        for name, variable in variables.items()
+        if name in weights and tuple(weights[name].shape) != tuple(variable.shape)
+    ]
+    if problems:
+        more = f", and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise CheckpointError(f"the weights do not fit the network: {'; '.join(problems[:5])}{more}.")
+    for name, variable in variables.items():
+        variable.assign(weights[name])

@@ -1,0 +1,13 @@
+"""Errors of the trainer: each says what was wrong, what was expected and what was found."""
+
+
+class TrainerError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(TrainerError, ValueError):
+    """A setting is unknown, contradictory or out of its range."""
+
+
+class CheckpointError(TrainerError, OSError):
+    """A checkpoint is missing, broken, or made with other settings."""

@@ -1,0 +1,149 @@
+"""The label table that travels with a store: generation labels plus the names of the structures.
+
+Importing this module loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthseg_generator.errors import LabelError
+from synthseg_generator.labels import (
+    GENERATION_V1,
+    GENERATION_V2,
+    STRUCTURE_NAMES,
+    STRUCTURE_TOPOLOGY,
+    GenerationLabels,
+    SegmentationLabels,
+)
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """What the ids of a store mean.
+
+    Attributes:
+        labels: The labels of the maps; a voxel holds an index into `labels.values`.
+        structure_names: Name per target value, for the network's table.
+        structure_topology: Topological class per target value; values not named are not filtered.
+    """
+
+    labels: GenerationLabels
+    structure_names: Mapping[int, str] = field(default_factory=dict)
+    structure_topology: Mapping[int, int] = field(default_factory=dict)
+
+    def segmentation_labels(self) -> SegmentationLabels:
+        """The table of a network that is trained on these maps."""
+        return self.labels.segmentation_labels(self.structure_names, self.structure_topology)
+
+    @property
+    def id_dtype(self) -> np.dtype[Any]:
+        """Smallest unsigned integer type that holds every id."""
+        return np.dtype(np.uint8 if len(self.labels) <= 256 else np.uint16)
+
+    def to_attributes(self) -> dict[str, Any]:
+        """The table as attributes of a Zarr group."""
+        return {
+            "labels": json.loads(self.labels.to_json()),
+            "structure_names": {str(k): v for k, v in self.structure_names.items()},
+            "structure_topology": {str(k): v for k, v in self.structure_topology.items()},
+        }
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> LabelTable:
+        """Reads what `to_attributes` wrote.
+
+        Raises:
+            LabelError: The attributes hold no label table.
+        """
+        names = attributes.get("structure_names", {})
+        topology = attributes.get("structure_topology", {})
+        return cls(
+            labels=GenerationLabels.from_json(attributes.get("labels", {})),
+            structure_names={int(k): str(v) for k, v in names.items()},
+            structure_topology={int(k): int(v) for k, v in topology.items()},
+        )
+
+
+LABEL_TABLES = {
+    "v1": LabelTable(GENERATION_V1, STRUCTURE_NAMES, STRUCTURE_TOPOLOGY),
+    "v2": LabelTable(GENERATION_V2, STRUCTURE_NAMES, STRUCTURE_TOPOLOGY),
+}
+"""The tables of the released models by the name that the command line takes."""
+
+_FILE_KEYS = ("values", "n_neutral", "classes", "targets", "names", "topology")
+
+
+def read_label_table(choice: str | Path) -> LabelTable:
+    """The table that `--labels` names.
+
+    A file of your own anatomy (JSON or YAML) is one object:
+
+        values: [0, 2, 41]        label values of the maps: neutral, then left, then right ones
+        n_neutral: 1              how many of them have no side
+        classes: [0, 1, 1]        intensity class of each (optional: one class per label)
+        targets: [0, 2, 41]       value that the network answers for each (optional: the same)
+        names: {2: left white matter}        (optional)
+        topology: {2: 1, 41: 2}              (optional)
+
+    Args:
+        choice: `v1`, `v2`, or the path of such a file.
+
+    Raises:
+        LabelError: No such table, or the file holds something else.
+    """
+    if str(choice) in LABEL_TABLES:
+        return LABEL_TABLES[str(choice)]
+    path = Path(choice)
+    if not path.is_file():
+        raise LabelError(
+            f"no label table {choice}: give {', '.join(LABEL_TABLES)} or a JSON or YAML file."
+        )
+    content = _parse(path)
+    unknown = sorted(set(content) - set(_FILE_KEYS), key=str)
+    missing = [key for key in ("values", "n_neutral") if key not in content]
+    if unknown or missing:
+        raise LabelError(
+            f"{path}: unknown keys {unknown}, missing keys {missing}; "
+            f"a label table has {', '.join(_FILE_KEYS)}."
+        )
+    try:
+        return _from_columns(content)
+    except (LabelError, TypeError, ValueError, AttributeError) as error:
+        raise LabelError(f"{path}: {error}") from error
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    import yaml  # every JSON file is YAML too
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise LabelError(f"{path} is no readable JSON or YAML: {reason}") from error
+    if not isinstance(content, dict):
+        raise LabelError(f"{path} holds no object with the keys {', '.join(_FILE_KEYS)}.")
+    return content
+
+
+def _from_columns(content: Mapping[str, Any]) -> LabelTable:
+    values = tuple(int(value) for value in content["values"])
+    classes = content.get("classes", range(len(values)))
+    table = LabelTable(
+        labels=GenerationLabels(
+            values=values,
+            n_neutral=int(content["n_neutral"]),
+            classes=tuple(int(value) for value in classes),
+            targets=tuple(int(value) for value in content.get("targets", values)),
+        ),
+        structure_names={int(k): str(v) for k, v in (content.get("names") or {}).items()},
+        structure_topology={int(k): int(v) for k, v in (content.get("topology") or {}).items()},
+    )
+    table.segmentation_labels()  # contradictions between the targets show here, not in training
+    return table

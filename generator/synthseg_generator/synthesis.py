@@ -1,0 +1,111 @@
+"""A label map and one row of parameters to an image and its target: SynthSeg's generative model.
+
+Deterministic: all that is random comes in as an argument. Arithmetic runs on any Keras backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.intensity import apply_bias_field, apply_clip, apply_gamma, apply_mixture, apply_normalisation
+from synthseg_generator.labels import GenerationLabels, SegmentationLabels
+from synthseg_generator.resolution import apply_acquisition
+from synthseg_generator.spatial import crop_coordinates, displacement_nodes, sample_nearest
+
+Tensor = Any
+
+
+class Synthesizer:
+    """The fused generative graph for maps of one shape.
+
+    Args:
+        settings: The generative model.
+        labels: Table of the label maps.
+        map_shape: Voxels of the label maps; a graph is built for one shape.
+        voxel_size_mm: Voxel size of the label maps.
+
+    References:
+        Billot et al. 2023, doi:10.1016/j.media.2023.102789.
+    """
+
+    def __init__(
+        self,
+        settings: GeneratorSettings,
+        labels: GenerationLabels,
+        map_shape: Sequence[int],
+        voxel_size_mm: float = 1.0,
+    ) -> None:
+        self.settings = settings
+        self.map_shape = tuple(int(side) for side in map_shape)
+        self.voxel_size_mm = voxel_size_mm
+        channels = sorted({0, *labels.targets})
+        self._flipped = np.array(labels.flip_indices, np.int32)
+        self._channel_of_label = np.array([channels.index(target) for target in labels.targets], np.int32)
+
+    def __call__(
+        self, labels: Tensor, parameters: Mapping[str, Tensor], noise: Tensor, box_start: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Makes one image.
+
+        Args:
+            labels: Integers `[x, y, z]`, indices into the label table: the whole map, or the box that is needed.
+            parameters: `SampleParameters.to_row()`.
+            noise: float32 `[x, y, z, channel]` in the crop's shape, standard normal.
+            box_start: int32 `[3]`, first voxel of the box in the map; `None` for the whole map.
+
+        Returns:
+            Image float32 `[x, y, z, channel]` in [0, 1], and target int32 `[x, y, z]`: channels of the network.
+        """
+        cropped = self.deform(labels, parameters, box_start)
+        return self.paint(cropped, parameters, noise), self.target(cropped)
+
+    def deform(self, labels: Tensor, parameters: Mapping[str, Tensor], box_start: Tensor | None = None) -> Tensor:
+        """Warps, crops and flips: int32 `[x, y, z]`, indices into the label table."""
+        elastic = self.settings.elastic
+        displacement = displacement_nodes(
+            parameters["velocity"], self.map_shape, elastic.integration_step, elastic.squarings
+        )
+        coordinates = crop_coordinates(
+            displacement,
+            parameters["matrix"],
+            self.map_shape,
+            self.settings.crop.shape,
+            parameters["crop_start"],
+            parameters["flip"],
+        )
+        cropped = ops.cast(sample_nearest(labels, coordinates, self.map_shape, box_start), "int32")
+        n_labels = len(self._flipped)
+        names = ops.where(parameters["flip"], ops.convert_to_tensor(self._flipped), ops.arange(n_labels, dtype="int32"))
+        return ops.take(names, cropped, axis=0)
+
+    def paint(self, cropped: Tensor, parameters: Mapping[str, Tensor], noise: Tensor) -> Tensor:
+        """Gives warped labels an appearance: float32 `[x, y, z, channel]` in [0, 1]."""
+        settings = self.settings
+        image = apply_mixture(cropped, parameters["means"], parameters["stds"], noise)
+        image = apply_bias_field(image, parameters["log_bias"])
+        image = apply_normalisation(apply_clip(image, settings.clip))
+        image = apply_gamma(image, parameters["gamma"])
+        return apply_acquisition(
+            image,
+            parameters["spacing_mm"],
+            parameters["thickness_mm"],
+            parameters["blur_factor"],
+            max_spacing_mm=max(settings.acquisition.max_isotropic_mm, settings.acquisition.max_anisotropic_mm),
+            native_mm=self.voxel_size_mm,
+        )
+
+    def target(self, cropped: Tensor) -> Tensor:
+        """What the network shall answer: int32 `[x, y, z]`, channels of `output_labels`."""
+        return ops.take(ops.convert_to_tensor(self._channel_of_label), cropped, axis=0)
+
+
+def output_labels(labels: GenerationLabels) -> SegmentationLabels:
+    """Table of the network's channels, with the released names and topology where the values are those of FreeSurfer."""
+    from synthseg_generator.labels import STRUCTURE_NAMES, STRUCTURE_TOPOLOGY
+
+    return labels.segmentation_labels(STRUCTURE_NAMES, STRUCTURE_TOPOLOGY)

@@ -1,0 +1,120 @@
+"""Which part may import which, and what importing a part costs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGES = {
+    "synthseg_client": REPOSITORY / "client",
+    "synthseg_generator": REPOSITORY / "generator",
+    "synthseg_trainer": REPOSITORY / "trainer",
+    "synthseg_serving": REPOSITORY / "serving",
+}
+# What each part may import of the others: a whole package, or single modules of it.
+ALLOWED = {
+    "synthseg_client": set(),
+    "synthseg_generator": set(),
+    "synthseg_trainer": {"synthseg_generator"},
+    "synthseg_serving": {
+        "synthseg_trainer",
+        "synthseg_generator.labels",
+        "synthseg_generator.errors",
+        "synthseg_client.contract",
+    },
+}
+HEAVY = ("tensorflow", "keras", "jax", "torch")
+COMMANDS = ("synthseg-client", "synthseg-generator", "synthseg-trainer", "synthseg-serving")
+LIGHT_GENERATOR_MODULES = ("errors", "labels", "config", "plan", "store", "cli")
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Every module that a file imports, also inside functions; `from a import b` gives `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, (
+                f"{path}: relative import; the layers are read from absolute ones"
+            )
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_within(module: str, owner: str) -> bool:
+    return module == owner or module.startswith(f"{owner}.")
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def heavy_after(statements: str) -> list[str]:
+    """Which heavy packages a fresh interpreter holds after these statements."""
+    report = f"import json, sys; print(json.dumps(sorted(set({HEAVY!r}) & set(sys.modules))))"
+    return json.loads(run_python(f"{statements}\n{report}").splitlines()[-1])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_point_one_way(package):
+    broken = [
+        f"{path.relative_to(REPOSITORY)} imports {module}"
+        for path in sorted((PACKAGES[package] / package).rglob("*.py"))
+        for module in imported_modules(path)
+        if any(is_within(module, other) for other in PACKAGES if other != package)
+        and not any(is_within(module, allowed) for allowed in ALLOWED[package])
+    ]
+    assert broken == []
+
+
+def test_each_folder_installs_its_own_package_alone():
+    for package, folder in PACKAGES.items():
+        installable = {path.parent.name for path in folder.glob("*/__init__.py")}
+        assert installable == {package}
+        assert (folder / package / "py.typed").is_file()
+        assert (folder / package / "errors.py").is_file()
+
+
+def test_whole_client_imports_without_tensorflow():
+    folder = PACKAGES["synthseg_client"] / "synthseg_client"
+    names = [m.name for m in pkgutil.iter_modules([str(folder)]) if m.name != "__main__"]
+    assert "cli" in names
+    assert heavy_after("\n".join(f"import synthseg_client.{name}" for name in names)) == []
+
+
+def test_generator_settings_and_store_import_without_tensorflow():
+    lines = [f"import synthseg_generator.{name}" for name in LIGHT_GENERATOR_MODULES]
+    assert heavy_after("\n".join(lines)) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_and_version_load_nothing_heavy(command):
+    module = command.replace("-", "_")
+    code = f"""
+from click.testing import CliRunner
+from {module}.cli import main
+for argument in ("--help", "--version"):
+    result = CliRunner().invoke(main, [argument], prog_name={command!r})
+    assert result.exit_code == 0, result.output
+    print(result.output)
+for name in main.commands:
+    result = CliRunner().invoke(main, [name, "--help"], prog_name={command!r})
+    assert result.exit_code == 0, result.output
+"""
+    assert heavy_after(code) == []
+
+
+def test_client_help_loads_only_what_it_prints():
+    code = "import synthseg_client.cli, sys; print('\\n'.join(sys.modules))"
+    assert {"nibabel", "scipy", "grpc"} & set(run_python(code).splitlines()) == set()

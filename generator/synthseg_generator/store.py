@@ -5,7 +5,8 @@ Layout, format version 1:
     STORE.zarr/                 group; attributes: format, format_version, labels, structure_names,
                                 structure_topology, voxel_size_mm, maps (the list of finished maps)
         <name>/                 one array per map, axes x, y, z in RAS, a single chunk, no shards;
-                                attributes: affine (voxel to RAS mm), source, sha256 of the source
+                                attributes: affine (voxel to RAS mm), voxel_size_mm, source (file
+                                name), sha256 (of that file), structures (bounding box)
 
 A voxel holds the index of its label in `GenerationLabels.values`, not the label value. Maps may
 differ in shape, never in voxel size. The list `maps` in the group is written last: an array that it
@@ -26,16 +27,14 @@ from typing import Any
 
 import numpy as np
 import zarr
-from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.labels import GenerationLabels
+from synthseg_generator.plan import MapGeometry
 
 STORE_FORMAT = "synthseg-label-store"
 STORE_FORMAT_VERSION = 1
-# Level 9 stores a 256³ map in 0.5 MB (level 1: 0.6 MB) and reads it in 10 ms, faster than level 1.
-_COMPRESSOR = ZstdCodec(level=9, checksum=True)
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,23 @@ class StoredMap:
         name: Name of its array.
         shape: Voxels along x, y, z.
         sha256: Digest of the source file.
+        structures: Bounding box of the voxels that the network shall find (target not 0): first
+            voxel, and the one after the last, along x, y, z; `None` in a map without any.
     """
 
     name: str
     shape: tuple[int, int, int]
     sha256: str
+    structures: tuple[tuple[int, int, int], tuple[int, int, int]] | None = None
+
+    @property
+    def geometry(self) -> MapGeometry:
+        """What drawing a sample needs to know of the map."""
+        if self.structures is None:
+            return MapGeometry(self.shape)
+        first, stop = self.structures
+        x, y, z = ((a + b - 1) / 2 for a, b in zip(first, stop, strict=True))
+        return MapGeometry(self.shape, (x, y, z))
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,11 @@ class LabelStore:
     def shapes(self) -> tuple[tuple[int, int, int], ...]:
         """Voxels along x, y, z of every map."""
         return tuple(stored.shape for stored in self.maps)
+
+    @property
+    def geometries(self) -> tuple[MapGeometry, ...]:
+        """What drawing a sample needs to know of every map: shape and centre of the structures."""
+        return tuple(stored.geometry for stored in self.maps)
 
     @property
     def fingerprint(self) -> str:
@@ -183,7 +199,7 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
         attributes = zarr.open_group(location, mode="r").attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
         raise StoreError(
-            f"{location} is no label store: {_first_line(error)} "
+            f"{location} is no label store: {first_line(error)} "
             "Make one with `synthseg-generator ingest LABEL_DIR STORE.zarr`."
         ) from error
     _check_format(location, attributes)
@@ -192,7 +208,7 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
             path=location,
             table=LabelTable.from_attributes(attributes),
             voxel_size_mm=_triple(attributes["voxel_size_mm"]),
-            maps=tuple(_read_entry(entry) for entry in attributes["maps"]),
+            maps=tuple(read_entry(entry) for entry in attributes["maps"]),
         )
     except (KeyError, TypeError, ValueError, LabelError) as error:
         raise StoreError(
@@ -200,57 +216,19 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
         ) from error
 
 
-def create_group(
-    path: str | os.PathLike[str], table: LabelTable, voxel_size_mm: Sequence[float]
-) -> Any:
-    """Makes the group of a store without maps; `list_maps` makes it readable.
+def open_if_present(path: str | os.PathLike[str]) -> LabelStore | None:
+    """Opens a label store, or returns `None` where no Zarr group is.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: Something else is there, or the place cannot be reached.
     """
-    attributes = {
-        "format": STORE_FORMAT,
-        "format_version": STORE_FORMAT_VERSION,
-        **table.to_attributes(),
-        "voxel_size_mm": list(voxel_size_mm),
-    }
     try:
-        return zarr.create_group(normalise(path), attributes=attributes, zarr_format=3)
+        zarr.open_group(normalise(path), mode="r")
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, ImportError) as error:
-        raise StoreError(f"{path} cannot be written: {_first_line(error)}") from error
-
-
-def write_map(group: Any, name: str, ids: np.ndarray, attributes: Mapping[str, Any]) -> None:
-    """Writes one map as one chunk; its attributes come last and mark it as finished."""
-    array = group.create_array(
-        name,
-        shape=ids.shape,
-        chunks=ids.shape,
-        dtype=ids.dtype,
-        compressors=_COMPRESSOR,
-        dimension_names=("x", "y", "z"),
-        overwrite=True,
-    )
-    array[...] = ids
-    array.attrs.update(dict(attributes))
-
-
-def finished_maps(group: Any) -> dict[str, StoredMap]:
-    """The maps of a group whose arrays are complete, listed or not."""
-    return {
-        name: StoredMap(name, _triple(array.shape), str(array.attrs["sha256"]))
-        for name, array in group.arrays()
-        if "sha256" in array.attrs
-    }
-
-
-def list_maps(group: Any, maps: Mapping[str, StoredMap]) -> None:
-    """Writes the list of maps into the group, in one atomic step: the moment the store changes."""
-    entries = [
-        {"name": name, "shape": list(maps[name].shape), "sha256": maps[name].sha256}
-        for name in sorted(maps)
-    ]
-    group.attrs.update({"maps": entries})
+        raise StoreError(f"{path} cannot be opened: {first_line(error)}") from error
+    return open_store(path)
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
@@ -276,8 +254,15 @@ def _check_format(location: str, attributes: Mapping[str, Any]) -> None:
         )
 
 
-def _read_entry(entry: Mapping[str, Any]) -> StoredMap:
-    return StoredMap(str(entry["name"]), _triple(entry["shape"]), str(entry["sha256"]))
+def read_entry(entry: Mapping[str, Any]) -> StoredMap:
+    """A map as the group lists it, or as its array describes it."""
+    box = entry["structures"]
+    return StoredMap(
+        name=str(entry["name"]),
+        shape=_triple(entry["shape"]),
+        sha256=str(entry["sha256"]),
+        structures=None if box is None else (_triple(box[0]), _triple(box[1])),
+    )
 
 
 def _triple(values: Sequence[Any]) -> tuple[Any, Any, Any]:
@@ -289,7 +274,8 @@ def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """An error of Zarr or the file system as one sentence."""
     text = str(error).strip().splitlines()
     line = text[0] if text else type(error).__name__
     return line if line.endswith(".") else f"{line}."

@@ -1,0 +1,129 @@
+"""Work on many processes with Dask, or on none: the same results in the same order.
+
+Workers run NumPy code; the functions that they are given decide what else is imported there.
+Importing this module does not import Dask.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from synthseg_generator.errors import StoreError
+
+CONNECT_TIMEOUT_S = 20
+# A task on workers that die is blamed for it after this many deaths; Dask's own limit of 3 gives up
+# too early where nodes are pre-empted.
+ALLOWED_WORKER_DEATHS = 20
+
+
+@contextmanager
+def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
+    """Connects to a Dask cluster, or starts worker processes of its own for as long as it is open.
+
+    Args:
+        workers: Worker processes to start, one thread each.
+        scheduler: Address of a running scheduler (`tcp://host:port`); then none is started.
+
+    Yields:
+        A `distributed.Client`.
+
+    Raises:
+        StoreError: The scheduler does not answer.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise StoreError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+        with client:
+            yield client
+        return
+    settings = {
+        "distributed.scheduler.allowed-failures": ALLOWED_WORKER_DEATHS,
+        "distributed.worker.daemon": True,
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def run_ordered(
+    client: Any, function: Callable[..., Any], jobs: Iterable[Sequence[Any]], window: int
+) -> Iterator[Any]:
+    """Runs jobs on a cluster and yields their results in the order of the jobs.
+
+    At most `window` jobs are submitted and not yet yielded, which bounds the memory of both sides.
+    A job whose worker dies runs again elsewhere, so `function` must give the same result twice.
+
+    Args:
+        client: A `distributed.Client`.
+        function: Called with the elements of a job.
+        jobs: Arguments of each call; read only as far as the window reaches.
+        window: Jobs in flight, at least 1.
+
+    Yields:
+        What `function` returned, job by job.
+    """
+    waiting: deque[Any] = deque()
+    remaining = iter(jobs)
+    try:
+        while True:
+            while len(waiting) < window and (job := next(remaining, None)) is not None:
+                waiting.append(client.submit(function, *job, pure=False))
+            if not waiting:
+                return
+            future = waiting[0]
+            result = future.result()
+            waiting.popleft()
+            # Let the cluster forget the result now, not when Python collects the future.
+            future.release()
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def run_all(
+    function: Callable[..., Any],
+    jobs: Sequence[Sequence[Any]],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> Iterator[Any]:
+    """Runs jobs here (one worker, no scheduler) or on a cluster; results in the order of the jobs.
+
+    Args:
+        function: Called with the elements of a job; importable by name in a worker.
+        jobs: Arguments of each call.
+        workers: Worker processes; 1 starts none.
+        scheduler: Address of a running Dask scheduler to use instead.
+
+    Yields:
+        What `function` returned, job by job.
+
+    Raises:
+        StoreError: The scheduler does not answer.
+    """
+    if scheduler is None and (workers == 1 or len(jobs) <= 1):
+        for job in jobs:
+            yield function(*job)
+        return
+    with open_cluster(min(workers, len(jobs)), scheduler) as client:
+        n_threads = max(1, sum(client.nthreads().values()))
+        yield from run_ordered(client, function, jobs, window=3 * n_threads)

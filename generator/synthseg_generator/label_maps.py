@@ -1,0 +1,198 @@
+"""Reads label maps from files (NIfTI, MGH), aligned to RAS, as indices into a label table."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.filebasedimages import ImageFileError
+from nibabel.wrapstruct import WrapStructError
+
+from synthseg_generator.errors import LabelError
+from synthseg_generator.label_table import LabelTable
+
+EXTENSIONS = (".nii.gz", ".nii", ".mgz", ".mgh")
+VOXEL_SIZE_TOLERANCE_MM = 0.01
+_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, WrapStructError)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A label map's file as its header describes it.
+
+    Attributes:
+        path: The file.
+        name: File name without extension, the map's name in the store.
+        shape: Voxels along x, y, z after alignment to RAS.
+        voxel_size_mm: Size of a voxel along x, y, z after alignment to RAS.
+        sha256: Digest of the file; empty until the file was read.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, int, int]
+    voxel_size_mm: tuple[float, float, float]
+    sha256: str = ""
+
+
+def read_headers(folder: Path) -> list[Source]:
+    """Describes the label maps of a folder, reading their headers alone.
+
+    Returns:
+        One source per label map, by name.
+
+    Raises:
+        LabelError: No label map, one that is none, two of one name, or voxel sizes that differ.
+    """
+    if not folder.is_dir():
+        raise LabelError(f"{folder} is no folder of label maps.")
+    paths = sorted(p for p in folder.iterdir() if p.name.endswith(EXTENSIONS) and p.is_file())
+    if not paths:
+        raise LabelError(f"{folder} holds no label map ({', '.join(EXTENSIONS)}).")
+    sources = sorted((_read_header(path) for path in paths), key=lambda source: source.name)
+    for one, other in itertools.pairwise(sources):
+        if one.name == other.name:
+            raise LabelError(
+                f"{one.path} and {other.path.name} would both be {one.name}: rename one."
+            )
+    first = sources[0]
+    for source in sources[1:]:
+        check_voxel_size(source, first.voxel_size_mm, first.path.name)
+    return sources
+
+
+def read_label_map(path: Path, table: LabelTable) -> tuple[np.ndarray, np.ndarray]:
+    """Reads a label map, aligned to RAS, as indices into the label table.
+
+    Args:
+        path: NIfTI or MGH file.
+        table: Labels that it may hold.
+
+    Returns:
+        uint8 (or uint16) `[x, y, z]` ids, and float64 `[4, 4]` voxel indices to RAS mm.
+
+    Raises:
+        LabelError: The file is broken, holds values that are no integers, or unknown labels.
+    """
+    try:
+        image = nib.as_closest_canonical(_load(path))
+        values = np.asanyarray(image.dataobj)
+    except _UNREADABLE as error:
+        raise LabelError(f"{path} cannot be read to its end: {_one_line(error)}") from error
+    values = values.reshape(values.shape[:3])
+    return encode(values, table, path), np.asarray(image.affine, dtype=np.float64)
+
+
+def encode(values: np.ndarray, table: LabelTable, path: Path) -> np.ndarray:
+    """Label values to indices into the label table.
+
+    Args:
+        values: `[x, y, z]`, any real type.
+        table: Labels that may occur.
+        path: Named in errors.
+
+    Returns:
+        `[x, y, z]` of the table's id type, C order.
+
+    Raises:
+        LabelError: Values that are no integers, or unknown labels.
+    """
+    if not np.issubdtype(values.dtype, np.integer):
+        values = _to_integers(values, path)
+    known = np.array(table.labels.values)
+    low, high = int(known.min()), int(known.max())
+    if low <= values.min() and values.max() <= high:
+        lookup = np.full(high - low + 1, -1, dtype=np.int32)
+        lookup[known - low] = np.arange(len(known))
+        ids = lookup[values.astype(np.int32) - low]
+        if ids.min() >= 0:
+            return np.ascontiguousarray(ids, dtype=table.id_dtype)
+    raise _unknown_labels(np.setdiff1d(values, known), path)
+
+
+def structures_box(ids: np.ndarray, table: LabelTable) -> list[list[int]] | None:
+    """Bounding box of the voxels with a target: first voxel, and the one after the last."""
+    inside = np.array(table.labels.targets, dtype=bool)[ids]
+    if not inside.any():
+        return None
+    first, stop = [], []
+    for axis in range(3):
+        along = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
+        first.append(int(along[0]))
+        stop.append(int(along[-1]) + 1)
+    return [first, stop]
+
+
+def _read_header(path: Path) -> Source:
+    try:
+        image = _load(path)
+        affine = np.asarray(image.affine, dtype=np.float64)
+        orientation = nib.orientations.io_orientation(affine)
+    except (*_UNREADABLE, np.linalg.LinAlgError) as error:
+        raise LabelError(f"{path} is no readable NIfTI or MGH file: {_one_line(error)}") from error
+    shape = image.shape
+    if len(shape) < 3 or any(side != 1 for side in shape[3:]) or 0 in shape:
+        raise LabelError(f"{path} has shape {shape}, expected one volume of three dimensions.")
+    if np.isnan(orientation).any():
+        raise LabelError(f"{path} has an affine that loses a dimension: {affine.tolist()}.")
+    axes = [int(np.flatnonzero(orientation[:, 0] == world)[0]) for world in range(3)]
+    sizes = voxel_sizes(affine)
+    x, y, z = (int(shape[axis]) for axis in axes)
+    dx, dy, dz = (round(float(sizes[axis]), 4) for axis in axes)
+    name = path.name[: -len(next(e for e in EXTENSIONS if path.name.endswith(e)))]
+    return Source(path.absolute(), name, (x, y, z), (dx, dy, dz))
+
+
+def _load(path: Path) -> Any:
+    image: Any = nib.load(path)
+    return image
+
+
+def check_voxel_size(source: Source, expected_mm: Sequence[float], reference: str) -> None:
+    """Refuses a map whose voxels have another size than those it shall lie beside.
+
+    Raises:
+        LabelError: They do.
+    """
+    if not np.allclose(source.voxel_size_mm, expected_mm, rtol=0, atol=VOXEL_SIZE_TOLERANCE_MM):
+        raise LabelError(
+            f"{source.path} has voxels of {_millimetres(source.voxel_size_mm)}, expected "
+            f"{_millimetres(expected_mm)} as in {reference}: "
+            "resample it, or make a store of its own."
+        )
+
+
+def _millimetres(sizes: Sequence[float]) -> str:
+    return " x ".join(f"{size:g}" for size in sizes) + " mm"
+
+
+def _to_integers(values: np.ndarray, path: Path) -> np.ndarray:
+    if not np.issubdtype(values.dtype, np.floating):
+        raise LabelError(f"{path} holds {values.dtype} voxels, expected integer labels.")
+    whole = np.rint(values)
+    broken = values[~(values == whole)]  # NaN too
+    if broken.size:
+        raise LabelError(
+            f"{path} is no label map: it holds values that are no integers, such as {broken[0]:g}."
+        )
+    return whole
+
+
+def _unknown_labels(values: np.ndarray, path: Path) -> LabelError:
+    listed = ", ".join(f"{value:g}" for value in values[:10].tolist())
+    more = f" and {len(values) - 10} more" if len(values) > 10 else ""
+    return LabelError(
+        f"{path} holds labels that the label table does not know: {listed}{more}. "
+        "Remove them from the map, or give a table of your own with --labels."
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

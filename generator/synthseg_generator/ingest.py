@@ -22,7 +22,7 @@ from synthseg_generator.label_maps import (
     check_voxel_size,
     read_headers,
     read_label_map,
-    structures_box,
+    structures_centre,
 )
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.store import LabelStore, is_url, normalise, open_if_present, open_store
@@ -123,7 +123,7 @@ def _convert(source: Source, place: str, table: LabelTable) -> None:
         "affine": affine.tolist(),
         "voxel_size_mm": list(source.voxel_size_mm),
         "source": source.path.name,
-        "structures": structures_box(ids, table),
+        "centre": structures_centre(ids, table),
         "sha256": source.sha256,
     }
     writing.write_map(place, source.name, ids, attributes)

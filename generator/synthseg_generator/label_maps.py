@@ -117,17 +117,16 @@ def encode(values: np.ndarray, table: LabelTable, path: Path) -> np.ndarray:
     raise _unknown_labels(np.setdiff1d(values, known), path)
 
 
-def structures_box(ids: np.ndarray, table: LabelTable) -> list[list[int]] | None:
-    """Bounding box of the voxels with a target: first voxel, and the one after the last."""
+def structures_centre(ids: np.ndarray, table: LabelTable) -> list[float] | None:
+    """Centre of mass, in voxels, of what the network shall find; `None` where nothing of it is.
+
+    A bounding box would not do: the brain-stem of some maps runs down to the edge of the volume.
+    """
     inside = np.array(table.labels.targets, dtype=bool)[ids]
     if not inside.any():
         return None
-    first, stop = [], []
-    for axis in range(3):
-        along = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
-        first.append(int(along[0]))
-        stop.append(int(along[-1]) + 1)
-    return [first, stop]
+    counts = [inside.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+    return [float(np.average(np.arange(len(count)), weights=count)) for count in counts]
 
 
 def _read_header(path: Path) -> Source:

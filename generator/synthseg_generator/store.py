@@ -6,7 +6,7 @@ Layout, format version 1:
                                 structure_topology, voxel_size_mm, maps (the list of finished maps)
         <name>/                 one array per map, axes x, y, z in RAS, a single chunk, no shards;
                                 attributes: affine (voxel to RAS mm), voxel_size_mm, source (file
-                                name), sha256 (of that file), structures (bounding box)
+                                name), sha256 (of that file), centre (of the structures, voxels)
 
 A voxel holds the index of its label in `GenerationLabels.values`, not the label value. Maps may
 differ in shape, never in voxel size. The list `maps` in the group is written last: an array that it
@@ -45,23 +45,19 @@ class StoredMap:
         name: Name of its array.
         shape: Voxels along x, y, z.
         sha256: Digest of the source file.
-        structures: Bounding box of the voxels that the network shall find (target not 0): first
-            voxel, and the one after the last, along x, y, z; `None` in a map without any.
+        centre: Centre of mass, in voxels, of what the network shall find (target not 0); `None` in
+            a map without any.
     """
 
     name: str
     shape: tuple[int, int, int]
     sha256: str
-    structures: tuple[tuple[int, int, int], tuple[int, int, int]] | None = None
+    centre: tuple[float, float, float] | None = None
 
     @property
     def geometry(self) -> MapGeometry:
         """What drawing a sample needs to know of the map."""
-        if self.structures is None:
-            return MapGeometry(self.shape)
-        first, stop = self.structures
-        x, y, z = ((a + b - 1) / 2 for a, b in zip(first, stop, strict=True))
-        return MapGeometry(self.shape, (x, y, z))
+        return MapGeometry(self.shape, self.centre)
 
 
 @dataclass(frozen=True)
@@ -256,12 +252,12 @@ def _check_format(location: str, attributes: Mapping[str, Any]) -> None:
 
 def read_entry(entry: Mapping[str, Any]) -> StoredMap:
     """A map as the group lists it, or as its array describes it."""
-    box = entry["structures"]
+    centre = entry["centre"]
     return StoredMap(
         name=str(entry["name"]),
         shape=_triple(entry["shape"]),
         sha256=str(entry["sha256"]),
-        structures=None if box is None else (_triple(box[0]), _triple(box[1])),
+        centre=None if centre is None else _triple(centre),
     )
 
 

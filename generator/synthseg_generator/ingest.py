@@ -17,6 +17,7 @@ from pathlib import Path
 from synthseg_generator import store_writing as writing
 from synthseg_generator.cluster import run_all
 from synthseg_generator.errors import GeneratorError, LabelError, StoreError
+from synthseg_generator.files import sync_tree
 from synthseg_generator.label_maps import (
     Source,
     check_voxel_size,
@@ -149,7 +150,7 @@ def _writable_place(
     try:
         _prepare_staging(staging, table, voxel_size_mm)
         yield str(staging)
-        _sync_tree(staging)
+        sync_tree(staging)
         staging.rename(final)
     except GeneratorError:
         shutil.rmtree(staging, ignore_errors=True)
@@ -184,14 +185,3 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise LabelError(f"{path} cannot be read: {error}") from error
-
-
-def _sync_tree(root: Path) -> None:
-    """Makes sure that everything below a folder is on disk before the folder gets its name."""
-    for folder, _, files in os.walk(root):
-        for path in (Path(folder), *(Path(folder) / name for name in files)):
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)

@@ -20,7 +20,7 @@ from synthseg_generator.label_table import LabelTable
 
 EXTENSIONS = (".nii.gz", ".nii", ".mgz", ".mgh")
 VOXEL_SIZE_TOLERANCE_MM = 0.01
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, WrapStructError)
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, WrapStructError)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read_label_map(path: Path, table: LabelTable) -> tuple[np.ndarray, np.ndarra
     try:
         image = nib.as_closest_canonical(_load(path))
         values = np.asanyarray(image.dataobj)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise LabelError(f"{path} cannot be read to its end: {_one_line(error)}") from error
     values = values.reshape(values.shape[:3])
     return encode(values, table, path), np.asarray(image.affine, dtype=np.float64)
@@ -134,7 +134,7 @@ def _read_header(path: Path) -> Source:
         image = _load(path)
         affine = np.asarray(image.affine, dtype=np.float64)
         orientation = nib.orientations.io_orientation(affine)
-    except (*_UNREADABLE, np.linalg.LinAlgError) as error:
+    except (*UNREADABLE, np.linalg.LinAlgError) as error:
         raise LabelError(f"{path} is no readable NIfTI or MGH file: {_one_line(error)}") from error
     shape = image.shape
     if len(shape) < 3 or any(side != 1 for side in shape[3:]) or 0 in shape:

@@ -1,0 +1,70 @@
+"""Files written whole or not at all: a temporary file beside the place, fsync, rename."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from synthseg_generator.errors import StoreError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path, with the same extension, that becomes `path` when the block ends well.
+
+    Parent folders are made. When the block fails nothing stays behind.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial{suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Writes one array in NumPy's format.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    with whole(path) as temporary:
+        np.save(temporary, array)
+
+
+def sync_tree(root: Path) -> None:
+    """Makes sure that everything below a folder is on disk, before the folder gets its name."""
+    for folder, _, names in os.walk(root):
+        for path in (Path(folder), *(Path(folder) / name for name in names)):
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+"""Settings of the generative model in files. Importing this module loads nothing heavy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from synthseg_generator.config import GeneratorSettings, Uniform, generator_settings
+from synthseg_generator.errors import ConfigError
+
+# A training's file holds the generator's settings as one group among others.
+_GROUP = "generator"
+
+
+def read_settings(path: Path | None) -> GeneratorSettings:
+    """Settings from a YAML or JSON file; those of the released model without one.
+
+    The file holds the groups of `GeneratorSettings`, or, as a training's file does, one group
+    `generator` with them in it.
+
+    Raises:
+        ConfigError: The file is unreadable, or a setting unknown or unfit.
+    """
+    if path is None:
+        return GeneratorSettings()
+    content = read_yaml(path)
+    group = content.get(_GROUP, content)
+    try:
+        return generator_settings(group)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The object that a YAML or JSON file holds.
+
+    Raises:
+        ConfigError: The file is missing, broken, or holds something else.
+    """
+    import yaml  # every JSON file is YAML too
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path} is no readable YAML or JSON file: {reason}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no settings, expected groups such as `crop:`.")
+    return content
+
+
+def settings_to_mapping(settings: GeneratorSettings) -> dict[str, Any]:
+    """Settings as the nested mapping that `generator_settings` reads and JSON holds."""
+    mapping: dict[str, Any] = _plain(settings)
+    return mapping
+
+
+def settings_digest(settings: GeneratorSettings) -> str:
+    """Names settings by their content; equal settings have equal digests."""
+    text = json.dumps(settings_to_mapping(settings), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Uniform):
+        return [value.low, value.high]
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    return value

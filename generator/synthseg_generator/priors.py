@@ -25,6 +25,11 @@ from synthseg_generator.config import Prior
 from synthseg_generator.errors import LabelError
 from synthseg_generator.files import write_array, write_text
 from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE
+from synthseg_generator.labels import (
+    CONTRAST_SPECIFIC_CLASSES,
+    GENERATION_V2,
+    GenerationLabels,
+)
 
 # Official scaling: these percentiles of a scan become 0 and 255.
 RESCALE_PERCENTILES = (2.0, 98.0)
@@ -263,3 +268,14 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise LabelError(f"{path} is no readable NIfTI or MGH file: {reason}") from error
+
+
+def tissue_classes_of(labels: GenerationLabels) -> tuple[int, ...]:
+    """The original's contrast-specific classes, for the released label table.
+
+    Raises:
+        LabelError: The table is another.
+    """
+    if labels.values != GENERATION_V2.values:
+        raise LabelError("tissue classes are known for the released label table alone.")
+    return CONTRAST_SPECIFIC_CLASSES

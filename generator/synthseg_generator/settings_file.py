@@ -16,7 +16,7 @@ from synthseg_generator.errors import ConfigError
 _GROUP = "generator"
 
 
-def read_settings(path: Path | None) -> GeneratorSettings:
+def load_settings(path: Path | None) -> GeneratorSettings:
     """Settings from a YAML or JSON file; those of the released model without one.
 
     The file holds the groups of `GeneratorSettings`, or, as a training's file does, one group

@@ -1,0 +1,297 @@
+"""The command `synthseg-generator`: parses, calls, reports. Importing it loads nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synthseg_generator.errors import GeneratorError
+
+WRONG_USE = 2
+FOUND_PROBLEMS = 1
+
+_settings = click.option(
+    "--settings",
+    "settings_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML or JSON file with the generative model; by default that of the released network.",
+)
+_seed = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Names the samples."
+)
+_plan = click.option(
+    "--plan", "plan_path", help="Take samples from this plan; it fixes settings and seed."
+)
+_workers = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the work; 1 starts none.",
+)
+
+
+class UsageProblem(click.ClickException):
+    """An error of the user's, told in one line."""
+
+    exit_code = WRONG_USE
+
+
+class ErrorReportingGroup(click.Group):
+    """Turns the package's own errors, and missing extras, into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except GeneratorError as error:
+            raise UsageProblem(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise UsageProblem(
+                f"{error.name} is not installed: pip install 'synthseg-serving[generator]'."
+            ) from error
+
+
+@click.group(cls=ErrorReportingGroup)
+@click.version_option(package_name="synthseg-serving")
+def main() -> None:
+    """Makes synthetic brain scans of any contrast and resolution from label maps."""
+    # Read once, when TensorFlow is imported: twice as fast on many CPUs, and no start-up chatter.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@main.command()
+@click.argument("label_dir", type=click.Path(path_type=Path))
+@click.argument("store")
+@click.option(
+    "--labels",
+    "labels",
+    default="v2",
+    show_default=True,
+    help="Labels that the maps may hold: v2, v1 (SynthSeg 1.0), or a JSON or YAML file.",
+)
+@_workers
+def ingest(label_dir: Path, store: str, labels: str, workers: int) -> None:
+    """Writes the label maps (NIfTI, MGH) of LABEL_DIR into STORE, a local path or fsspec URL.
+
+    Maps are aligned to RAS and must share a voxel size. A new store appears whole or not at all;
+    run again, the command adds the maps that are new.
+    """
+    from synthseg_generator.ingest import ingest as run
+    from synthseg_generator.label_table import read_label_table
+
+    with _progress("ingest") as progress:
+        report = run(label_dir, store, read_label_table(labels), workers=workers, progress=progress)
+    click.echo(f"{store}: {len(report.written)} maps added, {len(report.kept)} were there.")
+
+
+@main.command()
+@click.argument("store")
+@click.option(
+    "--min-volume-mm3",
+    type=click.FloatRange(0),
+    default=20.0,
+    show_default=True,
+    help="Smaller structures are reported.",
+)
+@_workers
+def check(store: str, min_volume_mm3: float, workers: int) -> None:
+    """Says what is wrong with the label maps of STORE for training; exit code 1 on errors."""
+    from synthseg_generator.check import Severity
+    from synthseg_generator.check import check as run
+    from synthseg_generator.store import open_store
+
+    opened = open_store(store)
+    with _progress("check") as progress:
+        findings = run(opened, min_volume_mm3=min_volume_mm3, workers=workers, progress=progress)
+    for finding in findings:
+        click.echo(str(finding))
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    click.echo(f"{len(opened)} maps: {errors} errors, {len(findings) - errors} warnings.")
+    if errors:
+        sys.exit(FOUND_PROBLEMS)
+
+
+@main.command()
+@click.argument("store")
+@click.argument("picture", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--samples", type=click.IntRange(1, 100), default=6, show_default=True)
+@click.option("--first", type=click.IntRange(0), default=0, show_default=True)
+@_seed
+@_settings
+@_plan
+def preview(
+    store: str,
+    picture: Path,
+    samples: int,
+    first: int,
+    seed: int,
+    settings_path: Path | None,
+    plan_path: str | None,
+) -> None:
+    """Draws synthetic scans beside their labels into PICTURE; the same seed draws the same."""
+    source = _source(store, seed, settings_path, plan_path)
+    from synthseg_generator.brain_generator import BrainGenerator
+    from synthseg_generator.preview import preview as run
+
+    run(BrainGenerator.from_source(source), picture, samples, first)
+    click.echo(str(picture))
+
+
+@main.command()
+@click.argument("store")
+@click.argument("plan")
+@click.option("--samples", type=click.IntRange(1), required=True, help="How many samples.")
+@_seed
+@_settings
+@_workers
+@click.option("--scheduler", help="Address of a running Dask scheduler, tcp://host:port.")
+def plan(
+    store: str,
+    plan: str,
+    samples: int,
+    seed: int,
+    settings_path: Path | None,
+    workers: int,
+    scheduler: str | None,
+) -> None:
+    """Draws the parameters of samples of STORE into PLAN, a local path or fsspec URL.
+
+    The same bytes for any number of workers. A finished plan is never redrawn.
+    """
+    from synthseg_generator.dask_plan import write_plan
+
+    source = _source(store, seed, settings_path, None)
+    with _progress("plan") as progress:
+        drawn = write_plan(
+            source, samples, plan, workers=workers, scheduler=scheduler, progress=progress
+        )
+    versions = ", ".join(f"{name} {version}" for name, version in drawn.versions.items())
+    click.echo(f"{plan}: {drawn.n_samples} samples, drawn by {versions}.")
+
+
+@main.command()
+@click.argument("store")
+@click.argument("out_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--samples", type=click.IntRange(1), required=True, help="How many samples.")
+@_seed
+@_settings
+@_plan
+@_workers
+def generate(
+    store: str,
+    out_dir: Path,
+    samples: int,
+    seed: int,
+    settings_path: Path | None,
+    plan_path: str | None,
+    workers: int,
+) -> None:
+    """Writes synthetic scans and their labels as NIfTI files into OUT_DIR; resumable."""
+    source = _source(store, seed, settings_path, plan_path)
+    from synthseg_generator.generate import generate as run
+
+    with _progress("generate") as progress:
+        report = run(source, out_dir, samples, workers=workers, progress=progress)
+    click.echo(f"{out_dir}: {len(report.written)} samples made, {len(report.kept)} were there.")
+
+
+@main.command()
+@click.argument("scan_dir", type=click.Path(path_type=Path))
+@click.argument("label_dir", type=click.Path(path_type=Path))
+@click.argument("out_dir", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--labels",
+    "labels",
+    default="v2",
+    show_default=True,
+    help="Labels and intensity classes: v2, v1, or a JSON or YAML file.",
+)
+@click.option(
+    "--tissue-classes",
+    is_flag=True,
+    help="Both sides alike and similar tissues together, as for contrast-specific training.",
+)
+@click.option("--rescale/--no-rescale", default=True, show_default=True, help="Scale scans first.")
+@click.option(
+    "--mad",
+    type=click.Choice(["gaussian", "raw"]),
+    default="gaussian",
+    show_default=True,
+    help="Deviations times 1.4826 (as the original with SciPy 1.4), or plain (with later SciPy).",
+)
+def priors(
+    scan_dir: Path,
+    label_dir: Path,
+    out_dir: Path,
+    labels: str,
+    tissue_classes: bool,
+    rescale: bool,
+    mad: str,
+) -> None:
+    """Estimates how bright each class is in the scans of one contrast, from scans and label maps.
+
+    Files are matched in sorted order and must share their grid. OUT_DIR receives mixture.yaml for a
+    settings file, and prior_means.npy and prior_stds.npy in the original's layout.
+    """
+    from synthseg_generator.label_table import read_label_table
+    from synthseg_generator.priors import (
+        Mad,
+        PriorSettings,
+        estimate_priors,
+        find_pairs,
+        save_priors,
+        tissue_classes_of,
+    )
+
+    table = read_label_table(labels).labels
+    settings = PriorSettings(
+        values=table.values,
+        classes=tissue_classes_of(table) if tissue_classes else table.classes,
+        rescale=rescale,
+        mad=Mad[mad.upper()],
+    )
+    scans, label_maps = zip(*find_pairs(scan_dir, label_dir), strict=True)
+    for path in save_priors(estimate_priors(scans, label_maps, settings), out_dir):
+        click.echo(str(path))
+
+
+def _source(store: str, seed: int, settings_path: Path | None, plan_path: str | None) -> Any:
+    """The samples that the options name: drawn, or planned."""
+    from synthseg_generator.plan_store import open_plan
+    from synthseg_generator.samples import SampleSource
+    from synthseg_generator.settings_file import load_settings
+    from synthseg_generator.store import open_store
+
+    opened = open_store(store)
+    if plan_path is None:
+        return SampleSource(opened, load_settings(settings_path), seed)
+    given = click.get_current_context().get_parameter_source("seed")
+    if settings_path is not None or given is not click.core.ParameterSource.DEFAULT:
+        raise UsageProblem("--plan fixes settings and seed: leave --settings and --seed out.")
+    return open_plan(plan_path, opened)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal's error stream; nothing elsewhere."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, disable=None, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Synthetic scans as NIfTI files, with as many processes as wanted, resumable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from synthseg_generator.brain_generator import BrainGenerator, cubic_voxel_size_mm
+from synthseg_generator.cluster import run_all
+from synthseg_generator.errors import ConfigError, StoreError
+from synthseg_generator.files import whole, write_text
+from synthseg_generator.plan import SampleParameters
+from synthseg_generator.plan_store import Plan
+from synthseg_generator.samples import SampleSource
+from synthseg_generator.settings_file import settings_to_mapping
+
+MANIFEST = "generate.json"
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True)
+class GenerateReport:
+    """What `generate` did.
+
+    Attributes:
+        written: Numbers of the samples that were made.
+        kept: Numbers of the samples that were there already.
+    """
+
+    written: tuple[int, ...]
+    kept: tuple[int, ...]
+
+
+def generate(
+    source: SampleSource,
+    folder: Path,
+    n_samples: int,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> GenerateReport:
+    """Writes samples 0 to `n_samples - 1` as `sample-00000_image.nii.gz` and `..._labels.nii.gz`.
+
+    Samples that are there are kept, so an interrupted or shorter run goes on where it ended. A
+    manifest says what the samples are; a folder of other samples is refused.
+
+    Args:
+        source: Which samples: drawn from a seed, or planned.
+        folder: Where to write.
+        n_samples: How many samples.
+        workers: Processes that make samples, each with a TensorFlow of its own; 1 starts none.
+        progress: Called with the number of finished and of all samples.
+
+    Raises:
+        ConfigError: The settings do not fit the label maps, or there are fewer planned samples.
+        StoreError: The folder holds other samples, or cannot be written.
+    """
+    planned = getattr(source, "n_samples", None)
+    if n_samples < 1 or (planned is not None and n_samples > planned):
+        limit = "" if planned is None else f" and at most the {planned} of the plan"
+        raise ConfigError(f"generate makes at least one sample{limit}, got {n_samples}.")
+    cubic_voxel_size_mm(source.store)
+    source.parameters(0)  # what does not fit shows here, before any worker starts
+    _check_manifest(source, folder)
+    todo = [k for k in range(n_samples) if not all(p.exists() for p in sample_paths(folder, k))]
+    jobs = [(source, str(folder), k) for k in todo]
+    for done, _ in enumerate(run_all(write_sample, jobs, workers=workers), start=1):
+        if progress is not None:
+            progress(n_samples - len(todo) + done, n_samples)
+    kept = tuple(k for k in range(n_samples) if k not in set(todo))
+    return GenerateReport(tuple(todo), kept)
+
+
+def write_sample(source: SampleSource, folder: str, k: int) -> None:
+    """Makes one sample and writes its two files; runs in a worker."""
+    generator = _generator(source)
+    parameters = generator.source.parameters(k)
+    sample = generator.render(parameters)
+    affine = crop_affine(generator.source, parameters)
+    image_path, labels_path = sample_paths(Path(folder), k)
+    image = sample.image[..., 0] if sample.image.shape[3] == 1 else sample.image
+    targets = source.store.labels.targets
+    kind = np.result_type(np.min_scalar_type(min(targets)), np.min_scalar_type(max(targets)))
+    _save(sample.labels.astype(kind), affine, labels_path)
+    _save(image, affine, image_path)
+
+
+def sample_paths(folder: Path, k: int) -> tuple[Path, Path]:
+    """Files of sample `k`: image and labels."""
+    return folder / f"sample-{k:05d}_image.nii.gz", folder / f"sample-{k:05d}_labels.nii.gz"
+
+
+def crop_affine(source: SampleSource, parameters: SampleParameters) -> np.ndarray:
+    """Where the crop lies: in the place of the map that it was cut from, were that not deformed.
+
+    Returns:
+        float64 `[4, 4]`, voxel indices to RAS mm.
+    """
+    index = int(parameters.map_index)
+    affine = source.store.affine(index)
+    start = np.array(parameters.crop_start) - source.padding(source.store.shapes[index])
+    affine[:3, 3] += affine[:3, :3] @ start
+    return affine
+
+
+def describe(source: SampleSource) -> dict[str, Any]:
+    """What the samples of a source are: equal descriptions, equal samples."""
+    return {
+        "format_version": MANIFEST_VERSION,
+        "seed": source.seed,
+        "settings": settings_to_mapping(source.settings),
+        "store_fingerprint": source.store.fingerprint,
+        "plan": Path(source.path).name if isinstance(source, Plan) else None,
+    }
+
+
+_generators: dict[str, BrainGenerator] = {}
+
+
+def _generator(source: SampleSource) -> BrainGenerator:
+    """The generator of a source, built once per process: its graph takes seconds."""
+    key = json.dumps({"store": source.store.path, **describe(source)}, sort_keys=True)
+    if key not in _generators:
+        _generators.clear()
+        _generators[key] = BrainGenerator.from_source(source)
+    return _generators[key]
+
+
+def _check_manifest(source: SampleSource, folder: Path) -> None:
+    """Writes what the samples of a folder are, or refuses a folder of others.
+
+    Raises:
+        StoreError: The folder holds other samples, or cannot be written.
+    """
+    path, wanted = folder / MANIFEST, describe(source)
+    if not path.exists():
+        write_text(path, json.dumps(wanted, indent=1) + "\n")
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    if found != wanted:
+        differing = [key for key in wanted if found.get(key) != wanted[key]]
+        raise StoreError(
+            f"{folder} holds samples with another {', '.join(differing)}: give a folder of its own."
+        )
+
+
+def _save(volume: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    image: Any = nib.Nifti1Image(volume, affine)
+    image.header.set_xyzt_units("mm")
+    with whole(path) as temporary:
+        nib.save(image, temporary)

@@ -1,0 +1,25 @@
+"""Voxel noise of a sample: a pure function of the key that its parameters hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def voxel_noise(noise_seed: Any, shape: Sequence[int]) -> tf.Tensor:
+    """Standard normal noise; the same numbers for the same key, in eager, graph and jit mode.
+
+    Args:
+        noise_seed: int32 `[2]`, `SampleParameters.noise_seed`.
+        shape: Shape of the noise.
+
+    Returns:
+        float32 of that shape.
+    """
+    import tensorflow as tf
+
+    # TensorFlow's default algorithm differs between devices and under jit; Philox does not.
+    return tf.random.stateless_normal(shape, seed=noise_seed, alg="philox")

@@ -1,0 +1,182 @@
+"""The command `synthseg-serving`; TensorFlow is imported inside the commands."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from synthseg_client.contract import MODEL_NAME
+from synthseg_serving.errors import ServingError
+
+USAGE_ERROR = 2
+
+
+@click.group()
+@click.version_option(package_name="synthseg-serving")
+def main() -> None:
+    """Exports trained networks as served models, and serves them."""
+    # oneDNN makes the network two to three times faster; TensorFlow leaves it off on many CPUs.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("model_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    help="Number of the version; the next free one by default.",
+)
+@click.option(
+    "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
+)
+def export(source: Path, model_dir: Path, version: int | None, name: str) -> None:
+    """Writes a trained network to MODEL_DIR/<version>/, for TF Serving or `serve`.
+
+    SOURCE is a checkpoint folder, a run (its newest checkpoint counts) or a bundle (.npz).
+    """
+    with _reporting():
+        from synthseg_serving.sources import read_source
+
+        bundle = read_source(source)
+        from synthseg_serving.export import export_bundle
+
+        click.echo(export_bundle(bundle, model_dir, version, name))
+
+
+@main.command()
+@click.argument("model_dir", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--name", default=MODEL_NAME, show_default=True, help="Name of the model in requests."
+)
+@click.option(
+    "--model-config-file",
+    type=click.Path(path_type=Path),
+    help="Several models, as TF Serving reads them.",
+)
+@click.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    help="host:port or unix:/path; may be repeated.  [default: localhost:8500]",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Cores for one computation; all that may be used by default.",
+)
+@click.option("--cpu", is_flag=True, help="Use no GPU.")
+@click.option(
+    "--queue",
+    "waiting",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Requests that may wait.",
+)
+@click.option(
+    "--poll-seconds",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Between looks for new versions; 0 looks once.",
+)
+@click.option(
+    "--typed-fields",
+    is_flag=True,
+    help="Answer with one field per value, as TF Serving does by default; slow.",
+)
+@click.option(
+    "--allow-version-labels-for-unavailable-models",
+    "labels_for_unavailable",
+    is_flag=True,
+    help="As TF Serving's flag.",
+)
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Private key (PEM).")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM).")
+@click.option(
+    "--tls-client-ca",
+    type=click.Path(path_type=Path),
+    help="Clients must be signed by these (PEM).",
+)
+@click.option(
+    "--grace-seconds",
+    default=600.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="For accepted requests after SIGTERM.",
+)
+@click.option(
+    "--ready-file", type=click.Path(path_type=Path), help="Also write the ready line here."
+)
+@click.option(
+    "--parent-death",
+    is_flag=True,
+    help="End with the parent process, whose pipe is standard input.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more in the log.")
+def serve(
+    model_dir: Path | None,
+    name: str,
+    model_config_file: Path | None,
+    cpu: bool,
+    tls_key: Path | None,
+    tls_cert: Path | None,
+    tls_client_ca: Path | None,
+    grace_seconds: float,
+    ready_file: Path | None,
+    parent_death: bool,
+    verbose: bool,
+    **options: object,
+) -> None:
+    """Serves a model with the services of TF Serving; without MODEL_DIR, the model that ships with the package.
+
+    Prints one line of JSON when it is ready: {"address": ..., "model": ..., "versions": [...]}.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    with _reporting():
+        addresses = tuple(options.pop("addresses") or ())  # type: ignore[call-overload]
+        if parent_death:
+            from synthseg_serving.lifecycle import die_with_parent
+
+            die_with_parent([Path(a[len("unix:") :]) for a in addresses if a.startswith("unix:")])
+        if cpu:
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        if model_dir is not None and model_config_file is not None:
+            raise click.UsageError("give MODEL_DIR or --model-config-file, not both.")
+        if (tls_key is None) != (tls_cert is None) or (tls_client_ca and tls_key is None):
+            raise click.UsageError("TLS needs --tls-key and --tls-cert.")
+        tls = (tls_key, tls_cert, tls_client_ca) if tls_key and tls_cert else None
+        from synthseg_serving.run import serve_until_stopped
+
+        serve_until_stopped(
+            model_dir=model_dir,
+            name=name,
+            model_config_file=model_config_file,
+            addresses=addresses,
+            tls=tls,
+            grace_s=grace_seconds,
+            ready_file=ready_file,
+            **options,  # type: ignore[arg-type]
+        )
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """One clear line and exit code 2 for what the user can mend."""
+    try:
+        yield
+    except ServingError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(USAGE_ERROR) from error

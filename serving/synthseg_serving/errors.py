@@ -1,0 +1,35 @@
+"""Errors of serving: each says what was wrong, what was expected and what was found."""
+
+
+class ServingError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ExportError(ServingError, ValueError):
+    """A network cannot be exported, or not from here, or not to there."""
+
+
+class WeightsError(ServingError, ValueError):
+    """A weights file is missing, broken, or does not fit the network."""
+
+
+class ModelError(ServingError, OSError):
+    """A model directory or model configuration cannot be served."""
+
+
+class StartError(ServingError, OSError):
+    """The server cannot start: address, TLS files, or options."""
+
+
+class CallError(ServingError):
+    """A request is refused.
+
+    Attributes:
+        code: Name of the gRPC status code, as `NOT_FOUND`.
+        message: What the caller reads.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

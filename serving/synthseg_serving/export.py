@@ -1,0 +1,146 @@
+"""A trained network as a versioned SavedModel that TF Serving and the embedded server load."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from synthseg_client import contract
+from synthseg_serving.errors import ExportError
+from synthseg_serving.inference import Segmenter
+from synthseg_serving.warmup import write_warmup
+from synthseg_trainer.bundle import Bundle
+
+FORMAT_VERSION = 1
+"""Changes when the same bundle would be exported as another graph."""
+SAVED_MODEL = "saved_model.pb"
+
+
+def export_bundle(
+    bundle: Bundle, model_dir: Path, version: int | None = None, name: str = contract.MODEL_NAME
+) -> Path:
+    """Writes one version of a model; it appears whole or not at all.
+
+    Args:
+        bundle: The network.
+        model_dir: The model's base path.
+        version: Number of the version; the next free one by default.
+        name: Name under which the model will be served, for the warm-up requests.
+
+    Returns:
+        The folder `model_dir/<version>`.
+
+    Raises:
+        ExportError: The version exists, the folder cannot be written, or the network cannot be served.
+    """
+    number = next_version(model_dir) if version is None else version
+    if number < 1:
+        raise ExportError(f"a version must be 1 or more, got {number}.")
+    target = model_dir / str(number)
+    if target.exists():
+        raise ExportError(f"{target} exists; choose another version or remove it.")
+    temporary = _make_temporary(model_dir, number)
+    try:
+        _save(bundle, model_info(bundle, number), temporary)
+        write_warmup(temporary, name)
+        temporary.chmod(0o755)
+        # Servers take a folder up as soon as its name is a number: only a complete one gets it.
+        temporary.rename(target)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise ExportError(f"{target} cannot be written: {error}.") from error
+        raise
+    return target
+
+
+def model_info(bundle: Bundle, version: int) -> dict[str, object]:
+    """What `describe` answers as `model_info`."""
+    info = bundle.info
+    return {
+        "contract": contract.VERSION,
+        "name": info.get("name", contract.MODEL_NAME),
+        "version": version,
+        "network": asdict(bundle.network),
+        "training": info.get("training", {}),
+        "licence": info.get("licence", ""),
+        **{k: v for k, v in info.items() if k not in ("name", "training", "licence")},
+    }
+
+
+def next_version(model_dir: Path) -> int:
+    """One more than the highest version in a model's base path."""
+    if model_dir.exists() and not model_dir.is_dir():
+        raise ExportError(f"{model_dir} is not a folder.")
+    names = [path.name for path in model_dir.iterdir()] if model_dir.is_dir() else []
+    return 1 + max((int(n) for n in names if n.isascii() and n.isdigit()), default=0)
+
+
+def _make_temporary(model_dir: Path, number: int) -> Path:
+    try:
+        model_dir.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=model_dir, prefix=f".{number}.tmp-"))
+    except OSError as error:
+        raise ExportError(f"{model_dir} cannot be written: {error}.") from error
+
+
+def _save(bundle: Bundle, info: dict[str, object], folder: Path) -> None:
+    """Builds the graph and writes it.
+
+    The operations stand in the graph itself rather than in a function that the signature calls, as
+    `tf.saved_model.save` has it: only then does a server skip the work for outputs that are not asked for.
+    """
+    v1 = tf.compat.v1
+    with (
+        tf.Graph().as_default(),
+        v1.Session(config=v1.ConfigProto(device_count={"GPU": 0})) as session,
+    ):
+        segmenter = Segmenter(bundle, info)
+        inputs = {
+            contract.IMAGE: v1.placeholder(tf.float32, None, contract.IMAGE),
+            contract.MIN_SIZE: v1.placeholder(tf.int32, None, contract.MIN_SIZE),
+            contract.FLIP: v1.placeholder(tf.bool, None, contract.FLIP),
+        }
+        signatures = {
+            contract.SEGMENT_SIGNATURE: _signature(inputs, segmenter.segment(**inputs)),
+            contract.DESCRIBE_SIGNATURE: _signature({}, segmenter.describe()),
+        }
+        _complete(signatures[contract.SEGMENT_SIGNATURE])
+        session.run(v1.global_variables_initializer())
+        # The builder refuses a folder that exists.
+        builder = v1.saved_model.Builder(str(folder / "model"))
+        builder.add_meta_graph_and_variables(session, [tf.saved_model.SERVING], signatures)
+        builder.save()
+    for path in (folder / "model").iterdir():
+        path.rename(folder / path.name)
+    (folder / "model").rmdir()
+
+
+def _signature(
+    inputs: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]
+) -> meta_graph_pb2.SignatureDef:
+    outputs = {key: tf.identity(tensor, f"answer/{key}") for key, tensor in outputs.items()}
+    build = tf.compat.v1.saved_model.build_tensor_info
+    return tf.compat.v1.saved_model.build_signature_def(
+        {key: build(tensor) for key, tensor in inputs.items()},
+        {key: build(tensor) for key, tensor in outputs.items()},
+        tf.saved_model.PREDICT_METHOD_NAME,
+    )
+
+
+def _complete(signature: meta_graph_pb2.SignatureDef) -> None:
+    """Writes defaults, and the shapes that the graph leaves open in order to check them itself."""
+    defaults = {
+        contract.MIN_SIZE: tf.make_tensor_proto([contract.DEFAULT_MIN_SIZE] * 3, tf.int32),
+        contract.FLIP: tf.make_tensor_proto(True, tf.bool),
+    }
+    for name, value in defaults.items():
+        signature.defaults[name].CopyFrom(value)
+    shapes = {contract.IMAGE: [None] * 3, contract.MIN_SIZE: [3], contract.FLIP: []}
+    for name, shape in shapes.items():
+        signature.inputs[name].tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())

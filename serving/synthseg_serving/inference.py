@@ -1,0 +1,277 @@
+"""The served graph: image to labels, or to the evidence from which the client cleans up labels and volumes.
+
+The second pass goes slab by slab from the U-Net's last level to the answer, so posteriors never exist as a whole;
+the mirrored pass, which runs first, keeps its own in float16.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from synthseg_client import contract
+from synthseg_serving.errors import ExportError
+from synthseg_serving.intensity import rescale
+from synthseg_serving.unet import SLAB_VOXELS, ServedUnet, keep_inside
+from synthseg_trainer.bundle import Bundle
+
+SMOOTHING_SIGMA_VOXELS = 0.5
+LARGEST_AXIS_VOXELS = 1024
+"""Bound on the network grid, so that a mistaken `min_size` is refused rather than tried."""
+_BITS = 8
+
+
+class Segmenter(tf.Module):
+    """A network with everything around it, ready to be saved."""
+
+    def __init__(self, bundle: Bundle, info: dict[str, object]) -> None:
+        """Takes a trained network.
+
+        Args:
+            bundle: The network and its labels.
+            info: What `describe` answers as `model_info`.
+
+        Raises:
+            ExportError: The network cannot be served, or its labels are not its channels.
+        """
+        super().__init__(name="segmenter")
+        if len(bundle.labels) != bundle.network.n_labels:
+            raise ExportError(
+                f"the network has {bundle.network.n_labels} channels, the label table {len(bundle.labels)} rows."
+            )
+        self.labels = bundle.labels
+        # As text: tf.Module replaces dictionaries by trackable ones, which JSON refuses.
+        self.info = json.dumps(info)
+        self.unet = ServedUnet(bundle.network, bundle.weights, bundle.labels.flip_channels)
+        topology = bundle.labels.topology_classes
+        self.fixed: list[int] = [0] + [c for c in range(1, len(topology)) if topology[c] == 0]
+        self.others = [c for c in range(len(topology)) if c not in self.fixed]
+
+    def segment(
+        self, image: tf.Tensor, min_size: tf.Tensor, flip: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Segments one volume; see `contract` for request and answer.
+
+        The tensors may come with unknown shapes: ranks and sizes are checked in the graph, since servers do not.
+        """
+        image, min_size, flip = _checked(image, min_size, flip)
+        shape = tf.shape(image)
+        grid, offset = network_grid(shape, min_size)
+        with tf.control_dependencies([_check_grid(grid)]):
+            volume = tf.pad(rescale(image), tf.stack([offset, grid - shape - offset], 1))
+        volume = volume[..., tf.newaxis]
+        mirrored = tf.cond(flip, lambda: self._mirrored_pass(volume), lambda: self._no_pass(volume))
+        with tf.control_dependencies([mirrored]):
+            volume = tf.identity(volume)
+        answer = self._plain_pass(volume, mirrored, flip)
+        labels = tf.slice(answer.pop(contract.LABELS), offset, shape)
+        return {
+            contract.LABELS: labels,
+            contract.NETWORK_SHAPE: grid,
+            contract.OFFSET: offset,
+            **answer,
+            **self._evidence(answer[contract.POSTERIORS]),
+        }
+
+    def describe(self) -> dict[str, tf.Tensor]:
+        """The label table and the model's provenance; see `contract`."""
+        return {
+            contract.LABEL_VALUES: tf.constant(self.labels.values, tf.int32),
+            contract.LABEL_NAMES: tf.constant([name.encode() for name in self.labels.names]),
+            contract.TOPOLOGY_CLASSES: tf.constant(self.labels.topology_classes, tf.int32),
+            contract.FLIP_CHANNELS: tf.constant(self.labels.flip_channels, tf.int32),
+            contract.MODEL_INFO: tf.constant(self.info.encode()),
+        }
+
+    def _mirrored_pass(self, volume: tf.Tensor) -> tf.Tensor:
+        """Probabilities of the mirrored volume, mirrored back, float16 `[1 + x + 1, y, z, label]`, zeros around."""
+        slab, count = self.unet.probabilities_in_slabs(
+            tf.reverse(volume, [0]), margin=0, mirrored=True
+        )
+
+        def body(index: tf.Tensor, parts: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            part = tf.reverse(tf.cast(slab(index), tf.float16), [0])
+            return index + 1, parts.write(count - index, part)
+
+        parts = tf.TensorArray(tf.float16, count + 2, infer_shape=False)
+        empty = tf.zeros([1, *tf.unstack(tf.shape(volume)[1:3]), len(self.labels)], tf.float16)
+        parts = parts.write(0, empty).write(count + 1, empty)
+        _, parts = tf.while_loop(
+            lambda index, _: index < count, body, (tf.constant(0), parts), parallel_iterations=1
+        )
+        return tf.ensure_shape(parts.concat(), [None, None, None, len(self.labels)])
+
+    def _no_pass(self, volume: tf.Tensor) -> tf.Tensor:
+        return tf.zeros([0, *tf.unstack(tf.shape(volume)[1:3]), len(self.labels)], tf.float16)
+
+    def _plain_pass(
+        self, volume: tf.Tensor, mirrored: tf.Tensor, flip: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        slab, count = self.unet.probabilities_in_slabs(volume, margin=1, mirrored=False)
+
+        def averaged(index: tf.Tensor) -> tf.Tensor:
+            plain = slab(index)
+            first = index * SLAB_VOXELS
+            other = lambda: mirrored[first : first + SLAB_VOXELS + 2]  # noqa: E731
+            return tf.cond(
+                flip, lambda: 0.5 * (plain + tf.cast(other(), tf.float32)), lambda: plain
+            )
+
+        names = list(self._slab_dtypes())
+
+        def body(index: tf.Tensor, *arrays: tf.TensorArray) -> tuple[object, ...]:
+            part = self._slab_answer(smooth(averaged(index)))
+            written = [a.write(index, part[n]) for n, a in zip(names, arrays, strict=True)]
+            return (index + 1, *written)
+
+        arrays = [
+            tf.TensorArray(dtype, count, infer_shape=False)
+            for dtype in self._slab_dtypes().values()
+        ]
+        _, *arrays = tf.while_loop(
+            lambda index, *_: index < count,
+            body,
+            (tf.constant(0), *arrays),
+            parallel_iterations=1,
+        )
+        answer = {name: array.concat() for name, array in zip(names, arrays, strict=True)}
+        answer[contract.POSTERIORS] = tf.ensure_shape(
+            answer[contract.POSTERIORS], [None, len(self.labels)]
+        )
+        return answer
+
+    def _slab_dtypes(self) -> dict[str, tf.DType]:
+        return {
+            contract.LABELS: tf.as_dtype(label_dtype(self.labels.values)),
+            contract.FOREGROUND: tf.uint8,
+            contract.POSTERIORS: tf.float16,
+        }
+
+    def _slab_answer(self, posterior: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What every answer needs of one slab of the averaged, smoothed posterior."""
+        winner = tf.argmax(posterior, axis=-1, output_type=tf.int32)
+        values = tf.constant(self.labels.values, self._slab_dtypes()[contract.LABELS])
+        structures = tf.reduce_sum(posterior, -1) - posterior[..., 0]
+        foreground = tf.reshape(structures > contract.FOREGROUND_THRESHOLD, [-1])
+        rows = tf.reshape(posterior, [-1, len(self.labels)])
+        rows = tf.gather(rows, tf.squeeze(tf.where(foreground), 1))
+        return {
+            contract.LABELS: tf.gather(values, winner),
+            contract.FOREGROUND: pack_bits(foreground),
+            contract.POSTERIORS: tf.cast(rows, tf.float16),
+        }
+
+    def _evidence(self, posteriors: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The strongest channels of float16 `[N, label]`. Outside the loop, so that it runs only when asked for."""
+        dtype = tf.uint8 if len(self.labels) <= 256 else tf.uint16
+        top, channels = tf.math.top_k(
+            tf.gather(posteriors, self.others, axis=1), min(contract.TOP_K, len(self.others))
+        )
+        return {
+            contract.FIXED_PROBABILITY: tf.gather(posteriors, self.fixed, axis=1),
+            contract.FIXED_CHANNELS: tf.constant(self.fixed, tf.int32),
+            contract.TOP_PROBABILITY: top,
+            contract.TOP_CHANNELS: tf.gather(tf.constant(self.others, dtype), channels),
+        }
+
+
+def label_dtype(values: tuple[int, ...]) -> np.dtype:
+    """Smallest of uint8, uint16 and int32 that holds the label values."""
+    for dtype in (np.uint8, np.uint16):
+        if max(values) <= np.iinfo(dtype).max:
+            return np.dtype(dtype)
+    return np.dtype(np.int32)
+
+
+def network_grid(shape: tf.Tensor, min_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Shape of the padded volume and where the image lies in it, int32 `[3]` both."""
+    multiple = contract.SIZE_MULTIPLE
+    grid = -(-tf.maximum(shape, min_size) // multiple) * multiple
+    return grid, (grid - shape) // 2
+
+
+def smoothing_weights() -> tuple[float, float]:
+    """Weight of the centre and of each neighbour along one axis; the 3-D kernel sums to 1."""
+    neighbour = float(np.exp(-1 / (2 * SMOOTHING_SIGMA_VOXELS**2)))
+    total = 1 + 2 * neighbour
+    return 1 / total, neighbour / total
+
+
+def smooth(posterior: tf.Tensor) -> tf.Tensor:
+    """Blurs every channel with a Gaussian of 0.5 voxels cut to 3³, zeros around y and z.
+
+    Args:
+        posterior: float32 `[1 + x + 1, y, z, label]`.
+
+    Returns:
+        float32 `[x, y, z, label]`.
+    """
+    centre, side = smoothing_weights()
+    along_x = centre * posterior[1:-1] + side * (posterior[:-2] + posterior[2:])
+    line = tf.constant([side, centre, side])
+    plane = line[:, tf.newaxis] * line
+    labels = posterior.shape[-1]
+    kernel = tf.tile(plane[:, :, tf.newaxis, tf.newaxis], [1, 1, labels, 1])
+    return tf.nn.depthwise_conv2d(along_x, kernel, [1, 1, 1, 1], "SAME")
+
+
+def pack_bits(flags: tf.Tensor) -> tf.Tensor:
+    """Packs bool `[8 n]` into uint8 `[n]`, most significant bit first, as `numpy.packbits`."""
+    bits = tf.cast(tf.reshape(flags, [-1, _BITS]), tf.int32)
+    powers = tf.constant([1 << (_BITS - 1 - i) for i in range(_BITS)], tf.int32)
+    return tf.cast(tf.reduce_sum(bits * powers, axis=1), tf.uint8)
+
+
+def _checked(
+    image: tf.Tensor, min_size: tf.Tensor, flip: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Refuses requests that the graph cannot answer, in words that a caller understands."""
+    ranks = [
+        _require(
+            tf.equal(tf.rank(image), 3),
+            "image must have 3 axes, x y z; its shape is",
+            tf.shape(image),
+        ),
+        _require(
+            tf.reduce_all(tf.equal(_first_sizes(min_size, 2), [3, 1])),
+            "min_size must hold 3 sizes; its shape is",
+            tf.shape(min_size),
+        ),
+        _require(tf.equal(tf.size(flip), 1), "flip must be a scalar; its shape is", tf.shape(flip)),
+    ]
+    # Not ensure_shape: the graph optimiser takes its promise for a fact and drops the checks above.
+    with tf.control_dependencies(ranks):
+        image = tf.reshape(image, _first_sizes(image, 3))
+        min_size = tf.reshape(min_size, [3])
+        flip = tf.reshape(flip, [])
+    values = [
+        _require(tf.size(image) > 0, "image must hold voxels; its shape is", tf.shape(image)),
+        _require(
+            tf.reduce_all(tf.math.is_finite(image)),
+            "every voxel of image must be finite; voxels that are not:",
+            tf.math.count_nonzero(~tf.math.is_finite(image)),
+        ),
+        _require(tf.reduce_all(min_size >= 1), "min_size must be 1 or more, got", min_size),
+    ]
+    with tf.control_dependencies(values):
+        return tf.identity(image), tf.identity(min_size), flip
+
+
+def _first_sizes(tensor: tf.Tensor, rank: int) -> tf.Tensor:
+    """The first `rank` sizes of a tensor of any rank, 1 where it has fewer axes."""
+    sizes = tf.concat([tf.shape(tensor), tf.ones([rank], tf.int32)], 0)[:rank]
+    return tf.ensure_shape(sizes, [rank])
+
+
+def _check_grid(grid: tf.Tensor) -> tf.Operation:
+    return _require(
+        tf.reduce_all(grid <= LARGEST_AXIS_VOXELS),
+        f"the network grid may have {LARGEST_AXIS_VOXELS} voxels per axis at most, it would have",
+        grid,
+    )
+
+
+def _require(condition: tf.Tensor, message: str, found: tf.Tensor) -> tf.Operation:
+    return tf.debugging.Assert(condition, [message, found], summarize=4)

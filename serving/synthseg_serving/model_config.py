@@ -1,0 +1,91 @@
+"""The model configuration of TF Serving: read from text or from a reload request, checked before anything changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from synthseg_serving.errors import CallError, ModelError
+from synthseg_serving.versions import ModelConfig, VersionPolicy
+
+PLATFORM = "tensorflow"
+
+
+def read_config_file(path: Path) -> list[ModelConfig]:
+    """Reads a `model_config_list` in protobuf's text format.
+
+    Raises:
+        ModelError: The file is missing, no configuration, or contradicts itself.
+    """
+    try:
+        text = path.read_text()
+        message = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+        return parse_config(message)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path} is no text file.") from error
+    except text_format.ParseError as error:
+        raise ModelError(f"{path} is no model configuration: {error}.") from error
+    except CallError as error:
+        raise ModelError(f"{path}: {error.message}.") from error
+
+
+def parse_config(message: model_server_config_pb2.ModelServerConfig) -> list[ModelConfig]:
+    """Checks a configuration and takes it over.
+
+    Raises:
+        CallError: It is refused; code and message are TF Serving's.
+    """
+    if message.WhichOneof("config") != "model_config_list":
+        raise _refused(
+            "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
+            "supported"
+        )
+    models: dict[str, ModelConfig] = {}
+    for entry in message.model_config_list.config:
+        if entry.name in models:
+            raise _refused(f"Illegal to list model {entry.name} multiple times in config list")
+        models[entry.name] = _parse_model(entry)
+    return list(models.values())
+
+
+def _parse_model(entry: model_server_config_pb2.ModelConfig) -> ModelConfig:
+    if not entry.name:
+        raise _refused("ModelSpec has no name specified.")
+    if not Path(entry.base_path).is_absolute():
+        raise _refused(
+            f"Expected model {entry.name} to have an absolute path or URI; got base_path()={entry.base_path}"
+        )
+    platform = entry.model_platform
+    if not platform and entry.model_type == model_server_config_pb2.TENSORFLOW:
+        platform = PLATFORM
+    if not platform:
+        raise _refused(
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+            f"ModelServerConfig::model_platform, model name is {entry.name}"
+        )
+    if platform != PLATFORM:
+        raise _refused(f"Model {entry.name} requests unsupported platform {platform}")
+    return ModelConfig(
+        name=entry.name,
+        base_path=Path(entry.base_path),
+        policy=_parse_policy(entry),
+        labels=dict(entry.version_labels),
+    )
+
+
+def _parse_policy(entry: model_server_config_pb2.ModelConfig) -> VersionPolicy:
+    policy = entry.model_version_policy
+    choice = policy.WhichOneof("policy_choice")
+    if choice == "all":
+        return VersionPolicy(latest=0)
+    if choice == "specific":
+        return VersionPolicy(specific=tuple(policy.specific.versions))
+    return VersionPolicy(latest=policy.latest.num_versions or 1)
+
+
+def _refused(message: str) -> CallError:
+    return CallError("INVALID_ARGUMENT", message)

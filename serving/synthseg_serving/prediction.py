@@ -1,0 +1,252 @@
+"""PredictionService of TF Serving: Predict and GetModelMetadata; the other calls answer UNIMPLEMENTED."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import NoReturn
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from synthseg_serving.admission import Admission
+from synthseg_serving.errors import CallError
+from synthseg_serving.manager import ModelManager
+from synthseg_serving.servable import Servable
+from synthseg_serving.tensors import decode, encode
+
+log = logging.getLogger(__name__)
+
+SIGNATURE_FIELD = "signature_def"
+LARGEST_MESSAGE_BYTES = 2**31 - 1 - 2**20
+"""What one gRPC message holds, less a margin for names and shapes."""
+_LONGEST_MESSAGE = 1024
+_TYPE_NAMES = {tf.float32: "float", tf.float64: "double", tf.float16: "half"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerLimits:
+    """How answers are written.
+
+    Attributes:
+        packed: Raw bytes rather than one field per value.
+        largest_bytes: Answers above are refused.
+    """
+
+    packed: bool = True
+    largest_bytes: int = LARGEST_MESSAGE_BYTES
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Answers predictions, one at a time."""
+
+    def __init__(self, manager: ModelManager, admission: Admission, limits: AnswerLimits) -> None:
+        """Takes the parts that it works with."""
+        self._manager = manager
+        self._admission = admission
+        self._limits = limits
+
+    def Predict(  # noqa: N802
+        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+    ) -> predict_pb2.PredictResponse:
+        """Computes outputs of a signature."""
+        try:
+            check_spec(request)
+            with self._manager.acquire(request.model_spec) as servable:
+                return self._predict(servable, request, context)
+        except CallError as error:
+            refuse(context, error)
+
+    def GetModelMetadata(  # noqa: N802
+        self,
+        request: get_model_metadata_pb2.GetModelMetadataRequest,
+        context: grpc.ServicerContext,
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """Answers the signatures of a version."""
+        try:
+            return self._metadata(request)
+        except CallError as error:
+            refuse(context, error)
+
+    def _predict(
+        self,
+        servable: Servable,
+        request: predict_pb2.PredictRequest,
+        context: grpc.ServicerContext,
+    ) -> predict_pb2.PredictResponse:
+        name = request.model_spec.signature_name or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+        if name not in servable.signatures:
+            message = f'Serving signature key "{name}" not found.'
+            raise CallError("FAILED_PRECONDITION", message)
+        signature = servable.signatures[name]
+        inputs = read_inputs(signature, request)
+        outputs = choose_outputs(signature, list(request.output_filter))
+        deadline = _deadline(context)
+        if signature.inputs:
+            with self._admission.turn(deadline, context.is_active):
+                values = servable.run(signature, inputs, outputs, _remaining(deadline))
+        else:
+            # Constants, as a label table: not worth a place in the queue.
+            values = servable.run(signature, inputs, outputs, _remaining(deadline))
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = request.model_spec.name
+        response.model_spec.version.value = servable.version
+        response.model_spec.signature_name = name
+        self._write(values, response)
+        return response
+
+    def _write(self, values: dict[str, np.ndarray], response: predict_pb2.PredictResponse) -> None:
+        size = sum(value.nbytes for value in values.values())
+        if size > self._limits.largest_bytes:
+            raise CallError(
+                "OUT_OF_RANGE",
+                f"the answer has {size} bytes, a message holds {self._limits.largest_bytes}; ask for fewer outputs "
+                "(output_filter) or a smaller volume.",
+            )
+        for key in list(values):
+            response.outputs[key].CopyFrom(encode(values.pop(key), self._limits.packed))
+
+    def _metadata(
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        check_spec(request)
+        if not request.metadata_field:
+            raise CallError(
+                "INVALID_ARGUMENT",
+                "GetModelMetadataRequest must specify at least one metadata_field",
+            )
+        for name in request.metadata_field:
+            if name != SIGNATURE_FIELD:
+                raise CallError("INVALID_ARGUMENT", f"Metadata field {name} is not supported")
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        with self._manager.acquire(request.model_spec) as servable:
+            signatures = get_model_metadata_pb2.SignatureDefMap()
+            for name, signature in servable.signatures.items():
+                signatures.signature_def[name].CopyFrom(signature)
+            response.model_spec.name = request.model_spec.name
+            response.model_spec.version.value = servable.version
+            response.metadata[SIGNATURE_FIELD].Pack(signatures)
+        return response
+
+
+def check_spec(request: object) -> None:
+    """Refuses a request that names no model.
+
+    Raises:
+        CallError: Code and message are TF Serving's.
+    """
+    if not request.HasField("model_spec"):  # type: ignore[attr-defined]
+        raise CallError("INVALID_ARGUMENT", "Missing ModelSpec")
+    if not request.model_spec.name:  # type: ignore[attr-defined]
+        raise CallError("INVALID_ARGUMENT", "ModelSpec has no name specified.")
+
+
+def refuse(context: grpc.ServicerContext, error: CallError) -> NoReturn:
+    """Ends a call with an error; long messages are cut as TF Serving cuts them."""
+    message = error.message
+    if len(message) > _LONGEST_MESSAGE:
+        message = message[:_LONGEST_MESSAGE] + "...TRUNCATED"
+    context.abort(grpc.StatusCode[error.code], message)
+    raise AssertionError("abort does not return")
+
+
+def read_inputs(
+    signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest
+) -> dict[str, np.ndarray]:
+    """Reads a request's inputs and fills in the signature's defaults.
+
+    Raises:
+        CallError: Names, data or types do not fit; messages are TF Serving's.
+    """
+    sent, expected = set(request.inputs), set(signature.inputs)
+    if len(sent) > len(expected) or (len(sent) < len(expected) and not signature.defaults):
+        raise CallError("INVALID_ARGUMENT", _count_message(sent, expected))
+    values = {}
+    for position, key in enumerate(sorted(expected)):
+        value = _read_input(signature, request, key)
+        given = tf.dtypes.as_dtype(value.dtype) if value.dtype.kind != "O" else tf.string
+        wanted = tf.dtypes.as_dtype(signature.inputs[key].dtype)
+        if given != wanted:
+            message = f"Expects arg[{position}] to be {_type_name(wanted)} but {_type_name(given)} is provided"
+            raise CallError("INVALID_ARGUMENT", message)
+        values[key] = value
+    if sent - expected:
+        used, all_sent = ",".join(sorted(sent & expected)), ",".join(sorted(sent))
+        message = (
+            f"Inputs contains invalid name. Used request inputs: {used}, request input: {all_sent}"
+        )
+        raise CallError("INVALID_ARGUMENT", message)
+    return values
+
+
+def choose_outputs(signature: meta_graph_pb2.SignatureDef, asked: list[str]) -> list[str]:
+    """The outputs that a request wants, all of them where it names none.
+
+    Raises:
+        CallError: A name is unknown or repeated; messages are TF Serving's.
+    """
+    seen: set[str] = set()
+    for name in asked:
+        if name not in signature.outputs:
+            known = ",".join(sorted(signature.outputs))
+            message = f"output tensor alias not found in signature: {name} Outputs expected to be in the set {{{known}}}."
+            raise CallError("INVALID_ARGUMENT", message)
+        if name in seen:
+            raise CallError("INVALID_ARGUMENT", f"duplicate output tensor alias: {name}")
+        seen.add(name)
+    return asked or sorted(signature.outputs)
+
+
+def _read_input(
+    signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest, key: str
+) -> np.ndarray:
+    if key in request.inputs:
+        try:
+            return decode(request.inputs[key])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CallError("INVALID_ARGUMENT", f"tensor parsing error: {key}") from error
+    if key in signature.defaults:
+        return decode(signature.defaults[key])
+    sent, defaults = ",".join(sorted(request.inputs)), ",".join(sorted(signature.defaults))
+    raise CallError(
+        "INVALID_ARGUMENT",
+        f"Signature input alias: {key}(feed name: {signature.inputs[key].name}) not found in request and no default "
+        f"value provided. Inputs expected to be in the request {{{sent}}}, or default input alias set: {defaults}",
+    )
+
+
+def _count_message(sent: set[str], expected: set[str]) -> str:
+    def names(keys: set[str]) -> str:
+        return "{" + ",".join(sorted(keys)) + "}"
+
+    return (
+        f"input size does not match signature: {len(sent)}!={len(expected)} len({names(sent)}) != "
+        f"len({names(expected)}). Sent extra: {names(sent - expected)}. Missing but required: "
+        f"{names(expected - sent)}."
+    )
+
+
+def _type_name(dtype: tf.DType) -> str:
+    return _TYPE_NAMES.get(dtype, dtype.name)
+
+
+def _deadline(context: grpc.ServicerContext) -> float | None:
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
+
+
+def _remaining(deadline: float | None) -> float | None:
+    if deadline is None:
+        return None
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise CallError("DEADLINE_EXCEEDED", "Deadline Exceeded")
+    return remaining

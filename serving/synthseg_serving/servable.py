@@ -1,0 +1,138 @@
+"""One version of a model, loaded: its signatures, and runs with a deadline."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.python.client import pywrap_tf_session
+
+from synthseg_serving.errors import CallError, ModelError
+from synthseg_serving.tensors import decode
+from synthseg_serving.warmup import WARMUP_FILE, read_warmup
+
+_SAVED_MODEL = "saved_model.pb"
+# TensorFlow and gRPC number their status codes alike.
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+
+class Servable:
+    """A SavedModel in a session of its own, through the engine that TF Serving uses.
+
+    Eager `tf.saved_model.load` would give no deadline: a run could not be stopped.
+    """
+
+    def __init__(self, folder: Path, version: int, threads: int) -> None:
+        """Loads a version and runs its warm-up requests.
+
+        Raises:
+            ModelError: The folder holds no model that loads, or a warm-up request fails.
+        """
+        self.version = version
+        self._users = 0
+        self._lock = threading.Lock()
+        self._on_closed: Callable[[], None] | None = None
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=threads,
+            # Two, so that short requests are answered beside a long one.
+            inter_op_parallelism_threads=2,
+        )
+        config.gpu_options.allow_growth = True
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+        try:
+            with self._session.graph.as_default():
+                loaded = tf.compat.v1.saved_model.loader.load(
+                    self._session, [tf.saved_model.SERVING], str(folder)
+                )
+            self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(loaded.signature_def)
+            self._warm_up(folder)
+        except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError, CallError) as error:
+            self._session.close()
+            first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            raise ModelError(f"{folder}: the model does not load: {first}") from error
+
+    def run(
+        self,
+        signature: meta_graph_pb2.SignatureDef,
+        inputs: Mapping[str, np.ndarray],
+        outputs: list[str],
+        timeout_s: float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Computes outputs of a signature, and nothing that they do not need.
+
+        Args:
+            signature: One of `signatures`.
+            inputs: An array for every input.
+            outputs: Names of outputs.
+            timeout_s: The run is stopped after this.
+
+        Raises:
+            CallError: The graph refuses the input, or the time is over.
+        """
+        options = tf.compat.v1.RunOptions()
+        # TensorFlow takes 0 for "no limit".
+        if timeout_s is not None:
+            options.timeout_in_ms = max(1, int(timeout_s * 1000))
+        graph = self._session.graph
+        # Below `Session.run`, which checks shapes and words errors itself where a C++ server leaves both to the graph.
+        tensor = lambda name: graph.get_tensor_by_name(name)._as_tf_output()  # noqa: E731
+        feeds = {tensor(signature.inputs[key].name): value for key, value in inputs.items()}
+        fetches = [tensor(signature.outputs[key].name) for key in outputs]
+        self._session._extend_graph()
+        packed = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
+        try:
+            values = self._session._call_tf_sessionrun(packed, feeds, fetches, [], None)
+        except tf.errors.OpError as error:
+            raise CallError(_CODES.get(error.error_code, "UNKNOWN"), str(error.message)) from error
+        finally:
+            pywrap_tf_session.TF_DeleteBuffer(packed)
+        # Scalars come as Python objects.
+        arrays = [np.array(v, object) if isinstance(v, bytes) else np.asarray(v) for v in values]
+        return dict(zip(outputs, arrays, strict=True))
+
+    @contextmanager
+    def in_use(self) -> Iterator[Servable]:
+        """Keeps the session open; see `retire`."""
+        try:
+            yield self
+        finally:
+            with self._lock:
+                self._users -= 1
+            self._close_if_unused()
+
+    def reserve(self) -> None:
+        """Announces one `in_use`, so that nobody closes the session in between."""
+        with self._lock:
+            self._users += 1
+
+    def retire(self, on_closed: Callable[[], None]) -> None:
+        """Closes the session when its last user has left."""
+        with self._lock:
+            self._on_closed = on_closed
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        with self._lock:
+            if self._users or self._on_closed is None:
+                return
+            callback, self._on_closed = self._on_closed, None
+        self._session.close()
+        callback()
+
+    def _warm_up(self, folder: Path) -> None:
+        for request in read_warmup(folder / WARMUP_FILE):
+            name = (
+                request.model_spec.signature_name
+                or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+            )
+            signature = self.signatures[name]
+            inputs = {key: decode(value) for key, value in request.inputs.items()}
+            for key, value in signature.defaults.items():
+                inputs.setdefault(key, decode(value))
+            self.run(signature, inputs, list(request.output_filter or signature.outputs))

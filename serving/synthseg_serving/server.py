@@ -1,0 +1,190 @@
+"""The embedded server: TF Serving's services around a session, for laptops, tests and single machines."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+
+from synthseg_serving.admission import Admission
+from synthseg_serving.errors import CallError, ModelError, StartError
+from synthseg_serving.manager import ModelManager, Poller
+from synthseg_serving.model_service import ModelService
+from synthseg_serving.prediction import LARGEST_MESSAGE_BYTES, AnswerLimits, PredictionService
+from synthseg_serving.versions import ModelConfig
+
+log = logging.getLogger(__name__)
+
+DEFAULT_ADDRESS = "localhost:8500"
+UNIX = "unix:"
+_HEALTH_NAMES = ("", "ModelService", "PredictionService")
+_SPARE_THREADS = 8
+"""For status, health and label tables beside predictions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """Files that make the TCP addresses encrypted; unix sockets stay as they are.
+
+    Attributes:
+        key: Private key, PEM.
+        certificate: Certificate chain, PEM.
+        client_ca: Certificates that clients must be signed by; `None` lets every client in.
+    """
+
+    key: Path
+    certificate: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """How to serve.
+
+    Attributes:
+        addresses: `host:port` (port 0 takes a free one) or `unix:/path`.
+        threads: Cores for one computation.
+        waiting: Requests that may wait while one computes; more are refused.
+        poll_s: Seconds between looks for new versions; 0 looks once.
+        packed: Tensors as raw bytes rather than one field per value.
+        largest_answer_bytes: Answers above are refused.
+        labels_for_unavailable: Accept a new label for a version that is not loaded.
+        tls: Encryption of the TCP addresses.
+    """
+
+    addresses: tuple[str, ...] = (DEFAULT_ADDRESS,)
+    threads: int = 1
+    waiting: int = 8
+    poll_s: float = 1.0
+    packed: bool = True
+    largest_answer_bytes: int = LARGEST_MESSAGE_BYTES
+    labels_for_unavailable: bool = False
+    tls: Tls | None = None
+
+
+class Server:
+    """A running server; `stop` finishes what was accepted."""
+
+    def __init__(self, models: Sequence[ModelConfig], settings: ServerSettings) -> None:
+        """Loads the models and starts to listen.
+
+        Raises:
+            ModelError: A model cannot be served.
+            StartError: An address or a TLS file cannot be used.
+        """
+        self.manager = ModelManager(settings.threads, settings.labels_for_unavailable)
+        self._health = health.HealthServicer()
+        self._grpc = self._build(settings)
+        # Addresses first: a taken one is known at once, a model takes seconds.
+        self.addresses = [
+            _listen(self._grpc, address, settings.tls) for address in settings.addresses
+        ]
+        try:
+            self.manager.apply(models)
+        except CallError as error:
+            self._grpc.stop(None)
+            _remove_sockets(self.addresses)
+            raise ModelError(error.message) from error
+        self._poller = Poller(self.manager, settings.poll_s).__enter__()
+        for name in _HEALTH_NAMES:
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._grpc.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Takes no more calls, finishes those accepted for up to `grace_s` seconds, and lets go of everything."""
+        self._health.enter_graceful_shutdown()
+        self._grpc.stop(grace_s).wait()
+        self._poller.__exit__()
+        self.manager.close()
+        _remove_sockets(self.addresses)
+
+    def _build(self, settings: ServerSettings) -> grpc.Server:
+        threads = settings.waiting + 1 + _SPARE_THREADS
+        server = grpc.server(
+            ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+            options=[
+                ("grpc.max_receive_message_length", -1),
+                ("grpc.max_send_message_length", -1),
+                # Without it a second server would silently share the port.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        admission = Admission(settings.waiting)
+        limits = AnswerLimits(packed=settings.packed, largest_bytes=settings.largest_answer_bytes)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            PredictionService(self.manager, admission, limits), server
+        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            ModelService(self.manager), server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        return server
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, and the limit of its control group."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        limit = max(1, int(quota) // int(period))
+    except (OSError, ValueError):
+        return cores
+    return min(cores, limit)
+
+
+def _listen(server: grpc.Server, address: str, tls: Tls | None) -> str:
+    """Binds an address and answers it, with the port that was taken."""
+    try:
+        if address.startswith(UNIX):
+            _clear_socket(Path(address[len(UNIX) :]))
+            server.add_insecure_port(address)
+            Path(address[len(UNIX) :]).chmod(stat.S_IRUSR | stat.S_IWUSR)
+            return address
+        if tls is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, _credentials(tls))
+    except (RuntimeError, OSError) as error:
+        raise StartError(f"cannot listen on {address}: {_reason(error)}.") from error
+    host = address.rpartition(":")[0]
+    return f"{host}:{port}"
+
+
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    pair = (_read(tls.key), _read(tls.certificate))
+    ca = _read(tls.client_ca) if tls.client_ca is not None else None
+    return grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _clear_socket(path: Path) -> None:
+    """Removes a socket that a server before left behind; anything else stays."""
+    if path.exists() and not path.is_socket():
+        raise StartError(f"{path} exists and is no socket.")
+    path.unlink(missing_ok=True)
+
+
+def _remove_sockets(addresses: Sequence[str]) -> None:
+    for address in addresses:
+        if address.startswith(UNIX):
+            Path(address[len(UNIX) :]).unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or "the address is taken or not allowed"

@@ -1,0 +1,63 @@
+"""The model that ships with the package, exported once per machine into the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from synthseg_client.contract import MODEL_NAME
+from synthseg_serving.errors import ModelError
+
+WEIGHTS = Path(__file__).parent / "weights" / "synthseg.npz"
+_KEY_DIGITS = 16
+
+
+def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Path:
+    """Base path of the shipped model, exported if it is not there yet.
+
+    Args:
+        weights: The bundle.
+        cache: Folder for exports; the user's cache by default.
+
+    Raises:
+        ModelError: The package holds no weights.
+        ExportError: They cannot be exported.
+    """
+    if not weights.is_file():
+        raise ModelError(
+            f"this installation holds no weights ({weights}); give a MODEL_DIR, which `synthseg-serving export` or "
+            "`import-weights` writes."
+        )
+    from synthseg_serving.export import FORMAT_VERSION, export_bundle
+    from synthseg_serving.sources import read_source
+
+    digest = hashlib.sha256(f"export format {FORMAT_VERSION}\n".encode() + weights.read_bytes())
+    folder = (cache or user_cache()) / digest.hexdigest()[:_KEY_DIGITS]
+    model_dir = folder / MODEL_NAME
+    if not (model_dir / "1").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".export-"))
+        try:
+            export_bundle(read_source(weights), temporary / MODEL_NAME, version=1)
+            _publish(temporary / MODEL_NAME, model_dir)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return model_dir
+
+
+def user_cache() -> Path:
+    """Folder of exported models: `$XDG_CACHE_HOME/synthseg/models`, or in `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "synthseg" / "models"
+
+
+def _publish(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError:
+        # Another process was faster; its export is the same.
+        if not (target / "1").is_dir():
+            raise

@@ -1,0 +1,346 @@
+"""The U-Net as it is served: the same numbers as the trained one, with less memory and time.
+
+The finest level holds nearly all memory and half of the operations. It is computed in slabs along x, so that only its
+skip connection ever exists as a whole; deeper levels are computed at once. Upsampling and convolution are one step
+(`decoder`), batch normalisation is one multiplication and addition, the last one is part of the last convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from synthseg_client.contract import SIZE_MULTIPLE
+from synthseg_serving import weights as names
+from synthseg_serving.decoder import low_margin, parity_kernels, upsampled_convolution
+from synthseg_serving.errors import ExportError
+from synthseg_trainer.config import NetworkSettings
+
+SLAB_VOXELS = SIZE_MULTIPLE
+"""Thickness of the slabs in voxels of the network grid."""
+
+ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "elu": tf.nn.elu,
+    "relu": tf.nn.relu,
+    "selu": tf.nn.selu,
+    "softplus": tf.nn.softplus,
+    "tanh": tf.nn.tanh,
+    "swish": tf.nn.silu,
+    "silu": tf.nn.silu,
+    "linear": tf.identity,
+}
+
+
+class ServedUnet(tf.Module):
+    """A trained network, from volume to softmax probabilities.
+
+    Volumes have no batch axis, `[x, y, z, channel]`: slices along x then cost nothing.
+    """
+
+    def __init__(
+        self,
+        network: NetworkSettings,
+        trained: Mapping[str, np.ndarray],
+        flip_channels: tuple[int, ...],
+    ) -> None:
+        """Takes the trained weights over, in the form in which they are applied.
+
+        Args:
+            network: Shape of the network.
+            trained: Arrays by `<layer>/<variable>`.
+            flip_channels: For each channel that of the same structure on the other side.
+
+        Raises:
+            ExportError: The network has settings that cannot be served.
+            WeightsError: The weights are not the network's.
+        """
+        super().__init__(name="unet")
+        _check_servable(network)
+        names.check_weights(trained, network, "model")
+        self.network = network
+        self.activation = ACTIVATIONS[network.activation]
+        self.radius = network.kernel_size // 2
+        self._values: dict[str, tf.Variable] = {}
+        for level in range(network.n_levels):
+            self._add_convolutions(trained, names.down_convolutions(network, level))
+            self._add(names.down_norm(level), *_affine(trained, names.down_norm(level)))
+        for level in range(network.n_levels - 1):
+            self._add_up_level(trained, level)
+        self._add_head(trained, flip_channels)
+
+    def probabilities_in_slabs(
+        self, volume: tf.Tensor, margin: int, mirrored: bool
+    ) -> tuple[Callable[[tf.Tensor], tf.Tensor], tf.Tensor]:
+        """Computes everything but the last part, which the caller takes slab by slab.
+
+        Args:
+            volume: float32 `[x, y, z, 1]`, axes multiples of 32.
+            margin: Voxels that a slab reaches beyond its thickness on either side, 0 or 1.
+            mirrored: Answer the channels of the other side, as a mirrored image needs.
+
+        Returns:
+            A function from slab index to float32 `[SLAB_VOXELS + 2 margin, y, z, label]`, zero outside the
+            volume; and the number of slabs, an int32 scalar.
+        """
+        stem = self.network.stem
+        folded = _fold(volume, stem)
+        size = tf.shape(folded)[0]
+        thickness = SLAB_VOXELS // stem
+        reach = -(-margin // stem)
+        skip_margin = self.network.convs_per_level * self.radius + reach
+        skip, low = self._first_level(folded, thickness, skip_margin)
+        low = self._deeper_levels(low)
+        low_front = self._low_reach(skip_margin)
+        low = self._pad_low(low, low_front)
+        head = f"head_{'mirrored' if mirrored else 'plain'}"
+
+        def slab(index: tf.Tensor) -> tf.Tensor:
+            first = index * thickness
+            rows = skip[first : first + thickness + 2 * skip_margin]
+            rows = self._last_level(rows, low, first, skip_margin, size, low_front)
+            logits = (
+                tf.linalg.matmul(rows, self._values[f"{head}/kernel"])
+                + self._values[f"{head}/bias"]
+            )
+            logits = _unfold(logits, stem)
+            extra = reach * stem - margin
+            logits = logits[extra : tf.shape(logits)[0] - extra]
+            return keep_inside(tf.nn.softmax(logits), first * stem - margin, size * stem)
+
+        return slab, size // thickness
+
+    def probabilities(self, volume: tf.Tensor) -> tf.Tensor:
+        """Probabilities of a whole volume, float32 `[x, y, z, label]`; what tests compare."""
+        slab, count = self.probabilities_in_slabs(volume, margin=0, mirrored=False)
+        parts = tf.map_fn(slab, tf.range(count), fn_output_signature=tf.float32)
+        return tf.reshape(parts, [-1, *tf.unstack(tf.shape(parts)[2:])])
+
+    def _first_level(
+        self, folded: tf.Tensor, thickness: int, skip_margin: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The finest level on the way down: the skip connection with zeros around x, and the pooled volume."""
+        size = tf.shape(folded)[0]
+        layers = names.down_convolutions(self.network, 0)
+        reach = len(layers) * self.radius
+        padded = tf.pad(folded, [[reach, reach], [0, 0], [0, 0], [0, 0]])
+        norm = names.down_norm(0)
+
+        def body(
+            index: tf.Tensor, skips: tf.TensorArray, lows: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
+            first = index * thickness
+            rows = padded[first : first + thickness + 2 * reach]
+            for done, layer in enumerate(layers, start=1):
+                rows = self._trim(self._convolution(rows, layer))
+                if done < len(layers):
+                    rows = keep_inside(rows, first - reach + done * self.radius, size)
+            pooled = _max_pool(self._affine(rows, norm))
+            return index + 1, skips.write(index + 1, rows), lows.write(index, pooled)
+
+        count = size // thickness
+        skips = tf.TensorArray(tf.float32, count + 2, infer_shape=False)
+        shape = tf.concat([[skip_margin], tf.shape(folded)[1:3], [self.network.features]], 0)
+        skips = skips.write(0, tf.zeros(shape)).write(count + 1, tf.zeros(shape))
+        lows = tf.TensorArray(tf.float32, count, infer_shape=False)
+        _, skips, lows = tf.while_loop(
+            lambda index, *_: index < count,
+            body,
+            (tf.constant(0), skips, lows),
+            parallel_iterations=1,
+        )
+        features = self.network.features_at(0)
+        skip = tf.ensure_shape(skips.concat(), [None, None, None, features])
+        return skip, tf.ensure_shape(lows.concat(), [None, None, None, features])
+
+    def _deeper_levels(self, volume: tf.Tensor) -> tf.Tensor:
+        """Everything below the finest level, at half its resolution in and out."""
+        deepest = self.network.n_levels - 1
+        skips: dict[int, tf.Tensor] = {}
+        for level in range(1, self.network.n_levels):
+            for layer in names.down_convolutions(self.network, level):
+                volume = self._convolution(volume, layer)
+            skips[level] = volume
+            volume = self._affine(volume, names.down_norm(level))
+            if level < deepest:
+                volume = _max_pool(volume)
+        front, back = low_margin(self.network.kernel_size)
+        for level in reversed(range(1, deepest)):
+            first, *others = names.up_convolutions(self.network, level)
+            padded = tf.pad(volume, [[front, back]] * 3 + [[0, 0]])
+            volume = self._merge(skips.pop(level), padded, first)
+            for layer in others:
+                volume = self._convolution(volume, layer)
+            volume = self._affine(volume, names.up_norm(self.network, level))
+        return volume
+
+    def _last_level(
+        self,
+        skip: tf.Tensor,
+        low: tf.Tensor,
+        first: tf.Tensor,
+        skip_margin: int,
+        size: tf.Tensor,
+        low_front: int,
+    ) -> tf.Tensor:
+        """One slab of the finest level on the way up, before its batch normalisation."""
+        layer, *others = names.up_convolutions(self.network, 0)
+        front, back = low_margin(self.network.kernel_size)
+        rows = skip_margin - self.radius
+        thickness = tf.shape(skip)[0] - 2 * skip_margin
+        even = rows + rows % 2
+        begin = first // 2 - even // 2 - front + low_front
+        count = (thickness + 2 * even) // 2 + front + back
+        volume = self._merge(
+            skip, low[begin : begin + count], layer, trim=True, surplus=even - rows
+        )
+        for done, other in enumerate(others, start=1):
+            volume = keep_inside(volume, first - rows + (done - 1) * self.radius, size)
+            volume = self._trim(self._convolution(volume, other))
+        return volume
+
+    def _merge(
+        self,
+        skip: tf.Tensor,
+        padded_low: tf.Tensor,
+        layer: str,
+        trim: bool = False,
+        surplus: int = 0,
+    ) -> tf.Tensor:
+        """Convolution of the skip connection and the upsampled volume side by side, activated."""
+        beside = tf.nn.conv3d(skip[tf.newaxis], self._values[f"{layer}/skip"], [1] * 5, "SAME")
+        beside = tf.nn.bias_add(beside, self._values[f"{layer}/bias"])[0]
+        kernels = self._values[f"{layer}/parities"]
+        below = upsampled_convolution(padded_low, kernels, self.network.kernel_size)
+        if trim:
+            beside = self._trim(beside)
+        if surplus:
+            below = below[surplus : tf.shape(below)[0] - surplus]
+        return self.activation(beside + below)
+
+    def _low_reach(self, skip_margin: int) -> int:
+        rows = skip_margin - self.radius
+        return (rows + rows % 2) // 2 + max(low_margin(self.network.kernel_size))
+
+    def _pad_low(self, low: tf.Tensor, along_x: int) -> tf.Tensor:
+        across = list(low_margin(self.network.kernel_size))
+        return tf.pad(low, [[along_x, along_x], across, across, [0, 0]])
+
+    def _convolution(self, volume: tf.Tensor, layer: str) -> tf.Tensor:
+        out = tf.nn.conv3d(volume[tf.newaxis], self._values[f"{layer}/kernel"], [1] * 5, "SAME")
+        out = self.activation(tf.nn.bias_add(out, self._values[f"{layer}/bias"]))
+        return tf.squeeze(out, axis=0)
+
+    def _affine(self, volume: tf.Tensor, layer: str) -> tf.Tensor:
+        return volume * self._values[f"{layer}/scale"] + self._values[f"{layer}/offset"]
+
+    def _trim(self, rows: tf.Tensor) -> tf.Tensor:
+        """Drops the rows whose neighbours were not in the slab."""
+        return rows[self.radius : tf.shape(rows)[0] - self.radius] if self.radius else rows
+
+    def _add(self, layer: str, scale: np.ndarray, offset: np.ndarray) -> None:
+        self._variable(f"{layer}/scale", scale)
+        self._variable(f"{layer}/offset", offset)
+
+    def _add_convolutions(self, trained: Mapping[str, np.ndarray], layers: list[str]) -> None:
+        for layer in layers:
+            self._variable(f"{layer}/kernel", trained[f"{layer}/kernel"])
+            self._variable(f"{layer}/bias", trained[f"{layer}/bias"])
+
+    def _add_up_level(self, trained: Mapping[str, np.ndarray], level: int) -> None:
+        first, *others = names.up_convolutions(self.network, level)
+        kernel = trained[f"{first}/kernel"]
+        beside = self.network.features_at(level)
+        self._variable(f"{first}/skip", kernel[..., :beside, :])
+        self._variable(f"{first}/parities", parity_kernels(kernel[..., beside:, :]))
+        self._variable(f"{first}/bias", trained[f"{first}/bias"])
+        self._add_convolutions(trained, others)
+        if level > 0:
+            norm = names.up_norm(self.network, level)
+            self._add(norm, *_affine(trained, norm))
+
+    def _add_head(self, trained: Mapping[str, np.ndarray], flip_channels: tuple[int, ...]) -> None:
+        scale, offset = _affine(trained, names.up_norm(self.network, 0))
+        kernel = trained[f"{names.LIKELIHOOD}/kernel"][0, 0, 0].astype(np.float64)
+        bias = trained[f"{names.LIKELIHOOD}/bias"] + offset @ kernel
+        kernel = scale[:, np.newaxis] * kernel
+        blocks = self.network.stem**3
+        moved = np.arange(blocks * len(flip_channels)).reshape(blocks, -1)[:, list(flip_channels)]
+        for name, columns in {"plain": slice(None), "mirrored": moved.ravel()}.items():
+            self._variable(f"head_{name}/kernel", kernel[:, columns])
+            self._variable(f"head_{name}/bias", bias[columns])
+
+    def _variable(self, name: str, value: np.ndarray) -> None:
+        array = np.ascontiguousarray(value, np.float32)
+        self._values[name] = tf.Variable(array, trainable=False, name=name.replace("/", "_"))
+
+
+def keep_inside(rows: tf.Tensor, first: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Sets rows outside the volume to zero, as zero padding would have them.
+
+    Args:
+        rows: float32 `[n, y, z, channel]`.
+        first: Position of the first row in the volume, int32 scalar.
+        size: Rows of the volume, int32 scalar.
+    """
+    count = tf.shape(rows)[0]
+    before = tf.maximum(-first, 0)
+    after = tf.maximum(first + count - size, 0)
+    padding = [[before, after], [0, 0], [0, 0], [0, 0]]
+    return tf.cond(
+        before + after > 0,
+        lambda: tf.ensure_shape(tf.pad(rows[before : count - after], padding), rows.shape),
+        lambda: rows,
+    )
+
+
+def _check_servable(network: NetworkSettings) -> None:
+    if network.activation not in ACTIVATIONS:
+        known = ", ".join(sorted(ACTIVATIONS))
+        raise ExportError(
+            f"activation {network.activation!r} cannot be served, expected one of {known}."
+        )
+    if network.n_channels != 1:
+        raise ExportError(f"the network takes {network.n_channels} channels; only 1 can be served.")
+    if SIZE_MULTIPLE % network.size_multiple or SLAB_VOXELS % (2 * network.stem):
+        raise ExportError(
+            f"the network needs axes that are multiples of {network.size_multiple} voxels (stem {network.stem}, "
+            f"{network.n_levels} levels); served volumes are multiples of {SIZE_MULTIPLE}."
+        )
+
+
+def _affine(trained: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, np.ndarray]:
+    """Batch normalisation with its moving statistics as float64 scale and offset."""
+    gamma, beta, mean, variance = (
+        trained[f"{layer}/{n}"].astype(np.float64) for n in names.BATCH_NORM
+    )
+    scale = gamma / np.sqrt(variance + names.BATCH_NORM_EPSILON)
+    return scale, beta - mean * scale
+
+
+def _max_pool(volume: tf.Tensor) -> tf.Tensor:
+    pooled = tf.nn.max_pool3d(volume[tf.newaxis], 2, 2, "SAME")
+    return tf.squeeze(pooled, axis=0)
+
+
+def _fold(volume: tf.Tensor, block: int) -> tf.Tensor:
+    """Blocks of `block`³ voxels to channels, sub-voxel x slowest, channel fastest."""
+    if block == 1:
+        return volume
+    channels = volume.shape[3]
+    x, y, z = (n // block for n in tf.unstack(tf.shape(volume)[:3]))
+    blocks = tf.reshape(volume, [x, block, y, block, z, block, channels])
+    blocks = tf.transpose(blocks, [0, 2, 4, 1, 3, 5, 6])
+    return tf.reshape(blocks, [x, y, z, block**3 * channels])
+
+
+def _unfold(volume: tf.Tensor, block: int) -> tf.Tensor:
+    """The way back of `_fold`."""
+    if block == 1:
+        return volume
+    channels = volume.shape[3] // block**3
+    x, y, z = tf.unstack(tf.shape(volume)[:3])
+    parts = tf.reshape(volume, [x, y, z, block, block, block, channels])
+    parts = tf.transpose(parts, [0, 3, 1, 4, 2, 5, 6])
+    return tf.reshape(parts, [x * block, y * block, z * block, channels])

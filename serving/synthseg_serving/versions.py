@@ -1,0 +1,62 @@
+"""Which versions of a model lie on disk, and which of them are to be served. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synthseg_serving.errors import ModelError
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionPolicy:
+    """Which versions to serve.
+
+    Attributes:
+        latest: The highest so many; 0 for all.
+        specific: Exactly these; overrides `latest`.
+    """
+
+    latest: int = 1
+    specific: tuple[int, ...] = ()
+
+    def choose(self, found: Mapping[int, Path]) -> list[int]:
+        """The versions to serve, descending."""
+        if self.specific:
+            return sorted(set(self.specific) & set(found), reverse=True)
+        ordered = sorted(found, reverse=True)
+        return ordered[: self.latest] if self.latest else ordered
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """One model to serve.
+
+    Attributes:
+        name: Name in requests.
+        base_path: Folder of numbered versions.
+        policy: Which of them.
+        labels: Version by label, as `stable` or `canary`.
+    """
+
+    name: str
+    base_path: Path
+    policy: VersionPolicy = VersionPolicy()
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+
+def find_versions(base_path: Path) -> dict[int, Path]:
+    """Folders by version number; names that are no number are left alone.
+
+    Raises:
+        ModelError: The base path is no folder that can be read.
+    """
+    try:
+        entries = [path for path in base_path.iterdir() if path.is_dir()]
+    except OSError as error:
+        raise ModelError(
+            f"{base_path} cannot be read as a model folder: {error.strerror}."
+        ) from error
+    names = [(path.name, path) for path in entries]
+    return {int(name): path for name, path in names if name.isascii() and name.isdigit()}

@@ -1,0 +1,103 @@
+"""Names and shapes of the network's variables, without building the network. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from synthseg_serving.errors import WeightsError
+from synthseg_trainer.config import NetworkSettings
+
+LIKELIHOOD = "unet_likelihood"
+"""Layer whose output is the logits."""
+BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+BATCH_NORM_EPSILON = 1e-3
+_SHOWN = 5
+
+
+def down_convolutions(network: NetworkSettings, level: int) -> list[str]:
+    """Layer names of the convolutions on the way down, first to last."""
+    return [f"unet_conv_downarm_{level}_{i}" for i in range(network.convs_per_level)]
+
+
+def up_convolutions(network: NetworkSettings, level: int) -> list[str]:
+    """Layer names of the convolutions on the way up, first to last."""
+    index = 2 * network.n_levels - 2 - level
+    return [f"unet_conv_uparm_{index}_{i}" for i in range(network.convs_per_level)]
+
+
+def down_norm(level: int) -> str:
+    """Layer name of the batch normalisation on the way down."""
+    return f"unet_bn_down_{level}"
+
+
+def up_norm(network: NetworkSettings, level: int) -> str:
+    """Layer name of the batch normalisation on the way up."""
+    return f"unet_bn_up_{network.n_levels - 2 - level}"
+
+
+def variable_shapes(network: NetworkSettings) -> dict[str, tuple[int, ...]]:
+    """Shape of every variable by `<layer>/<variable>`."""
+    deepest = network.n_levels - 1
+    shapes: dict[str, tuple[int, ...]] = {}
+    arriving = network.n_channels * network.stem**3
+    for level in range(network.n_levels):
+        arriving = _add_level(shapes, network, down_convolutions(network, level), level, arriving)
+        _add_norm(shapes, down_norm(level), arriving)
+    for level in reversed(range(deepest)):
+        arriving += network.features_at(level)
+        arriving = _add_level(shapes, network, up_convolutions(network, level), level, arriving)
+        _add_norm(shapes, up_norm(network, level), arriving)
+    answered = network.n_labels * network.stem**3
+    shapes[f"{LIKELIHOOD}/kernel"] = (1, 1, 1, arriving, answered)
+    shapes[f"{LIKELIHOOD}/bias"] = (answered,)
+    return shapes
+
+
+def check_weights(weights: Mapping[str, np.ndarray], network: NetworkSettings, source: str) -> None:
+    """Refuses weights that are not exactly the network's.
+
+    Args:
+        weights: Arrays by `<layer>/<variable>`.
+        network: The network that they should fit.
+        source: Where they come from, for the message.
+
+    Raises:
+        WeightsError: A variable is missing, left over, misshapen or not finite; the message names them.
+    """
+    expected = variable_shapes(network)
+    problems = [f"{name} is missing" for name in expected if name not in weights]
+    problems += [f"{name} is not in the network" for name in weights if name not in expected]
+    for name, shape in expected.items():
+        if name not in weights:
+            continue
+        found = tuple(np.shape(weights[name]))
+        if found != shape:
+            problems.append(f"{name} has shape {found}, expected {shape}")
+        elif not np.isfinite(weights[name]).all():
+            problems.append(f"{name} holds values that are not finite")
+    if problems:
+        more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise WeightsError(
+            f"{source}: the weights do not fit the network: {'; '.join(problems[:_SHOWN])}{more}."
+        )
+
+
+def _add_level(
+    shapes: dict[str, tuple[int, ...]],
+    network: NetworkSettings,
+    layers: list[str],
+    level: int,
+    arriving: int,
+) -> int:
+    features = network.features_at(level)
+    for layer in layers:
+        shapes[f"{layer}/kernel"] = (*(network.kernel_size,) * 3, arriving, features)
+        shapes[f"{layer}/bias"] = (features,)
+        arriving = features
+    return arriving
+
+
+def _add_norm(shapes: dict[str, tuple[int, ...]], layer: str, features: int) -> None:
+    shapes.update({f"{layer}/{name}": (features,) for name in BATCH_NORM})

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
+from synthseg_client.colours import colour_of
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -16,26 +17,26 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 LABEL_OPACITY = 0.55
-# Name, left and right label value (equal on the midline), colour of FreeSurfer's lookup table.
-STRUCTURES: tuple[tuple[str, int, int, tuple[int, int, int]], ...] = (
-    ("cerebral white matter", 2, 41, (245, 245, 245)),
-    ("cerebral cortex", 3, 42, (205, 62, 78)),
-    ("lateral ventricle", 4, 43, (120, 18, 134)),
-    ("inferior lateral ventricle", 5, 44, (196, 58, 250)),
-    ("cerebellum white matter", 7, 46, (220, 248, 164)),
-    ("cerebellum cortex", 8, 47, (230, 148, 34)),
-    ("thalamus", 10, 49, (0, 118, 14)),
-    ("caudate", 11, 50, (122, 186, 220)),
-    ("putamen", 12, 51, (236, 13, 176)),
-    ("pallidum", 13, 52, (12, 48, 255)),
-    ("3rd ventricle", 14, 14, (204, 182, 142)),
-    ("4th ventricle", 15, 15, (42, 204, 164)),
-    ("brain-stem", 16, 16, (119, 159, 176)),
-    ("hippocampus", 17, 53, (220, 216, 20)),
-    ("amygdala", 18, 54, (103, 255, 255)),
-    ("CSF", 24, 24, (60, 60, 60)),
-    ("accumbens area", 26, 58, (255, 165, 0)),
-    ("ventral DC", 28, 60, (165, 42, 42)),
+# Name, left and right label value of FreeSurfer, equal on the midline.
+STRUCTURES: tuple[tuple[str, int, int], ...] = (
+    ("cerebral white matter", 2, 41),
+    ("cerebral cortex", 3, 42),
+    ("lateral ventricle", 4, 43),
+    ("inferior lateral ventricle", 5, 44),
+    ("cerebellum white matter", 7, 46),
+    ("cerebellum cortex", 8, 47),
+    ("thalamus", 10, 49),
+    ("caudate", 11, 50),
+    ("putamen", 12, 51),
+    ("pallidum", 13, 52),
+    ("3rd ventricle", 14, 14),
+    ("4th ventricle", 15, 15),
+    ("brain-stem", 16, 16),
+    ("hippocampus", 17, 53),
+    ("amygdala", 18, 54),
+    ("CSF", 24, 24),
+    ("accumbens area", 26, 58),
+    ("ventral DC", 28, 60),
 )
 WIDTH_INCHES = 15.0
 LEGEND_INCHES = 0.8
@@ -131,8 +132,8 @@ def _draw_volume(panels: np.ndarray, volume: _Volume) -> None:
 
 def _draw_legend(figure: Figure, shown: set[int]) -> None:
     handles = [
-        Patch(color=np.array(colour) / 255, label=name)
-        for name, left, right, colour in STRUCTURES
+        Patch(color=_rgb(left), label=name)
+        for name, left, right in STRUCTURES
         if {left, right} & shown
     ]
     options = {"ncols": 9, "fontsize": 9, "frameon": False, "labelcolor": "white"}
@@ -141,6 +142,10 @@ def _draw_legend(figure: Figure, shown: set[int]) -> None:
 
 def _colours(labels: np.ndarray) -> np.ndarray:
     rgba = np.zeros((*labels.shape, 4), np.float32)
-    for _, left, right, colour in STRUCTURES:
-        rgba[(labels == left) | (labels == right)] = (*(c / 255 for c in colour), LABEL_OPACITY)
+    for value in np.unique(labels[labels > 0]):
+        rgba[labels == value] = (*_rgb(int(value)), LABEL_OPACITY)
     return rgba
+
+
+def _rgb(value: int) -> tuple[float, ...]:
+    return tuple(channel / 255 for channel in colour_of(value))

@@ -95,8 +95,9 @@ def run_ordered(
             future.release()
             yield result
     finally:
+        # Releasing does not wait for the cluster, which may be closed already.
         for future in waiting:
-            future.cancel()
+            future.release()
 
 
 def run_all(

@@ -92,13 +92,12 @@ def _upright(plane: np.ndarray) -> np.ndarray:
 
 
 def _middle(labels: np.ndarray) -> list[int]:
-    """Voxel in the middle of the structures; of the volume where there are none."""
+    """Voxel at the structures' centre of mass; in the middle of the volume where there are none."""
     inside = labels != 0
     if not inside.any():
         return [side // 2 for side in labels.shape]
-    return [
-        int(np.mean(np.flatnonzero(inside.any(axis=other)))) for other in ((1, 2), (0, 2), (0, 1))
-    ]
+    counts = [inside.sum(axis=other) for other in ((1, 2), (0, 2), (0, 1))]
+    return [int(np.average(np.arange(len(count)), weights=count)) for count in counts]
 
 
 def _describe(generator: BrainGenerator, parameters: SampleParameters, k: int) -> str:

@@ -1,0 +1,135 @@
+"""Samples for training, prepared by Dask workers and fed to `tf.data`.
+
+Workers read label maps from the Zarr store, keep them in memory, draw (or look up in a plan) the
+parameters of sample k, and cut the box of the map that the sample can look at. The consumer receives
+samples in the order of its shard, whatever the number of workers, so a training restarts at any
+sample by starting a shard there, and several trainers share a stream by strided shards.
+
+At most `window` samples are on their way. A worker that dies loses nothing: its samples are prepared
+again, equal to the bit, by another one. Memory: on a worker `cache_bytes` and one sample; on the
+consumer and the workers together `window` samples, each at most as large as a label map
+(16.8 MB for 256³; half of that on average with the released settings).
+
+Importing this module loads neither TensorFlow nor Dask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from synthseg_generator.cluster import open_cluster, run_ordered
+from synthseg_generator.errors import ConfigError
+from synthseg_generator.samples import SampleSource, Shard
+from synthseg_generator.stream_worker import CutSample, cut_sample
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_GIBIBYTE = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSettings:
+    """How samples are prepared.
+
+    Attributes:
+        workers: Worker processes to start.
+        scheduler: Address of a running Dask scheduler (`tcp://host:port`) to use instead.
+        window: Samples on their way at any time; more even out the workers and cost memory.
+        cache_bytes: Memory in which each worker process keeps label maps.
+    """
+
+    workers: int = 2
+    scheduler: str | None = None
+    window: int = 8
+    cache_bytes: int = 2 * _GIBIBYTE
+
+    def __post_init__(self) -> None:
+        """Refuses streams that could not run.
+
+        Raises:
+            ConfigError: No worker, no window, or a negative cache.
+        """
+        for name in ("workers", "window"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"stream.{name} must be at least 1, got {getattr(self, name)}.")
+        if self.cache_bytes < 0:
+            raise ConfigError(f"stream.cache_bytes must not be negative, got {self.cache_bytes}.")
+
+
+class SampleStream:
+    """An open stream: iterate over it, or take its dataset; both as often as wanted.
+
+    Args:
+        client: A `distributed.Client`.
+        source: Which samples.
+        settings: How they are prepared.
+    """
+
+    def __init__(self, client: Any, source: SampleSource, settings: StreamSettings) -> None:
+        self.client = client
+        self.source = source
+        self.settings = settings
+
+    def samples(self, shard: Shard) -> Iterator[CutSample]:
+        """The samples of a shard, in its order.
+
+        Raises:
+            StoreError: The cluster is gone, or a label map cannot be read.
+        """
+        jobs = ((self.source, k, self.settings.cache_bytes) for k in shard)
+        yield from run_ordered(self.client, cut_sample, jobs, self.settings.window)
+
+    def dataset(self, shard: Shard) -> tf.data.Dataset:
+        """The samples of a shard as a `tf.data.Dataset`, starting anew whenever it is iterated.
+
+        Boxes differ in size: batch them with `padded_batch`; what it adds is never looked at.
+
+        Returns:
+            Elements `{"k": int64, "labels": [x, y, z], "box_start": int32 [3], "row": {...}}`.
+        """
+        import tensorflow as tf
+
+        def elements() -> Iterator[dict[str, Any]]:
+            for sample in self.samples(shard):
+                yield sample._asdict()
+
+        row = self.source.parameters(0).to_row()
+        signature = {
+            "k": tf.TensorSpec((), tf.int64),
+            "labels": tf.TensorSpec((None, None, None), self.source.store.table.id_dtype),
+            "box_start": tf.TensorSpec((3,), tf.int32),
+            "row": {
+                name: tf.TensorSpec(np.shape(value), np.asarray(value).dtype)
+                for name, value in row.items()
+            },
+        }
+        return tf.data.Dataset.from_generator(elements, output_signature=signature)
+
+
+@contextmanager
+def open_stream(
+    source: SampleSource, settings: StreamSettings | None = None
+) -> Iterator[SampleStream]:
+    """Opens a stream: starts worker processes, or connects to a scheduler, until it is closed.
+
+    Args:
+        source: Which samples: drawn from a seed, or planned.
+        settings: How they are prepared.
+
+    Yields:
+        The stream.
+
+    Raises:
+        ConfigError: The settings of the generative model do not fit the label maps.
+        StoreError: The scheduler does not answer.
+    """
+    settings = settings or StreamSettings()
+    source.parameters(0)  # what does not fit shows here, before any worker starts
+    with open_cluster(settings.workers, settings.scheduler) as client:
+        yield SampleStream(client, source, settings)

@@ -2,14 +2,16 @@
 
 Nothing is imported here, so that any part may read it.
 
-A request is one volume. An answer is labels, or the evidence from which the client cleans up labels and
-volumes. Foreground voxels are those whose probability of being any structure exceeds `FOREGROUND_THRESHOLD`;
-`N` is their number, in C order over the padded network grid. `L` is the number of labels (channels, ascending
-label values, background first), `X, Y, Z` the image's shape, axes in RAS order at 1 mm.
+A request is one volume. An answer is labels, or the evidence from which the client cleans up labels
+and volumes. Foreground voxels are those whose probability of being any structure exceeds
+`FOREGROUND_THRESHOLD`; `N` is their number, in C order over the padded network grid. `L` is the
+number of labels (channels, ascending label values, background first), `X, Y, Z` the image's shape,
+axes in RAS order at 1 mm.
 """
 
 VERSION = 1
-"""Version of this contract; the model's answer to `describe` carries the one it was exported with."""
+"""Version of this contract; the model's answer to `describe` carries the one it was exported with.
+"""
 
 MODEL_NAME = "synthseg"
 """Name under which a model is served unless told otherwise."""
@@ -19,25 +21,33 @@ DESCRIBE_SIGNATURE = "describe"
 
 # Request of `serving_default`.
 IMAGE = "image"
-"""float32 `[X, Y, Z]`: one channel, RAS axes, 1 mm voxels, any intensity unit, every value finite."""
+"""float32 `[X, Y, Z]`: one channel, RAS axes, 1 mm voxels, any intensity unit, every value finite.
+"""
 MIN_SIZE = "min_size"
-"""int32 `[3]`, default 128 each: the network grid is at least this, then rounded up to a multiple of 32."""
+"""int32 `[3]`, default 128 each: the network grid is at least this, then rounded up to a multiple
+of 32.
+"""
 FLIP = "flip"
 """bool scalar, default true: average with the left-right mirrored pass."""
 
 # Answer of `serving_default`. `output_filter` chooses; what is not asked for does not travel.
 LABELS = "labels"
-"""uint8, uint16 or int32 `[X, Y, Z]` (smallest that holds the table): label values before any clean-up."""
+"""uint8, uint16 or int32 `[X, Y, Z]` (smallest that holds the table): label values before any
+clean-up.
+"""
 NETWORK_SHAPE = "network_shape"
 """int32 `[3]`: shape of the padded network grid."""
 OFFSET = "offset"
 """int32 `[3]`: where voxel (0, 0, 0) of the image lies in the network grid."""
 FOREGROUND = "foreground"
-"""uint8 `[ceil(prod(network_shape) / 8)]`: bit per voxel of the network grid, C order, most significant first."""
+"""uint8 `[ceil(prod(network_shape) / 8)]`: bit per voxel of the network grid, C order, most
+significant first.
+"""
 FIXED_PROBABILITY = "fixed_probability"
 """float16 `[N, F]`: probabilities of the channels in `fixed_channels`."""
 FIXED_CHANNELS = "fixed_channels"
-"""int32 `[F]`: background, then every channel of topological class 0 (which no component filters)."""
+"""int32 `[F]`: background, then every channel of topological class 0 (which no component filters).
+"""
 TOP_PROBABILITY = "top_probability"
 """float16 `[N, K]`: the K largest probabilities among the other channels, descending."""
 TOP_CHANNELS = "top_channels"
@@ -45,14 +55,24 @@ TOP_CHANNELS = "top_channels"
 POSTERIORS = "posteriors"
 """float16 `[N, L]`: probabilities of every channel at the foreground voxels."""
 
-EVIDENCE = (NETWORK_SHAPE, OFFSET, FOREGROUND, FIXED_PROBABILITY, FIXED_CHANNELS, TOP_PROBABILITY, TOP_CHANNELS)
+EVIDENCE = (
+    NETWORK_SHAPE,
+    OFFSET,
+    FOREGROUND,
+    FIXED_PROBABILITY,
+    FIXED_CHANNELS,
+    TOP_PROBABILITY,
+    TOP_CHANNELS,
+)
 """Outputs from which labels and volumes are cleaned up; small whatever the number of labels."""
 DENSE = (NETWORK_SHAPE, OFFSET, FOREGROUND, POSTERIORS)
 """The same with every channel: what posterior maps need, and what small volumes use."""
 TOP_K = 5
 """Number of strongest channels in the evidence."""
 FOREGROUND_THRESHOLD = 0.25
-"""Sum of the structures' probabilities above which a voxel may belong to the brain (official clean-up)."""
+"""Sum of the structures' probabilities above which a voxel may belong to the brain (official
+clean-up).
+"""
 
 # Answer of `describe`, which takes no input. Every array has one row per channel.
 LABEL_VALUES = "label_values"
@@ -60,11 +80,16 @@ LABEL_VALUES = "label_values"
 LABEL_NAMES = "label_names"
 """string `[L]`: structure names, UTF-8."""
 TOPOLOGY_CLASSES = "topology_classes"
-"""int32 `[L]`: channels of one class keep their common largest component; class 0 is not filtered."""
+"""int32 `[L]`: channels of one class keep their common largest component; class 0 is not filtered.
+"""
 FLIP_CHANNELS = "flip_channels"
-"""int32 `[L]`: the channel of the same structure on the other side; midline channels name themselves."""
+"""int32 `[L]`: the channel of the same structure on the other side; midline channels name
+themselves.
+"""
 MODEL_INFO = "model_info"
-"""string scalar, JSON object: `contract` (VERSION), `name`, `version`, `network`, `training`, `licence`."""
+"""string scalar, JSON object: `contract` (VERSION), `name`, `version`, `network`, `training`,
+`licence`.
+"""
 
 SIZE_MULTIPLE = 32
 """Network grids are multiples of this."""

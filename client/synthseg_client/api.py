@@ -1,0 +1,125 @@
+"""The client as a Python library: one scan in, arrays and volumes out, or many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from synthseg_client.channel import ServerAddress
+from synthseg_client.embedded import EmbeddedServer
+from synthseg_client.errors import ClientError
+from synthseg_client.options import Options
+from synthseg_client.retry import RetryPolicy
+from synthseg_client.scans import Scan, check_scan, read_scan
+from synthseg_client.segmentation import Segmentation, segment_scan
+from synthseg_client.session import ModelChoice, Session
+
+
+@contextmanager
+def open_session(
+    server: str | ServerAddress | None = None,
+    *,
+    model: ModelChoice | None = None,
+    model_dir: Path | None = None,
+    threads: int | None = None,
+    cpu: bool = False,
+    timeout_s: float | None = None,
+    retry: RetryPolicy | None = None,
+    server_log: IO[str] | None = None,
+) -> Iterator[Session]:
+    """A connection to a model server; without an address one is started here and stopped at the
+    end.
+
+    Args:
+        server: Address of a model server.
+        model: Which of its models to ask.
+        model_dir: Model that the embedded server shall serve; None is the shipped one.
+        threads: Cores for the embedded server; None is all that this process may use.
+        cpu: Whether the embedded server leaves a GPU alone.
+        timeout_s: Deadline of a segmentation; None grows with the number of voxels.
+        retry: How patiently failed requests are repeated.
+        server_log: Where the log of the embedded server goes when it has stopped.
+
+    Raises:
+        EmbeddedServerError: No address was given and no server can be started here.
+    """
+    if server is not None:
+        with Session(server, model, timeout_s=timeout_s, retry=retry) as session:
+            yield session
+        return
+    with (
+        EmbeddedServer(model_dir, threads=threads, cpu=cpu, log=server_log) as embedded,
+        Session(
+            embedded.address,
+            model,
+            timeout_s=timeout_s,
+            retry=retry,
+            revive=embedded.restart_if_dead,
+        ) as session,
+    ):
+        yield session
+
+
+def segment(
+    scan: Path | str | Scan | ArrayLike,
+    session: Session,
+    options: Options | None = None,
+    *,
+    affine: ArrayLike | None = None,
+    posteriors: bool = False,
+) -> Segmentation:
+    """Segments one scan.
+
+    Args:
+        scan: A file, a scan that was read, or an array `[x, y, z]` with its `affine`.
+        session: From `open_session`.
+        options: How.
+        affine: `[4, 4]`, voxel indices to mm in RAS; for arrays, which are taken as 1 mm RAS
+            without it.
+        posteriors: Whether `Segmentation.posterior` shall be exact for every structure, however
+            unlikely.
+
+    Raises:
+        ScanError: The scan cannot be segmented.
+        ServerError: The server gave no answer that fits.
+    """
+    if isinstance(scan, str | Path):
+        scan = read_scan(Path(scan))
+    elif not isinstance(scan, Scan):
+        matrix = np.eye(4) if affine is None else np.asarray(affine, np.float64)
+        scan = check_scan(Path("array"), np.asarray(scan), matrix)
+    return segment_scan(scan, session, options or Options(), posteriors=posteriors)
+
+
+def segment_many(
+    scans: Iterable[Path | str], session: Session, options: Options | None = None, *, jobs: int = 2
+) -> Iterator[tuple[Path, Segmentation | ClientError]]:
+    """Segments scans as they come, in order, preparing and cleaning up some while the server works
+    on another.
+
+    Args:
+        scans: Files; may be a generator without end.
+        session: From `open_session`.
+        options: How.
+        jobs: Scans in memory at once.
+
+    Yields:
+        Each file with its result, or with the error that befell it; one failure does not stop the
+        rest.
+    """
+    from synthseg_client.pipeline import in_order
+
+    chosen = options or Options()
+
+    def work(path: Path, turn: object) -> Segmentation | ClientError:
+        try:
+            return segment_scan(read_scan(path), session, chosen, turn=turn)  # type: ignore[arg-type]
+        except ClientError as error:
+            return error
+
+    yield from in_order((Path(s) for s in scans), work, jobs=jobs)

@@ -1,0 +1,301 @@
+"""Many scans: pipelining, resuming; one failure never stops the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from synthseg_client import __version__
+from synthseg_client.atomic import write_text
+from synthseg_client.checks import check_result, check_written
+from synthseg_client.colours import write_ctab, write_dseg_tsv
+from synthseg_client.errors import ClientError, OutputError
+from synthseg_client.formats import stem_of
+from synthseg_client.images import write_image, write_labels, write_posteriors
+from synthseg_client.journal import Entry, Journal, sha256_of
+from synthseg_client.options import Options
+from synthseg_client.pipeline import Turn, as_completed
+from synthseg_client.plan import BatchPlan, ScanTask
+from synthseg_client.scans import read_scan
+from synthseg_client.segmentation import Segmentation, segment_scan
+from synthseg_client.session import Session
+from synthseg_client.volumes import column_names, row_name, write_single_table, write_table
+
+_TABLE_EVERY_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """How to go through a batch.
+
+    Attributes:
+        options: How to segment each scan.
+        jobs: Scans in work at once: while the server has one, others are prepared and cleaned up.
+        requests: Scans at the server at once.
+        journal: Where finished scans are recorded; None records nothing.
+        resume: Skip scans whose results are complete and were made with the same model and options.
+        sidecar: Write a JSON file beside each label map: model, options, hash of the scan, timing.
+        tables: Write `.tsv` (BIDS) and `.ctab` (FreeSurfer) label tables beside each label map.
+    """
+
+    options: Options = field(default_factory=Options)
+    jobs: int = 2
+    requests: int = 1
+    journal: Path | None = None
+    resume: bool = False
+    sidecar: bool = True
+    tables: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scan.
+
+    Attributes:
+        task: The scan and its outputs.
+        status: Whether it was done, had been done before, or failed.
+        error: Why it failed.
+        warnings: What the user should know.
+        volumes: mm³ by structure.
+        seconds: Wall time by step.
+    """
+
+    task: ScanTask
+    status: Literal["done", "skipped", "failed"]
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    volumes: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One machine-readable line."""
+        record = {
+            "scan": str(self.task.scan),
+            "status": self.status,
+            "labels": str(self.task.labels),
+        }
+        details = {
+            "error": self.error,
+            "warnings": self.warnings,
+            "volumes_mm3": self.volumes,
+            "seconds": self.seconds,
+        }
+        return json.dumps({**record, **{key: value for key, value in details.items() if value}})
+
+
+def run_batch(session: Session, plan: BatchPlan, settings: BatchSettings) -> Iterator[Outcome]:
+    """Segments scans and writes their results.
+
+    Args:
+        session: The server.
+        plan: From `plan_batch`.
+        settings: How.
+
+    Yields:
+        An outcome per scan as it is finished; a scan that fails leaves nothing behind and does not
+        stop the others.
+
+    Raises:
+        ServerError: The server does not answer, or has no model of this kind: nothing was started.
+        OutputError: The volumes table cannot be written.
+    """
+    batch = _Batch(session, settings)
+    table = _Table(plan, column_names(session.describe()))
+    work = as_completed(
+        plan.tasks, batch.work, jobs=settings.jobs, requests=settings.requests, abort=session.close
+    )
+    for task, outcome in work:
+        table.add(task, outcome)
+        yield outcome
+    table.write()
+
+
+class _Batch:
+    """Work on one scan after the other, in any thread."""
+
+    def __init__(self, session: Session, settings: BatchSettings) -> None:
+        self._session = session
+        self._settings = settings
+        self._journal = Journal(settings.journal) if settings.journal else None
+        self._known = self._journal.read() if self._journal and settings.resume else {}
+
+    def work(self, task: ScanTask, turn: Turn) -> Outcome:
+        """Segments a scan and writes its results, unless they are there."""
+        try:
+            return self._finished_before(task) or self._segment(task, turn)
+        except ClientError as error:
+            return Outcome(task, "failed", error=str(error))
+        except MemoryError:
+            return Outcome(
+                task, "failed", error=f"{task.scan}: not enough memory here for this scan."
+            )
+        except Exception as error:  # a defect in one scan's work must not stop the others
+            return Outcome(
+                task,
+                "failed",
+                error=f"{task.scan}: unexpected error {type(error).__name__}: {error}",
+            )
+
+    def _finished_before(self, task: ScanTask) -> Outcome | None:
+        entry = self._known.get(str(task.labels.absolute()))
+        if entry is None or entry.options != self._settings.options.fingerprint():
+            return None
+        if entry.model != self._session.describe().fingerprint() or not task.scan.is_file():
+            return None
+        if entry.scan_sha256 != sha256_of(task.scan) or not entry.is_complete(self._outputs(task)):
+            return None
+        return Outcome(task, "skipped", volumes=dict(entry.volumes))
+
+    def _segment(self, task: ScanTask, turn: Turn) -> Outcome:
+        started = time.perf_counter()
+        scan = read_scan(task.scan)
+        digest = _digest(task.scan)
+        read_s = time.perf_counter() - started
+        result = segment_scan(
+            scan,
+            self._session,
+            self._settings.options,
+            posteriors=task.posteriors is not None,
+            turn=turn,
+        )
+        warnings = (*result.warnings, *check_result(result))
+        seconds = {"read": read_s, **result.seconds}
+        started = time.perf_counter()
+        self._write(task, result, digest, seconds, warnings)
+        seconds["write"] = time.perf_counter() - started
+        self._record(task, result, digest)
+        return Outcome(
+            task, "done", warnings=warnings, volumes=result.volumes, seconds=_rounded(seconds)
+        )
+
+    def _write(
+        self,
+        task: ScanTask,
+        result: Segmentation,
+        digest: str,
+        seconds: dict[str, float],
+        warnings: tuple[str, ...],
+    ) -> None:
+        """Writes what was asked for; the label map last, so that where it is, all else is too."""
+        try:
+            self._write_companions(task, result)
+            if self._settings.sidecar:
+                sidecar = _sidecar(task, result, digest, seconds, warnings)
+                write_text(_beside(task.labels, ".json"), json.dumps(sidecar, indent=2) + "\n")
+            write_labels(
+                task.labels, result.labels, result.affine, result.model, result.scan.space_code
+            )
+            check_written(task.labels, result.labels.shape, result.affine)
+        except ClientError:
+            for path in self._outputs(
+                task
+            ):  # results of a scan that failed would pass for good ones
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            raise
+
+    def _write_companions(self, task: ScanTask, result: Segmentation) -> None:
+        code = result.scan.space_code
+        if task.posteriors is not None:
+            write_posteriors(
+                task.posteriors, result.posterior, result.model.n_labels, result.affine, code
+            )
+        if task.resampled is not None and result.was_resampled:
+            write_image(task.resampled, result.resampled, result.resampled_affine, code)
+        if task.table is not None:
+            write_single_table(
+                task.table, column_names(result.model), row_name(task.scan), result.volumes
+            )
+        if self._settings.tables:
+            values, names = result.model.label_values.tolist(), result.model.label_names
+            write_dseg_tsv(_beside(task.labels, ".tsv"), values, names)
+            write_ctab(_beside(task.labels, ".ctab"), values, names)
+
+    def _record(self, task: ScanTask, result: Segmentation, digest: str) -> None:
+        if self._journal is None:
+            return
+        outputs = {
+            str(p.absolute()): sha256_of(p) if p.exists() else "" for p in self._outputs(task)
+        }
+        if task.resampled is not None and not result.was_resampled:
+            outputs[str(task.resampled.absolute())] = ""
+        options, model = self._settings.options.fingerprint(), result.model.fingerprint()
+        entry = Entry(str(task.scan.absolute()), digest, options, model, outputs, result.volumes)
+        self._journal.append(task.labels, entry)
+
+    def _outputs(self, task: ScanTask) -> list[Path]:
+        extra = [_beside(task.labels, ".json")] if self._settings.sidecar else []
+        extra += (
+            [_beside(task.labels, s) for s in (".tsv", ".ctab")] if self._settings.tables else []
+        )
+        return [*task.outputs(), *extra]
+
+
+class _Table:
+    """The volumes table of the batch, in the order of the plan, whatever is finished first."""
+
+    def __init__(self, plan: BatchPlan, columns: list[str]) -> None:
+        self._plan = plan
+        self._columns = columns
+        self._volumes: dict[ScanTask, dict[str, float]] = {}
+        self._written_at = time.monotonic()
+
+    def add(self, task: ScanTask, outcome: Outcome) -> None:
+        """Takes a row, and writes the table if the last time is long ago."""
+        if outcome.status != "failed":
+            self._volumes[task] = outcome.volumes
+        if time.monotonic() - self._written_at > _TABLE_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        """Writes all rows there are."""
+        if self._plan.table is None:
+            return
+        rows = [
+            (row_name(t.scan), self._volumes[t]) for t in self._plan.tasks if t in self._volumes
+        ]
+        write_table(self._plan.table, self._columns, rows)
+        self._written_at = time.monotonic()
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise OutputError(f"{path}: went away while it was read: {error.strerror}.") from error
+
+
+def _beside(labels: Path, suffix: str) -> Path:
+    return labels.with_name(stem_of(labels) + suffix)
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {step: round(value, 3) for step, value in seconds.items()}
+
+
+def _sidecar(
+    task: ScanTask,
+    result: Segmentation,
+    digest: str,
+    seconds: dict[str, float],
+    warnings: tuple[str, ...],
+) -> dict[str, object]:
+    """How the labels came about. Holds nothing of the scan's header, which may name the patient."""
+    return {
+        "software": {"name": "synthseg-serving", "version": __version__},
+        "model": {
+            "name": result.model.name,
+            "version": result.model.version,
+            **dict(result.model.info),
+        },
+        "options": result.options.to_json(),
+        "scan": {"file": task.scan.name, "sha256": digest, "resampled": result.was_resampled},
+        "network_passes": result.passes,
+        "seconds": _rounded(seconds),
+        "warnings": list(warnings),
+    }

@@ -1,0 +1,71 @@
+"""Whether a result can be true, before anything of it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from synthseg_client.errors import ResultError
+from synthseg_client.formats import format_of
+from synthseg_client.segmentation import Segmentation
+
+# Brains of newborns have about 300 cm³, the largest on record about 2900 cm³.
+SMALLEST_BRAIN_CM3 = 250.0
+LARGEST_BRAIN_CM3 = 3000.0
+
+
+def check_result(result: Segmentation) -> list[str]:
+    """Looks a result over.
+
+    Returns:
+        What is odd about it, for the user to know.
+
+    Raises:
+        ResultError: It cannot be right: no structure at all, labels that the model does not have,
+            another grid than promised, volumes that are no numbers.
+    """
+    if result.labels.shape != tuple(result.grid.shape):
+        raise ResultError(
+            f"labels have shape {result.labels.shape}, expected {tuple(result.grid.shape)}."
+        )
+    found = np.flatnonzero(np.bincount(result.labels.ravel()))
+    unknown = set(found.tolist()) - set(result.model.label_values.tolist())
+    if unknown:
+        raise ResultError(f"labels {sorted(unknown)} are not in the table of {result.model.title}.")
+    if not all(np.isfinite(v) and v >= 0 for v in result.volumes.values()):
+        raise ResultError("volumes are not all finite and positive.")
+    if not result.labels.any():
+        raise ResultError(
+            "nothing was found: every label is background. Does the scan show a head, and lie right?"
+        )
+    brain_cm3 = _brain_cm3(result)
+    if not SMALLEST_BRAIN_CM3 <= brain_cm3 <= LARGEST_BRAIN_CM3:
+        return [
+            f"{brain_cm3:.0f} cm³ were labelled, which is no plausible brain: look at the result"
+        ]
+    return []
+
+
+def _brain_cm3(result: Segmentation) -> float:
+    columns = list(result.volumes.values())
+    total = columns[0] if result.model.has_csf else sum(columns)
+    return float(total) / 1000
+
+
+def check_written(path: Path, shape: tuple[int, ...], affine: NDArray) -> None:
+    """Reads the header of an image that was just written, and compares.
+
+    Raises:
+        ResultError: The file has another grid than promised.
+    """
+    kind = format_of(path)
+    if kind is None or kind.name == "npz":
+        return
+    image = nib.load(path)
+    if tuple(image.shape[:3]) != tuple(shape) or not np.allclose(image.affine, affine, atol=1e-3):
+        raise ResultError(
+            f"{path}: was written with another grid than the labels have: do not use it."
+        )

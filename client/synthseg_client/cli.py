@@ -1,0 +1,182 @@
+"""The command `synthseg-client`: parse, call, report; no work of its own.
+
+What is heavy is imported where it is used, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from synthseg_client.errors import ClientError, UsageError
+from synthseg_client.variadic import VariadicCommand
+
+if TYPE_CHECKING:
+    pass
+
+_PATH = click.Path(path_type=Path)
+_EXIT_SOME_FAILED = 1
+_EXIT_USAGE = 2
+
+
+def _server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that say which server and model to ask."""
+    options = [
+        click.option(
+            "--server",
+            envvar="SYNTHSEG_SERVER",
+            help="Model server, HOST:PORT or unix:/path. [default: one is started here]",
+        ),
+        click.option(
+            "--model",
+            help="Model to ask: NAME or NAME:VERSION with --server, else a folder of versions.",
+        ),
+        click.option("--tls", is_flag=True, help="Encrypt, trusting the system's authorities."),
+        click.option(
+            "--tls-ca", type=_PATH, help="Encrypt, trusting the authorities in this PEM file."
+        ),
+        click.option("--tls-cert", type=_PATH, help="Client certificate, PEM."),
+        click.option("--tls-key", type=_PATH, help="Key of the client certificate, PEM."),
+        click.option(
+            "--token-file",
+            type=_PATH,
+            help="File with a token to send with every call. [env: SYNTHSEG_TOKEN]",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Seconds a segmentation may take. [default: grows with the scan]",
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(min=1),
+            help="Cores for the server started here. [default: all]",
+        ),
+        click.option("--cpu", is_flag=True, help="The server started here leaves the GPU alone."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="synthseg-serving")
+def main() -> None:
+    """Segments brain MRI and CT of any contrast and resolution through a model server."""
+
+
+@main.command(cls=VariadicCommand, variadic=("--i", "--crop"))
+@click.option(
+    "--i",
+    "scans",
+    required=True,
+    multiple=True,
+    metavar="SCAN...",
+    help="Scans: files, a folder, a quoted pattern, or one .txt list.",
+)
+@click.option("--o", "output", required=True, type=_PATH, help="Label map, folder, or .txt list.")
+@click.option("--post", type=_PATH, help="Probability maps: file, folder, or .txt list.")
+@click.option(
+    "--resample",
+    type=_PATH,
+    help="Scans resampled to 1 mm: file, folder, or .txt list; those at 1 mm are not copied.",
+)
+@click.option("--vol", type=_PATH, help="CSV file for the volumes in mm³ (or .txt list).")
+@click.option(
+    "--crop",
+    metavar="N | N N N | none",
+    help="Segment only the central N voxels, rounded up to 32; none: all. [default: up to 192 around the head]",
+)
+@click.option("--fast", is_flag=True, help="Twice as fast, a little less accurate.")
+@click.option("--ct", is_flag=True, help="The scans are CT in Hounsfield units.")
+@click.option(
+    "--keepgeom",
+    is_flag=True,
+    help="Labels and probabilities on the scan's own grid instead of 1 mm.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Scans in work at once.",
+)
+@click.option(
+    "--requests",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Scans at the server at once.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Skip scans whose results are complete, from the same scan, model and options.",
+)
+@click.option(
+    "--sidecar/--no-sidecar",
+    default=True,
+    show_default=True,
+    help="JSON file beside each label map: model, options, timing.",
+)
+@click.option(
+    "--tables",
+    is_flag=True,
+    help="BIDS .tsv and FreeSurfer .ctab label tables beside each label map.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per scan on standard output."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Errors only.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Times per step, and the log of the server started here."
+)
+@_server_options
+def segment(**given: Any) -> None:
+    """Segments scans into labelled structures, at 1 mm along each scan's own axes.
+
+    Results of several scans are called NAME_synthseg, NAME_posteriors and NAME_resampled. Exit code
+    0: all done; 1: some scans failed; 2: wrong usage.
+    """
+    from synthseg_client.commands import run_segment
+
+    _run(run_segment, given)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@_server_options
+def labels(**given: Any) -> None:
+    """Prints the label table of the served model."""
+    from synthseg_client.commands import run_labels
+
+    _run(run_labels, given)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@_server_options
+def status(**given: Any) -> None:
+    """Prints health, versions and limits of the model server."""
+    from synthseg_client.commands import run_status
+
+    _run(run_status, given)
+
+
+def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any]) -> None:
+    """Runs a command; its errors become one line and an exit code."""
+    try:
+        sys.exit(command(given))
+    except UsageError as error:
+        click.echo(f"synthseg-client: {error}", err=True)
+        sys.exit(_EXIT_USAGE)
+    except ClientError as error:
+        click.echo(f"synthseg-client: {error}", err=True)
+        sys.exit(_EXIT_SOME_FAILED)
+    except KeyboardInterrupt:
+        click.echo("synthseg-client: interrupted; --resume goes on from here.", err=True)
+        sys.exit(130)

@@ -1,0 +1,247 @@
+"""What the commands do once their options are parsed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synthseg_client.api import open_session
+from synthseg_client.batch import BatchSettings, run_batch
+from synthseg_client.channel import ServerAddress, Tls
+from synthseg_client.errors import UsageError
+from synthseg_client.journal import JOURNAL_NAME
+from synthseg_client.options import Crop, Options
+from synthseg_client.plan import BatchPlan, plan_batch
+from synthseg_client.report import Reporter
+from synthseg_client.session import ModelChoice, Session
+
+_NO_CROP = "none"
+
+
+def run_segment(given: dict[str, Any]) -> int:
+    """Segments; returns the exit code.
+
+    Args:
+        given: Values of the command's options by name.
+
+    Raises:
+        ClientError: Nothing could be started.
+    """
+    options = Options(
+        crop=parse_crop(given["crop"]),
+        fast=given["fast"],
+        ct=given["ct"],
+        keep_geometry=given["keepgeom"],
+    )
+    plan = plan_batch(
+        given["scans"],
+        given["output"],
+        posteriors=given["post"],
+        resampled=given["resample"],
+        volumes=given["vol"],
+    )
+    refuse_hopeless(plan)
+    settings = BatchSettings(
+        options=options,
+        jobs=given["jobs"],
+        requests=given["requests"],
+        journal=_journal_of(plan, given["resume"]),
+        resume=given["resume"],
+        sidecar=given["sidecar"],
+        tables=given["tables"],
+    )
+    report = Reporter(
+        len(plan.tasks), as_json=given["as_json"], quiet=given["quiet"], verbose=given["verbose"]
+    )
+    with connect(given, log_server=given["verbose"]) as session, report:
+        for outcome in run_batch(session, plan, settings):
+            report.add(outcome)
+    return report.exit_code
+
+
+def run_labels(given: dict[str, Any]) -> int:
+    """Prints the label table; returns the exit code."""
+    with connect(given) as session:
+        model = session.describe()
+    columns = ("value", "name", "topology_class", "other_side")
+    other_side = model.label_values[model.flip_channels]
+    rows = list(
+        zip(
+            model.label_values.tolist(),
+            model.label_names,
+            model.topology_classes.tolist(),
+            other_side.tolist(),
+            strict=True,
+        )
+    )
+    if given["as_json"]:
+        click.echo(
+            json.dumps(
+                {"model": model.title, "labels": [dict(zip(columns, r, strict=True)) for r in rows]}
+            )
+        )
+        return 0
+    click.echo("\t".join(columns))
+    for row in rows:
+        click.echo("\t".join(map(str, row)))
+    return 0
+
+
+def run_status(given: dict[str, Any]) -> int:
+    """Prints what the server says about itself; returns 0 if a version is available, else 1."""
+    with connect(given) as session:
+        versions = session.status()
+        facts: dict[str, Any] = {
+            "server": session.address.target,
+            "health": session.health(),
+            "model": session.model.name,
+            "versions": {str(number): state for number, state in versions.items()},
+        }
+        available = "AVAILABLE" in versions.values()
+        if available:
+            model = session.describe()
+            facts |= {
+                "answers_with_version": model.version,
+                "labels": model.n_labels,
+                **dict(model.info),
+            }
+            facts["outputs"] = {
+                name: shape
+                for name, (_, shape) in session.metadata()["serving_default"]["outputs"].items()
+            }
+    if given["as_json"]:
+        click.echo(json.dumps(facts))
+    else:
+        for name, value in facts.items():
+            click.echo(f"{name}: {value if isinstance(value, str | int) else json.dumps(value)}")
+    return 0 if available else 1
+
+
+@contextmanager
+def connect(given: dict[str, Any], *, log_server: bool = False) -> Iterator[Session]:
+    """The session that the options ask for.
+
+    Raises:
+        UsageError: The options contradict each other.
+        EmbeddedServerError: No server was named, and none can be started here.
+    """
+    if given["server"]:
+        if given["threads"] or given["cpu"]:
+            raise UsageError(
+                "--threads and --cpu are for the server that is started here: leave them out with --server."
+            )
+        with open_session(
+            _address(given), model=parse_model(given["model"]), timeout_s=given["timeout"]
+        ) as session:
+            yield session
+        return
+    model_dir = Path(given["model"]) if given["model"] else None
+    if model_dir is not None and not model_dir.is_dir():
+        raise UsageError(
+            f"--model {model_dir}: no such folder; without --server a folder of versions is expected."
+        )
+    for flag in ("tls", "tls_ca", "tls_cert", "tls_key", "token_file"):
+        if given[flag]:
+            raise UsageError(
+                f"--{flag.replace('_', '-')} is for a server that was named: add --server."
+            )
+    log = sys.stderr if log_server else None
+    with open_session(
+        model_dir=model_dir,
+        threads=given["threads"],
+        cpu=given["cpu"],
+        timeout_s=given["timeout"],
+        server_log=log,
+    ) as session:
+        yield session
+
+
+def parse_crop(text: str | None) -> Crop:
+    """The crop that `--crop` asks for.
+
+    Raises:
+        UsageError: Neither numbers nor `none`.
+    """
+    if text is None:
+        return Crop()
+    if text.strip().lower() == _NO_CROP:
+        return Crop.none()
+    try:
+        return Crop.of_size([int(word) for word in text.replace(",", " ").split()])
+    except ValueError as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"--crop {text}: expected one number, three, or 'none'.") from error
+
+
+def parse_model(text: str | None) -> ModelChoice:
+    """The model that `NAME`, `NAME:VERSION` or `NAME@LABEL` asks for."""
+    if not text:
+        return ModelChoice()
+    name, at, label = text.partition("@")
+    if at:
+        return ModelChoice(name=name, label=label)
+    name, colon, version = text.partition(":")
+    if not colon:
+        return ModelChoice(name=name)
+    if not version.isdigit():
+        raise UsageError(f"--model {text}: expected NAME, NAME:VERSION or NAME@LABEL.")
+    return ModelChoice(name=name, version=int(version))
+
+
+def refuse_hopeless(plan: BatchPlan) -> None:
+    """Refuses a run of which nothing can come, before a server is bothered.
+
+    Raises:
+        UsageError: No scan exists, or a folder for results cannot be written.
+    """
+    missing = [task.scan for task in plan.tasks if not task.scan.exists()]
+    if len(missing) == len(plan.tasks):
+        raise UsageError(f"{missing[0]}: no such file: check the name and its ending.")
+    folders = {path.absolute().parent for task in plan.tasks for path in task.outputs()}
+    for folder in sorted(folders | ({plan.table.absolute().parent} if plan.table else set())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{folder}: cannot be made for the results: {error.strerror}."
+            ) from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UsageError(f"{folder}: no permission to write results there.")
+
+
+def _address(given: dict[str, Any]) -> ServerAddress:
+    token = os.environ.get("SYNTHSEG_TOKEN")
+    if given["token_file"]:
+        try:
+            token = given["token_file"].read_text().strip()
+        except OSError as error:
+            raise UsageError(f"{given['token_file']}: cannot be read: {error.strerror}.") from error
+    encrypted = (
+        given["tls"]
+        or given["tls_ca"]
+        or given["tls_cert"]
+        or given["server"].startswith("grpcs://")
+    )
+    tls = (
+        Tls(root=given["tls_ca"], certificate=given["tls_cert"], key=given["tls_key"])
+        if encrypted
+        else None
+    )
+    return ServerAddress(target=given["server"], tls=tls, token=token)
+
+
+def _journal_of(plan: BatchPlan, resume: bool) -> Path | None:
+    """Where to record finished scans; a single scan is recorded only if it may be skipped next
+    time.
+    """
+    if plan.single and not resume:
+        return None
+    return plan.tasks[0].labels.parent / JOURNAL_NAME

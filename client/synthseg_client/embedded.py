@@ -1,0 +1,227 @@
+"""The server that the client starts for itself: a child process on a private socket, gone when the
+client is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from synthseg_client.errors import EmbeddedServerError
+
+SERVER_PACKAGE = "synthseg_serving"
+START_TIMEOUT_S = 300.0
+"""How long a server may take until it is ready: the first start makes the shipped model servable.
+"""
+_STOP_TIMEOUT_S = 20.0
+_SOCKET_PATH_LIMIT = 100  # the system allows 107 bytes
+_LOG_LINES = 5
+
+_NOT_INSTALLED = (
+    "no --server was given, and this installation cannot start one. Either name a running one (--server HOST:PORT), or "
+    "install the server beside the client: pip install 'synthseg-serving[serving]'."
+)
+
+
+def is_installed() -> bool:
+    """Whether a server can be started here."""
+    return (
+        importlib.util.find_spec(SERVER_PACKAGE) is not None
+        and importlib.util.find_spec("tensorflow") is not None
+    )
+
+
+class EmbeddedServer:
+    """A model server in a child process, for the length of a `with` block.
+
+    It listens on a unix socket in a folder that only this user may enter, and ends with this
+    process however that ends: it watches its standard input, whose other end is held here, and asks
+    the kernel to be told.
+
+    Args:
+        model_dir: Model to serve; None is the shipped one.
+        threads: Cores to use; None is all that this process may use.
+        cpu: Whether to leave a GPU alone.
+        log: Where the server's messages go; None keeps them for error messages only.
+
+    Attributes:
+        address: Where it listens, `unix:/...`.
+    """
+
+    def __init__(
+        self,
+        model_dir: Path | None = None,
+        *,
+        threads: int | None = None,
+        cpu: bool = False,
+        log: IO[str] | None = None,
+    ) -> None:
+        self._folder = _private_folder()
+        self.address = f"unix:{self._folder / 's.sock'}"
+        self._command = [sys.executable, "-m", SERVER_PACKAGE, "serve"]
+        self._command += [os.fspath(model_dir.absolute())] if model_dir else []
+        self._command += ["--address", self.address, "--parent-death"]
+        self._command += ["--threads", str(threads)] if threads else []
+        self._command += ["--cpu"] if cpu else []
+        self._log_path = self._folder / "server.log"
+        self._log = log
+        self._child: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self._finished = threading.Event()
+
+    def __enter__(self) -> EmbeddedServer:
+        try:
+            if not is_installed():
+                raise EmbeddedServerError(_NOT_INSTALLED)
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """Process number of the running server."""
+        return self._child.pid if self._child else None
+
+    def restart_if_dead(self) -> bool:
+        """Starts the server again if it has died; returns whether it had.
+
+        Raises:
+            EmbeddedServerError: It does not start any more.
+        """
+        with self._lock:
+            if self._child is None or self._finished.is_set():
+                return False
+            # A socket breaks a moment before its process is gone.
+            try:
+                self._child.wait(2)
+            except subprocess.TimeoutExpired:
+                return False
+            self._start()
+            return True
+
+    def stop(self) -> None:
+        """Asks the server to finish, waits, and removes what it left."""
+        self._finished.set()
+        child, self._child = self._child, None
+        if child is not None:
+            child.terminate()
+            try:
+                child.wait(_STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            for pipe in (child.stdin, child.stdout):
+                if pipe:
+                    pipe.close()
+        self._copy_log()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        Path(self.address.removeprefix("unix:")).unlink(missing_ok=True)
+        started: queue.Queue[subprocess.Popen[str] | OSError] = queue.Queue()
+        # The kernel's signal comes when the thread that started the child ends, so that thread has
+        # to last.
+        threading.Thread(
+            target=self._spawn, args=(started,), daemon=True, name="embedded-server"
+        ).start()
+        child = started.get()
+        if isinstance(child, OSError):
+            raise EmbeddedServerError(f"the embedded server cannot be started: {child}.")
+        self._child = child
+        self._wait_until_ready(child)
+
+    def _spawn(self, started: queue.Queue[subprocess.Popen[str] | OSError]) -> None:
+        try:
+            with self._log_path.open("a") as log:
+                child = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    start_new_session=True,  # Ctrl-C reaches the client alone, which then stops its server
+                )
+        except OSError as error:
+            started.put(error)
+            return
+        started.put(child)
+        self._finished.wait()
+
+    def _wait_until_ready(self, child: subprocess.Popen[str]) -> None:
+        lines: queue.Queue[str] = queue.Queue()
+        stdout = child.stdout
+        threading.Thread(
+            target=lambda: _forward(stdout, lines), daemon=True, name="embedded-server-out"
+        ).start()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                line = lines.get(timeout=max(deadline - time.monotonic(), 0))
+            except queue.Empty:
+                raise EmbeddedServerError(
+                    f"the embedded server was not ready after {START_TIMEOUT_S:.0f} s.{self._last_words()}"
+                ) from None
+            if not line:
+                raise EmbeddedServerError(
+                    f"the embedded server ended while starting.{self._last_words()}"
+                )
+            if _is_ready(line):
+                return
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log_path.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
+        except OSError:
+            return ""
+        return " It said:\n  " + "\n  ".join(lines) if lines else ""
+
+    def _copy_log(self) -> None:
+        if self._log is not None and self._log_path.exists():
+            self._log.write(self._log_path.read_text(errors="replace"))
+
+
+def _private_folder() -> Path:
+    """A new folder with mode 0700 whose path leaves room for a socket's name."""
+    folder = Path(tempfile.mkdtemp(prefix="synthseg-"))
+    if len(os.fsencode(folder)) > _SOCKET_PATH_LIMIT - len("/s.sock"):
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="synthseg-", dir="/tmp"))
+    return folder
+
+
+def _forward(stream: IO[str] | None, lines: queue.Queue[str]) -> None:
+    """Passes lines on until the stream ends, then an empty one."""
+    try:
+        for line in stream or ():
+            lines.put(line)
+    except ValueError:  # closed while reading
+        pass
+    lines.put("")
+
+
+def _is_ready(line: str) -> bool:
+    try:
+        return "address" in json.loads(line)
+    except (ValueError, TypeError):
+        return False

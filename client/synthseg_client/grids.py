@@ -1,0 +1,125 @@
+"""From a scan's grid to the network's, and from there to the grid of the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthseg_client.cleanup import CleanPosteriors
+from synthseg_client.crop import Box
+from synthseg_client.geometry import Orientation, Resampling, orientation_of, plan_resampling
+from synthseg_client.scans import Scan
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A scan ready for the network.
+
+    Attributes:
+        scan: As read.
+        native: float32 `[x, y, z]`: the scan at 1 mm along its own axes.
+        affine: float64 `[4, 4]` of `native`.
+        resampling: How `native` came from the scan; None if it is the scan.
+        orientation: Of the axes of `native`.
+    """
+
+    scan: Scan
+    native: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    resampling: Resampling | None
+    orientation: Orientation
+
+    @property
+    def ras(self) -> NDArray[np.float32]:
+        """View of `native` with axes running right, anterior, superior."""
+        return self.orientation.to_ras(self.native)
+
+
+def prepare(scan: Scan) -> Prepared:
+    """Resamples a scan to 1 mm where it needs it, and finds out how it lies."""
+    resampling = plan_resampling(scan.image.shape, scan.affine)
+    if resampling is None:
+        return Prepared(scan, scan.image, scan.affine, None, orientation_of(scan.affine))
+    affine = resampling.affine_out(scan.affine)
+    return Prepared(scan, resampling.apply(scan.image), affine, resampling, orientation_of(affine))
+
+
+@dataclass(frozen=True)
+class ResultGrid:
+    """The grid that labels and posteriors are given on: voxel axes are the scan's own.
+
+    Attributes:
+        prepared: The scan.
+        box: Part of its RAS volume that the network saw; all else is background.
+        keep: Whether it is the scan's own grid, rather than 1 mm.
+    """
+
+    prepared: Prepared
+    box: Box
+    keep: bool
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """float64 `[4, 4]`: voxel indices to mm in RAS."""
+        return self.prepared.scan.affine if self.keep else self.prepared.affine
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels per axis."""
+        return self.prepared.scan.image.shape if self.keep else self.prepared.native.shape
+
+    def best_channels(self, clean: CleanPosteriors, n_labels: int) -> NDArray[np.int32]:
+        """int32 `[x, y, z]`: most probable channel everywhere.
+
+        On the scan's grid every channel is interpolated, one after the other with a running
+        maximum: never all in memory at once.
+        """
+        resampling = self.prepared.resampling
+        if not self.keep or resampling is None:
+            return self._to_native(clean.best_channels())
+        best = np.zeros(self.shape, np.int32)
+        highest = self.channel(clean, 0)
+        for index in range(1, n_labels):
+            where, part = self._interpolated(clean.channel(index), resampling)
+            better = part > highest[where]
+            highest[where][better] = part[better]
+            best[where][better] = index
+        return best
+
+    def channel(self, clean: CleanPosteriors, index: int) -> NDArray[np.float32]:
+        """float32 `[x, y, z]`: probability of one channel everywhere."""
+        # Background is 1 around the box: what it lacks to 1 is treated like any structure.
+        volume = 1 - clean.channel(0) if index == 0 else clean.channel(index)
+        resampling = self.prepared.resampling
+        if not self.keep or resampling is None:
+            native = self._to_native(volume)
+        else:
+            native = np.zeros(self.shape, np.float32)
+            where, part = self._interpolated(volume, resampling)
+            native[where] = part
+        return 1 - native if index == 0 else native
+
+    def _to_native(self, part: NDArray) -> NDArray:
+        """A volume of the box's shape in its place at 1 mm along the scan's own axes, zero around
+        it.
+        """
+        full = np.zeros(self.prepared.ras.shape, part.dtype)
+        full[self.box.slices] = part
+        return np.ascontiguousarray(self.prepared.orientation.from_ras(full))
+
+    def _interpolated(
+        self, part: NDArray, resampling: Resampling
+    ) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
+        """Where on the scan's grid a volume of the box's shape is not zero, and its values there."""
+        native = self._to_native(part)
+        extent = [
+            np.flatnonzero(native.any(axis=tuple(a for a in range(3) if a != axis)))
+            for axis in range(3)
+        ]
+        if not len(extent[0]):
+            return (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.float32)
+        start = [int(where[0]) for where in extent]
+        inner = tuple(slice(int(where[0]), int(where[-1]) + 1) for where in extent)
+        return resampling.back(native[inner], start)

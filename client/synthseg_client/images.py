@@ -1,0 +1,206 @@
+"""Results as image files, written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from synthseg_client.atomic import replacing
+from synthseg_client.colours import mgh_tag
+from synthseg_client.errors import OutputError
+from synthseg_client.formats import WRITABLE, format_of
+from synthseg_client.model import Model
+from synthseg_client.scans import NPZ_AFFINE, NPZ_IMAGE
+
+_GZIP_LEVEL = 1  # labels shrink as well as with higher levels, in a fraction of the time
+_DESCRIP_BYTES = 79
+_SHEAR_TOLERANCE = 1e-4
+
+
+def write_labels(
+    path: Path, labels: NDArray, affine: NDArray, model: Model, space_code: int
+) -> None:
+    """Writes a label map in the smallest integer type that holds the model's table.
+
+    Args:
+        path: `.nii`, `.nii.gz`, `.mgz`, `.mgh` or `.npz`.
+        labels: Integers `[x, y, z]`.
+        affine: float64 `[4, 4]`.
+        model: Which model made it; its label table goes into MGH files.
+        space_code: NIfTI's code of the space of `affine`.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    small = labels.astype(label_dtype(int(model.label_values[-1])))
+    _write(path, small, affine, space_code, f"SynthSeg {model.title}", model)
+
+
+def write_image(path: Path, image: NDArray, affine: NDArray, space_code: int) -> None:
+    """Writes an intensity image as float32.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    _write(
+        path, image.astype(np.float32, copy=False), affine, space_code, "SynthSeg resampled", None
+    )
+
+
+def write_posteriors(
+    path: Path, channel: Callable[[int], NDArray], n_labels: int, affine: NDArray, space_code: int
+) -> None:
+    """Writes float32 `[x, y, z, label]`, one channel in memory at a time (except into NPZ).
+
+    Args:
+        path: As for `write_labels`.
+        channel: Probability of a channel everywhere, float32 `[x, y, z]`.
+        n_labels: Number of channels.
+        affine: float64 `[4, 4]`.
+        space_code: NIfTI's code of the space of `affine`.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    first = channel(0)
+    if _kind(path) == "npz":
+        stacked = np.stack([first, *(channel(c) for c in range(1, n_labels))], axis=-1)
+        _write_npz(path, stacked, affine)
+        return
+    header = _header(
+        path,
+        (*first.shape, n_labels),
+        np.dtype(np.float32),
+        affine,
+        space_code,
+        "SynthSeg posteriors",
+    )
+    with _open(path) as stream:
+        _write_header(stream, header)
+        for index in range(n_labels):
+            volume = first if index == 0 else channel(index)
+            _write_array(stream, volume, header)
+        _write_footer(stream, header)
+
+
+def label_dtype(largest: int) -> np.dtype:
+    """The smallest integer type that every reader knows and that holds label values up to
+    `largest`.
+    """
+    return np.dtype(next(t for t in (np.uint8, np.int16, np.int32) if np.iinfo(t).max >= largest))
+
+
+def _write(
+    path: Path,
+    array: NDArray,
+    affine: NDArray,
+    space_code: int,
+    description: str,
+    model: Model | None,
+) -> None:
+    if _kind(path) == "npz":
+        _write_npz(path, array, affine)
+        return
+    header = _header(path, array.shape, array.dtype, affine, space_code, description)
+    if model is not None and not isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+        header.set_intent("label", name="synthseg")
+    with _open(path) as stream:
+        _write_header(stream, header)
+        _write_array(stream, array, header)
+        _write_footer(stream, header)
+        if model is not None and isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+            stream.write(mgh_tag(model.label_values.tolist(), model.label_names))
+
+
+def _kind(path: Path) -> str:
+    kind = format_of(path)
+    if kind is None or kind.suffix not in WRITABLE:
+        raise OutputError(
+            f"{path}: cannot be written: expected a name that ends in {', '.join(WRITABLE)}."
+        )
+    return kind.name
+
+
+def _write_npz(path: Path, array: NDArray, affine: NDArray) -> None:
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **{NPZ_IMAGE: array, NPZ_AFFINE: affine})
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    with replacing(path) as temporary:
+        if path.suffix.lower() in (".gz", ".mgz"):
+            # No file name and no time in the stream: equal results are equal files.
+            with (
+                temporary.open("wb") as raw,
+                gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as stream,
+            ):
+                yield cast(BinaryIO, stream)
+        else:
+            with temporary.open("wb") as plain:
+                yield plain
+
+
+def _header(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    affine: NDArray,
+    space_code: int,
+    description: str,
+) -> Any:
+    """A fresh header: nothing of the scan's own is carried over, since it may name the patient."""
+    if _kind(path) == "mgh":
+        return nib.MGHImage(_Blank(shape, dtype), affine).header
+    header = nib.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape(shape)
+    header.set_xyzt_units("mm", "sec")
+    sizes = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
+    header.set_zooms([*sizes, 1.0] if len(shape) == 4 else sizes)
+    header.set_sform(affine, space_code)
+    header.set_qform(affine, space_code)
+    if not np.allclose(header.get_qform(), affine, atol=_SHEAR_TOLERANCE):
+        header.set_qform(None, 0)  # a quaternion cannot hold shears
+        header.set_zooms([*sizes, 1.0] if len(shape) == 4 else sizes)
+    header["descrip"] = description.encode()[:_DESCRIP_BYTES]
+    header.set_slope_inter(1, 0)
+    header["magic"] = b"n+1"
+    header["vox_offset"] = header.single_vox_offset
+    return header
+
+
+class _Blank:
+    """An array by its shape and type only: enough to make a header from."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray:
+        raise TypeError("has no values")
+
+
+def _write_header(stream: BinaryIO, header: Any) -> None:
+    is_mgh = isinstance(header, nib.freesurfer.mghformat.MGHHeader)
+    (header.writehdr_to if is_mgh else header.write_to)(stream)
+    offset = header.get_data_offset() if is_mgh else int(header["vox_offset"])
+    stream.write(b"\0" * (offset - stream.tell()))
+
+
+def _write_array(stream: BinaryIO, array: NDArray, header: Any) -> None:
+    order = ">" if isinstance(header, nib.freesurfer.mghformat.MGHHeader) else "<"
+    values = array.astype(header.get_data_dtype().newbyteorder(order), copy=False)
+    for index in range(values.shape[-1]):  # slice by slice: no second copy of the volume
+        stream.write(np.asfortranarray(values[..., index]).tobytes(order="F"))
+
+
+def _write_footer(stream: BinaryIO, header: Any) -> None:
+    if isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+        header.writeftr_to(stream)

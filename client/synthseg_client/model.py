@@ -1,0 +1,107 @@
+"""What a served model says about itself: its label table and its version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthseg_client import contract
+from synthseg_client.errors import ModelError
+
+CSF_LABEL = 24
+"""FreeSurfer's CSF; tables that hold it report the total intracranial volume."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A served model.
+
+    Attributes:
+        name: Name it is served under.
+        version: Version that answered.
+        label_values: int32 `[label]`, ascending, background first.
+        label_names: One per label.
+        topology_classes: int32 `[label]`: labels of one class keep their common largest component;
+            0 is not filtered.
+        flip_channels: int32 `[label]`: index of the same structure on the other side.
+        info: What else the model says: `contract`, `network`, `training`, `licence`, ...
+    """
+
+    name: str
+    version: int
+    label_values: NDArray[np.int32]
+    label_names: tuple[str, ...]
+    topology_classes: NDArray[np.int32]
+    flip_channels: NDArray[np.int32]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_labels(self) -> int:
+        """Number of channels, background included."""
+        return len(self.label_values)
+
+    @property
+    def has_csf(self) -> bool:
+        """Whether the labels cover all that lies within the skull."""
+        return CSF_LABEL in self.label_values
+
+    @property
+    def title(self) -> str:
+        """Name and version in one word, as written into results."""
+        return f"{self.name}:{self.version}"
+
+    def fingerprint(self) -> str:
+        """Hex digest that changes whenever another model, version or label table answers."""
+        told = [
+            self.name,
+            self.version,
+            self.label_values.tolist(),
+            self.label_names,
+            self.topology_classes.tolist(),
+        ]
+        return hashlib.sha256(
+            json.dumps([*told, dict(self.info)], sort_keys=True).encode()
+        ).hexdigest()
+
+
+def read_description(answer: Mapping[str, NDArray], name: str, version: int) -> Model:
+    """The model from its answer to `describe`.
+
+    Args:
+        answer: Arrays by output name.
+        name: Name that it was asked by.
+        version: Version that answered.
+
+    Raises:
+        ModelError: The answer is incomplete, contradicts itself, or speaks another version of the
+            contract.
+    """
+    try:
+        info = json.loads(answer[contract.MODEL_INFO].item())
+        values, classes, flips = (
+            answer[key].astype(np.int32)
+            for key in (contract.LABEL_VALUES, contract.TOPOLOGY_CLASSES, contract.FLIP_CHANNELS)
+        )
+        names = tuple(text.decode() for text in answer[contract.LABEL_NAMES].tolist())
+    except (KeyError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"model {name!r} does not describe itself as a segmentation model: {error!r}."
+        ) from error
+    if info.get("contract") != contract.VERSION:
+        raise ModelError(
+            f"model {name!r} speaks version {info.get('contract')} of the contract, "
+            f"this client version {contract.VERSION}: update the older of the two."
+        )
+    if (
+        not len(values) == len(names) == len(classes) == len(flips) > 1
+        or values[0] != 0
+        or np.any(np.diff(values) < 1)
+    ):
+        raise ModelError(f"model {name!r} has a label table that contradicts itself.")
+    return Model(name, version, values, names, classes, flips, info)

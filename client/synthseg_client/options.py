@@ -1,0 +1,94 @@
+"""How to segment: the choices that change a result. Importing this loads nothing heavy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+from synthseg_client.errors import UsageError
+
+DEFAULT_LIMIT = 192
+"""Voxels per axis that go to the network unless told otherwise: enough for any head when placed on
+it.
+"""
+CT_RANGE_HU = (0.0, 80.0)
+"""Intensities of a CT scan that tell brain structures apart, in Hounsfield units."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What part of a scan goes to the network.
+
+    Attributes:
+        size: Voxels per axis, obeyed as given and centred; None leaves the choice to `limit`.
+        limit: Largest size per axis when `size` is None, placed on the head and grown where
+            structures touch the cut; None never cuts.
+    """
+
+    size: tuple[int, int, int] | None = None
+    limit: int | None = DEFAULT_LIMIT
+
+    @classmethod
+    def of_size(cls, sizes: Sequence[int]) -> Crop:
+        """An explicit crop: one number for all axes or three, each rounded up to a multiple of 32.
+
+        Raises:
+            UsageError: Not one or three positive numbers.
+        """
+        if len(sizes) not in (1, 3) or any(n < 1 for n in sizes):
+            raise UsageError(
+                f"--crop takes one positive number, three, or 'none', got {' '.join(map(str, sizes))}."
+            )
+        full = tuple(sizes) * 3 if len(sizes) == 1 else tuple(sizes)
+        return cls(size=tuple(-(-n // SIZE_MULTIPLE) * SIZE_MULTIPLE for n in full))  # type: ignore[arg-type]
+
+    @classmethod
+    def none(cls) -> Crop:
+        """The whole volume, however large."""
+        return cls(limit=None)
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the user chose the part, so that it is not ours to enlarge."""
+        return self.size is not None
+
+    @property
+    def min_size(self) -> tuple[int, int, int]:
+        """Least network grid that goes with the crop."""
+        return self.size or (DEFAULT_MIN_SIZE,) * 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to segment a scan.
+
+    Attributes:
+        crop: What part of it goes to the network.
+        fast: No averaging with the mirrored scan, simpler clean-up: about twice as fast, a little
+            less accurate.
+        ct: The scan is a CT in Hounsfield units: values outside 0 to 80 are clipped.
+        keep_geometry: Labels and posteriors on the scan's own grid instead of 1 mm voxels.
+    """
+
+    crop: Crop = Crop()
+    fast: bool = False
+    ct: bool = False
+    keep_geometry: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """For sidecars and journals."""
+        crop: Any = self.crop.size if self.crop.explicit else self.crop.limit
+        return {
+            "crop": crop or "none",
+            "fast": self.fast,
+            "ct": self.ct,
+            "keepgeom": self.keep_geometry,
+        }
+
+    def fingerprint(self) -> str:
+        """Hex digest that changes whenever a choice does."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()

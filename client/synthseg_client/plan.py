@@ -1,0 +1,247 @@
+"""Which scans to segment and what to call the results, as the original names them."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthseg_client.errors import UsageError
+from synthseg_client.formats import WRITABLE, format_of, is_scan_name, stem_of
+
+LABELS_SUFFIX = "_synthseg"
+POSTERIORS_SUFFIX = "_posteriors"
+RESAMPLED_SUFFIX = "_resampled"
+_LIST = ".txt"
+
+
+@dataclass(frozen=True)
+class ScanTask:
+    """One scan and the files that are to come of it.
+
+    Attributes:
+        scan: The file to read.
+        labels: Label map to write.
+        posteriors: Probability maps to write, or None.
+        resampled: Scan at 1 mm to write, or None.
+        table: Volumes table of this scan alone to write, or None.
+    """
+
+    scan: Path
+    labels: Path
+    posteriors: Path | None = None
+    resampled: Path | None = None
+    table: Path | None = None
+
+    def outputs(self) -> list[Path]:
+        """All files to write."""
+        return [
+            p for p in (self.labels, self.posteriors, self.resampled, self.table) if p is not None
+        ]
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """All the work.
+
+    Attributes:
+        tasks: One per scan.
+        table: Volumes table of all scans together, or None.
+        single: Whether one scan was named by itself, rather than a folder, a list or several.
+    """
+
+    tasks: tuple[ScanTask, ...]
+    table: Path | None
+    single: bool
+
+
+def plan_batch(
+    scans: Sequence[str],
+    labels: Path,
+    *,
+    posteriors: Path | None = None,
+    resampled: Path | None = None,
+    volumes: Path | None = None,
+) -> BatchPlan:
+    """Finds the scans and names the results.
+
+    Args:
+        scans: Files, folders, patterns, or one `.txt` list of files.
+        labels: File, folder, or `.txt` list for the label maps.
+        posteriors: The same for probability maps.
+        resampled: The same for the scans at 1 mm.
+        volumes: CSV file, or a `.txt` list of them when `labels` is a list.
+
+    Raises:
+        UsageError: Nothing to work on, or outputs that collide with each other or with the scans.
+    """
+    if not scans:
+        raise UsageError(
+            "no scan was given: name a file, a folder, a pattern or a .txt list with --i."
+        )
+    is_list = len(scans) == 1 and scans[0].lower().endswith(_LIST)
+    outputs = {"--o": labels, "--post": posteriors, "--resample": resampled, "--vol": volumes}
+    if is_list and labels.suffix.lower() == _LIST:
+        plan = _plan_list(Path(scans[0]), outputs)
+    else:
+        plan = _plan_named(_read_list(Path(scans[0])) if is_list else None, scans, outputs)
+    _refuse_collisions(plan)
+    return plan
+
+
+def _plan_list(listing: Path, outputs: dict[str, Path | None]) -> BatchPlan:
+    """A list of scans with a list for each kind of output, matched line by line."""
+    scans = _read_list(listing)
+    columns: dict[str, list[Path | None]] = {}
+    for flag, path in outputs.items():
+        if path is not None and path.suffix.lower() != _LIST:
+            raise UsageError(
+                f"{flag} {path}: the scans and --o are .txt lists, so this must be one too."
+            )
+        entries = _read_list(path) if path is not None else [None] * len(scans)
+        if len(entries) != len(scans):
+            raise UsageError(
+                f"{flag} {path}: holds {len(entries)} names for the {len(scans)} scans in {listing}."
+            )
+        columns[flag] = list(entries)
+    tasks = tuple(
+        ScanTask(scan, labels, post, resampled, _with_csv(table))  # type: ignore[arg-type]
+        for scan, labels, post, resampled, table in zip(scans, *columns.values(), strict=True)
+    )
+    for flag in ("--o", "--post", "--resample"):
+        for path in columns[flag]:
+            if path is not None:
+                _refuse_unwritable(path, flag)
+    return BatchPlan(tasks, table=None, single=False)
+
+
+def _plan_named(
+    listed: list[Path] | None, scans: Sequence[str], outputs: dict[str, Path | None]
+) -> BatchPlan:
+    """Scans found by name; outputs are folders, or files when there is one scan."""
+    single = listed is None and len(scans) == 1 and not _is_many(scans[0])
+    found = listed if listed is not None else list(_find(scans))
+    table = outputs["--vol"]
+    if table is not None and table.suffix.lower() == _LIST:
+        raise UsageError(
+            f"--vol {table}: a list of tables needs a .txt list of scans and one for --o."
+        )
+    made = {
+        flag: None if path is None else [_name(scan, path, suffix, single, flag) for scan in found]
+        for (flag, path), suffix in zip(
+            list(outputs.items())[:3],
+            (LABELS_SUFFIX, POSTERIORS_SUFFIX, RESAMPLED_SUFFIX),
+            strict=True,
+        )
+    }
+    results = {path.resolve() for paths in made.values() for path in paths or ()}
+    tasks = []
+    for index, scan in enumerate(found):
+        # A second run into the folder of the scans finds the results of the first one there.
+        if not single and scan.resolve() in results:
+            continue
+        labels, posteriors, resampled = (paths[index] if paths else None for paths in made.values())
+        tasks.append(ScanTask(scan, labels, posteriors, resampled))  # type: ignore[arg-type]
+    if not tasks:
+        raise UsageError(
+            f"{', '.join(scans)}: no scan found: expected {', '.join(WRITABLE)}, .img files."
+        )
+    return BatchPlan(tuple(tasks), _with_csv(table), single)
+
+
+def _is_many(scan: str) -> bool:
+    """Whether an argument stands for any number of scans."""
+    return Path(scan).is_dir() or (glob.has_magic(scan) and not Path(scan).exists())
+
+
+def _find(scans: Iterable[str]) -> Iterator[Path]:
+    """The files behind the arguments, each once."""
+    seen = set()
+    for argument in scans:
+        for path in _find_one(argument):
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path
+
+
+def _find_one(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        inside = sorted(p for p in path.iterdir() if is_scan_name(p) and not p.is_dir())
+        if not inside:
+            raise UsageError(
+                f"{path}: no scan in this folder: expected {', '.join(WRITABLE)} or .img files."
+            )
+        return inside
+    if glob.has_magic(argument) and not path.exists():
+        matches = sorted(Path(p) for p in glob.glob(argument) if is_scan_name(Path(p)))  # noqa: PTH207
+        if not matches:
+            raise UsageError(f"{argument}: no scan matches this pattern.")
+        return matches
+    if path.suffix.lower() == _LIST:
+        raise UsageError(f"{path}: a .txt list must be the only --i.")
+    if format_of(path) is None:
+        raise UsageError(
+            f"{path}: not a scan by its name: expected {', '.join(WRITABLE)}, .img or .hdr."
+        )
+    return [path]
+
+
+def _read_list(path: Path) -> list[Path]:
+    try:
+        lines = [line.strip() for line in path.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as a list of files: {error}.") from error
+    entries = [Path(line) for line in lines if line]
+    if not entries:
+        raise UsageError(f"{path}: holds no file name, expected one per line.")
+    return entries
+
+
+def _name(scan: Path, output: Path, suffix: str, single: bool, flag: str) -> Path:
+    """What a result is called: as given for a single scan, else the scan's name with a suffix in a
+    folder.
+    """
+    is_file = format_of(output) is not None and not output.is_dir()
+    if single and is_file:
+        _refuse_unwritable(output, flag)
+        return output
+    if is_file or output.suffix.lower() == _LIST:
+        raise UsageError(f"{flag} {output}: several scans need a folder here, not one file.")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{flag} {output}: exists and is no folder.")
+    kind = format_of(scan)
+    return output / f"{stem_of(scan)}{suffix}{kind.result_suffix if kind else '.nii.gz'}"
+
+
+def _refuse_unwritable(path: Path, flag: str) -> None:
+    kind = format_of(path)
+    if kind is None or kind.suffix not in WRITABLE:
+        raise UsageError(f"{flag} {path}: expected a name that ends in {', '.join(WRITABLE)}.")
+
+
+def _with_csv(path: Path | None) -> Path | None:
+    if path is None or path.name.lower().endswith(".csv"):
+        return path
+    return path.with_name(path.name + ".csv")
+
+
+def _refuse_collisions(plan: BatchPlan) -> None:
+    """Refuses two results under one name, and results that would replace a scan."""
+    scans = {task.scan.resolve(): task.scan for task in plan.tasks}
+    owners: dict[Path, Path] = {}
+    for task in plan.tasks:
+        for output in task.outputs():
+            place = output.resolve()
+            if place in scans:
+                raise UsageError(
+                    f"{output}: would replace the scan {scans[place]}: choose another name or folder."
+                )
+            if place in owners:
+                raise UsageError(
+                    f"{output}: would hold the results of both {owners[place]} and {task.scan}."
+                )
+            owners[place] = task.scan
+    if plan.table is not None and plan.table.resolve() in {*scans, *owners}:
+        raise UsageError(f"--vol {plan.table}: is the name of another file of this run.")

@@ -1,0 +1,100 @@
+"""Progress and results on the terminal: a bar where somebody watches, plain lines in a log, JSON
+for programs.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+import click
+
+from synthseg_client.batch import Outcome
+
+
+class Reporter:
+    """Tells about outcomes as they come.
+
+    Args:
+        total: Number of scans.
+        as_json: One JSON object per scan on standard output instead of lines.
+        quiet: Errors only.
+        verbose: Times per step as well.
+
+    Attributes:
+        exit_code: 0 if no scan failed so far, else 1.
+    """
+
+    def __init__(self, total: int, *, as_json: bool, quiet: bool, verbose: bool) -> None:
+        self.exit_code = 0
+        self._total = total
+        self._seen = 0
+        self._failed: list[Outcome] = []
+        self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
+        self._bar: Any = None
+
+    def __enter__(self) -> Reporter:
+        if sys.stderr.isatty() and not self._quiet and self._total > 1:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=self._total, unit="scan", file=sys.stderr)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._failed and self._total > 1:
+            self._say(f"{len(self._failed)} of {self._total} scans failed:", err=True)
+            for outcome in self._failed:
+                self._say(f"  {outcome.error}", err=True)
+
+    def add(self, outcome: Outcome) -> None:
+        """Tells about one scan."""
+        self._seen += 1
+        if outcome.status == "failed":
+            self.exit_code = 1
+            self._failed.append(outcome)
+        if self._bar is not None:
+            self._bar.update()
+        if self._as_json:
+            self._say(outcome.to_json())
+        self._tell(outcome)
+
+    def _tell(self, outcome: Outcome) -> None:
+        place = f"[{self._seen}/{self._total}] " if self._total > 1 else ""
+        if outcome.status == "failed":
+            self._say(f"{place}FAILED {_named(outcome)}", err=True)
+            return
+        if self._quiet:
+            return
+        for warning in outcome.warnings:
+            self._say(f"{place}WARNING {outcome.task.scan}: {warning}", err=True)
+        verb = (
+            "already done"
+            if outcome.status == "skipped"
+            else f"done in {sum(outcome.seconds.values()):.1f} s"
+        )
+        self._say(f"{place}{outcome.task.scan} -> {outcome.task.labels}, {verb}", err=True)
+        if self._verbose and outcome.seconds:
+            self._say(
+                "    " + ", ".join(f"{step} {s:.2f} s" for step, s in outcome.seconds.items()),
+                err=True,
+            )
+
+    def _say(self, line: str, *, err: bool = False) -> None:
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr if err else sys.stdout)
+        else:
+            click.echo(line, err=err)
+
+
+def _named(outcome: Outcome) -> str:
+    """The error, which names the scan unless it is about the server."""
+    scan = str(outcome.task.scan)
+    return outcome.error if outcome.error.startswith(scan) else f"{scan}: {outcome.error}"

@@ -1,0 +1,115 @@
+"""Arrays to messages and back, packed or as typed fields.
+
+TensorFlow Serving answers in typed fields (`int_val`, `half_val`, ...) unless it is told to pack
+values, so both are read; requests are packed, which is about a hundred times faster to write.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from synthseg_client import messages_pb2 as wire
+from synthseg_client.errors import AnswerError
+
+_DTYPES: dict[int, tuple[np.dtype, str]] = {
+    wire.DT_FLOAT: (np.dtype("<f4"), "float_val"),
+    wire.DT_DOUBLE: (np.dtype("<f8"), "double_val"),
+    wire.DT_HALF: (np.dtype("<f2"), "half_val"),
+    wire.DT_INT8: (np.dtype("<i1"), "int_val"),
+    wire.DT_INT16: (np.dtype("<i2"), "int_val"),
+    wire.DT_INT32: (np.dtype("<i4"), "int_val"),
+    wire.DT_INT64: (np.dtype("<i8"), "int64_val"),
+    wire.DT_UINT8: (np.dtype("<u1"), "int_val"),
+    wire.DT_UINT16: (np.dtype("<u2"), "int_val"),
+    wire.DT_UINT32: (np.dtype("<u4"), "uint32_val"),
+    wire.DT_UINT64: (np.dtype("<u8"), "uint64_val"),
+    wire.DT_BOOL: (np.dtype("?"), "bool_val"),
+}
+_NUMBERS = {dtype: number for number, (dtype, _) in _DTYPES.items()}
+
+
+def to_message(array: ArrayLike) -> wire.Tensor:
+    """Packs an array of numbers, truth values or strings.
+
+    Args:
+        array: Any shape; strings as `str` or `bytes`.
+
+    Raises:
+        TypeError: The element type has no counterpart on the wire.
+    """
+    values = np.asarray(array)
+    message = wire.Tensor()
+    for size in values.shape:
+        message.tensor_shape.dim.add(size=size)
+    if values.dtype.kind in "USO":
+        message.dtype = wire.DT_STRING
+        message.string_val.extend(
+            v.encode() if isinstance(v, str) else bytes(v) for v in values.ravel().tolist()
+        )
+        return message
+    number = _NUMBERS.get(values.dtype.newbyteorder("<"))
+    if number is None:
+        raise TypeError(f"cannot send {values.dtype} to a model server.")
+    message.dtype = number
+    message.tensor_content = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+    return message
+
+
+def from_message(message: wire.Tensor, name: str = "tensor") -> NDArray:
+    """Reads a tensor, however the server chose to write it.
+
+    Args:
+        message: As it arrived.
+        name: What to call it in errors.
+
+    Returns:
+        The values; strings as `bytes` in an object array. Read-only where memory is shared with the
+        message.
+
+    Raises:
+        AnswerError: Type unknown, or the number of values does not fit the shape.
+    """
+    shape = tuple(dim.size for dim in message.tensor_shape.dim)
+    if message.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise AnswerError(f"{name} arrived without a definite shape: {shape}.")
+    if message.dtype == wire.DT_STRING:
+        return _fill(list(message.string_val), np.dtype(object), shape, name)
+    if message.dtype not in _DTYPES:
+        raise AnswerError(
+            f"{name} arrived with element type number {message.dtype}, which this client cannot read."
+        )
+    dtype, field = _DTYPES[message.dtype]
+    if message.tensor_content:
+        return _unpack(message.tensor_content, dtype, shape, name)
+    values = np.asarray(getattr(message, field))
+    if message.dtype == wire.DT_HALF:  # the field holds the sixteen bits, one number each
+        return _fill(values.astype(np.uint16).view(dtype), dtype, shape, name)
+    return _fill(values, dtype, shape, name)
+
+
+def _unpack(content: bytes, dtype: np.dtype, shape: tuple[int, ...], name: str) -> NDArray:
+    expected = math.prod(shape) * dtype.itemsize
+    if len(content) != expected:
+        raise AnswerError(f"{name} {shape} arrived with {len(content)} bytes, expected {expected}.")
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _fill(values: ArrayLike, dtype: np.dtype, shape: tuple[int, ...], name: str) -> NDArray:
+    """Values of a typed field; the protocol lets trailing repetitions of the last value be left
+    out.
+    """
+    count = math.prod(shape)
+    given = np.empty(len(values), dtype) if dtype == object else np.asarray(values).astype(dtype)  # type: ignore[arg-type]
+    if dtype == object:
+        given[:] = values
+    if len(given) > count or (count and not len(given)):
+        raise AnswerError(f"{name} {shape} arrived with {len(given)} values, expected {count}.")
+    if len(given) == count:
+        return given.reshape(shape)
+    filled = np.empty(count, dtype)
+    filled[: len(given)] = given
+    filled[len(given) :] = given[-1]
+    return filled.reshape(shape)

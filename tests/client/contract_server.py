@@ -1,0 +1,206 @@
+"""A real gRPC server that keeps the contract, with a small NumPy model instead of a network.
+
+The model has three structures: voxels above 0.25, 0.5 and 0.75 of the image's largest intensity.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import numpy as np
+from synthseg_client import contract
+from synthseg_client import messages_pb2 as wire
+from synthseg_client.tensors import from_message, to_message
+
+VALUES = (0, 2, 24, 41)
+NAMES = ("background", "left white matter", "csf", "right white matter")
+CLASSES = (0, 1, 0, 2)
+FLIPS = (0, 3, 2, 1)
+PEAK = 0.9
+
+
+@dataclass
+class ContractServer:
+    """Switches and records of the server.
+
+    Attributes:
+        version: Version it answers with.
+        failures: gRPC codes to fail the next segmentations with, first come first served.
+        delay_s: How long a segmentation takes.
+        tamper: Changes the answer before it leaves.
+        requests: Inputs and metadata of every segmentation that arrived.
+    """
+
+    version: int = 1
+    failures: list[grpc.StatusCode] = field(default_factory=list)
+    failure_details: str = "as told"
+    delay_s: float = 0.0
+    contract_version: int = contract.VERSION
+    tamper: Any = None
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    busy: list[tuple[float, float]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def predict(
+        self, request: wire.PredictRequest, context: grpc.ServicerContext
+    ) -> wire.PredictResponse:
+        self._check_spec(request.model_spec, context)
+        if request.model_spec.signature_name == contract.DESCRIBE_SIGNATURE:
+            return self._answer(request, self._description())
+        inputs = {name: from_message(tensor) for name, tensor in request.inputs.items()}
+        with self.lock:
+            self.requests.append(
+                {
+                    **inputs,
+                    "metadata": dict(context.invocation_metadata()),
+                    "filter": list(request.output_filter),
+                }
+            )
+            failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            context.abort(failure, self.failure_details)
+        started = time.monotonic()
+        time.sleep(self.delay_s)
+        outputs = segment(inputs[contract.IMAGE], inputs[contract.MIN_SIZE])
+        self.busy.append((started, time.monotonic()))
+        if self.tamper is not None:
+            outputs = self.tamper(outputs)
+        return self._answer(request, outputs)
+
+    def _check_spec(self, spec: wire.ModelSpec, context: grpc.ServicerContext) -> None:
+        if spec.name != contract.MODEL_NAME:
+            context.abort(
+                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({spec.name})"
+            )
+        if spec.HasField("version") and spec.version.value != self.version:
+            context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"Servable not found for request: Specific(synthseg, {spec.version.value})",
+            )
+
+    def _description(self) -> dict[str, Any]:
+        info = {"contract": self.contract_version, "name": "synthseg", "version": "test"}
+        return {
+            contract.LABEL_VALUES: np.array(VALUES, np.int32),
+            contract.LABEL_NAMES: np.array(NAMES),
+            contract.TOPOLOGY_CLASSES: np.array(CLASSES, np.int32),
+            contract.FLIP_CHANNELS: np.array(FLIPS, np.int32),
+            contract.MODEL_INFO: np.array(json.dumps(info)),
+        }
+
+    def _answer(
+        self, request: wire.PredictRequest, outputs: dict[str, Any]
+    ) -> wire.PredictResponse:
+        answer = wire.PredictResponse(model_spec=wire.ModelSpec(name=request.model_spec.name))
+        answer.model_spec.version.value = self.version
+        answer.model_spec.signature_name = request.model_spec.signature_name
+        for name, values in outputs.items():
+            if not request.output_filter or name in request.output_filter:
+                answer.outputs[name].CopyFrom(to_message(values))
+        return answer
+
+    def get_status(self, request: wire.GetModelStatusRequest, context: grpc.ServicerContext) -> Any:
+        answer = wire.GetModelStatusResponse()
+        answer.model_version_status.add(
+            version=self.version, state=wire.ModelVersionStatus.AVAILABLE
+        )
+        return answer
+
+    def get_metadata(
+        self, request: wire.GetModelMetadataRequest, context: grpc.ServicerContext
+    ) -> Any:
+        signatures = wire.SignatureDefMap()
+        outputs = signatures.signature_def[contract.SEGMENT_SIGNATURE].outputs
+        for name in (contract.LABELS, *contract.EVIDENCE, contract.POSTERIORS):
+            outputs[name].dtype = wire.DT_INT32
+        answer = wire.GetModelMetadataResponse()
+        answer.metadata["signature_def"].value = signatures.SerializeToString()
+        return answer
+
+
+def segment(image: np.ndarray, min_size: np.ndarray) -> dict[str, np.ndarray]:
+    """All outputs of the contract for an image."""
+    grid = [int(-(-max(n, m) // 32) * 32) for n, m in zip(image.shape, min_size, strict=True)]
+    offset = [(g - n) // 2 for g, n in zip(grid, image.shape, strict=True)]
+    padded = np.zeros(grid, np.float32)
+    padded[tuple(slice(o, o + n) for o, n in zip(offset, image.shape, strict=True))] = image
+    level = np.digitize(padded / max(float(image.max()), 1e-6), [0.25, 0.5, 0.75])
+    rest = (1 - PEAK) / (len(VALUES) - 1)
+    posteriors = np.full((*grid, len(VALUES)), rest, np.float32)
+    np.put_along_axis(posteriors, level[..., None], PEAK, axis=-1)
+    foreground = (posteriors[..., 1:].sum(axis=-1) > contract.FOREGROUND_THRESHOLD) & (level > 0)
+    inside = posteriors[foreground].astype(np.float16)
+    fixed, free = [0, 2], [1, 3]
+    order = np.argsort(-inside[:, free], axis=1, kind="stable")
+    return {
+        contract.LABELS: np.array(VALUES, np.uint8)[level],
+        contract.NETWORK_SHAPE: np.array(grid, np.int32),
+        contract.OFFSET: np.array(offset, np.int32),
+        contract.FOREGROUND: np.packbits(foreground),
+        contract.POSTERIORS: inside,
+        contract.FIXED_PROBABILITY: inside[:, fixed],
+        contract.FIXED_CHANNELS: np.array(fixed, np.int32),
+        contract.TOP_PROBABILITY: np.take_along_axis(inside[:, free], order, axis=1),
+        contract.TOP_CHANNELS: np.array(free, np.uint8)[order],
+    }
+
+
+@contextmanager
+def serving(
+    model: ContractServer, address: str = "localhost:0", credentials: Any = None
+) -> Iterator[str]:
+    """Serves until the block ends; gives the address."""
+    server = grpc.server(
+        futures.ThreadPoolExecutor(4),
+        options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
+    )
+    server.add_generic_rpc_handlers(
+        (
+            _service(
+                "tensorflow.serving.PredictionService",
+                Predict=(model.predict, wire.PredictRequest),
+                GetModelMetadata=(model.get_metadata, wire.GetModelMetadataRequest),
+            ),
+            _service(
+                "tensorflow.serving.ModelService",
+                GetModelStatus=(model.get_status, wire.GetModelStatusRequest),
+            ),
+            _service("grpc.health.v1.Health", Check=(_healthy, wire.HealthCheckRequest)),
+        )
+    )
+    port = (
+        server.add_secure_port(address, credentials)
+        if credentials
+        else server.add_insecure_port(address)
+    )
+    server.start()
+    try:
+        yield address if address.startswith("unix:") else f"localhost:{port}"
+    finally:
+        server.stop(0).wait()
+
+
+def _healthy(
+    request: wire.HealthCheckRequest, context: grpc.ServicerContext
+) -> wire.HealthCheckResponse:
+    return wire.HealthCheckResponse(status=wire.HealthCheckResponse.SERVING)
+
+
+def _service(name: str, **methods: tuple[Any, Any]) -> grpc.GenericRpcHandler:
+    handlers = {
+        method: grpc.unary_unary_rpc_method_handler(
+            call,
+            request_deserializer=request.FromString,
+            response_serializer=lambda m: m.SerializeToString(),
+        )
+        for method, (call, request) in methods.items()
+    }
+    return grpc.method_handlers_generic_handler(name, handlers)

@@ -1,17 +1,22 @@
 """Settings of the generative model. Importing this module loads nothing heavy.
 
-The defaults are those of the released model (160³ crops at 1 mm), from the training script that its authors name.
+The defaults are those of the released model (160³ crops at 1 mm), from the training script that its
+authors name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from synthseg_generator.errors import ConfigError
 
 AXES = 3
+
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -30,17 +35,17 @@ class Uniform:
         if not self.low <= self.high:
             raise ConfigError(f"Uniform needs low <= high, got low={self.low}, high={self.high}.")
 
-    @classmethod
-    def around(cls, centre: float, bound: float) -> Uniform:
-        """The interval `centre - bound` to `centre + bound`."""
-        return cls(centre - bound, centre + bound)
-
 
 PerAxis = tuple[Uniform, Uniform, Uniform]
 
 
 def _each_axis(interval: Uniform) -> PerAxis:
     return (interval, interval, interval)
+
+
+_ROTATION_DEG = _each_axis(Uniform(-15, 15))
+_SCALING = _each_axis(Uniform(0.8, 1.2))
+_NO_SHIFT = _each_axis(Uniform(0, 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +59,10 @@ class Affine:
         translation: Shift along x, y, z in voxels.
     """
 
-    rotation_deg: PerAxis = _each_axis(Uniform.around(0, 15))
-    scaling: PerAxis = _each_axis(Uniform.around(1, 0.2))
-    shearing: Uniform = Uniform.around(0, 0.012)
-    translation: PerAxis = _each_axis(Uniform(0, 0))
+    rotation_deg: PerAxis = _ROTATION_DEG
+    scaling: PerAxis = _SCALING
+    shearing: Uniform = Uniform(-0.012, 0.012)
+    translation: PerAxis = _NO_SHIFT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +70,12 @@ class Elastic:
     """Random diffeomorphic warp: a coarse Gaussian velocity field, enlarged and integrated.
 
     Attributes:
-        strength: Standard deviation of the velocity, in voxels of a grid of half the resolution; 0 is off.
+        strength: Standard deviation of the velocity, in voxels of a grid of half the resolution; 0
+            is off.
         scale: Nodes of the velocity grid per voxel of the label map.
-        integration_step: Voxels of the label map between nodes of the grid on which the velocity is integrated;
-            2 is the original's half resolution, more is faster and blurs the displacement.
+        integration_step: Voxels of the label map between nodes of the grid on which the velocity is
+            integrated; 2 is the original's half resolution, more is faster and blurs the
+            displacement.
         squarings: Doublings of the integration; 2 to this power steps.
     """
 
@@ -84,7 +91,8 @@ class Crop:
 
     Attributes:
         shape: Size in voxels along x, y, z.
-        placement: `uniform` anywhere in the map, as in the original, or `centred` on the structures.
+        placement: `uniform` anywhere in the map, as in the original, or `centred` on the
+            structures.
         jitter: With `centred`, largest distance from that place along each axis, in voxels.
     """
 
@@ -99,9 +107,13 @@ class Crop:
             ConfigError: A side below 1, an unknown placement, a negative jitter.
         """
         if len(self.shape) != AXES or any(int(side) != side or side < 1 for side in self.shape):
-            raise ConfigError(f"crop.shape needs three whole sides of at least 1 voxel, got {self.shape}.")
+            raise ConfigError(
+                f"crop.shape needs three whole sides of at least 1 voxel, got {self.shape}."
+            )
         if self.placement not in ("uniform", "centred"):
-            raise ConfigError(f"crop.placement must be 'uniform' or 'centred', got {self.placement!r}.")
+            raise ConfigError(
+                f"crop.placement must be 'uniform' or 'centred', got {self.placement!r}."
+            )
         if self.jitter < 0:
             raise ConfigError(f"crop.jitter must not be negative, got {self.jitter}.")
 
@@ -111,7 +123,8 @@ class Prior:
     """Where a Gaussian's parameter is drawn from, class by class.
 
     Attributes:
-        distribution: `uniform` between the two numbers of a row, or `normal` with them as mean and deviation.
+        distribution: `uniform` between the two numbers of a row, or `normal` with them as mean and
+            deviation.
         rows: One pair of numbers per class, or a single pair for all classes.
     """
 
@@ -122,12 +135,15 @@ class Prior:
         """Refuses pairs that are no interval or no deviation.
 
         Raises:
-            ConfigError: No row, an unknown distribution, bounds in the wrong order, a negative deviation.
+            ConfigError: No row, an unknown distribution, bounds in the wrong order, a negative
+                deviation.
         """
         if not self.rows or any(len(row) != 2 for row in self.rows):
             raise ConfigError(f"a prior needs pairs of numbers, got {self.rows}.")
         if self.distribution not in ("uniform", "normal"):
-            raise ConfigError(f"prior distribution must be 'uniform' or 'normal', got {self.distribution!r}.")
+            raise ConfigError(
+                f"prior distribution must be 'uniform' or 'normal', got {self.distribution!r}."
+            )
         for first, second in self.rows:
             if self.distribution == "uniform" and first > second:
                 raise ConfigError(f"a uniform prior needs low <= high, got {first}, {second}.")
@@ -140,9 +156,11 @@ class Mixture:
     """Gaussian of each intensity class.
 
     Attributes:
-        means: Where the means are drawn from when no specific prior applies, in arbitrary intensity units.
+        means: Where the means are drawn from when no specific prior applies, in arbitrary intensity
+            units.
         stds: The same for the standard deviations.
-        specific_means: Priors of known contrasts, one of which is drawn per sample; none for fully random contrast.
+        specific_means: Priors of known contrasts, one of which is drawn per sample; none for fully
+            random contrast.
         specific_stds: The same for the standard deviations; as many as `specific_means`.
         specific_probability: Chance that a channel takes a known contrast rather than a random one.
     """
@@ -161,8 +179,8 @@ class Mixture:
         """
         if len(self.specific_means) != len(self.specific_stds):
             raise ConfigError(
-                f"mixture has {len(self.specific_means)} specific_means and {len(self.specific_stds)} specific_stds, "
-                "expected as many of each."
+                f"mixture has {len(self.specific_means)} specific_means and "
+                f"{len(self.specific_stds)} specific_stds, expected as many of each."
             )
         _check_probability("mixture.specific_probability", self.specific_probability)
 
@@ -197,7 +215,8 @@ class Acquisition:
     Attributes:
         max_isotropic_mm: Largest spacing when all three axes are drawn.
         max_anisotropic_mm: Largest spacing when one axis is drawn and the others stay fine.
-        isotropic_probability: Chance that all axes are drawn (each on its own, as the original does).
+        isotropic_probability: Chance that all axes are drawn (each on its own, as the original
+            does).
         native_probability: Chance that the spacing stays that of the label map.
         blur_jitter: Blur widths are multiplied by a factor between 1/this and this.
     """
@@ -218,9 +237,13 @@ class Acquisition:
         _check_probability("acquisition.native_probability", self.native_probability)
         for name in ("max_isotropic_mm", "max_anisotropic_mm"):
             if getattr(self, name) <= 0:
-                raise ConfigError(f"acquisition.{name} must be positive, got {getattr(self, name)}.")
+                raise ConfigError(
+                    f"acquisition.{name} must be positive, got {getattr(self, name)}."
+                )
         if self.blur_jitter < 1:
-            raise ConfigError(f"acquisition.blur_jitter must be at least 1, got {self.blur_jitter}.")
+            raise ConfigError(
+                f"acquisition.blur_jitter must be at least 1, got {self.blur_jitter}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +251,8 @@ class GeneratorSettings:
     """The generative model; label maps and their table come from the store.
 
     Attributes:
-        n_channels: Channels per image; they share the anatomy and differ in intensity and resolution.
+        n_channels: Channels per image; they share the anatomy and differ in intensity and
+            resolution.
         crop: Which part of the map.
         affine: Linear deformation.
         elastic: Non-linear deformation.
@@ -236,7 +260,8 @@ class GeneratorSettings:
         mixture: Intensities.
         bias_field: Slow brightness changes.
         clip: Intensities above are cut before normalisation, below 0 too.
-        gamma_std: Standard deviation of the logarithm of the exponent applied to normalised intensities.
+        gamma_std: Standard deviation of the logarithm of the exponent applied to normalised
+            intensities.
         acquisition: Resolution.
 
     References:
@@ -270,7 +295,9 @@ def _check_probability(name: str, value: float) -> None:
         raise ConfigError(f"{name} must lie between 0 and 1, got {value}.")
 
 
-def generator_settings(values: Mapping[str, Any], base: GeneratorSettings | None = None) -> GeneratorSettings:
+def generator_settings(
+    values: Mapping[str, Any], base: GeneratorSettings | None = None
+) -> GeneratorSettings:
     """Settings from the nested mapping that a YAML or JSON file holds, over those of `base`.
 
     Intervals are written `[low, high]`; one interval for three axes stands for all of them.
@@ -278,25 +305,41 @@ def generator_settings(values: Mapping[str, Any], base: GeneratorSettings | None
     Raises:
         ConfigError: A setting is unknown or unfit; the message names it.
     """
-    return _overlay(base or GeneratorSettings(), values, "generator")
+    return read_settings(base or GeneratorSettings(), values, "generator")
 
 
-def _overlay(base: Any, values: Any, path: str) -> Any:
+def read_settings(base: Settings, values: Any, path: str) -> Settings:
+    """Settings of any kind from the nested mapping that a file holds, over those of `base`.
+
+    Args:
+        base: A dataclass; its own settings groups are dataclasses too.
+        values: Names and values; those not named keep the value of `base`.
+        path: Where the mapping stands in the file, for errors.
+
+    Raises:
+        ConfigError: A setting is unknown or unfit; the message names it.
+    """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path} must be a group of settings, got {values!r}.")
     hints = get_type_hints(type(base))
-    known = {f.name for f in fields(base)}
+    known = {f.name for f in fields(base)}  # type: ignore[arg-type]
     unknown = [key for key in values if key not in known]
     if unknown:
-        raise ConfigError(f"unknown setting {path}.{unknown[0]}; {path} has {', '.join(sorted(known))}.")
+        raise ConfigError(
+            f"unknown setting {path}.{unknown[0]}; {path} has {', '.join(sorted(known))}."
+        )
     changes = {
-        key: _overlay(getattr(base, key), value, f"{path}.{key}")
+        key: read_settings(getattr(base, key), value, f"{path}.{key}")
         if is_dataclass(getattr(base, key)) and not isinstance(getattr(base, key), Uniform | Prior)
         else _parse(hints[key], value, f"{path}.{key}")
         for key, value in values.items()
     }
+    return _replaced(base, changes, path)
+
+
+def _replaced(base: Settings, changes: Mapping[str, Any], path: str) -> Settings:
     try:
-        return replace(base, **changes)
+        return replace(base, **changes)  # type: ignore[type-var]
     except TypeError as error:
         raise ConfigError(f"{path}: {error}.") from error
 
@@ -321,12 +364,19 @@ def _convert(kind: Any, value: Any) -> Any:
         return Prior(distribution=value.get("distribution", "uniform"), rows=rows)
     if get_origin(kind) is Literal:
         return value
+    if get_origin(kind) is UnionType:
+        inner = [k for k in get_args(kind) if k is not NoneType]
+        return None if value is None else _convert(inner[0], value)
     if get_origin(kind) is tuple:
-        inner = get_args(kind)
-        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
+        entries = get_args(kind)
+        kinds = [entries[0]] * len(value) if entries[-1] is Ellipsis else entries
         return tuple(_convert(k, v) for k, v in zip(kinds, value, strict=True))
     if kind in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise ConfigError(f"expected a number, got {value!r}.")
     if kind is int and value != int(value):
         raise ConfigError(f"expected a whole number, got {value!r}.")
+    if kind is bool and not isinstance(value, bool):
+        raise ConfigError(f"expected true or false, got {value!r}.")
+    if kind in (str, Path) and not isinstance(value, str | Path):
+        raise ConfigError(f"expected text, got {value!r}.")
     return kind(value)

@@ -22,9 +22,10 @@ class SegmentationLabels:
     Attributes:
         values: Label values as written to disk.
         names: Structure names.
-        topology_classes: Channels of one class keep their common largest component; 0 is not filtered.
-        flip_channels: For each channel that of the same structure on the other side; midline channels name
-            themselves.
+        topology_classes: Channels of one class keep their common largest component; 0 is not
+            filtered.
+        flip_channels: For each channel that of the same structure on the other side; midline
+            channels name themselves.
     """
 
     values: tuple[int, ...]
@@ -36,17 +37,29 @@ class SegmentationLabels:
         """Refuses a table that contradicts itself.
 
         Raises:
-            LabelError: Lengths differ, values do not ascend from background, or flipping twice moves a channel.
+            LabelError: Lengths differ, values do not ascend from background, or flipping twice
+                moves a channel.
         """
         count = len(self.values)
         for name in ("names", "topology_classes", "flip_channels"):
             if len(getattr(self, name)) != count:
-                raise LabelError(f"{name} has {len(getattr(self, name))} entries, expected {count}: one per label.")
-        if not self.values or self.values[0] != BACKGROUND or list(self.values) != sorted(set(self.values)):
-            raise LabelError(f"label values must ascend from background 0 without repeats, got {self.values}.")
+                raise LabelError(
+                    f"{name} has {len(getattr(self, name))} entries, "
+                    f"expected {count}: one per label."
+                )
+        if (
+            not self.values
+            or self.values[0] != BACKGROUND
+            or list(self.values) != sorted(set(self.values))
+        ):
+            raise LabelError(
+                f"label values must ascend from background 0 without repeats, got {self.values}."
+            )
         flip = self.flip_channels
         if sorted(flip) != list(range(count)) or any(flip[flip[i]] != i for i in range(count)):
-            raise LabelError(f"flip_channels must pair channels (flipping twice is no flip), got {flip}.")
+            raise LabelError(
+                f"flip_channels must pair channels (flipping twice is no flip), got {flip}."
+            )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -67,15 +80,17 @@ class SegmentationLabels:
 
 @dataclass(frozen=True)
 class GenerationLabels:
-    """Labels of the training maps: which exist, which share an intensity, what the network shall call them.
+    """Labels of the training maps: their intensity classes and what the network shall answer.
 
-    The list runs neutral labels first, then left, then right ones in the same order, as in the original.
+    The list runs neutral labels first, then left, then right ones in the same order, as in the
+    original.
 
     Attributes:
         values: Label values in the training maps.
         n_neutral: How many of them, from the start, have no side.
         classes: For each label the intensity class; labels of one class share their Gaussian.
-        targets: For each label the value that the network shall answer; 0 hides it in the background.
+        targets: For each label the value that the network shall answer; 0 hides it in the
+            background.
     """
 
     values: tuple[int, ...]
@@ -87,21 +102,28 @@ class GenerationLabels:
         """Refuses a table that contradicts itself.
 
         Raises:
-            LabelError: Repeated values, lengths that differ, an odd number of sided labels, or gaps in the classes.
+            LabelError: Repeated values, lengths that differ, an odd number of sided labels, or gaps
+                in the classes.
         """
         count = len(self.values)
         if len(set(self.values)) != count:
             raise LabelError(f"generation labels repeat a value: {self.values}.")
         for name in ("classes", "targets"):
             if len(getattr(self, name)) != count:
-                raise LabelError(f"{name} has {len(getattr(self, name))} entries, expected {count}: one per label.")
+                raise LabelError(
+                    f"{name} has {len(getattr(self, name))} entries, "
+                    f"expected {count}: one per label."
+                )
         if not 0 < self.n_neutral <= count or (count - self.n_neutral) % 2:
             raise LabelError(
-                f"{count} labels with {self.n_neutral} neutral ones leave {count - self.n_neutral} sided labels, "
-                "expected an even number: as many left as right."
+                f"{count} labels with {self.n_neutral} neutral ones leave "
+                f"{count - self.n_neutral} sided labels, expected an even number: "
+                "as many left as right."
             )
         if sorted(set(self.classes)) != list(range(max(self.classes) + 1)):
-            raise LabelError(f"classes must number 0, 1, 2, ... without gaps, got {sorted(set(self.classes))}.")
+            raise LabelError(
+                f"classes must number 0, 1, 2, ... without gaps, got {sorted(set(self.classes))}."
+            )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -138,11 +160,17 @@ class GenerationLabels:
             if index == other or here == BACKGROUND:
                 continue
             if partner[here] not in (here, there):
-                raise LabelError(f"target {here} is paired with both {partner[here]} and {there} across the midline.")
+                raise LabelError(
+                    f"target {here} is paired with both {partner[here]} and {there} "
+                    "across the midline."
+                )
             partner[here] = there
         return SegmentationLabels(
             values=tuple(values),
-            names=tuple((names or {}).get(v, "background" if v == BACKGROUND else f"label {v}") for v in values),
+            names=tuple(
+                (names or {}).get(v, "background" if v == BACKGROUND else f"label {v}")
+                for v in values
+            ),
             topology_classes=tuple((topology or {}).get(v, 0) for v in values),
             flip_channels=tuple(values.index(partner[v]) for v in values),
         )
@@ -164,18 +192,24 @@ class GenerationLabels:
 def _read_columns(text: str | Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
     try:
         table = json.loads(text) if isinstance(text, str) else dict(text)
-        return {c: tuple(table[c]) if isinstance(table[c], list | tuple) else table[c] for c in columns}
+        return {
+            c: tuple(table[c]) if isinstance(table[c], list | tuple) else table[c] for c in columns
+        }
     except (KeyError, TypeError, ValueError) as error:
-        raise LabelError(f"not a label table with the columns {', '.join(columns)}: {error!r}.") from error
+        raise LabelError(
+            f"not a label table with the columns {', '.join(columns)}: {error!r}."
+        ) from error
 
 
-# The tables of the released models (Apache-2.0, Billot et al. 2023, doi:10.1016/j.media.2023.102789).
+# The tables of the released models (Apache-2.0, Billot et al. 2023,
+# doi:10.1016/j.media.2023.102789).
 _NEUTRAL = (0, 14, 15, 16, 24, 72, 85, 502, 506, 507, 508, 509, 511, 512, 514, 515, 516, 530)
 _LEFT = (2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 25, 26, 28, 30, 136, 137)
 _RIGHT = (41, 42, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 57, 58, 60, 62, 163, 164)
 _LEFT_TARGETS = (2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 2, 26, 28, 0, 4, 5)
 _RIGHT_TARGETS = (41, 42, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 41, 58, 60, 0, 43, 44)
-# Lateral ventricles share a class, hippocampus and amygdala too; lesions (25, 57) and vessels have their own.
+# Lateral ventricles share a class, hippocampus and amygdala too; lesions (25, 57) and vessels have
+# their own.
 _LEFT_CLASSES = (18, 19, 20, 20, 21, 22, 23, 24, 25, 26, 27, 27, 28, 29, 30, 31, 32, 32)
 _RIGHT_CLASSES = (33, 34, 35, 35, 36, 37, 38, 39, 40, 41, 42, 42, 43, 44, 45, 46, 47, 47)
 
@@ -195,7 +229,8 @@ GENERATION_V1 = _released(csf=0)
 GENERATION_V2 = _released(csf=24)
 """Training maps of SynthSeg 2.0: CSF (24) is a structure."""
 
-# Contrast-specific classes (tutorial 3 of the original): tissues of one kind share a class, both sides alike.
+# Contrast-specific classes (tutorial 3 of the original): tissues of one kind share a class, both
+# sides alike.
 CONTRAST_SPECIFIC_CLASSES = (
     *(0, 1, 1, 13, 1, 1, 2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24),
     *(2, 3, 1, 1, 4, 5, 6, 3, 7, 8, 3, 3, 10, 3, 9, 11, 12, 12) * 2,

@@ -1,6 +1,7 @@
 """One row of parameters per sample, drawn from (settings, seed, k) with NumPy alone.
 
-The draws follow the official order and distributions (Billot et al. 2023); nothing here knows of images.
+The draws follow the official order and distributions (Billot et al. 2023); nothing here knows of
+images.
 """
 
 from __future__ import annotations
@@ -11,11 +12,20 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from synthseg_generator.config import Acquisition, Affine, Crop, GeneratorSettings, Mixture, Prior, Uniform
+from synthseg_generator.config import (
+    Acquisition,
+    Affine,
+    Crop,
+    GeneratorSettings,
+    Mixture,
+    Prior,
+    Uniform,
+)
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.labels import GenerationLabels
 
-# Background of the released models (official source, model_inputs.py): 5 % black, 25 % dark, else like any class.
+# Background of the released models (official source, model_inputs.py): 5 % black, 25 % dark, else
+# like any class.
 _BLACK_BACKGROUND = 0.95
 _DARK_BACKGROUND = 0.7
 _DARK_MEAN = 15.0
@@ -149,9 +159,12 @@ def draw_affine(config: Affine, rng: np.random.Generator) -> np.ndarray:
 
 
 def affine_matrix(
-    rotation_deg: Sequence[float], scaling: Sequence[float], shearing: Sequence[float], translation: Sequence[float]
+    rotation_deg: Sequence[float],
+    scaling: Sequence[float],
+    shearing: Sequence[float],
+    translation: Sequence[float],
 ) -> np.ndarray:
-    """Composes scaling after shearing after rotation about x, then y, then z (as the official model does).
+    """Composes scaling after shearing after the rotations, as the official model does.
 
     Args:
         rotation_deg: Angles about x, y, z.
@@ -178,7 +191,9 @@ def velocity_shape(settings: GeneratorSettings, map_shape: Sequence[int]) -> tup
     return (x, y, z)
 
 
-def draw_velocity(settings: GeneratorSettings, map_shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+def draw_velocity(
+    settings: GeneratorSettings, map_shape: Sequence[int], rng: np.random.Generator
+) -> np.ndarray:
     """Draws the coarse velocity field of the elastic warp.
 
     Returns:
@@ -189,7 +204,9 @@ def draw_velocity(settings: GeneratorSettings, map_shape: Sequence[int], rng: np
     return (strength * rng.standard_normal((*nodes, 3))).astype(np.float32)
 
 
-def draw_crop(config: Crop, geometry: MapGeometry, matrix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_crop(
+    config: Crop, geometry: MapGeometry, matrix: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Draws where the crop begins in the warped map.
 
     Returns:
@@ -200,13 +217,16 @@ def draw_crop(config: Crop, geometry: MapGeometry, matrix: np.ndarray, rng: np.r
     """
     shape, crop = np.array(geometry.shape), np.array(config.shape)
     if np.any(crop > shape):
-        raise ConfigError(f"crop.shape {config.shape} is larger than the label map's {geometry.shape}.")
+        raise ConfigError(
+            f"crop.shape {config.shape} is larger than the label map's {geometry.shape}."
+        )
     draws = rng.random(3)
     if config.placement == "uniform":
         return np.floor(draws * (shape - crop)).astype(np.int32)
     middle = (shape - 1) / 2
     centre = middle if geometry.centre is None else np.array(geometry.centre)
-    # The warp looks up `middle + A (p - middle) + t`: solve for the p that shows the structures' centre.
+    # The warp looks up `middle + A (p - middle) + t`: solve for the p that shows the structures'
+    # centre.
     place = middle + np.linalg.solve(matrix[:, :3], centre - middle - matrix[:, 3])
     start = place - (crop - 1) / 2 + config.jitter * (2 * draws - 1)
     return np.clip(np.rint(start), 0, shape - crop).astype(np.int32)
@@ -234,8 +254,12 @@ def _draw_channel(
 ) -> tuple[np.ndarray, np.ndarray]:
     known = bool(config.specific_means) and rng.random() < config.specific_probability
     contrast = int(rng.integers(len(config.specific_means))) if known else 0
-    means = _draw_prior(config.specific_means[contrast] if known else config.means, labels.n_classes, rng)
-    stds = _draw_prior(config.specific_stds[contrast] if known else config.stds, labels.n_classes, rng)
+    means = _draw_prior(
+        config.specific_means[contrast] if known else config.means, labels.n_classes, rng
+    )
+    stds = _draw_prior(
+        config.specific_stds[contrast] if known else config.stds, labels.n_classes, rng
+    )
     means, stds = np.maximum(means, 0), np.maximum(stds, 0)
     background = rng.random()
     if background > _BLACK_BACKGROUND:
@@ -247,9 +271,13 @@ def _draw_channel(
 
 def _draw_prior(prior: Prior, n_classes: int, rng: np.random.Generator) -> np.ndarray:
     if len(prior.rows) not in (1, n_classes):
-        raise ConfigError(f"a prior has {len(prior.rows)} rows, expected 1 or one per class, that is {n_classes}.")
+        raise ConfigError(
+            f"a prior has {len(prior.rows)} rows, expected 1 or one per class, that is {n_classes}."
+        )
     first, second = np.broadcast_to(np.array(prior.rows, float), (n_classes, 2)).T
-    return rng.uniform(first, second) if prior.distribution == "uniform" else rng.normal(first, second)
+    return (
+        rng.uniform(first, second) if prior.distribution == "uniform" else rng.normal(first, second)
+    )
 
 
 def bias_shape(settings: GeneratorSettings) -> tuple[int, int, int]:

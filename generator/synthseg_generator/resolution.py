@@ -1,7 +1,8 @@
 """Slice spacing and thickness: blur, downsampling and enlargement as one matrix per axis.
 
-Official SynthSeg blurs with a 3-D convolution, picks voxels and enlarges trilinearly; all three are linear and
-separable, so along each axis they are one matrix, applied by `einsum`. Arithmetic runs on any Keras backend.
+Official SynthSeg blurs with a 3-D convolution, picks voxels and enlarges trilinearly; all three are
+linear and separable, so along each axis they are one matrix, applied by `einsum`. Arithmetic runs
+on any Keras backend.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from synthseg_generator.spatial import enlarge
 
 Tensor = Any
 
-# Blur width per millimetre of slice thickness, and the width where nothing is coarser than the map (official).
+# Blur width per millimetre of slice thickness, and the width where nothing is coarser than the map
+# (official).
 _SIGMA_PER_MM = 0.75
 _NATIVE_SIGMA = 0.5
 
@@ -30,7 +32,8 @@ def blur_sigma(spacing_mm: Tensor, thickness_mm: Tensor, native_mm: float) -> Te
         native_mm: Voxel size of the label map.
 
     Returns:
-        float32 `[...]`, standard deviation in voxels of the map; 0.5 at native resolution, 0 for no thickness.
+        float32 `[...]`, standard deviation in voxels of the map; 0.5 at native resolution, 0 for no
+        thickness.
     """
     extent = ops.minimum(spacing_mm, thickness_mm)
     sigma = _SIGMA_PER_MM * extent / native_mm
@@ -39,7 +42,7 @@ def blur_sigma(spacing_mm: Tensor, thickness_mm: Tensor, native_mm: float) -> Te
 
 
 def blur_reach(max_spacing_mm: float, native_mm: float) -> int:
-    """Voxels that the truncated Gaussian reaches to either side (official window of 2.5 deviations)."""
+    """Voxels that the truncated Gaussian reaches to either side (official window)."""
     widest = _SIGMA_PER_MM * max_spacing_mm / native_mm
     return int(math.ceil(2.5 * widest) / 2)
 
@@ -66,10 +69,11 @@ def gaussian_weights(offsets: Tensor, sigma: Tensor, reach: int) -> Tensor:
 def acquisition_weights(
     n_in: int, n_out: int, spacing: Tensor, sigma: Tensor, reach: int
 ) -> Tensor:
-    """Matrix of one axis: blur, then acquire every `spacing` voxels, then enlarge linearly to `n_out` voxels.
+    """Matrix of one axis: blur, then acquire every `spacing` voxels, then enlarge linearly.
 
-    Acquired voxels are counted from the first (no half-voxel shift) and looked up by rounding; the enlargement
-    reads the last voxel of the map beyond the last acquired one. Blur sees zeros outside the volume.
+    Acquired voxels are counted from the first (no half-voxel shift) and looked up by rounding; the
+    enlargement reads the last voxel of the map beyond the last acquired one. Blur sees zeros
+    outside the volume.
 
     Args:
         n_in: Voxels of the crop.
@@ -126,7 +130,11 @@ def apply_acquisition(
     for channel in range(image.shape[3]):
         weights = [
             acquisition_weights(
-                shape[axis], out[axis], spacing_mm[channel, axis] / native_mm, sigma[channel, axis], reach
+                shape[axis],
+                out[axis],
+                spacing_mm[channel, axis] / native_mm,
+                sigma[channel, axis],
+                reach,
             )
             for axis in range(3)
         ]

@@ -1,8 +1,8 @@
 """Affine, elastic warp, flip and crop as one coordinate field, computed at the crop only.
 
-Official SynthSeg warps the whole map, then crops, then flips. Here the four are composed first and labels are
-looked up once, at the voxels that are kept. Every enlargement is linear and separable, so it is one small matrix
-per axis. Arithmetic runs on any Keras backend.
+Official SynthSeg warps the whole map, then crops, then flips. Here the four are composed first and
+labels are looked up once, at the voxels that are kept. Every enlargement is linear and separable,
+so it is one small matrix per axis. Arithmetic runs on any Keras backend.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def linear_weights(positions: Tensor, size: Tensor | int) -> Tensor:
 
 
 def resize_positions(n_out: int, n_in: int) -> Tensor:
-    """Where an enlargement looks: output voxel i at `i · n_in / n_out`, without half-voxel shift (as the original).
+    """Where an enlargement looks: output voxel i at `i · n_in / n_out`, no half-voxel shift.
 
     Returns:
         float32 `[n_out]`, voxels of the source.
@@ -79,19 +79,22 @@ def sample_linear(volume: Tensor, coordinates: Tensor) -> Tensor:
     for corner in range(8):
         sides = [(corner >> axis) & 1 for axis in range(3)]
         x, y, z = (upper[a] if side else lower[a] for a, side in enumerate(sides))
-        share = 1.0
+        share: Tensor = 1.0
         for axis, side in enumerate(sides):
             share = share * (weight[axis] if side else 1.0 - weight[axis])
         total = total + share[..., None] * ops.take(flat, (x * shape[1] + y) * shape[2] + z, axis=0)
     return total
 
 
-def integrate_velocity(velocity: Tensor, nodes_per_voxel: Sequence[float], squarings: int) -> Tensor:
+def integrate_velocity(
+    velocity: Tensor, nodes_per_voxel: Sequence[float], squarings: int
+) -> Tensor:
     """Displacement after unit time of a stationary velocity field, by scaling and squaring.
 
     Args:
         velocity: float32 `[i, j, k, 3]`, voxels of some grid.
-        nodes_per_voxel: For each axis, nodes of `velocity` per voxel of that grid; 1 when they are the same.
+        nodes_per_voxel: For each axis, nodes of `velocity` per voxel of that grid; 1 when they are
+            the same.
         squarings: Doublings; 7 in the original.
 
     Returns:
@@ -105,13 +108,19 @@ def integrate_velocity(velocity: Tensor, nodes_per_voxel: Sequence[float], squar
     to_nodes = ops.convert_to_tensor([float(ratio) for ratio in nodes_per_voxel], "float32")
     displacement = velocity / 2**squarings
     for _ in range(squarings):
-        displacement = displacement + sample_linear(displacement, identity + displacement * to_nodes)
+        displacement = displacement + sample_linear(
+            displacement, identity + displacement * to_nodes
+        )
     return displacement
 
 
-def integration_shape(map_shape: Sequence[int], step: int, velocity_shape: Sequence[int]) -> tuple[int, int, int]:
-    """Nodes of the grid on which the velocity is integrated, never coarser than the velocity itself."""
-    x, y, z = (max(side // step, nodes) for side, nodes in zip(map_shape, velocity_shape, strict=True))
+def integration_shape(
+    map_shape: Sequence[int], step: int, velocity_shape: Sequence[int]
+) -> tuple[int, int, int]:
+    """Nodes of the integration grid, never coarser than the velocity itself."""
+    x, y, z = (
+        max(side // step, nodes) for side, nodes in zip(map_shape, velocity_shape, strict=True)
+    )
     return (x, y, z)
 
 
@@ -127,8 +136,8 @@ def displacement_nodes(
         squarings: Doublings.
 
     Returns:
-        float32 `[i, j, k, 3]`: displacement at the nodes, to be added to voxel coordinates of the map (the original
-        computes it at half the resolution and does not double it; nor does this).
+        float32 `[i, j, k, 3]`: displacement at the nodes, to be added to voxel coordinates of the
+        map (the original computes it at half the resolution and does not double it; nor does this).
     """
     nodes = integration_shape(map_shape, integration_step, velocity.shape[:3])
     half = integration_shape(map_shape, 2, velocity.shape[:3])
@@ -176,12 +185,15 @@ def crop_coordinates(
     centre = [(side - 1) / 2 for side in map_shape]
     offset = matrix[:, 3] + ops.convert_to_tensor(centre, "float32")
     x, y, z = (
-        (place - c)[:, None] * matrix[None, :, axis] for axis, (place, c) in enumerate(zip(places, centre, strict=True))
+        (place - c)[:, None] * matrix[None, :, axis]
+        for axis, (place, c) in enumerate(zip(places, centre, strict=True))
     )
     return warped + (x + offset)[:, None, None] + y[None, :, None] + z[None, None, :]
 
 
-def sample_nearest(labels: Tensor, coordinates: Tensor, map_shape: Sequence[int], box_start: Tensor | None = None) -> Tensor:
+def sample_nearest(
+    labels: Tensor, coordinates: Tensor, map_shape: Sequence[int], box_start: Tensor | None = None
+) -> Tensor:
     """Nearest-neighbour look-up (ties to even, as the original), clamped to the map.
 
     Args:

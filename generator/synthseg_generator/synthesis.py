@@ -12,8 +12,14 @@ import numpy as np
 from keras import ops
 
 from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.intensity import apply_bias_field, apply_clip, apply_gamma, apply_mixture, apply_normalisation
-from synthseg_generator.labels import GenerationLabels, SegmentationLabels
+from synthseg_generator.intensity import (
+    apply_bias_field,
+    apply_clip,
+    apply_gamma,
+    apply_mixture,
+    apply_normalisation,
+)
+from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.resolution import apply_acquisition
 from synthseg_generator.spatial import crop_coordinates, displacement_nodes, sample_nearest
 
@@ -45,26 +51,36 @@ class Synthesizer:
         self.voxel_size_mm = voxel_size_mm
         channels = sorted({0, *labels.targets})
         self._flipped = np.array(labels.flip_indices, np.int32)
-        self._channel_of_label = np.array([channels.index(target) for target in labels.targets], np.int32)
+        self._channel_of_label = np.array(
+            [channels.index(target) for target in labels.targets], np.int32
+        )
 
     def __call__(
-        self, labels: Tensor, parameters: Mapping[str, Tensor], noise: Tensor, box_start: Tensor | None = None
+        self,
+        labels: Tensor,
+        parameters: Mapping[str, Tensor],
+        noise: Tensor,
+        box_start: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Makes one image.
 
         Args:
-            labels: Integers `[x, y, z]`, indices into the label table: the whole map, or the box that is needed.
+            labels: Integers `[x, y, z]`, indices into the label table: the whole map, or the box
+                that is needed.
             parameters: `SampleParameters.to_row()`.
             noise: float32 `[x, y, z, channel]` in the crop's shape, standard normal.
             box_start: int32 `[3]`, first voxel of the box in the map; `None` for the whole map.
 
         Returns:
-            Image float32 `[x, y, z, channel]` in [0, 1], and target int32 `[x, y, z]`: channels of the network.
+            Image float32 `[x, y, z, channel]` in [0, 1], and target int32 `[x, y, z]`: channels of
+            the network.
         """
         cropped = self.deform(labels, parameters, box_start)
         return self.paint(cropped, parameters, noise), self.target(cropped)
 
-    def deform(self, labels: Tensor, parameters: Mapping[str, Tensor], box_start: Tensor | None = None) -> Tensor:
+    def deform(
+        self, labels: Tensor, parameters: Mapping[str, Tensor], box_start: Tensor | None = None
+    ) -> Tensor:
         """Warps, crops and flips: int32 `[x, y, z]`, indices into the label table."""
         elastic = self.settings.elastic
         displacement = displacement_nodes(
@@ -80,7 +96,11 @@ class Synthesizer:
         )
         cropped = ops.cast(sample_nearest(labels, coordinates, self.map_shape, box_start), "int32")
         n_labels = len(self._flipped)
-        names = ops.where(parameters["flip"], ops.convert_to_tensor(self._flipped), ops.arange(n_labels, dtype="int32"))
+        names = ops.where(
+            parameters["flip"],
+            ops.convert_to_tensor(self._flipped),
+            ops.arange(n_labels, dtype="int32"),
+        )
         return ops.take(names, cropped, axis=0)
 
     def paint(self, cropped: Tensor, parameters: Mapping[str, Tensor], noise: Tensor) -> Tensor:
@@ -95,17 +115,12 @@ class Synthesizer:
             parameters["spacing_mm"],
             parameters["thickness_mm"],
             parameters["blur_factor"],
-            max_spacing_mm=max(settings.acquisition.max_isotropic_mm, settings.acquisition.max_anisotropic_mm),
+            max_spacing_mm=max(
+                settings.acquisition.max_isotropic_mm, settings.acquisition.max_anisotropic_mm
+            ),
             native_mm=self.voxel_size_mm,
         )
 
     def target(self, cropped: Tensor) -> Tensor:
         """What the network shall answer: int32 `[x, y, z]`, channels of `output_labels`."""
         return ops.take(ops.convert_to_tensor(self._channel_of_label), cropped, axis=0)
-
-
-def output_labels(labels: GenerationLabels) -> SegmentationLabels:
-    """Table of the network's channels, with the released names and topology where the values are those of FreeSurfer."""
-    from synthseg_generator.labels import STRUCTURE_NAMES, STRUCTURE_TOPOLOGY
-
-    return labels.segmentation_labels(STRUCTURE_NAMES, STRUCTURE_TOPOLOGY)

@@ -49,7 +49,10 @@ def replayed(recorded):
         "map_index": np.int32(0),
         "map_shape": np.array(map_shape, np.int32),
         "matrix": affine_matrix(
-            [between(0, -15, 15)] * 3, [between(4, 0.8, 1.2)] * 3, [between(2, -0.012, 0.012)] * 6, [0] * 3
+            [between(0, -15, 15)] * 3,
+            [between(4, 0.8, 1.2)] * 3,
+            [between(2, -0.012, 0.012)] * 6,
+            [0] * 3,
         ).astype(np.float32),
         "velocity": _replayed_normal((1, *small, 3), between(6, 0, 4), 7)[0],
         "crop_start": np.array([int(between(8, 0, n - 32)) for n in map_shape], np.int32),
@@ -83,7 +86,9 @@ def _as_indices(labels, table):
 
 def test_whole_model_equals_official_labels(recorded, replayed, synthesizer):
     labels = _as_indices(recorded["labels"][0, ..., 0], GENERATION_V1)
-    ours = np.array(GENERATION_V1.values)[ops.convert_to_numpy(synthesizer.deform(labels, replayed))]
+    ours = np.array(GENERATION_V1.values)[
+        ops.convert_to_numpy(synthesizer.deform(labels, replayed))
+    ]
     theirs = recorded["L02_RandomFlip_random_flip_1_out0"][0, ..., 0]
     assert np.mean(ours == theirs) >= 0.995
 
@@ -122,18 +127,29 @@ def test_enlarged_displacement_equals_official(shared_data):
     nodes = displacement_nodes(ops.convert_to_tensor(data["small_svf"][0]), map_shape, 2, 7)
     identity = np.stack(np.meshgrid(*[np.arange(n) for n in map_shape], indexing="ij"), axis=-1)
     coordinates = crop_coordinates(
-        nodes, np.eye(3, 4, dtype=np.float32), map_shape, map_shape, np.zeros(3, np.int32), np.bool_(False)
+        nodes,
+        np.eye(3, 4, dtype=np.float32),
+        map_shape,
+        map_shape,
+        np.zeros(3, np.int32),
+        np.bool_(False),
     )
     ours = ops.convert_to_numpy(coordinates) - identity
     np.testing.assert_allclose(ours, data["full_disp"][0], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["mimic_acquisition_113", "mimic_acquisition_aniso37", "mimic_acquisition_iso23"])
+@pytest.mark.parametrize(
+    "name", ["mimic_acquisition_113", "mimic_acquisition_aniso37", "mimic_acquisition_iso23"]
+)
 def test_acquisition_without_blur_equals_official(shared_data, name):
     data = _recorded(shared_data, name)
     spacing = data["resolution"].astype(np.float32)
     ours = apply_acquisition(
-        ops.convert_to_tensor(data["image"][0]), spacing, spacing, np.zeros((1, 3), np.float32), max_spacing_mm=8
+        ops.convert_to_tensor(data["image"][0]),
+        spacing,
+        spacing,
+        np.zeros((1, 3), np.float32),
+        max_spacing_mm=8,
     )
     np.testing.assert_allclose(ops.convert_to_numpy(ours), data["image_out"][0], atol=1e-4)
 
@@ -162,8 +178,12 @@ def test_blur_widths_equal_official(shared_data):
 
 def test_bias_field_equals_official(shared_data):
     data = _recorded(shared_data, "bias_field")
-    ours = apply_bias_field(ops.convert_to_tensor(data["image"][0]), ops.convert_to_tensor(data["small_bias"][0]))
-    np.testing.assert_allclose(ops.convert_to_numpy(ours), data["image_out"][0], rtol=1e-4, atol=1e-4)
+    ours = apply_bias_field(
+        ops.convert_to_tensor(data["image"][0]), ops.convert_to_tensor(data["small_bias"][0])
+    )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ours), data["image_out"][0], rtol=1e-4, atol=1e-4
+    )
 
 
 def test_mixture_of_zero_width_equals_official(shared_data):
@@ -171,7 +191,9 @@ def test_mixture_of_zero_width_equals_official(shared_data):
     labels, means = data["labels"][0, ..., 0], data["means"][0]
     indices = np.searchsorted(np.sort(data["generation_labels"]), labels)
     order = np.argsort(data["generation_labels"])
-    ours = apply_mixture(indices, means[order], np.zeros_like(means), np.zeros((*labels.shape, means.shape[1])))
+    ours = apply_mixture(
+        indices, means[order], np.zeros_like(means), np.zeros((*labels.shape, means.shape[1]))
+    )
     np.testing.assert_allclose(ops.convert_to_numpy(ours), data["image_out"][0], atol=1e-4)
 
 

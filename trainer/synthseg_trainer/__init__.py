@@ -1,0 +1,1 @@
+"""Trains segmentation networks on synthetic scans."""

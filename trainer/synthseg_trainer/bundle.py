@@ -1,7 +1,7 @@
-"""A trained network in one file: weights by layer name, its settings, its labels, where it comes from.
+"""A trained network in one file: weights by layer name, settings, labels, provenance.
 
-The file is a plain `.npz` without pickled objects: one array per variable, named `<layer>/<variable>`, and the
-array `metadata`, a JSON text. Reading or writing it needs no Keras.
+The file is a plain `.npz` without pickled objects: one array per variable, named
+`<layer>/<variable>`, and the array `metadata`, a JSON text. Reading or writing it needs no Keras.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
-
 from synthseg_generator.errors import LabelError
 from synthseg_generator.labels import SegmentationLabels
+
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 
@@ -85,14 +85,20 @@ def load_bundle(path: Path) -> Bundle:
     try:
         with np.load(path, allow_pickle=False) as file:
             metadata = json.loads(str(file[_METADATA]))
-            weights = {name: file[name].astype(np.float32) for name in file.files if name != _METADATA}
+            weights = {
+                name: file[name].astype(np.float32) for name in file.files if name != _METADATA
+            }
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file.") from error
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is not a model bundle (.npz with weights and metadata): {error}.") from error
+        raise CheckpointError(
+            f"{path} is not a model bundle (.npz with weights and metadata): {error}."
+        ) from error
     if metadata.get("format") != FORMAT_VERSION:
         found = metadata.get("format")
-        raise CheckpointError(f"{path} has bundle format {found}, this version reads {FORMAT_VERSION}.")
+        raise CheckpointError(
+            f"{path} has bundle format {found}, this version reads {FORMAT_VERSION}."
+        )
     try:
         return Bundle(
             network=NetworkSettings(**metadata["network"]),
@@ -115,7 +121,7 @@ def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def assign_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
-    """Gives the model these weights; every variable must be there, with its shape, and nothing else.
+    """Gives the model these weights: every variable, with its shape, and nothing else.
 
     Raises:
         CheckpointError: A variable is missing, left over, or misshapen; the message names them.
@@ -130,6 +136,8 @@ def assign_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> Non
     ]
     if problems:
         more = f", and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise CheckpointError(f"the weights do not fit the network: {'; '.join(problems[:5])}{more}.")
+        raise CheckpointError(
+            f"the weights do not fit the network: {'; '.join(problems[:5])}{more}."
+        )
     for name, variable in variables.items():
         variable.assign(weights[name])

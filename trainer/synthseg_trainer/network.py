@@ -1,7 +1,7 @@
 """The segmentation network: a 3-D U-Net whose layers carry the names of the original.
 
-So official weights load by name. Builds on any Keras backend; importing this module imports Keras, but not the
-settings alone: `NetworkSettings` is in `synthseg_trainer.config`.
+So official weights load by name. Builds on any Keras backend; importing this module imports Keras,
+but not the settings alone: `NetworkSettings` is in `synthseg_trainer.config`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,18 @@ LOGITS = "unet_likelihood"
 """Name of the last convolution, whose output is the logits."""
 
 
+def fold(volume: keras.KerasTensor, block: int) -> keras.KerasTensor:
+    """Folds blocks of `block`³ voxels into channels, as `SpaceToDepth` says."""
+    batch, *shape, channels = ops.shape(volume)
+    x, y, z = (n // block for n in shape)
+    volume = ops.reshape(volume, (batch, x, block, y, block, z, block, channels))
+    volume = ops.transpose(volume, (0, 1, 3, 5, 2, 4, 6, 7))
+    return ops.reshape(volume, (batch, x, y, z, block**3 * channels))
+
+
 @keras.saving.register_keras_serializable("synthseg")
 class SpaceToDepth(layers.Layer):
-    """Folds blocks of `block`³ voxels into channels: `[b, x, y, z, c]` to `[b, x/s, y/s, z/s, s³·c]`.
+    """Folds blocks of s³ voxels into channels: `[b, x, y, z, c]` to `[b, x/s, y/s, z/s, s³·c]`.
 
     The sub-voxel runs x slowest, z faster, the original channel fastest.
     """
@@ -28,17 +37,16 @@ class SpaceToDepth(layers.Layer):
 
     def call(self, volume: keras.KerasTensor) -> keras.KerasTensor:
         """Folds; every axis must be a multiple of `block`."""
-        s = self.block
-        batch, *shape, channels = ops.shape(volume)
-        x, y, z = (n // s for n in shape)
-        volume = ops.reshape(volume, (batch, x, s, y, s, z, s, channels))
-        volume = ops.transpose(volume, (0, 1, 3, 5, 2, 4, 6, 7))
-        return ops.reshape(volume, (batch, x, y, z, s**3 * channels))
+        return fold(volume, self.block)
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape of the folded volume."""
         batch, *axes, channels = shape
-        return (batch, *(n and n // self.block for n in axes), self.block**3 * channels)
+        return (
+            batch,
+            *(n and n // self.block for n in axes),
+            channels and self.block**3 * channels,
+        )
 
     def get_config(self) -> dict[str, object]:
         """Settings from which Keras builds the layer again."""
@@ -65,7 +73,7 @@ class DepthToSpace(layers.Layer):
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape of the unfolded volume."""
         batch, *axes, folded = shape
-        return (batch, *(n and n * self.block for n in axes), folded // self.block**3)
+        return (batch, *(n and n * self.block for n in axes), folded and folded // self.block**3)
 
     def get_config(self) -> dict[str, object]:
         """Settings from which Keras builds the layer again."""
@@ -77,21 +85,28 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
 
     Args:
         settings: Width, depth, labels.
-        synchronized: Share batch statistics between replicas (TensorFlow's strategies; other backends refuse).
+        synchronized: Share batch statistics between replicas (TensorFlow's strategies; other
+            backends refuse).
 
     Returns:
-        A model float32 `[batch, x, y, z, channel]` to logits float32 `[batch, x, y, z, label]`; axes are multiples
-        of `settings.size_multiple`.
+        A model float32 `[batch, x, y, z, channel]` to logits float32 `[batch, x, y, z, label]`;
+        axes are multiples of `settings.size_multiple`.
 
     References:
         Billot et al. 2023, doi:10.1016/j.media.2023.102789.
     """
     image = keras.Input((None, None, None, settings.n_channels), name="unet_input")
-    volume = image if settings.stem == 1 else SpaceToDepth(settings.stem, name="unet_space_to_depth")(image)
+    volume = (
+        image
+        if settings.stem == 1
+        else SpaceToDepth(settings.stem, name="unet_space_to_depth")(image)
+    )
     skips = []
     deepest = settings.n_levels - 1
     for level in range(settings.n_levels):
-        volume = _convolutions(volume, settings, f"unet_conv_downarm_{level}", settings.features_at(level))
+        volume = _convolutions(
+            volume, settings, f"unet_conv_downarm_{level}", settings.features_at(level)
+        )
         skips.append(volume)
         volume = _batch_norm(f"unet_bn_down_{level}", synchronized)(volume)
         if level < deepest:
@@ -100,15 +115,21 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
         index, level = settings.n_levels + step, deepest - 1 - step
         volume = layers.UpSampling3D(2, name=f"unet_up_{index}")(volume)
         volume = layers.Concatenate(name=f"unet_merge_{index}")([skips[level], volume])
-        volume = _convolutions(volume, settings, f"unet_conv_uparm_{index}", settings.features_at(level))
+        volume = _convolutions(
+            volume, settings, f"unet_conv_uparm_{index}", settings.features_at(level)
+        )
         volume = _batch_norm(f"unet_bn_up_{step}", synchronized)(volume)
-    logits = layers.Conv3D(settings.n_labels * settings.stem**3, 1, dtype="float32", name=LOGITS)(volume)
+    logits = layers.Conv3D(settings.n_labels * settings.stem**3, 1, dtype="float32", name=LOGITS)(
+        volume
+    )
     if settings.stem > 1:
         logits = DepthToSpace(settings.stem, dtype="float32", name="unet_depth_to_space")(logits)
     return keras.Model(image, logits, name="unet")
 
 
-def _convolutions(volume: keras.KerasTensor, settings: NetworkSettings, prefix: str, features: int) -> keras.KerasTensor:
+def _convolutions(
+    volume: keras.KerasTensor, settings: NetworkSettings, prefix: str, features: int
+) -> keras.KerasTensor:
     for index in range(settings.convs_per_level):
         volume = layers.Conv3D(
             features,

@@ -1,0 +1,141 @@
+"""From a label store to what the graph needs for sample k, in this process.
+
+Importing this module loads no TensorFlow; `sample_dataset` imports it when called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.plan import MapGeometry, SampleParameters, draw_sample
+from synthseg_generator.store import LabelStore
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class SampleSource:
+    """Samples of a store: a pure function of (settings, seed, k).
+
+    Maps of different shapes are surrounded with background to one common shape, so that one graph
+    serves all.
+
+    Args:
+        store: The label maps.
+        settings: The generative model.
+        seed: Names the stream of samples.
+    """
+
+    def __init__(self, store: LabelStore, settings: GeneratorSettings, seed: int) -> None:
+        self.store = store
+        self.settings = settings
+        self.seed = seed
+        self._maps: dict[int, np.ndarray] = {}
+
+    @cached_property
+    def map_shape(self) -> tuple[int, int, int]:
+        """Common shape of the maps, never smaller than the crop."""
+        shapes = np.array([*self.store.shapes, self.settings.crop.shape])
+        x, y, z = (int(side) for side in shapes.max(axis=0))
+        return (x, y, z)
+
+    @cached_property
+    def geometries(self) -> tuple[MapGeometry, ...]:
+        """Shape and centre of the maps after padding."""
+        return tuple(self._padded_geometry(geometry) for geometry in self.store.geometries)
+
+    def parameters(self, k: int) -> SampleParameters:
+        """Draws sample `k`."""
+        return draw_sample(self.settings, self.store.labels, self.geometries, self.seed, k)
+
+    def label_map(self, index: int) -> np.ndarray:
+        """One padded map, kept in memory once read; see `read_map`."""
+        if index not in self._maps:
+            self._maps[index] = self.read_map(index)
+        return self._maps[index]
+
+    def read_map(self, index: int) -> np.ndarray:
+        """Reads one padded map: unsigned integers `[x, y, z]`, indices into the label table."""
+        ids = self.store.load(index)
+        before = self.padding(ids.shape)
+        after = [n - b - side for n, b, side in zip(self.map_shape, before, ids.shape, strict=True)]
+        background = self.store.labels.values.index(0)
+        return np.pad(ids, list(zip(before, after, strict=True)), constant_values=background)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Sent to another process it is small: each reads the maps that it needs."""
+        return {**self.__dict__, "_maps": {}}
+
+    def padding(self, shape: tuple[int, ...]) -> list[int]:
+        """Planes of background put before a map of this shape, along x, y, z."""
+        return [(n - side) // 2 for n, side in zip(self.map_shape, shape, strict=True)]
+
+    def _padded_geometry(self, geometry: MapGeometry) -> MapGeometry:
+        if geometry.centre is None:
+            return MapGeometry(self.map_shape)
+        shifts = self.padding(geometry.shape)
+        x, y, z = (c + b for c, b in zip(geometry.centre, shifts, strict=True))
+        return MapGeometry(self.map_shape, (x, y, z))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which samples a reader takes: `first`, `first + stride`, ... so that readers share a stream.
+
+    Attributes:
+        first: Number of the first sample.
+        stride: Distance between samples of this reader.
+        count: How many; `None` for no end.
+    """
+
+    first: int = 0
+    stride: int = 1
+    count: int | None = None
+
+    def __iter__(self) -> Iterator[int]:
+        k, left = self.first, self.count
+        while left is None or left > 0:
+            yield k
+            k, left = k + self.stride, None if left is None else left - 1
+
+
+def sample_dataset(source: SampleSource, shard: Shard) -> tf.data.Dataset:
+    """The samples as a `tf.data.Dataset`, one element each, in the order of the shard.
+
+    Returns:
+        Elements `{"k": int64, "labels": uint8 or uint16 [x, y, z], "row":
+        SampleParameters.to_row()}`.
+    """
+    import tensorflow as tf
+
+    def elements() -> Iterator[dict[str, Any]]:
+        for k in shard:
+            parameters = source.parameters(k)
+            yield {
+                "k": k,
+                "labels": source.label_map(int(parameters.map_index)),
+                "row": parameters.to_row(),
+            }
+
+    return tf.data.Dataset.from_generator(elements, output_signature=element_signature(source))
+
+
+def element_signature(source: SampleSource) -> dict[str, Any]:
+    """Shapes and dtypes of one element of a dataset of samples."""
+    import tensorflow as tf
+
+    row = source.parameters(0).to_row()
+    return {
+        "k": tf.TensorSpec((), tf.int64),
+        "labels": tf.TensorSpec(source.map_shape, source.label_map(0).dtype),
+        "row": {
+            name: tf.TensorSpec(np.shape(value), np.asarray(value).dtype)
+            for name, value in row.items()
+        },
+    }

@@ -1,0 +1,80 @@
+"""What a run shows: a progress bar, TensorBoard scalars, and the end that a signal asks for."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType, TracebackType
+
+import tensorflow as tf
+from tqdm import tqdm
+
+
+class Interruption:
+    """Remembers SIGTERM and SIGINT, so that a run ends after the step in hand, saved.
+
+    A second signal acts at once.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Interruption:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+class RunLog:
+    """Progress bar, and TensorBoard scalars under `RUN/logs`."""
+
+    def __init__(self, run: Path, first_step: int, total_steps: int, every: int) -> None:
+        self._writer = tf.summary.create_file_writer(str(run / "logs"))
+        self._bar = tqdm(
+            total=total_steps, initial=first_step, unit="step", dynamic_ncols=True, smoothing=0.05
+        )
+        self._every = every
+        self._mean_loss: float | None = None
+
+    def step(self, step: int, stage: str, loss: float, learning_rate: float) -> None:
+        """Notes a finished step."""
+        self._mean_loss = loss if self._mean_loss is None else 0.98 * self._mean_loss + 0.02 * loss
+        self._bar.set_description(stage, refresh=False)
+        self._bar.set_postfix(loss=f"{self._mean_loss:.3f}", refresh=False)
+        self._bar.update()
+        if step % self._every == 0:
+            self.scalars(step, {"loss": loss, "learning_rate": learning_rate})
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes named values."""
+        with self._writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+    def say(self, line: str) -> None:
+        """Prints a line above the bar."""
+        self._bar.write(line)
+
+    def close(self) -> None:
+        """Ends the bar and flushes the scalars."""
+        self._bar.close()
+        self._writer.close()

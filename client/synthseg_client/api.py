@@ -32,8 +32,7 @@ def open_session(
     retry: RetryPolicy | None = None,
     server_log: IO[str] | None = None,
 ) -> Iterator[Session]:
-    """A connection to a model server; without an address one is started here and stopped at the
-    end.
+    """A connection to a model server: to the one named, or to one that is started here meanwhile.
 
     Args:
         server: Address of a model server.
@@ -99,8 +98,7 @@ def segment(
 def segment_many(
     scans: Iterable[Path | str], session: Session, options: Options | None = None, *, jobs: int = 2
 ) -> Iterator[tuple[Path, Segmentation | ClientError]]:
-    """Segments scans as they come, in order, preparing and cleaning up some while the server works
-    on another.
+    """Segments scans in order, preparing some while the server works on another.
 
     Args:
         scans: Files; may be a generator without end.

@@ -14,8 +14,7 @@ from synthseg_client.errors import OutputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well, and vanishes
-    when it does not.
+    """A temporary file that takes the place of `path` when the block ends well, else vanishes.
 
     The temporary name starts with a dot, so that no listing of scans picks it up, and ends like the
     final one, so that writers choose the right format.

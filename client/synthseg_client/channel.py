@@ -17,7 +17,7 @@ DEFAULT_PORT = 8500
 # Servers built on gRPC's defaults drop clients that ping more often than every five minutes.
 _KEEPALIVE_MS = 330_000
 
-_OPTIONS = [
+_OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.max_receive_message_length", -1),  # the default, 4 MB, is less than one label map
     ("grpc.max_send_message_length", -1),
     ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
@@ -46,7 +46,7 @@ class Tls:
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):
             raise UsageError(
-                "a client certificate needs its key, and a key its certificate: give both or neither."
+                "a client certificate needs its key, and a key its certificate: give both."
             )
 
 
@@ -91,9 +91,7 @@ def normalise_target(address: str) -> str:
     for scheme in ("grpc://", "grpcs://"):
         address = address.removeprefix(scheme)
     if "://" in address:
-        raise UsageError(
-            f"server address {address!r}: expected HOST:PORT of the gRPC port (8500), not a web address."
-        )
+        raise UsageError(f"server address {address!r}: expected HOST:PORT, not a web address.")
     host, colon, port = address.rpartition(":")
     if not colon or address.endswith("]"):
         host, port = address, str(DEFAULT_PORT)

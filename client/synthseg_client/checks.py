@@ -39,7 +39,7 @@ def check_result(result: Segmentation) -> list[str]:
         raise ResultError("volumes are not all finite and positive.")
     if not result.labels.any():
         raise ResultError(
-            "nothing was found: every label is background. Does the scan show a head, and lie right?"
+            "nothing was found: every label is background. Does the scan show a head?"
         )
     brain_cm3 = _brain_cm3(result)
     if not SMALLEST_BRAIN_CM3 <= brain_cm3 <= LARGEST_BRAIN_CM3:

@@ -69,8 +69,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class CleanPosteriors:
-    """Probabilities after the clean-up, on the image's grid; voxels not listed are background for
-    sure.
+    """Probabilities after the clean-up, on the image's grid; other voxels are background.
 
     Attributes:
         shape: Shape of the image.
@@ -85,9 +84,7 @@ class CleanPosteriors:
     probability: NDArray[np.float32]
 
     def sums(self, n_labels: int) -> NDArray[np.float64]:
-        """float64 `[label]`: sum of probabilities over the image, in voxels; background's is left
-        at 0.
-        """
+        """float64 `[label]`: sum of probabilities over the image, in voxels; 0 for background."""
         totals = np.zeros(n_labels)
         for k in range(self.channels.shape[1]):
             totals += np.bincount(
@@ -132,7 +129,7 @@ def read_evidence(answer: Mapping[str, NDArray], shape: Sequence[int], n_labels:
     offset = _triple(answer, contract.OFFSET)
     if any(o < 0 or o + n > g for o, n, g in zip(offset, shape, grid, strict=True)):
         raise AnswerError(
-            f"answer for an image {tuple(shape)}: at {offset} of a network grid {grid} it has no room."
+            f"an image {tuple(shape)} has no room at {offset} of a network grid {grid}."
         )
     bits = answer[contract.FOREGROUND]
     count = int(np.prod(grid))
@@ -173,7 +170,8 @@ def _columns(
         or top_channels.shape != top.shape
     ):
         raise AnswerError(
-            f"evidence for {n} voxels contradicts itself: {contract.FIXED_PROBABILITY} {fixed.shape}, "
+            f"evidence for {n} voxels contradicts itself: "
+            f"{contract.FIXED_PROBABILITY} {fixed.shape}, "
             f"{contract.TOP_PROBABILITY} {top.shape}, {contract.TOP_CHANNELS} {top_channels.shape}."
         )
     rows = np.broadcast_to(fixed_channels.astype(np.int32), fixed.shape)
@@ -208,8 +206,7 @@ def _keep_largest_piece(evidence: Evidence) -> Evidence:
 
 
 def in_largest_piece(voxels: NDArray[np.int64], grid: Sequence[int]) -> NDArray[np.bool_]:
-    """Which voxels belong to the largest piece that shares faces; the first in C order where
-    several are largest.
+    """Which voxels belong to the largest piece that shares faces; the first of several such.
 
     Args:
         voxels: int64 `[n]`: flat indices into the grid, ascending.

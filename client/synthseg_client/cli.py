@@ -89,7 +89,8 @@ def main() -> None:
 @click.option(
     "--crop",
     metavar="N | N N N | none",
-    help="Segment only the central N voxels, rounded up to 32; none: all. [default: up to 192 around the head]",
+    help="Segment only the central N voxels, rounded up to 32; none: all. "
+    "[default: up to 192 around the head]",
 )
 @click.option("--fast", is_flag=True, help="Twice as fast, a little less accurate.")
 @click.option("--ct", is_flag=True, help="The scans are CT in Hounsfield units.")

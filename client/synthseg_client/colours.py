@@ -63,9 +63,7 @@ def write_dseg_tsv(path: Path, values: Sequence[int], names: Sequence[str]) -> N
     Raises:
         OutputError: It cannot be written.
     """
-    rows = [
-        f"{v}\t{n}\t#{'%02x%02x%02x' % colour_of(v)}\n" for v, n in zip(values, names, strict=True)
-    ]
+    rows = [f"{v}\t{n}\t#{bytes(colour_of(v)).hex()}\n" for v, n in zip(values, names, strict=True)]
     write_text(path, "index\tname\tcolor\n" + "".join(rows))
 
 

@@ -135,7 +135,7 @@ def connect(given: dict[str, Any], *, log_server: bool = False) -> Iterator[Sess
     if given["server"]:
         if given["threads"] or given["cpu"]:
             raise UsageError(
-                "--threads and --cpu are for the server that is started here: leave them out with --server."
+                "--threads and --cpu are for a server that is started here, not for --server."
             )
         with open_session(
             _address(given), model=parse_model(given["model"]), timeout_s=given["timeout"]
@@ -145,7 +145,7 @@ def connect(given: dict[str, Any], *, log_server: bool = False) -> Iterator[Sess
     model_dir = Path(given["model"]) if given["model"] else None
     if model_dir is not None and not model_dir.is_dir():
         raise UsageError(
-            f"--model {model_dir}: no such folder; without --server a folder of versions is expected."
+            f"--model {model_dir}: no such folder, expected a folder of versions (no --server)."
         )
     for flag in ("tls", "tls_ca", "tls_cert", "tls_key", "token_file"):
         if given[flag]:
@@ -239,9 +239,7 @@ def _address(given: dict[str, Any]) -> ServerAddress:
 
 
 def _journal_of(plan: BatchPlan, resume: bool) -> Path | None:
-    """Where to record finished scans; a single scan is recorded only if it may be skipped next
-    time.
-    """
+    """Where to record finished scans; a single scan is recorded only with `--resume`."""
     if plan.single and not resume:
         return None
     return plan.tasks[0].labels.parent / JOURNAL_NAME

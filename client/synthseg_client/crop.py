@@ -66,11 +66,11 @@ def head_box(volume: NDArray, limit: int) -> Box:
     head = _head_mask(volume)
     if head is None:
         return centred_box(volume.shape, (limit,) * 3)
-    upper, lower = _extent(head, axis=2)
+    top = _extent(head, axis=2)[1]
     # The upper 160 mm hold the brain; what is wider than that further down are shoulders, jaw and
     # coil.
     top_part = head.copy()
-    top_part[:, :, : max(lower - 160 // _SEARCH_STEP, 0)] = False
+    top_part[:, :, : max(top - 160 // _SEARCH_STEP, 0)] = False
     start, stop = [], []
     for axis, n in enumerate(volume.shape):
         size = min(limit, n)

@@ -1,6 +1,4 @@
-"""The server that the client starts for itself: a child process on a private socket, gone when the
-client is.
-"""
+"""The server that the client starts for itself: a child process that ends when the client does."""
 
 from __future__ import annotations
 
@@ -29,8 +27,9 @@ _SOCKET_PATH_LIMIT = 100  # the system allows 107 bytes
 _LOG_LINES = 5
 
 _NOT_INSTALLED = (
-    "no --server was given, and this installation cannot start one. Either name a running one (--server HOST:PORT), or "
-    "install the server beside the client: pip install 'synthseg-serving[serving]'."
+    "no --server was given, and this installation cannot start one. Either name a running one "
+    "(--server HOST:PORT), or install the server beside the client: "
+    "pip install 'synthseg-serving[serving]'."
 )
 
 
@@ -160,7 +159,7 @@ class EmbeddedServer:
                     stdout=subprocess.PIPE,
                     stderr=log,
                     text=True,
-                    start_new_session=True,  # Ctrl-C reaches the client alone, which then stops its server
+                    start_new_session=True,  # Ctrl-C reaches the client alone, which then stops it
                 )
         except OSError as error:
             started.put(error)
@@ -180,7 +179,8 @@ class EmbeddedServer:
                 line = lines.get(timeout=max(deadline - time.monotonic(), 0))
             except queue.Empty:
                 raise EmbeddedServerError(
-                    f"the embedded server was not ready after {START_TIMEOUT_S:.0f} s.{self._last_words()}"
+                    f"the embedded server was not ready after {START_TIMEOUT_S:.0f} s."
+                    f"{self._last_words()}"
                 ) from None
             if not line:
                 raise EmbeddedServerError(

@@ -50,9 +50,7 @@ class AccessDeniedError(ServerError, PermissionError):
 
 
 class ModelError(ServerError, LookupError):
-    """The server has no such model or version, or the model is not one that this client
-    understands.
-    """
+    """The server has no such model or version, or it is none that this client understands."""
 
 
 class AnswerError(ServerError, ValueError):

@@ -43,9 +43,7 @@ def format_of(path: Path) -> FileFormat | None:
 
 
 def is_scan_name(path: Path) -> bool:
-    """Whether a file in a folder is listed as a scan: headers of Analyze pairs are not, their
-    images are.
-    """
+    """Whether a file in a folder is listed as a scan; of Analyze pairs only the image is."""
     kind = format_of(path)
     return kind is not None and kind.suffix != ".hdr" and not path.name.startswith(".")
 

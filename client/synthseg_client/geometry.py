@@ -19,6 +19,7 @@ TARGET_MM = 1.0
 """Voxel size that the network was trained at."""
 TOLERANCE_MM = 0.05
 """Scans whose voxel size is this close to the target stay on their grid."""
+_ROUNDING_MM = 1e-6  # headers hold 32-bit numbers
 # Width of the smoothing before voxels grow, in units of the new voxel size.
 _ANTIALIAS = 0.25
 
@@ -46,9 +47,7 @@ class Orientation:
     flips: tuple[bool, bool, bool]
 
     def to_ras(self, array: NDArray) -> NDArray:
-        """A view of `array` (three axes, more may follow) with axes running right, anterior,
-        superior.
-        """
+        """A view of `array`, three axes or more, that runs right, anterior, superior."""
         view = np.transpose(array, (*self.axes, *range(3, array.ndim)))
         return view[self._steps()]
 
@@ -130,8 +129,7 @@ class Resampling:
     def back(
         self, part: NDArray, start: Sequence[int]
     ) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
-        """A part of a volume on the new grid, interpolated linearly on the old grid; around the
-        part is zero.
+        """A part of a volume on the new grid, zero around it, interpolated on the old grid.
 
         Args:
             part: float32 `[x, y, z]`.
@@ -140,13 +138,13 @@ class Resampling:
         Returns:
             Where on the old grid the result may differ from zero, and float32 values there.
         """
-        where, matrices = [], []
+        where: list[slice] = []
+        matrices = []
         for axis in range(3):
             matrix = self._backward(axis)[:, start[axis] : start[axis] + part.shape[axis]]
             rows = np.flatnonzero(matrix.any(axis=1))
-            rows = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
-            where.append(rows)
-            matrices.append(matrix[rows])
+            where.append(slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0))
+            matrices.append(matrix[where[-1]])
         return tuple(where), _apply_per_axis(part, matrices)
 
     def _forward(self, axis: int) -> NDArray[np.float32]:
@@ -168,7 +166,7 @@ class Resampling:
 def plan_resampling(shape: Sequence[int], affine: NDArray) -> Resampling | None:
     """The change to 1 mm voxels, or None if every voxel size is within 0.95 to 1.05 mm."""
     sizes = voxel_sizes_mm(affine)
-    if np.all(np.abs(sizes - TARGET_MM) <= TOLERANCE_MM):
+    if np.all(np.abs(sizes - TARGET_MM) <= TOLERANCE_MM + _ROUNDING_MM):
         return None
     factors = sizes / TARGET_MM
     shape_out = tuple(len(_positions(f, n)) for f, n in zip(factors, shape, strict=True))
@@ -182,11 +180,12 @@ def _positions(factor: float, size: int) -> NDArray[np.float64]:
     agree.
     """
     start = -(factor - 1) / (2 * factor)
-    return np.arange(start, start + np.ceil(size * factor) / factor, 1 / factor)
+    step = 1 / factor
+    return np.arange(start, start + step * np.ceil(size * factor), step)
 
 
 def _linear_matrix(positions: NDArray, size: int) -> NDArray[np.float64]:
-    """float64 `[len(positions), size]`: linear interpolation at positions, held constant outside."""
+    """float64 `[positions, size]`: linear interpolation, held constant outside."""
     clamped = np.clip(positions, 0, size - 1)
     low = np.minimum(clamped.astype(int), max(size - 2, 0))
     weight = clamped - low

@@ -102,9 +102,7 @@ class ResultGrid:
         return 1 - native if index == 0 else native
 
     def _to_native(self, part: NDArray) -> NDArray:
-        """A volume of the box's shape in its place at 1 mm along the scan's own axes, zero around
-        it.
-        """
+        """A volume of the box's shape in its place at 1 mm along the scan's own axes."""
         full = np.zeros(self.prepared.ras.shape, part.dtype)
         full[self.box.slices] = part
         return np.ascontiguousarray(self.prepared.orientation.from_ras(full))
@@ -112,7 +110,7 @@ class ResultGrid:
     def _interpolated(
         self, part: NDArray, resampling: Resampling
     ) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
-        """Where on the scan's grid a volume of the box's shape is not zero, and its values there."""
+        """Where on the scan's grid a volume of the box's shape is not zero, and its values."""
         native = self._to_native(part)
         extent = [
             np.flatnonzero(native.any(axis=tuple(a for a in range(3) if a != axis)))

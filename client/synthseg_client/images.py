@@ -91,9 +91,7 @@ def write_posteriors(
 
 
 def label_dtype(largest: int) -> np.dtype:
-    """The smallest integer type that every reader knows and that holds label values up to
-    `largest`.
-    """
+    """The smallest integer type that every reader knows and that holds `largest`."""
     return np.dtype(next(t for t in (np.uint8, np.int16, np.int32) if np.iinfo(t).max >= largest))
 
 
@@ -130,7 +128,8 @@ def _kind(path: Path) -> str:
 
 def _write_npz(path: Path, array: NDArray, affine: NDArray) -> None:
     with replacing(path) as temporary:
-        np.savez_compressed(temporary, **{NPZ_IMAGE: array, NPZ_AFFINE: affine})
+        arrays: dict[str, Any] = {NPZ_IMAGE: array, NPZ_AFFINE: affine}
+        np.savez_compressed(temporary, **arrays)
 
 
 @contextmanager

@@ -48,8 +48,7 @@ class Entry:
 
 
 class Journal:
-    """Appends entries to a file, one JSON line each, on disk before the next scan counts as
-    finished.
+    """Appends entries to a file, one JSON line each, on disk before a scan counts as finished.
 
     Args:
         path: The file; several runs, even at the same time, may share it.
@@ -59,9 +58,7 @@ class Journal:
         self.path = path
 
     def read(self) -> dict[str, Entry]:
-        """The newest entry by label file; lines that were cut off or are of another format are
-        passed over.
-        """
+        """The newest entry by label file; lines cut off or of another format are passed over."""
         entries: dict[str, Entry] = {}
         try:
             lines = self.path.read_bytes().splitlines()

@@ -41,7 +41,7 @@ class Crop:
         """
         if len(sizes) not in (1, 3) or any(n < 1 for n in sizes):
             raise UsageError(
-                f"--crop takes one positive number, three, or 'none', got {' '.join(map(str, sizes))}."
+                f"--crop takes one positive number, three, or 'none', got {list(sizes)}."
             )
         full = tuple(sizes) * 3 if len(sizes) == 1 else tuple(sizes)
         return cls(size=tuple(-(-n // SIZE_MULTIPLE) * SIZE_MULTIPLE for n in full))  # type: ignore[arg-type]

@@ -102,11 +102,11 @@ def _plan_list(listing: Path, outputs: dict[str, Path | None]) -> BatchPlan:
         entries = _read_list(path) if path is not None else [None] * len(scans)
         if len(entries) != len(scans):
             raise UsageError(
-                f"{flag} {path}: holds {len(entries)} names for the {len(scans)} scans in {listing}."
+                f"{flag} {path}: holds {len(entries)} names, {listing} holds {len(scans)} scans."
             )
         columns[flag] = list(entries)
     tasks = tuple(
-        ScanTask(scan, labels, post, resampled, _with_csv(table))  # type: ignore[arg-type]
+        ScanTask(scan, labels, post, resampled, _with_csv(table))
         for scan, labels, post, resampled, table in zip(scans, *columns.values(), strict=True)
     )
     for flag in ("--o", "--post", "--resample"):
@@ -200,9 +200,7 @@ def _read_list(path: Path) -> list[Path]:
 
 
 def _name(scan: Path, output: Path, suffix: str, single: bool, flag: str) -> Path:
-    """What a result is called: as given for a single scan, else the scan's name with a suffix in a
-    folder.
-    """
+    """What a result is called: as given, or the scan's name with a suffix in a folder."""
     is_file = format_of(output) is not None and not output.is_dir()
     if single and is_file:
         _refuse_unwritable(output, flag)
@@ -236,7 +234,7 @@ def _refuse_collisions(plan: BatchPlan) -> None:
             place = output.resolve()
             if place in scans:
                 raise UsageError(
-                    f"{output}: would replace the scan {scans[place]}: choose another name or folder."
+                    f"{output}: would replace the scan {scans[place]}: choose another name."
                 )
             if place in owners:
                 raise UsageError(

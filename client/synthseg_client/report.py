@@ -1,6 +1,4 @@
-"""Progress and results on the terminal: a bar where somebody watches, plain lines in a log, JSON
-for programs.
-"""
+"""Progress and results: a bar where somebody watches, lines in a log, JSON for programs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""NIfTI, MGH, NPZ and Analyze scans as they come from hospitals and archives, read with clear
-errors.
-"""
+"""NIfTI, MGH, NPZ and Analyze scans, read with clear errors."""
 
 from __future__ import annotations
 
@@ -14,6 +12,10 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.openers import ImageOpener
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from synthseg_client.errors import ScanError
@@ -63,7 +65,7 @@ def read_scan(path: Path) -> Scan:
     kind = format_of(path)
     if kind is None:
         raise ScanError(
-            f"{path}: not a scan by its name: expected .nii, .nii.gz, .mgz, .mgh, .npz, .img or .hdr."
+            f"{path}: not a scan by its name: expected .nii, .nii.gz, .mgz, .mgh, .npz, .img."
         )
     notes: list[str] = []
     try:
@@ -74,7 +76,7 @@ def read_scan(path: Path) -> Scan:
         raise ScanError(
             f"{path}: broken or cut off: {error}. Copy or download it again."
         ) from error
-    except nib.filebasedimages.ImageFileError as error:
+    except ImageFileError as error:
         raise ScanError(f"{path}: its content is not what its name promises: {error}.") from error
     except (
         OSError,
@@ -82,7 +84,7 @@ def read_scan(path: Path) -> Scan:
         KeyError,
         OverflowError,
         MemoryError,
-        nib.spatialimages.HeaderDataError,
+        HeaderDataError,
     ) as error:
         raise ScanError(f"{path}: cannot be read: {_one_line(error)}.") from error
     _refuse_affine(path, affine)
@@ -127,9 +129,7 @@ def _refuse_non_files(path: Path) -> None:
 def _read_npz(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
     with np.load(path, allow_pickle=False) as arrays:
         if NPZ_IMAGE not in arrays:
-            raise ScanError(
-                f"{path}: holds {', '.join(arrays.files) or 'nothing'}, expected an array {NPZ_IMAGE!r}."
-            )
+            raise ScanError(f"{path}: holds {arrays.files}, expected an array {NPZ_IMAGE!r}.")
         image = arrays[NPZ_IMAGE]
         affine = np.array(arrays[NPZ_AFFINE], np.float64) if NPZ_AFFINE in arrays else np.eye(4)
     if affine.shape != (4, 4):
@@ -146,10 +146,8 @@ def _read_npz(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64], int
 def _read_nibabel(
     path: Path, notes: list[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
-    """Image, affine and space code of a file that nibabel reads; appends to `notes` what was odd."""
-    with (
-        nib.imageglobals.LoggingOutputSuppressor()
-    ):  # oddities are told below, once, with the file's name
+    """Image, affine and space code of a file that nibabel reads; notes what was odd."""
+    with LoggingOutputSuppressor():  # oddities are told below, once, with the file's name
         loaded: Any = nib.load(path)
     _refuse_type(path, loaded.get_data_dtype())
     shape = _refuse_shape(path, loaded.shape)
@@ -158,9 +156,7 @@ def _read_nibabel(
     if isinstance(loaded, nib.Nifti1Pair):
         code = _check_nifti(path, loaded, notes)
     elif isinstance(loaded, nib.AnalyzeImage):
-        notes.append(
-            "Analyze files do not say how the head lies: assumed the usual order, left to right unsure"
-        )
+        notes.append("Analyze files do not say how the head lies: left and right may be swapped")
     affine = np.array(loaded.affine, np.float64)
     _check_header_sizes(loaded, affine, notes)
     extra = len(loaded.shape) - 3
@@ -185,7 +181,7 @@ def _refuse_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
     """The first three axes, if they are a volume."""
     if len(shape) < 3 or 1 in shape[:3]:
         raise ScanError(
-            f"{path}: is no volume but a {'x'.join(map(str, shape))} image, expected three dimensions."
+            f"{path}: is a {'x'.join(map(str, shape))} image, expected three dimensions."
         )
     if min(shape[:3]) < MIN_SLICES:
         raise ScanError(
@@ -196,14 +192,14 @@ def _refuse_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _refuse_missing_data(path: Path, loaded: Any) -> None:
-    """Refuses a header that promises more than the file holds, before memory is set aside for it."""
+    """Refuses a header that promises more than the file holds, before memory is taken."""
     data_file = loaded.file_map.get("image")
     stored = Path(data_file.filename if data_file and data_file.filename else path)
     promised = math.prod(int(n) for n in loaded.shape) * loaded.get_data_dtype().itemsize
     held = stored.stat().st_size * (_GZIP_BEST if stored.suffix in (".gz", ".mgz", ".bz2") else 1)
     if promised > held:
         raise ScanError(
-            f"{path}: its header promises {'x'.join(map(str, loaded.shape))} voxels ({promised} bytes), "
+            f"{path}: its header promises {'x'.join(map(str, loaded.shape))} voxels, "
             f"but {stored.stat().st_size} bytes cannot hold them: cut off, or a wrong header."
         )
 
@@ -218,7 +214,7 @@ def _check_nifti(path: Path, loaded: Any, notes: list[str]) -> int:
         sizes = ", ".join(f"{v:g}" for v in raw)
         if not sform_code:
             raise ScanError(
-                f"{path}: voxel size {sizes} mm is impossible, and no sform says better: mend the header."
+                f"{path}: voxel size {sizes} mm is impossible, and there is no sform: mend it."
             )
         notes.append(f"voxel size {sizes} mm in the header is impossible: took it from the sform")
     elif sform_code and qform_code and qform is not None and _differ(sform, qform, loaded.shape):
@@ -233,7 +229,7 @@ def _check_nifti(path: Path, loaded: Any, notes: list[str]) -> int:
 def _qform(header: Any) -> tuple[NDArray | None, int]:
     try:
         qform, code = header.get_qform(coded=True)
-    except (ValueError, nib.spatialimages.HeaderDataError, np.linalg.LinAlgError):
+    except (ValueError, HeaderDataError, np.linalg.LinAlgError):
         return None, 0
     return qform, int(code)
 
@@ -241,7 +237,7 @@ def _qform(header: Any) -> tuple[NDArray | None, int]:
 def _raw_header(path: Path, loaded: Any) -> Any:
     """The header as it stands in the file: nibabel mends impossible voxel sizes in silence."""
     header_file = loaded.file_map.get("header") or loaded.file_map["image"]
-    with nib.openers.ImageOpener(header_file.filename or path) as stream:
+    with ImageOpener(header_file.filename or path) as stream:
         return type(loaded.header).from_fileobj(stream, check=False)
 
 
@@ -275,7 +271,7 @@ def _refuse_affine(path: Path, affine: NDArray) -> None:
         )
     if sizes.max() > 100:
         raise ScanError(
-            f"{path}: voxels of {sizes.max():.0f} mm cannot be right: expected a header in millimetres."
+            f"{path}: voxels of {sizes.max():.0f} mm cannot be right, expected millimetres."
         )
 
 

@@ -150,9 +150,7 @@ def segment_scan(
 def _ask(
     session: Session, image: NDArray, options: Options, posteriors: bool
 ) -> tuple[dict[str, NDArray], Model]:
-    """The answer for a part of a scan, with every channel where that is small or asked for, and who
-    gave it.
-    """
+    """The answer for a part of a scan, and the model that gave it."""
     if options.ct:
         image = np.clip(image, *CT_RANGE_HU)
     dense_bytes = image.size * session.describe().n_labels * _BYTES_PER_PROBABILITY

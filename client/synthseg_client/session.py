@@ -1,4 +1,4 @@
-"""One connection to a model server: requests with deadlines and retries, status, health, metadata."""
+"""One connection to a model server: requests with deadlines and retries, status, health."""
 
 from __future__ import annotations
 
@@ -233,9 +233,7 @@ class Session:
         return {v.version: _state_name(v.state) for v in answer.model_version_status}
 
     def metadata(self) -> dict[str, dict[str, dict[str, tuple[int, list[int]]]]]:
-        """Signatures of the model: `{signature: {"inputs" or "outputs": {name: (type number,
-        shape)}}}`.
-        """
+        """Signatures: `{signature: {"inputs" or "outputs": {name: (type number, shape)}}}`."""
         request = wire.GetModelMetadataRequest(
             model_spec=self.model.to_spec(), metadata_field=["signature_def"]
         )
@@ -252,9 +250,7 @@ class Session:
         }
 
     def health(self, service: str = "") -> str:
-        """`SERVING`, `NOT_SERVING`, ... or `UNIMPLEMENTED` where the server has no health service
-        switched on.
-        """
+        """`SERVING`, `NOT_SERVING`, ...; `UNIMPLEMENTED` where the service is switched off."""
         request = wire.HealthCheckRequest(service=service)
         try:
             answer = self._unary(_HEALTH, wire.HealthCheckResponse)(

@@ -7,6 +7,8 @@ values, so both are read; requests are packed, which is about a hundred times fa
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.errors import AnswerError
 
-_DTYPES: dict[int, tuple[np.dtype, str]] = {
+_DTYPES: dict[wire.DataType, tuple[np.dtype, str]] = {
     wire.DT_FLOAT: (np.dtype("<f4"), "float_val"),
     wire.DT_DOUBLE: (np.dtype("<f8"), "double_val"),
     wire.DT_HALF: (np.dtype("<f2"), "half_val"),
@@ -76,17 +78,17 @@ def from_message(message: wire.Tensor, name: str = "tensor") -> NDArray:
     if message.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise AnswerError(f"{name} arrived without a definite shape: {shape}.")
     if message.dtype == wire.DT_STRING:
-        return _fill(list(message.string_val), np.dtype(object), shape, name)
+        return _fill(message.string_val, np.dtype(object), shape, name)
     if message.dtype not in _DTYPES:
         raise AnswerError(
-            f"{name} arrived with element type number {message.dtype}, which this client cannot read."
+            f"{name} arrived with element type {message.dtype}, which this client cannot read."
         )
     dtype, field = _DTYPES[message.dtype]
     if message.tensor_content:
         return _unpack(message.tensor_content, dtype, shape, name)
-    values = np.asarray(getattr(message, field))
+    values = getattr(message, field)
     if message.dtype == wire.DT_HALF:  # the field holds the sixteen bits, one number each
-        return _fill(values.astype(np.uint16).view(dtype), dtype, shape, name)
+        values = np.asarray(values, np.uint16).view(dtype)
     return _fill(values, dtype, shape, name)
 
 
@@ -97,19 +99,13 @@ def _unpack(content: bytes, dtype: np.dtype, shape: tuple[int, ...], name: str) 
     return np.frombuffer(content, dtype).reshape(shape)
 
 
-def _fill(values: ArrayLike, dtype: np.dtype, shape: tuple[int, ...], name: str) -> NDArray:
-    """Values of a typed field; the protocol lets trailing repetitions of the last value be left
-    out.
-    """
+def _fill(values: Sequence[Any], dtype: np.dtype, shape: tuple[int, ...], name: str) -> NDArray:
+    """Values of a typed field; trailing repetitions of the last value may be left out."""
     count = math.prod(shape)
-    given = np.empty(len(values), dtype) if dtype == object else np.asarray(values).astype(dtype)  # type: ignore[arg-type]
-    if dtype == object:
-        given[:] = values
-    if len(given) > count or (count and not len(given)):
-        raise AnswerError(f"{name} {shape} arrived with {len(given)} values, expected {count}.")
-    if len(given) == count:
-        return given.reshape(shape)
+    if len(values) > count or (count and not len(values)):
+        raise AnswerError(f"{name} {shape} arrived with {len(values)} values, expected {count}.")
     filled = np.empty(count, dtype)
-    filled[: len(given)] = given
-    filled[len(given) :] = given[-1]
+    filled[: len(values)] = values
+    if len(values) < count:
+        filled[len(values) :] = values[-1]
     return filled.reshape(shape)

@@ -1,6 +1,4 @@
-"""Options that take several values in a row, as the original command's do. Importing this loads
-nothing heavy.
-"""
+"""Options that take several values in a row, as the original command's do."""
 
 from __future__ import annotations
 
@@ -12,8 +10,7 @@ _JOINED = ","
 
 
 class VariadicCommand(click.Command):
-    """A command some of whose options may be followed by any number of values: `--i a b c`, `--crop
-    40 64 80`.
+    """A command with options that any number of values may follow: `--crop 40 64 80`.
 
     A `multiple` option gets each value by itself; any other gets them joined by commas.
     """

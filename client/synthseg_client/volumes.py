@@ -38,9 +38,7 @@ def volumes_mm3(sums: NDArray[np.float64], voxel_mm3: float, model: Model) -> di
 
 
 def row_name(scan: Path) -> str:
-    """A scan's name in the table: its file name without `.nii.gz`, any other ending kept, as in the
-    original.
-    """
+    """A scan's name in the table: without `.nii.gz`, any other ending kept, as in the original."""
     return scan.name.replace(".nii.gz", "")
 
 
@@ -63,9 +61,7 @@ def write_table(
 def write_single_table(
     path: Path, columns: Iterable[str], name: str, volumes: Mapping[str, float]
 ) -> None:
-    """Writes the table of one scan of a list: the same, with an empty first cell, as in the
-    original.
-    """
+    """Writes the table of one scan of a list: as the original, with an empty first cell."""
     _write(path, ["", *columns], [(name, volumes)])
 
 

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthseg_client import contract
+from synthseg_client.cleanup import (
+    CleanPosteriors,
+    Evidence,
+    clean_up,
+    in_largest_piece,
+    read_evidence,
+)
+from synthseg_client.errors import AnswerError
+from synthseg_client.geometry import orientation_of
+from synthseg_client.model import Model
+from synthseg_client.volumes import volumes_mm3
+
+
+def _model(values, classes) -> Model:
+    values = np.asarray(values, np.int32)
+    names = tuple(f"label {v}" for v in values)
+    channels = np.arange(len(values), dtype=np.int32)
+    return Model("synthseg", 1, values, names, np.asarray(classes, np.int32), channels)
+
+
+def _answer(posteriors, shape, offset, classes, *, dense: bool) -> dict[str, np.ndarray]:
+    """What a server answers whose network gives these posteriors `[x, y, z, label]`."""
+    foreground = posteriors[..., 1:].sum(axis=-1) > contract.FOREGROUND_THRESHOLD
+    inside = posteriors[foreground].astype(np.float16)
+    answer = {
+        contract.NETWORK_SHAPE: np.array(posteriors.shape[:3], np.int32),
+        contract.OFFSET: np.array(offset, np.int32),
+        contract.FOREGROUND: np.packbits(foreground),
+    }
+    if dense:
+        return {**answer, contract.POSTERIORS: inside}
+    fixed = np.array([0, *(c for c in range(1, len(classes)) if classes[c] == 0)], np.int32)
+    free = np.array([c for c in range(1, len(classes)) if classes[c] != 0])
+    order = np.argsort(-inside[:, free], axis=1, kind="stable")[:, : contract.TOP_K]
+    return {
+        **answer,
+        contract.FIXED_PROBABILITY: inside[:, fixed],
+        contract.FIXED_CHANNELS: fixed,
+        contract.TOP_PROBABILITY: np.take_along_axis(inside[:, free], order, axis=1),
+        contract.TOP_CHANNELS: free[order].astype(np.uint8),
+    }
+
+
+def _in_scan(array, crop, shape, fill, affine):
+    """An array of the crop's shape in its place in the whole volume, along the scan's own axes."""
+    full = np.full((*shape, *array.shape[3:]), fill, array.dtype)
+    full[tuple(slice(a, b) for a, b in zip(crop[:3], crop[3:], strict=True))] = array
+    return orientation_of(affine).from_ras(full)
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "evidence"])
+@pytest.mark.parametrize(
+    ("case", "fast"), [("v1_topo", False), ("v2_topo", False), ("v1_fast", True)]
+)
+def test_labels_and_volumes_are_those_of_the_original(shared_data: Path, case, fast, dense):
+    z = np.load(shared_data / "reference/postprocess" / f"{case}.npz")
+    pad, crop = z["pad_idx"], z["crop_idx"]
+    model = _model(z["labels"], z["topology"])
+    shape = tuple(pad[3:] - pad[:3])
+    answer = _answer(z["posteriors_in"][0], shape, pad[:3], z["topology"], dense=dense)
+    clean = clean_up(read_evidence(answer, shape, model.n_labels), model, fast=fast)
+
+    labels = model.label_values[clean.best_channels()]
+    found = _in_scan(labels, crop, z["shape"], 0, z["aff"])
+    assert np.mean(found == z["seg"]) >= 0.999
+
+    volumes = volumes_mm3(clean.sums(model.n_labels), 1.0, model)
+    expected = z["volumes"]
+    assert len(volumes) == len(expected)
+    if dense:
+        np.testing.assert_allclose(list(volumes.values()), expected, rtol=1e-3, atol=0.5)
+        posteriors = np.stack([clean.channel(c) for c in range(model.n_labels)], axis=-1)
+        sure = np.zeros(model.n_labels, np.float32)
+        sure[0] = 1
+        found = _in_scan(posteriors, crop, z["shape"], sure, z["aff"])
+        # Half precision tips a voxel over a threshold here and there.
+        assert np.mean(np.abs(found - z["post"]) <= 1e-3) >= 0.9999
+
+
+def test_largest_piece_is_that_of_the_original(shared_data: Path):
+    z = np.load(shared_data / "reference/postprocess/largest_component.npz")
+    voxels = np.flatnonzero(z["mask"])
+    found = np.zeros(z["mask"].size, bool)
+    found[voxels[in_largest_piece(voxels, z["mask"].shape)]] = True
+    np.testing.assert_array_equal(found.reshape(z["mask"].shape), z["out"])
+
+
+def test_pieces_that_touch_at_corners_only_are_two():
+    mask = np.zeros((4, 4, 4), bool)
+    mask[0, 0, :2] = mask[1, 1, 2:] = mask[1, 1, 1] = True
+    voxels = np.flatnonzero(mask)
+    assert in_largest_piece(voxels, mask.shape).sum() == 3
+
+
+def test_the_first_of_equally_large_pieces_is_kept():
+    kept = in_largest_piece(np.array([0, 1, 3, 4]), (1, 1, 5))
+    np.testing.assert_array_equal(kept, [True, True, False, False])
+
+
+def test_no_foreground_gives_background_everywhere():
+    model = _model([0, 2], [0, 1])
+    posteriors = np.zeros((32, 32, 32, 2), np.float32)
+    posteriors[..., 0] = 1
+    for fast in (True, False):
+        answer = _answer(posteriors, (20, 32, 32), (6, 0, 0), [0, 1], dense=True)
+        clean = clean_up(read_evidence(answer, (20, 32, 32), 2), model, fast=fast)
+        assert not clean.best_channels().any()
+        assert clean.channel(0).min() == 1
+        assert clean.sums(2).tolist() == [0, 0]
+
+
+def test_a_voxel_of_which_nothing_is_left_is_background_and_not_nan():
+    # Brain by the sum of its structures, but no single structure is probable enough, and
+    # background itself has probability 0: the original divides by zero here.
+    evidence = Evidence(
+        (1, 1, 2),
+        (0, 0, 0),
+        (1, 1, 2),
+        np.array([0, 1]),
+        np.array([[0, 1, 2], [0, 1, 2]]),
+        np.array([[0, 0.15, 0.15], [0, 0.9, 0.1]], np.float32),
+    )
+    clean = clean_up(evidence, _model([0, 2, 3], [0, 0, 0]), fast=True)
+    np.testing.assert_array_equal(clean.best_channels().ravel(), [0, 1])
+    np.testing.assert_array_equal(clean.channel(0).ravel(), [1, 0])
+
+
+def test_the_second_piece_of_a_class_gives_way_and_unfiltered_labels_stay():
+    model = _model([0, 2, 24], [0, 1, 0])
+    probability = np.array(
+        [[0.1, 0.9, 0], [0.1, 0.9, 0], [0.1, 0, 0.9], [0.1, 0.8, 0.1], [0.1, 0, 0.9]], np.float32
+    )
+    channels = np.broadcast_to(np.arange(3), probability.shape)
+    evidence = Evidence((1, 1, 5), (0, 0, 0), (1, 1, 5), np.arange(5), channels, probability)
+    clean = clean_up(evidence, model, fast=False)
+    # The fourth voxel is a second piece of label 2: what else was thought of it wins.
+    np.testing.assert_array_equal(model.label_values[clean.best_channels()].ravel(), [2, 2, 24, 0, 24])
+
+
+def test_equally_probable_channels_give_the_lowest():
+    clean = CleanPosteriors(
+        (1, 1, 1), np.array([0]), np.array([[0, 7, 3]]), np.array([[0.2, 0.4, 0.4]], np.float32)
+    )
+    assert clean.best_channels().item() == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (contract.FOREGROUND, np.zeros(5, np.uint8)),
+        (contract.OFFSET, np.array([20, 0, 0], np.int32)),
+        (contract.NETWORK_SHAPE, np.array([32, 32], np.int32)),
+        (contract.POSTERIORS, np.zeros((3, 2), np.float16)),
+    ],
+)
+def test_an_answer_that_contradicts_itself_is_refused(name, value):
+    posteriors = np.full((32, 32, 32, 2), 0.5, np.float32)
+    answer = _answer(posteriors, (20, 20, 20), (6, 6, 6), [0, 1], dense=True)
+    with pytest.raises(AnswerError):
+        read_evidence({**answer, name: value}, (20, 20, 20), 2)
+
+
+def test_probabilities_that_are_no_numbers_are_refused():
+    posteriors = np.full((32, 32, 32, 2), 0.5, np.float32)
+    answer = _answer(posteriors, (32, 32, 32), (0, 0, 0), [0, 1], dense=True)
+    answer[contract.POSTERIORS][5, 1] = np.nan
+    with pytest.raises(AnswerError, match="between 0 and 1"):
+        read_evidence(answer, (32, 32, 32), 2)

@@ -35,10 +35,10 @@ class Box:
 def needed_box(parameters: SampleParameters, crop_shape: Sequence[int]) -> Box:
     """The smallest box that is sure to hold every voxel that a sample looks up.
 
-    A voxel p of the warped map shows `c + A (p - c) + A u(p) + t` of the map. The first part is affine,
-    so its range over the crop is found exactly at the corners. The displacement u is the flow of the
-    velocity over unit time, so it never leaves the range of the velocity, and scaling and squaring with
-    linear interpolation keeps that bound at every step.
+    A voxel p of the warped map shows `c + A (p - c) + A u(p) + t` of the map. The first part is
+    affine, so its range over the crop is found exactly at the corners. The displacement u is the
+    flow of the velocity over unit time, so it never leaves the range of the velocity, and scaling
+    and squaring with linear interpolation keeps that bound at every step.
 
     Args:
         parameters: The sample.

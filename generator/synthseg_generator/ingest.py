@@ -26,7 +26,7 @@ from synthseg_generator.label_maps import (
     structures_centre,
 )
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.store import LabelStore, is_url, normalise, open_if_present, open_store
+from synthseg_generator.store import LabelStore, is_url, normalise, open_store
 
 
 @dataclass(frozen=True)
@@ -142,13 +142,13 @@ def _writable_place(
         yield existing.path
         return
     if is_url(destination):
-        writing.create_group(destination, table, voxel_size_mm)
+        _prepare(str(destination), table, voxel_size_mm)
         yield str(destination)
         return
     final = Path(normalise(destination))
     staging = final.with_name(f".{final.name}.partial")
     try:
-        _prepare_staging(staging, table, voxel_size_mm)
+        _prepare(str(staging), table, voxel_size_mm)
         yield str(staging)
         sync_tree(staging)
         staging.rename(final)
@@ -159,22 +159,23 @@ def _writable_place(
         raise StoreError(f"{final} cannot be written: {error}") from error
 
 
-def _prepare_staging(staging: Path, table: LabelTable, voxel_size_mm: Sequence[float]) -> None:
+def _prepare(place: str, table: LabelTable, voxel_size_mm: Sequence[float]) -> None:
     """Takes up an interrupted ingest of the same kind, or starts anew."""
-    attributes = writing.group_attributes(staging)
+    attributes = writing.group_attributes(place)
     wanted = {**table.to_attributes(), "voxel_size_mm": list(voxel_size_mm)}
     if attributes is not None and all(attributes.get(key) == wanted[key] for key in wanted):
         return
-    if staging.exists():
-        shutil.rmtree(staging)
-    writing.create_group(staging, table, voxel_size_mm)
+    if not is_url(place):
+        shutil.rmtree(place, ignore_errors=True)
+    writing.create_group(place, table, voxel_size_mm)
 
 
 def _existing(destination: str | os.PathLike[str]) -> LabelStore | None:
-    """The store at a place that holds one, `None` where nothing is; anything else is refused."""
-    if is_url(destination):
-        return open_if_present(destination)
-    if not Path(destination).exists():
+    """The store at a place; `None` where nothing is, or at a URL an ingest that did not finish."""
+    if not is_url(destination):
+        return open_store(destination) if Path(normalise(destination)).exists() else None
+    attributes = writing.group_attributes(destination)
+    if attributes is None or writing.is_unfinished(attributes):
         return None
     return open_store(destination)
 

@@ -35,6 +35,7 @@ from synthseg_generator.plan import MapGeometry
 
 STORE_FORMAT = "synthseg-label-store"
 STORE_FORMAT_VERSION = 1
+_LOCAL_SCHEME = "file://"
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,16 @@ class LabelStore:
         Raises:
             StoreError: No such map, or its data cannot be read.
         """
-        return np.asarray(self._array(key)[...])
+        array = self._array(key)
+        try:
+            # Zarr reads lost chunks as background without a word.
+            if array.nchunks_initialized != array.nchunks:
+                raise StoreError(f"{self.path}: the data of map {self.name_of(key)} is missing.")
+            return np.asarray(array[...])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise StoreError(
+                f"{self.path}: map {self.name_of(key)} cannot be read: {first_line(error)}"
+            ) from error
 
     def affine(self, key: str | int) -> np.ndarray:
         """Voxel-to-world matrix of one map.
@@ -212,29 +222,16 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
         ) from error
 
 
-def open_if_present(path: str | os.PathLike[str]) -> LabelStore | None:
-    """Opens a label store, or returns `None` where no Zarr group is.
-
-    Raises:
-        StoreError: Something else is there, or the place cannot be reached.
-    """
-    try:
-        zarr.open_group(normalise(path), mode="r")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, ImportError) as error:
-        raise StoreError(f"{path} cannot be opened: {first_line(error)}") from error
-    return open_store(path)
-
-
 def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether a location is an fsspec URL and not a local path."""
-    return "://" in str(path)
+    """Whether a location is an fsspec URL and not a local path (`file://` names a local one)."""
+    return "://" in str(path) and not str(path).startswith(_LOCAL_SCHEME)
 
 
 def normalise(path: str | os.PathLike[str]) -> str:
     """A location as Zarr takes it: a URL unchanged, a local path absolute for all workers."""
-    return str(path) if is_url(path) else str(Path(path).absolute())
+    return (
+        str(path) if is_url(path) else str(Path(str(path).removeprefix(_LOCAL_SCHEME)).absolute())
+    )
 
 
 def _check_format(location: str, attributes: Mapping[str, Any]) -> None:

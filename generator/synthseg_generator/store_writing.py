@@ -47,11 +47,22 @@ def create_group(
 
 
 def group_attributes(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Attributes of the group at a place, `None` where there is none."""
+    """Attributes of the group at a place, `None` where there is none.
+
+    Raises:
+        StoreError: The place cannot be reached.
+    """
     try:
         return dict(zarr.open_group(normalise(path), mode="r").attrs)
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, ImportError) as error:
+        raise StoreError(f"{path} cannot be opened: {first_line(error)}") from error
+
+
+def is_unfinished(attributes: Mapping[str, Any]) -> bool:
+    """Whether these are the attributes of a label store that was never finished."""
+    return attributes.get("format") == STORE_FORMAT and "maps" not in attributes
 
 
 def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, Any]) -> None:
@@ -64,6 +75,8 @@ def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, An
         dtype=ids.dtype,
         compressors=_COMPRESSOR,
         dimension_names=("x", "y", "z"),
+        # Else a map of one label alone would have no chunk, and look like one that was lost.
+        config={"write_empty_chunks": True},
         overwrite=True,
     )
     array[...] = ids

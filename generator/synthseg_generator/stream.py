@@ -1,12 +1,12 @@
 """Samples for training, prepared by Dask workers and fed to `tf.data`.
 
 Workers read label maps from the Zarr store, keep them in memory, draw (or look up in a plan) the
-parameters of sample k, and cut the box of the map that the sample can look at. The consumer receives
+parameters of sample k, and cut the box of the map that the sample can look at. The consumer gets
 samples in the order of its shard, whatever the number of workers, so a training restarts at any
 sample by starting a shard there, and several trainers share a stream by strided shards.
 
-At most `window` samples are on their way. A worker that dies loses nothing: its samples are prepared
-again, equal to the bit, by another one. Memory: on a worker `cache_bytes` and one sample; on the
+At most `window` samples are on their way. A worker that dies loses nothing: its samples are
+prepared again, equal to the bit, by another. Memory: on a worker `cache_bytes` and one sample; on the
 consumer and the workers together `window` samples, each at most as large as a label map
 (16.8 MB for 256³; half of that on average with the released settings).
 

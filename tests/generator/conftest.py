@@ -1,0 +1,73 @@
+"""Label maps as files and as a store, small and made in code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from synthseg_generator.config import Acquisition, Crop, Elastic, GeneratorSettings, Uniform
+from synthseg_generator.ingest import ingest
+from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.store import LabelStore, open_store
+
+HEADS = {
+    "alice": {"shape": (40, 44, 42)},
+    "bob": {"shape": (40, 44, 42), "size": 0.9},
+    "carol": {"shape": (44, 40, 38), "size": 0.95},
+}
+
+
+def save_map(path: Path, labels: np.ndarray, axes: str = "RAS", voxel_mm: float = 1.0) -> Path:
+    """Writes a map given in RAS, stored with other axes; the world's origin is its first voxel."""
+    image = nib.Nifti1Image(labels, np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0]))
+    source = nib.orientations.axcodes2ornt("RAS")
+    turned = image.as_reoriented(
+        nib.orientations.ornt_transform(source, nib.orientations.axcodes2ornt(axes))
+    )
+    kind = nib.MGHImage if path.suffix in (".mgz", ".mgh") else nib.Nifti1Image
+    nib.save(kind(np.asanyarray(turned.dataobj), turned.affine), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_map() -> Callable[..., Path]:
+    """The function `save_map`."""
+    return save_map
+
+
+@pytest.fixture(scope="session")
+def head_folder(tmp_path_factory: pytest.TempPathFactory, make_head) -> Path:
+    """Three heads of two shapes, each stored in another orientation and format."""
+    folder = tmp_path_factory.mktemp("label_maps")
+    files = zip(("alice.nii.gz", "bob.nii", "carol.mgz"), ("LIA", "RAS", "PSR"), strict=True)
+    for (name, axes), options in zip(files, HEADS.values(), strict=True):
+        save_map(folder / name, make_head(**options), axes)
+    (folder / "LICENSE.txt").write_text("not a label map")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store_path(tmp_path_factory: pytest.TempPathFactory, head_folder: Path) -> Path:
+    """A store of the three heads; not to be written to."""
+    path = tmp_path_factory.mktemp("store") / "heads.zarr"
+    ingest(head_folder, path, LABEL_TABLES["v2"])
+    return path
+
+
+@pytest.fixture(scope="session")
+def store(store_path: Path) -> LabelStore:
+    """The opened store of the three heads."""
+    return open_store(store_path)
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> GeneratorSettings:
+    """A generative model with crops of 16 voxels a side and mild settings that suit small heads."""
+    return GeneratorSettings(
+        crop=Crop(shape=(16, 16, 16)),
+        elastic=Elastic(strength=Uniform(0.0, 1.0), scale=0.1),
+        acquisition=Acquisition(max_isotropic_mm=2.0, max_anisotropic_mm=3.0),
+    )

@@ -1,0 +1,175 @@
+"""From a folder of label maps to a store."""
+
+import shutil
+
+import numpy as np
+import pytest
+import zarr
+from synthseg_generator import ingest as ingest_module
+from synthseg_generator.errors import LabelError, StoreError
+from synthseg_generator.ingest import ingest
+from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.store import open_store
+
+TABLE = LABEL_TABLES["v2"]
+
+
+def tree(root):
+    """Every file below a folder with its bytes."""
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def folder(tmp_path, head_folder):
+    return shutil.copytree(head_folder, tmp_path / "maps")
+
+
+def test_every_map_is_one_chunk_of_ids_with_its_geometry(store_path, make_head):
+    store = open_store(store_path)
+    assert store.names == ("alice", "bob", "carol")
+    assert store.shapes == ((40, 44, 42), (40, 44, 42), (44, 40, 38))
+    assert store.voxel_size_mm == (1.0, 1.0, 1.0)
+    head = make_head((40, 44, 42))
+    np.testing.assert_array_equal(np.array(store.labels.values)[store.load("alice")], head)
+    assert store.source("carol") == "carol.mgz"
+    array = zarr.open_group(store_path, mode="r")["carol"]
+    assert array.chunks == array.shape
+    assert array.shards is None
+    assert array.dtype == np.uint8
+    assert len(array.attrs["sha256"]) == 64
+
+
+def test_several_workers_write_the_same_bytes(tmp_path, folder, store_path):
+    report = ingest(folder, tmp_path / "parallel.zarr", TABLE, workers=2)
+    assert report.written == ("alice", "bob", "carol")
+    assert tree(tmp_path / "parallel.zarr") == tree(store_path)
+
+
+def test_a_second_run_reads_no_map_again(tmp_path, folder, monkeypatch):
+    ingest(folder, tmp_path / "store.zarr", TABLE)
+    monkeypatch.setattr(ingest_module, "_convert", lambda *_: pytest.fail("converted again"))
+    report = ingest(folder, tmp_path / "store.zarr", TABLE)
+    assert (report.written, report.kept) == ((), ("alice", "bob", "carol"))
+
+
+def test_new_maps_are_added_to_a_store(tmp_path, folder, make_head, write_map):
+    ingest(folder, tmp_path / "store.zarr", TABLE)
+    before = open_store(tmp_path / "store.zarr")
+    write_map(folder / "ann.nii.gz", make_head((20, 20, 20)))
+    report = ingest(folder, tmp_path / "store.zarr", TABLE)
+    after = open_store(tmp_path / "store.zarr")
+    assert report.written == ("ann",)
+    assert after.names == ("alice", "ann", "bob", "carol")
+    assert after.fingerprint != before.fingerprint
+
+
+def test_a_map_whose_content_changed_is_refused(tmp_path, folder, make_head, write_map):
+    ingest(folder, tmp_path / "store.zarr", TABLE)
+    write_map(folder / "bob.nii", make_head((20, 20, 20)))
+    with pytest.raises(StoreError, match=r"bob\.nii differs from the map bob"):
+        ingest(folder, tmp_path / "store.zarr", TABLE)
+
+
+def test_an_interrupted_ingest_is_resumed(tmp_path, folder, monkeypatch, store_path):
+    convert = ingest_module._convert
+
+    def fail_at_bob(source, place, table):
+        if source.name == "bob":
+            raise KeyboardInterrupt
+        convert(source, place, table)
+
+    monkeypatch.setattr(ingest_module, "_convert", fail_at_bob)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(folder, tmp_path / "store.zarr", TABLE)
+    assert not (tmp_path / "store.zarr").exists()
+
+    converted = []
+
+    def note(source, place, table):
+        converted.append(source.name)
+        convert(source, place, table)
+
+    monkeypatch.setattr(ingest_module, "_convert", note)
+    ingest(folder, tmp_path / "store.zarr", TABLE)
+    assert converted == ["bob", "carol"]
+    assert tree(tmp_path / "store.zarr") == tree(store_path)
+    assert not (tmp_path / ".store.zarr.partial").exists()
+
+
+def test_a_refused_map_leaves_nothing_behind(tmp_path, folder, write_map):
+    write_map(folder / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
+    with pytest.raises(LabelError, match=r"zoe\.nii holds labels .* 999"):
+        ingest(folder, tmp_path / "store.zarr", TABLE)
+    assert [p.name for p in tmp_path.iterdir()] == ["maps"]
+
+
+def test_a_refused_map_leaves_a_store_as_it_was(tmp_path, folder, write_map):
+    ingest(folder, tmp_path / "store.zarr", TABLE)
+    before = open_store(tmp_path / "store.zarr")
+    write_map(folder / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
+    with pytest.raises(LabelError, match=r"zoe\.nii"):
+        ingest(folder, tmp_path / "store.zarr", TABLE)
+    assert open_store(tmp_path / "store.zarr") == before
+
+
+def test_mixed_voxel_sizes_are_refused(tmp_path, folder, make_head, write_map):
+    write_map(folder / "coarse.nii", make_head((20, 20, 20)), voxel_mm=2.0)
+    with pytest.raises(LabelError, match=r"coarse\.nii has voxels of 2 x 2 x 2 mm.*alice"):
+        ingest(folder, tmp_path / "store.zarr", TABLE)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path, folder, make_head, write_map):
+    write_map(folder / "alice.mgz", make_head((20, 20, 20)))
+    with pytest.raises(LabelError, match="would both be alice"):
+        ingest(folder, tmp_path / "store.zarr", TABLE)
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_folder_without_maps_is_refused(tmp_path, make):
+    if make:
+        (tmp_path / "empty").mkdir()
+    with pytest.raises(LabelError, match=r"empty (holds no label map|is no folder)"):
+        ingest(tmp_path / "empty", tmp_path / "store.zarr", TABLE)
+    assert not (tmp_path / "store.zarr").exists()
+
+
+def test_another_label_table_is_refused(tmp_path, folder):
+    ingest(folder, tmp_path / "store.zarr", TABLE)
+    with pytest.raises(StoreError, match="another label table"):
+        ingest(folder, tmp_path / "store.zarr", LABEL_TABLES["v1"])
+
+
+def test_a_place_that_holds_something_else_is_left_alone(tmp_path, folder):
+    (tmp_path / "store.zarr").mkdir()
+    (tmp_path / "store.zarr" / "thesis.txt").write_text("years of work")
+    with pytest.raises(StoreError, match="is no label store"):
+        ingest(folder, tmp_path / "store.zarr", TABLE)
+    assert (tmp_path / "store.zarr" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_a_store_may_lie_at_any_fsspec_url(tmp_path, folder, store, scheme):
+    url = f"{scheme}://{tmp_path}/remote.zarr"
+    ingest(folder, url, TABLE)
+    remote = open_store(url)
+    assert remote.maps == store.maps
+    np.testing.assert_array_equal(remote.load("carol"), store.load("carol"))
+    assert ingest(folder, url, TABLE).written == ()
+
+
+def test_an_interrupted_ingest_at_a_url_is_resumed(tmp_path, folder, monkeypatch, write_map):
+    url = f"memory://{tmp_path}/remote.zarr"
+    odd = write_map(folder / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
+    with pytest.raises(LabelError, match=r"zoe\.nii"):
+        ingest(folder, url, TABLE)
+    with pytest.raises(StoreError, match="no finished label store"):
+        open_store(url)
+    odd.unlink()
+    monkeypatch.setattr(ingest_module, "_convert", lambda *_: pytest.fail("converted again"))
+    ingest(folder, url, TABLE)
+    assert open_store(url).names == ("alice", "bob", "carol")
+
+
+def test_an_unknown_protocol_is_refused(folder):
+    with pytest.raises(StoreError, match="gopher"):
+        ingest(folder, "gopher://host/store.zarr", TABLE)

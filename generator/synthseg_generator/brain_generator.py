@@ -18,10 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.errors import ConfigError
 from synthseg_generator.plan import SampleParameters
 from synthseg_generator.samples import SampleSource
-from synthseg_generator.store import LabelStore, open_store
+from synthseg_generator.store import LabelStore, cubic_voxel_size_mm, open_store
 
 
 class Sample(NamedTuple):
@@ -126,18 +125,3 @@ class BrainGenerator:
             return synthesize(labels, row, noise)
 
         return render
-
-
-def cubic_voxel_size_mm(store: LabelStore) -> float:
-    """Size of the voxels of a store.
-
-    Raises:
-        ConfigError: They are not cubes, which the generative model needs.
-    """
-    sizes = store.voxel_size_mm
-    if max(sizes) - min(sizes) > 0.01 * max(sizes):
-        shown = " x ".join(f"{size:g}" for size in sizes)
-        raise ConfigError(
-            f"{store.path} has voxels of {shown} mm, expected cubes: resample the label maps."
-        )
-    return float(np.mean(sizes))

@@ -12,8 +12,9 @@ from enum import Enum
 import numpy as np
 
 from synthseg_generator.cluster import run_all
+from synthseg_generator.errors import ConfigError
 from synthseg_generator.labels import STRUCTURE_NAMES, GenerationLabels
-from synthseg_generator.store import LabelStore
+from synthseg_generator.store import LabelStore, cubic_voxel_size_mm
 
 MIN_VOLUME_MM3 = 20.0
 # Pairs that must lie on the wrong side before the whole map, and not its labels, is blamed.
@@ -97,6 +98,7 @@ def check(
         if progress is not None:
             progress(len(summaries), len(jobs))
     findings = [
+        *find_stretched_voxels(store),
         *find_absent_labels(store.labels, summaries),
         *find_unpaired(store.labels, summaries),
         *find_wrong_sides(store.labels, summaries),
@@ -117,6 +119,14 @@ def summarise(store: LabelStore, name: str) -> MapSummary:
         moment = planes @ np.arange(ids.shape[axis])
         centroids[present, axis] = moment[present] / counts[present]
     return MapSummary(name, counts, centroids)
+
+
+def find_stretched_voxels(store: LabelStore) -> Iterator[Finding]:
+    """Voxels that are no cubes, which the generative model needs."""
+    try:
+        cubic_voxel_size_mm(store)
+    except ConfigError as error:
+        yield Finding(Severity.ERROR, (), str(error))
 
 
 def find_absent_labels(

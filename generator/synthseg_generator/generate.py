@@ -11,7 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from synthseg_generator.brain_generator import BrainGenerator, cubic_voxel_size_mm
+from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.cluster import run_all
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.files import whole, write_text
@@ -19,6 +19,7 @@ from synthseg_generator.plan import SampleParameters
 from synthseg_generator.plan_store import Plan
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.settings_file import settings_to_mapping
+from synthseg_generator.store import cubic_voxel_size_mm
 
 MANIFEST = "generate.json"
 MANIFEST_VERSION = 1

@@ -54,8 +54,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def settings_to_mapping(settings: GeneratorSettings) -> dict[str, Any]:
-    """Settings as the nested mapping that `generator_settings` reads and JSON holds."""
-    mapping: dict[str, Any] = _plain(settings)
+    """Settings as the nested mapping that `generator_settings` reads and JSON holds.
+
+    Equal settings give the same text, also where one was written with 1 and the other with 1.0.
+    """
+    mapping: dict[str, Any] = _plain(generator_settings(_plain(settings)))
     return mapping
 
 

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from synthseg_generator.errors import LabelError, StoreError
+from synthseg_generator.errors import ConfigError, LabelError, StoreError
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.plan import MapGeometry
@@ -220,6 +220,21 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
         raise StoreError(
             f"{location}: attributes of the label store are broken: {error}"
         ) from error
+
+
+def cubic_voxel_size_mm(store: LabelStore) -> float:
+    """Size of the voxels of a store.
+
+    Raises:
+        ConfigError: They are not cubes, which the generative model needs.
+    """
+    sizes = store.voxel_size_mm
+    if max(sizes) - min(sizes) > 0.01 * max(sizes):
+        shown = " x ".join(f"{size:g}" for size in sizes)
+        raise ConfigError(
+            f"{store.path} has voxels of {shown} mm, expected cubes: resample the label maps."
+        )
+    return float(np.mean(sizes))
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:

@@ -1,0 +1,40 @@
+"""Files written whole or not at all."""
+
+import numpy as np
+import pytest
+from synthseg_generator.errors import StoreError
+from synthseg_generator.files import whole, write_array, write_text
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "notes.txt"
+    write_text(path, "old")
+
+    def fail():
+        with whole(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_folders_are_made_and_the_extension_is_kept(tmp_path):
+    path = tmp_path / "a" / "b" / "volume.nii.gz"
+    with whole(path) as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_bytes(b"x")
+    assert path.read_bytes() == b"x"
+
+
+def test_an_array_comes_back(tmp_path):
+    write_array(tmp_path / "array.npy", np.arange(3))
+    np.testing.assert_array_equal(np.load(tmp_path / "array.npy"), np.arange(3))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/notes\.txt cannot be written"):
+        write_text(tmp_path / "file" / "notes.txt", "text")

@@ -1,0 +1,144 @@
+"""Intensity priors from scans and their labels."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+from synthseg_generator.config import GeneratorSettings, generator_settings
+from synthseg_generator.errors import LabelError
+from synthseg_generator.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V1, GenerationLabels
+from synthseg_generator.priors import (
+    Mad,
+    PriorSettings,
+    class_statistics,
+    estimate_priors,
+    find_pairs,
+    read_pair,
+    rescale,
+    save_priors,
+    tissue_classes_of,
+)
+
+TWO_CLASSES = PriorSettings(values=(0, 2), classes=(0, 1), rescale=False)
+
+
+def save(path, volume, affine=None):
+    nib.save(nib.Nifti1Image(volume, np.eye(4) if affine is None else affine), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recorded(shared_data):
+    folder = shared_data / "reference" / "priors"
+    pairs = find_pairs(folder / "im", folder / "lab")
+    return pairs, np.load(folder / "priors.npz")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "by_class", "scaled"),
+    [("labels", False, True), ("classes", True, True), ("norescale", True, False)],
+)
+def test_priors_equal_those_of_the_original(recorded, suffix, by_class, scaled):
+    pairs, expected = recorded
+    values = tuple(expected["labels"].tolist())
+    classes = tuple(expected["classes"].tolist()) if by_class else tuple(range(len(values)))
+    settings = PriorSettings(values=values, classes=classes, rescale=scaled)
+    priors = estimate_priors(*zip(*pairs, strict=True), settings)
+    np.testing.assert_allclose(priors.means[0], expected[f"means_{suffix}"], rtol=1e-12)
+    np.testing.assert_allclose(priors.stds[0], expected[f"stds_{suffix}"], rtol=1e-12)
+
+
+def test_one_scan_equals_the_original(recorded):
+    pairs, expected = recorded
+    image, labels = read_pair(*pairs[0])
+    settings = PriorSettings(
+        values=tuple(expected["labels"].tolist()),
+        classes=tuple(expected["classes"].tolist()),
+        rescale=False,
+    )
+    statistics = class_statistics(image[..., 0], labels, settings)
+    np.testing.assert_allclose(statistics, expected["single_image_stats"], rtol=1e-12)
+    np.testing.assert_allclose(rescale(image[..., 0]), expected["single_image_rescaled"])
+
+
+def test_median_and_deviation_worked_out_by_hand():
+    labels = np.full((1, 1, 5), 2)
+    image = np.array([1.0, 2.0, 3.0, 5.0, 9.0]).reshape(labels.shape)
+    statistics = class_statistics(image, labels, TWO_CLASSES)
+    np.testing.assert_allclose(statistics, [[0, 3], [0, 2 * 1.4826]])  # nothing of class 0
+
+
+def test_the_raw_convention_is_smaller_by_its_factor():
+    labels = np.full((1, 1, 5), 2)
+    image = np.array([1.0, 2.0, 3.0, 5.0, 9.0]).reshape(labels.shape)
+    raw = PriorSettings(values=(0, 2), classes=(0, 1), rescale=False, mad=Mad.RAW)
+    assert class_statistics(image, labels, raw)[1, 1] == 2
+
+
+def test_the_gaussian_convention_estimates_the_deviation_of_a_gaussian():
+    image = np.random.default_rng(0).normal(100, 7, (40, 40, 40))
+    mean, deviation = class_statistics(image, np.full(image.shape, 2), TWO_CLASSES)[:, 1]
+    assert mean == pytest.approx(100, abs=0.2)
+    assert deviation == pytest.approx(7, rel=0.03)
+
+
+def test_zeros_count_in_the_background_alone():
+    labels = np.array([0, 0, 2, 2, 2]).reshape(1, 1, 5)
+    image = np.array([0.0, 0.0, 0.0, 4.0, 4.0]).reshape(labels.shape)
+    assert class_statistics(image, labels, TWO_CLASSES)[0].tolist() == [0, 4]
+
+
+def test_every_channel_gets_its_own_prior(tmp_path):
+    labels = np.full((4, 4, 4), 2, np.uint8)
+    scan = np.stack([np.full(labels.shape, 10.0), np.full(labels.shape, 20.0)], axis=-1)
+    priors = estimate_priors(
+        [save(tmp_path / "s.nii", scan)], [save(tmp_path / "l.nii", labels)], TWO_CLASSES
+    )
+    assert priors.means[:, 0, 1].tolist() == [10, 20]
+
+
+def test_a_scan_stored_in_another_order_is_aligned_to_its_labels(tmp_path, write_map):
+    labels = np.zeros((4, 5, 6), np.int16)
+    labels[0] = 2
+    scan = write_map(tmp_path / "scan.nii", (labels * 50).astype(np.int16), "LIA")
+    label_map = write_map(tmp_path / "labels.nii", labels, "PSR")
+    assert estimate_priors([scan], [label_map], TWO_CLASSES).means[0, 0].tolist() == [0, 100]
+
+
+def test_different_grids_are_refused(tmp_path):
+    labels = save(tmp_path / "l.nii", np.zeros((4, 4, 4), np.uint8))
+    moved = np.eye(4)
+    moved[0, 3] = 5
+    for name, scan, affine in (
+        ("size.nii", np.zeros((4, 4, 5), np.uint8), np.eye(4)),
+        ("place.nii", np.zeros((4, 4, 4), np.uint8), moved),
+    ):
+        with pytest.raises(LabelError, match=rf"{name} and .*l\.nii lie on different grids"):
+            read_pair(save(tmp_path / name, scan, affine), labels)
+
+
+def test_unequal_numbers_of_files_are_refused(tmp_path):
+    for folder, count in (("scans", 2), ("maps", 1)):
+        (tmp_path / folder).mkdir()
+        for i in range(count):
+            save(tmp_path / folder / f"{i}.nii", np.zeros((2, 2, 2), np.uint8))
+    with pytest.raises(LabelError, match=r"scans holds 2 scans, .*maps 1 label maps"):
+        find_pairs(tmp_path / "scans", tmp_path / "maps")
+
+
+def test_saved_priors_are_settings_of_the_generator(tmp_path):
+    labels = np.full((4, 4, 4), 2, np.uint8)
+    labels[0] = 0
+    scan = save(tmp_path / "s.nii", np.where(labels == 2, 90.0, 0.0))
+    priors = estimate_priors([scan], [save(tmp_path / "l.nii", labels)], TWO_CLASSES)
+    mixture, means, _ = save_priors(priors, tmp_path / "out")
+    settings = generator_settings(yaml.safe_load(mixture.read_text()))
+    assert (settings.mixture.specific_means, settings.mixture.specific_stds) == priors.to_priors()
+    assert settings.crop == GeneratorSettings().crop
+    assert np.load(means).shape == (2, 2)
+
+
+def test_tissue_classes_are_those_of_the_original():
+    assert tissue_classes_of(GENERATION_V1) == CONTRAST_SPECIFIC_CLASSES
+    with pytest.raises(LabelError, match="released label table"):
+        tissue_classes_of(GenerationLabels((0, 1), 2, (0, 1), (0, 1)))

@@ -83,14 +83,14 @@ def load_bundle(path: Path) -> Bundle:
         CheckpointError: The file is missing, broken, or of another format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             metadata = json.loads(str(file[_METADATA]))
             weights = {
                 name: file[name].astype(np.float32) for name in file.files if name != _METADATA
             }
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file.") from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(
             f"{path} is not a model bundle (.npz with weights and metadata): {error}."
         ) from error

@@ -96,9 +96,12 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        with np.load(folder / "optimizer.npz", allow_pickle=False) as file:
+        with (
+            (folder / "optimizer.npz").open("rb") as opened,
+            np.load(opened, allow_pickle=False) as file,
+        ):
             optimizer = tuple(file[name] for name in file.files)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{folder} is no complete checkpoint: {error}.") from error
     if state.get("format") != FORMAT_VERSION:
         found = state.get("format")

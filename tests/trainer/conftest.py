@@ -1,0 +1,43 @@
+"""A small store and a small run that the trainer's tests share."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from synthseg_generator.ingest import ingest
+from synthseg_generator.label_table import LABEL_TABLES
+
+RUN = """
+store: {store}
+precision: float32
+network: {{stem: 2, features: 4, n_levels: 2}}
+generator:
+  crop: {{shape: [32, 32, 32], placement: centred, jitter: 2}}
+  elastic: {{integration_step: 4}}
+stages:
+  - {{name: first, steps: 2, loss: wl2, learning_rate: 0.01}}
+  - {{name: second, steps: 3, loss: dice_cross_entropy, learning_rate: 0.01,
+      final_learning_rate: 0.001, generator: {{gamma_std: 0.2}}}}
+validation: {{maps: [head_2], every_steps: 4, samples: 1}}
+checkpoint_steps: 2
+log_steps: 1
+"""
+
+
+@pytest.fixture(scope="session")
+def head_store(tmp_path_factory, make_head):
+    """Three small heads in a store."""
+    folder = tmp_path_factory.mktemp("heads")
+    for number, size in enumerate((1.0, 0.9, 0.95)):
+        image = nib.Nifti1Image(make_head((40, 44, 42), size=size).astype(np.int16), np.eye(4))
+        nib.save(image, folder / f"head_{number}.nii.gz")
+    store = folder / "heads.zarr"
+    ingest(folder, store, LABEL_TABLES["v2"])
+    return store
+
+
+@pytest.fixture(scope="session")
+def run_config(tmp_path_factory, head_store):
+    """A settings file of five steps in two stages."""
+    path = tmp_path_factory.mktemp("config") / "run.yaml"
+    path.write_text(RUN.format(store=head_store))
+    return path

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from synthseg_generator.labels import SYNTHSEG_V1
+from synthseg_trainer.bundle import Bundle
+from synthseg_trainer.checkpoints import (
+    Checkpoint,
+    checkpoint_folders,
+    latest_checkpoint,
+    save_checkpoint,
+    settings_difference,
+)
+from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.errors import CheckpointError
+
+
+def _checkpoint(step):
+    bundle = Bundle(
+        network=NetworkSettings(n_labels=32),
+        labels=SYNTHSEG_V1,
+        weights={"layer/kernel": np.full(3, step, np.float32)},
+    )
+    optimizer = tuple(np.full(2, step + i, np.float32) for i in range(12))
+    return Checkpoint(bundle, optimizer, {"step": step, "settings": {"seed": 1}})
+
+
+def test_newest_checkpoint_comes_back_as_it_was(tmp_path):
+    for step in (9, 10):
+        save_checkpoint(tmp_path, _checkpoint(step), keep=3)
+    found = latest_checkpoint(tmp_path)
+    assert found.step == 10
+    np.testing.assert_array_equal(found.bundle.weights["layer/kernel"], [10, 10, 10])
+    assert [int(value[0]) for value in found.optimizer] == list(range(10, 22))
+
+
+def test_only_the_newest_are_kept(tmp_path):
+    for step in range(5):
+        save_checkpoint(tmp_path, _checkpoint(step), keep=2)
+    assert [folder.name for folder in checkpoint_folders(tmp_path)] == [
+        "step-00000003",
+        "step-00000004",
+    ]
+
+
+def test_no_checkpoint_is_no_error(tmp_path):
+    assert latest_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["model.npz", "optimizer.npz", "state.json"])
+def test_broken_newest_checkpoint_falls_back_with_a_warning(tmp_path, name):
+    for step in (1, 2):
+        newest = save_checkpoint(tmp_path, _checkpoint(step), keep=3)
+    (newest / name).write_bytes(b"broken")
+    with pytest.warns(RuntimeWarning, match="Trying the one before"):
+        assert latest_checkpoint(tmp_path).step == 1
+
+
+def test_a_run_with_only_broken_checkpoints_is_refused(tmp_path):
+    (save_checkpoint(tmp_path, _checkpoint(1), keep=3) / "state.json").unlink()
+    with (
+        pytest.warns(RuntimeWarning, match="no complete checkpoint"),
+        pytest.raises(CheckpointError, match="none of its 1 checkpoints"),
+    ):
+        latest_checkpoint(tmp_path)
+
+
+def test_failed_writing_leaves_nothing(tmp_path):
+    unwritable = Checkpoint(_checkpoint(1).bundle, (), {"step": 1, "settings": object()})
+    with pytest.raises(TypeError):
+        save_checkpoint(tmp_path, unwritable, keep=3)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_difference_names_what_changed_and_skips_what_is_free():
+    old = {"seed": 1, "store": "a", "stages": [{"steps": 1, "loss": "dice"}]}
+    new = {"seed": 2, "store": "b", "stages": [{"steps": 5, "loss": "wl2"}]}
+    lines = settings_difference(old, new, free=("store", "stages[0].steps"))
+    assert lines == ["seed: 1 -> 2", "stages[0].loss: 'dice' -> 'wl2'"]

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.plan import SampleParameters
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.store import LabelStore, cubic_voxel_size_mm, open_store
@@ -101,27 +102,36 @@ class BrainGenerator:
         Raises:
             StoreError: The label map cannot be read.
         """
-        label_map = self.source.label_map(int(parameters.map_index))
-        image, channels = self._graph(label_map, parameters.to_row())
-        values = np.array(sorted({0, *self.source.store.labels.targets}), np.int32)
+        source = self.source
+        labels = source.store.labels
+        graph = _build_graph(source.settings, labels, source.map_shape, self.voxel_size_mm)
+        ids = source.label_map(int(parameters.map_index))
+        image, channels = graph(ids, parameters.to_row())
+        values = np.array(sorted({0, *labels.targets}), np.int32)
         return Sample(image.numpy(), values[channels.numpy()])
 
-    @cached_property
-    def _graph(self) -> Any:
-        import tensorflow as tf
 
-        from synthseg_generator.noise import voxel_noise
-        from synthseg_generator.synthesis import Synthesizer
+@lru_cache(maxsize=4)
+def _build_graph(
+    settings: GeneratorSettings,
+    labels: GenerationLabels,
+    map_shape: tuple[int, int, int],
+    voxel_size_mm: float,
+) -> Any:
+    """The compiled graph from a map and a row of parameters to image and channels.
 
-        source = self.source
-        settings = source.settings
-        synthesize = Synthesizer(
-            settings, source.store.labels, source.map_shape, self.voxel_size_mm
-        )
+    Building one takes seconds, so generators that differ in their samples alone share it.
+    """
+    import tensorflow as tf
 
-        @tf.function
-        def render(labels: Any, row: Any) -> Any:
-            noise = voxel_noise(row["noise_seed"], (*settings.crop.shape, settings.n_channels))
-            return synthesize(labels, row, noise)
+    from synthseg_generator.noise import voxel_noise
+    from synthseg_generator.synthesis import Synthesizer
 
-        return render
+    synthesize = Synthesizer(settings, labels, map_shape, voxel_size_mm)
+    noise_shape = (*settings.crop.shape, settings.n_channels)
+
+    @tf.function
+    def render(ids: Any, row: Any) -> Any:
+        return synthesize(ids, row, voxel_noise(row["noise_seed"], noise_shape))
+
+    return render

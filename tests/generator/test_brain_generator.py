@@ -1,0 +1,94 @@
+"""Synthetic scans in Python."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from synthseg_generator import BrainGenerator
+from synthseg_generator.config import Crop, GeneratorSettings
+from synthseg_generator.dask_plan import write_plan
+from synthseg_generator.errors import ConfigError, StoreError
+from synthseg_generator.samples import SampleSource
+from synthseg_generator.store import cubic_voxel_size_mm
+
+
+@pytest.fixture(scope="module")
+def generator(store, small_settings):
+    return BrainGenerator(store, small_settings, seed=1)
+
+
+def assert_same(one, other):
+    np.testing.assert_array_equal(one.image, other.image)
+    np.testing.assert_array_equal(one.labels, other.labels)
+
+
+def test_three_lines_give_images_and_labels(store_path, small_settings):
+    for image, labels in BrainGenerator(store_path, small_settings, seed=1):
+        assert image.shape == (16, 16, 16, 1)
+        assert image.dtype == np.float32
+        assert image.min() >= 0
+        assert image.max() <= 1
+        assert labels.shape == (16, 16, 16)
+        assert labels.dtype == np.int32
+        break
+
+
+def test_labels_are_values_that_a_network_shall_answer(generator, store):
+    allowed = {0, *store.labels.targets}
+    for k in range(5):
+        assert set(np.unique(generator.sample(k).labels).tolist()) <= allowed
+
+
+def test_the_same_seed_gives_the_same_samples_in_any_order(generator, store, small_settings):
+    again = BrainGenerator(store, small_settings, seed=1)
+    later = again.sample(2)
+    assert_same(again.generate_brain(), generator.sample(0))
+    assert_same(again.generate_brain(), generator.sample(1))
+    assert_same(later, generator.sample(2))
+
+
+def test_another_seed_gives_other_samples(generator, store, small_settings):
+    other = BrainGenerator(store, small_settings, seed=2).sample(0)
+    assert not np.array_equal(other.image, generator.sample(0).image)
+
+
+def test_a_generator_begins_where_it_is_told(generator, store, small_settings):
+    later = BrainGenerator(store, small_settings, seed=1, first=3)
+    assert_same(next(iter(later)), generator.sample(3))
+
+
+def test_planned_samples_are_the_drawn_ones(tmp_path, generator, store, small_settings):
+    plan = write_plan(SampleSource(store, small_settings, 1), 3, tmp_path / "plan.zarr")
+    assert_same(BrainGenerator.from_source(plan).sample(2), generator.sample(2))
+
+
+def test_parameters_may_be_chosen_by_hand(generator):
+    parameters = generator.source.parameters(0)
+    mirrored = dataclasses.replace(parameters, flip=np.logical_not(parameters.flip))
+    one, other = generator.render(parameters), generator.render(mirrored)
+    np.testing.assert_array_equal(one.labels == 0, other.labels[::-1] == 0)
+
+
+def test_a_crop_larger_than_a_map_is_filled_with_background(store, small_settings):
+    large = dataclasses.replace(small_settings, crop=Crop(shape=(48, 48, 48)))
+    assert BrainGenerator(store, large).sample(0).labels.shape == (48, 48, 48)
+
+
+def test_channels_share_their_labels(store, small_settings):
+    settings = dataclasses.replace(small_settings, n_channels=2)
+    image, labels = BrainGenerator(store, settings, seed=1).sample(0)
+    assert image.shape == (16, 16, 16, 2)
+    assert labels.shape == (16, 16, 16)
+    assert not np.array_equal(image[..., 0], image[..., 1])
+
+
+def test_a_missing_store_is_named(tmp_path):
+    with pytest.raises(StoreError, match=r"nowhere\.zarr is no label store"):
+        BrainGenerator(tmp_path / "nowhere.zarr")
+
+
+def test_voxels_that_are_no_cubes_are_refused(store):
+    stretched = dataclasses.replace(store, voxel_size_mm=(1.0, 1.0, 3.0))
+    with pytest.raises(ConfigError, match="voxels of 1 x 1 x 3 mm, expected cubes"):
+        BrainGenerator(stretched, GeneratorSettings())
+    assert cubic_voxel_size_mm(store) == 1.0

@@ -1,0 +1,150 @@
+"""The command `synthseg-generator`."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from synthseg_generator.cli import main
+from synthseg_generator.settings_file import settings_to_mapping
+from synthseg_generator.store import open_store
+
+
+@pytest.fixture
+def settings_file(tmp_path, small_settings):
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.safe_dump(settings_to_mapping(small_settings)))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def assert_one_line_and_code_2(result, *parts):
+    assert result.exit_code == 2, result.output
+    lines = result.output.strip().splitlines()
+    assert len(lines) == 1, result.output
+    assert lines[0].startswith("Error: ")
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_ingest_then_check(tmp_path, head_folder):
+    store = tmp_path / "store.zarr"
+    assert "3 maps added, 0 were there" in run("ingest", head_folder, store).output
+    assert "0 maps added, 3 were there" in run("ingest", head_folder, store).output
+    assert open_store(store).names == ("alice", "bob", "carol")
+    result = run("check", store)
+    assert result.exit_code == 1  # these heads lack most structures of the released table
+    assert "is in no map" in result.output
+    assert "errors" in result.output.splitlines()[-1]
+
+
+def test_check_of_complete_maps_exits_with_0(tmp_path, head_folder, make_head):
+    values = np.unique(make_head((40, 44, 42))).tolist()
+    pairs = [(2, 41), (3, 42), (4, 43), (7, 46), (8, 47), (10, 49), (12, 51), (17, 53)]
+    left, right = zip(*pairs, strict=True)
+    neutral = [v for v in values if v not in {*left, *right}]
+    table = {"values": [*neutral, *left, *right], "n_neutral": len(neutral)}
+    (tmp_path / "own.json").write_text(json.dumps(table))
+    run("ingest", head_folder, tmp_path / "s.zarr", "--labels", tmp_path / "own.json")
+    result = run("check", tmp_path / "s.zarr")
+    assert result.exit_code == 0, result.output
+    assert result.output == "3 maps: 0 errors, 0 warnings.\n"
+
+
+def test_plan_then_generate_and_preview_from_it(tmp_path, store_path, settings_file):
+    plan = tmp_path / "plan.zarr"
+    arguments = ("--samples", 2, "--seed", 4, "--settings", settings_file)
+    assert "2 samples, drawn by numpy" in run("plan", store_path, plan, *arguments).output
+    result = run("generate", store_path, tmp_path / "out", "--samples", 2, "--plan", plan)
+    assert "2 samples made" in result.output, result.output
+    assert nib.load(tmp_path / "out" / "sample-00001_image.nii.gz").shape == (16, 16, 16)
+    picture = tmp_path / "sheet.png"
+    result = run("preview", store_path, picture, "--samples", 1, "--plan", plan)
+    assert result.output.strip() == str(picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_priors_writes_settings(tmp_path, write_map):
+    labels = np.zeros((6, 6, 6), np.int16)
+    labels[:3] = 2
+    for folder, volume in (("maps", labels), ("scans", labels * 40)):
+        (tmp_path / folder).mkdir()
+        write_map(tmp_path / folder / "one.nii", volume)
+    arguments = ("--tissue-classes", "--no-rescale", "--mad", "raw")
+    result = run("priors", tmp_path / "scans", tmp_path / "maps", tmp_path / "out", *arguments)
+    assert result.exit_code == 0, result.output
+    assert np.load(tmp_path / "out" / "prior_means.npy").shape == (2, 25)
+    assert np.load(tmp_path / "out" / "prior_means.npy")[0].max() == 80
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    result = run("ingest", tmp_path / "nowhere", tmp_path / "store.zarr")
+    assert_one_line_and_code_2(result, "nowhere is no folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_file_named_nifti_is_named(tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "text.nii.gz").write_text("hello")
+    result = run("ingest", tmp_path / "maps", tmp_path / "store.zarr")
+    assert_one_line_and_code_2(result, "text.nii.gz")
+    assert not (tmp_path / "store.zarr").exists()
+
+
+def test_an_unknown_label_is_named_with_its_file(tmp_path, write_map):
+    (tmp_path / "maps").mkdir()
+    write_map(tmp_path / "maps" / "odd.nii", np.full((4, 4, 4), 999, np.int16))
+    result = run("ingest", tmp_path / "maps", tmp_path / "store.zarr")
+    assert_one_line_and_code_2(result, "odd.nii", "999")
+    assert [path.name for path in tmp_path.iterdir()] == ["maps"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "nowhere.zarr"),
+        ("preview", "nowhere.zarr", "sheet.png"),
+        ("plan", "nowhere.zarr", "plan.zarr", "--samples", "1"),
+        ("generate", "nowhere.zarr", "out", "--samples", "1"),
+    ],
+)
+def test_a_missing_store_is_named(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    assert_one_line_and_code_2(run(*command), "nowhere.zarr is no label store")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_setting_is_named(tmp_path, store_path):
+    (tmp_path / "bad.yaml").write_text("crop: {colour: red}")
+    result = run("preview", store_path, tmp_path / "s.png", "--settings", tmp_path / "bad.yaml")
+    assert_one_line_and_code_2(result, "bad.yaml", "crop.colour")
+
+
+def test_an_unreachable_scheduler_is_named(tmp_path, store_path, monkeypatch):
+    monkeypatch.setattr("synthseg_generator.cluster.CONNECT_TIMEOUT_S", 0.5)
+    arguments = ("--samples", 1, "--scheduler", "tcp://127.0.0.1:9")
+    result = run("plan", store_path, tmp_path / "plan.zarr", *arguments)
+    assert_one_line_and_code_2(result, "no Dask scheduler answers at tcp://127.0.0.1:9")
+
+
+def test_a_plan_and_a_seed_contradict_each_other(tmp_path, store_path):
+    result = run("preview", store_path, tmp_path / "s.png", "--plan", "p.zarr", "--seed", 1)
+    assert_one_line_and_code_2(result, "--plan fixes settings and seed")
+
+
+def test_a_missing_extra_is_named(monkeypatch, store_path):
+    monkeypatch.setitem(__import__("sys").modules, "synthseg_generator.check", None)
+    result = run("check", store_path)
+    assert_one_line_and_code_2(result, "pip install 'synthseg-serving[generator]'")
+
+
+def test_help_and_version():
+    for command in ("ingest", "check", "preview", "plan", "generate", "priors"):
+        assert command in run("--help").output
+        assert run(command, "--help").exit_code == 0
+    assert "version" in run("--version").output

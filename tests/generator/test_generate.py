@@ -1,0 +1,99 @@
+"""Synthetic scans as NIfTI files."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from synthseg_generator import generate as generate_module
+from synthseg_generator.brain_generator import BrainGenerator
+from synthseg_generator.dask_plan import write_plan
+from synthseg_generator.errors import ConfigError, StoreError
+from synthseg_generator.generate import crop_affine, generate, sample_paths
+from synthseg_generator.samples import SampleSource
+
+
+@pytest.fixture(scope="module")
+def source(store, small_settings):
+    return SampleSource(store, small_settings, seed=1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, source):
+    folder = tmp_path_factory.mktemp("samples")
+    generate(source, folder, 3)
+    return folder
+
+
+def volumes(folder, n_samples):
+    return [
+        np.asanyarray(nib.load(p).dataobj)
+        for k in range(n_samples)
+        for p in sample_paths(folder, k)
+    ]
+
+
+def test_image_and_labels_lie_on_one_grid(made, source):
+    image, labels = (nib.load(path) for path in sample_paths(made, 1))
+    assert image.shape == labels.shape == (16, 16, 16)
+    assert image.get_data_dtype() == np.float32
+    assert labels.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(image.affine, labels.affine)
+    assert nib.aff2axcodes(image.affine) == ("R", "A", "S")
+    sample = BrainGenerator.from_source(source).sample(1)
+    np.testing.assert_array_equal(np.asanyarray(labels.dataobj), sample.labels)
+    np.testing.assert_array_equal(np.asanyarray(image.dataobj), sample.image[..., 0])
+
+
+def test_nothing_but_whole_files_is_there(made):
+    names = sorted(path.name for path in made.iterdir())
+    samples = [p.name for k in range(3) for p in sample_paths(made, k)]
+    assert names == ["generate.json", *samples]
+
+
+def test_the_crop_lies_where_it_was_cut(source):
+    parameters = source.parameters(0)
+    index = int(parameters.map_index)
+    start = parameters.crop_start - source.padding(source.store.shapes[index])
+    np.testing.assert_allclose(
+        crop_affine(source, parameters) @ [0, 0, 0, 1],
+        source.store.affine(index) @ [*start, 1],
+    )
+
+
+def test_several_workers_make_the_same_samples(tmp_path, made, source):
+    generate(source, tmp_path / "parallel", 3, workers=2)
+    for one, other in zip(volumes(made, 3), volumes(tmp_path / "parallel", 3), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_what_is_there_is_kept(tmp_path, source, monkeypatch):
+    generate(source, tmp_path, 1)
+    write, written = generate_module.write_sample, []
+    monkeypatch.setattr(
+        generate_module, "write_sample", lambda *job: (written.append(job[-1]), write(*job))
+    )
+    sample_paths(tmp_path, 0)[1].unlink()  # half a sample does not count
+    report = generate(source, tmp_path, 2)
+    assert written == [0, 1]
+    assert generate(source, tmp_path, 2).kept == (0, 1)
+    assert report.kept == ()
+
+
+def test_a_folder_of_other_samples_is_refused(made, store, small_settings):
+    with pytest.raises(StoreError, match="holds samples with another seed"):
+        generate(SampleSource(store, small_settings, seed=2), made, 3)
+
+
+def test_a_plan_limits_the_number_of_samples(tmp_path, source):
+    plan = write_plan(source, 2, tmp_path / "plan.zarr")
+    with pytest.raises(ConfigError, match="at most the 2 of the plan, got 3"):
+        generate(plan, tmp_path / "out", 3)
+    generate(plan, tmp_path / "out", 1)
+    np.testing.assert_array_equal(
+        volumes(tmp_path / "out", 1)[1], BrainGenerator.from_source(source).sample(0).labels
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, source):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/generate\.json cannot be written"):
+        generate(source, tmp_path / "file", 1)

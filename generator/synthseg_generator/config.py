@@ -74,14 +74,14 @@ class Elastic:
             is off.
         scale: Nodes of the velocity grid per voxel of the label map.
         integration_step: Voxels of the label map between nodes of the grid on which the velocity is
-            integrated; 2 is the original's half resolution, more is faster and blurs the
-            displacement.
+            integrated. 2 is the original's half resolution; more is faster. At 4 coordinates differ
+            from the original's by 0.06 voxels (root mean square, strength 2), at 8 by 0.3.
         squarings: Doublings of the integration; 2 to this power steps.
     """
 
     strength: Uniform = Uniform(0.0, 4.0)
     scale: float = 0.04
-    integration_step: int = 8
+    integration_step: int = 4
     squarings: int = 7
 
 

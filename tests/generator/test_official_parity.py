@@ -1,4 +1,4 @@
-"""The generative graph against outputs recorded from the official code, fed with the recorded draws."""
+"""The generative graph against recorded outputs of the official code, fed with its draws."""
 
 import numpy as np
 import pytest

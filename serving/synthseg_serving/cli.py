@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-
 from synthseg_client.contract import MODEL_NAME
+
 from synthseg_serving.errors import ServingError
 
 USAGE_ERROR = 2
@@ -46,6 +46,29 @@ def export(source: Path, model_dir: Path, version: int | None, name: str) -> Non
         from synthseg_serving.sources import read_source
 
         bundle = read_source(source)
+        from synthseg_serving.export import export_bundle
+
+        click.echo(export_bundle(bundle, model_dir, version, name))
+
+
+@main.command("import-weights")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("model_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--labels", required=True, type=click.Choice(["v1", "v2"]), help="Label table: SynthSeg 1.0 or 2.0."
+)
+@click.option("--version", type=click.IntRange(min=1), help="Number of the version; the next free one by default.")
+@click.option("--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served.")
+def import_weights(
+    file: Path, model_dir: Path, labels: str, version: int | None, name: str
+) -> None:
+    """Writes weights of the original SynthSeg (.h5) to MODEL_DIR/<version>/."""
+    with _reporting():
+        from synthseg_serving.weights_import import RELEASED_V1_BLOB, read_released
+
+        bundle = read_released(file, labels)
+        if bundle.info["training"]["git_blob"] == RELEASED_V1_BLOB:
+            click.echo(f"{file} is the released SynthSeg 1.0.", err=True)
         from synthseg_serving.export import export_bundle
 
         click.echo(export_bundle(bundle, model_dir, version, name))

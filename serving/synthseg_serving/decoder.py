@@ -1,8 +1,9 @@
 """Nearest upsampling followed by a convolution, exactly, at the low resolution.
 
-"Upsample by 2, convolve with k³" reads every low-resolution voxel several times with the same value. Summing the
-taps that meet the same voxel gives one smaller kernel per output parity: eight convolutions at an eighth of the
-voxels, whose outputs interleave. For k = 3 the eight kernels are 2³, which saves 70 % of the operations.
+"Upsample by 2, convolve with k³" reads every low-resolution voxel several times with the same
+value. Summing the taps that meet the same voxel gives one smaller kernel per output parity: eight
+convolutions at an eighth of the voxels, whose outputs interleave. For k = 3 the eight kernels are
+2³, which saves 70 % of the operations.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def parity_kernels(kernel: np.ndarray) -> np.ndarray:
         kernel: `[k, k, k, in, out]`, k odd, as applied after nearest upsampling by 2.
 
     Returns:
-        float32 `[8, w, w, w, in, out]`, one kernel per parity (x slowest), w = (k + 1) / 2 for k = 3.
+        float32 `[8, w, w, w, in, out]`, one kernel per parity (x slowest), w = (k + 1) / 2 for k =
+        3.
     """
     size = kernel.shape[0]
     radius = size // 2
@@ -58,8 +60,9 @@ def upsampled_convolution(padded: tf.Tensor, kernels: tf.Tensor, kernel_size: in
     parts = [
         tf.nn.conv3d(padded[tf.newaxis], kernels[i], [1] * 5, "VALID") for i in range(len(PARITIES))
     ]
-    # Every parity was computed at every window. Where the second parity starts one window later (k = 3, 7, ...),
-    # swapping the parities and cropping one voxel on each side puts all of them in their place in one pass.
+    # Every parity was computed at every window. Where the second parity starts one window later (k
+    # = 3, 7, ...), swapping the parities and cropping one voxel on each side puts all of them in
+    # their place in one pass.
     shift = _start(1, kernel_size // 2) - _start(0, kernel_size // 2)
     ordered = parts[::-1] if shift else parts
     crops = [[shift, shift]] * 3

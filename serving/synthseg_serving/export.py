@@ -8,13 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import tensorflow as tf
+from synthseg_client import contract
+from synthseg_trainer.bundle import Bundle
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from synthseg_client import contract
 from synthseg_serving.errors import ExportError
 from synthseg_serving.inference import Segmenter
 from synthseg_serving.warmup import write_warmup
-from synthseg_trainer.bundle import Bundle
 
 FORMAT_VERSION = 1
 """Changes when the same bundle would be exported as another graph."""
@@ -36,7 +36,8 @@ def export_bundle(
         The folder `model_dir/<version>`.
 
     Raises:
-        ExportError: The version exists, the folder cannot be written, or the network cannot be served.
+        ExportError: The version exists, the folder cannot be written, or the network cannot be
+            served.
     """
     number = next_version(model_dir) if version is None else version
     if number < 1:
@@ -93,7 +94,8 @@ def _save(bundle: Bundle, info: dict[str, object], folder: Path) -> None:
     """Builds the graph and writes it.
 
     The operations stand in the graph itself rather than in a function that the signature calls, as
-    `tf.saved_model.save` has it: only then does a server skip the work for outputs that are not asked for.
+    `tf.saved_model.save` has it: only then does a server skip the work for outputs that are not
+    asked for.
     """
     v1 = tf.compat.v1
     with (
@@ -111,7 +113,7 @@ def _save(bundle: Bundle, info: dict[str, object], folder: Path) -> None:
             contract.DESCRIBE_SIGNATURE: _signature({}, segmenter.describe()),
         }
         _complete(signatures[contract.SEGMENT_SIGNATURE])
-        session.run(v1.global_variables_initializer())
+        segmenter.unet.restore(session)
         # The builder refuses a folder that exists.
         builder = v1.saved_model.Builder(str(folder / "model"))
         builder.add_meta_graph_and_variables(session, [tf.saved_model.SERVING], signatures)

@@ -1,7 +1,7 @@
 """The served graph: image to labels, or to the evidence from which the client cleans up labels and volumes.
 
-The second pass goes slab by slab from the U-Net's last level to the answer, so posteriors never exist as a whole;
-the mirrored pass, which runs first, keeps its own in float16.
+The second pass goes slab by slab from the U-Net's last level to the answer, so posteriors never
+exist as a whole; the mirrored pass, which runs first, keeps its own in float16.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import json
 
 import numpy as np
 import tensorflow as tf
-
 from synthseg_client import contract
+from synthseg_trainer.bundle import Bundle
+
 from synthseg_serving.errors import ExportError
 from synthseg_serving.intensity import rescale
-from synthseg_serving.unet import SLAB_VOXELS, ServedUnet, keep_inside
-from synthseg_trainer.bundle import Bundle
+from synthseg_serving.slabs import Slabs, for_each_slab
+from synthseg_serving.unet import ServedUnet
 
 SMOOTHING_SIGMA_VOXELS = 0.5
 LARGEST_AXIS_VOXELS = 1024
 """Bound on the network grid, so that a mistaken `min_size` is refused rather than tried."""
 _BITS = 8
+_MARGIN = 1
+"""Rows that the smoothing reads beyond a slab."""
 
 
 class Segmenter(tf.Module):
@@ -54,7 +57,8 @@ class Segmenter(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """Segments one volume; see `contract` for request and answer.
 
-        The tensors may come with unknown shapes: ranks and sizes are checked in the graph, since servers do not.
+        The tensors may come with unknown shapes: ranks and sizes are checked in the graph, since
+        servers do not.
         """
         image, min_size, flip = _checked(image, min_size, flip)
         shape = tf.shape(image)
@@ -62,8 +66,13 @@ class Segmenter(tf.Module):
         with tf.control_dependencies([_check_grid(grid)]):
             volume = tf.pad(rescale(image), tf.stack([offset, grid - shape - offset], 1))
         volume = volume[..., tf.newaxis]
-        mirrored = tf.cond(flip, lambda: self._mirrored_pass(volume), lambda: self._no_pass(volume))
-        with tf.control_dependencies([mirrored]):
+        mirrored = tf.cond(
+            flip,
+            lambda: self._mirrored_pass(volume),
+            lambda: tf.TensorArray(tf.float16, 0, infer_shape=False, clear_after_read=False),
+        )
+        # One pass after the other: together they would need twice the memory and gain no time.
+        with tf.control_dependencies([mirrored.flow]):
             volume = tf.identity(volume)
         answer = self._plain_pass(volume, mirrored, flip)
         labels = tf.slice(answer.pop(contract.LABELS), offset, shape)
@@ -85,56 +94,47 @@ class Segmenter(tf.Module):
             contract.MODEL_INFO: tf.constant(self.info.encode()),
         }
 
-    def _mirrored_pass(self, volume: tf.Tensor) -> tf.Tensor:
-        """Probabilities of the mirrored volume, mirrored back, float16 `[1 + x + 1, y, z, label]`, zeros around."""
+    def _mirrored_pass(self, volume: tf.Tensor) -> tf.TensorArray:
+        """Probabilities of the mirrored volume, mirrored back, as float16 `Slabs`."""
         slab, count = self.unet.probabilities_in_slabs(
             tf.reverse(volume, [0]), margin=0, mirrored=True
         )
 
-        def body(index: tf.Tensor, parts: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+        def body(index: tf.Tensor, array: tf.TensorArray) -> tuple[tf.TensorArray]:
             part = tf.reverse(tf.cast(slab(index), tf.float16), [0])
-            return index + 1, parts.write(count - index, part)
+            return (self._slabs(array, count).write(count - 1 - index, part).array,)
 
-        parts = tf.TensorArray(tf.float16, count + 2, infer_shape=False)
-        empty = tf.zeros([1, *tf.unstack(tf.shape(volume)[1:3]), len(self.labels)], tf.float16)
-        parts = parts.write(0, empty).write(count + 1, empty)
-        _, parts = tf.while_loop(
-            lambda index, _: index < count, body, (tf.constant(0), parts), parallel_iterations=1
-        )
-        return tf.ensure_shape(parts.concat(), [None, None, None, len(self.labels)])
+        edge = tf.concat([[_MARGIN], tf.shape(volume)[1:3], [len(self.labels)]], 0)
+        empty = Slabs.empty(count, edge, len(self.labels), tf.float16)
+        return for_each_slab(count, body, (empty.array,))[0]
 
-    def _no_pass(self, volume: tf.Tensor) -> tf.Tensor:
-        return tf.zeros([0, *tf.unstack(tf.shape(volume)[1:3]), len(self.labels)], tf.float16)
+    def _slabs(self, array: tf.TensorArray, count: tf.Tensor) -> Slabs:
+        return Slabs(array, count, len(self.labels))
 
     def _plain_pass(
-        self, volume: tf.Tensor, mirrored: tf.Tensor, flip: tf.Tensor
+        self, volume: tf.Tensor, mirrored: tf.TensorArray, flip: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        slab, count = self.unet.probabilities_in_slabs(volume, margin=1, mirrored=False)
+        slab, count = self.unet.probabilities_in_slabs(volume, margin=_MARGIN, mirrored=False)
 
         def averaged(index: tf.Tensor) -> tf.Tensor:
             plain = slab(index)
-            first = index * SLAB_VOXELS
-            other = lambda: mirrored[first : first + SLAB_VOXELS + 2]  # noqa: E731
+            other = self._slabs(mirrored, count)
             return tf.cond(
-                flip, lambda: 0.5 * (plain + tf.cast(other(), tf.float32)), lambda: plain
+                flip,
+                lambda: 0.5 * (plain + tf.cast(other.read(index, _MARGIN), tf.float32)),
+                lambda: plain,
             )
 
         names = list(self._slab_dtypes())
 
-        def body(index: tf.Tensor, *arrays: tf.TensorArray) -> tuple[object, ...]:
+        def body(index: tf.Tensor, *arrays: tf.TensorArray) -> tuple[tf.TensorArray, ...]:
             part = self._slab_answer(smooth(averaged(index)))
-            written = [a.write(index, part[n]) for n, a in zip(names, arrays, strict=True)]
-            return (index + 1, *written)
+            return tuple(a.write(index, part[n]) for n, a in zip(names, arrays, strict=True))
 
-        arrays = [
-            tf.TensorArray(dtype, count, infer_shape=False)
-            for dtype in self._slab_dtypes().values()
-        ]
-        _, *arrays = tf.while_loop(
-            lambda index, *_: index < count,
+        arrays = for_each_slab(
+            count,
             body,
-            (tf.constant(0), *arrays),
-            parallel_iterations=1,
+            tuple(tf.TensorArray(d, count, infer_shape=False) for d in self._slab_dtypes().values()),
         )
         answer = {name: array.concat() for name, array in zip(names, arrays, strict=True)}
         answer[contract.POSTERIORS] = tf.ensure_shape(

@@ -30,8 +30,8 @@ def rescale(image: tf.Tensor) -> tf.Tensor:
 def percentiles(image: tf.Tensor, percents: tuple[float, ...]) -> list[tf.Tensor]:
     """Percentiles over all voxels with linear interpolation, as `numpy.percentile`.
 
-    An order statistic is found by two histograms over the halves of the value's bits, so the cost is linear
-    (TensorFlow's sort takes several seconds for a head scan).
+    An order statistic is found by two histograms over the halves of the value's bits, so the cost
+    is linear (TensorFlow's sort takes several seconds for a head scan).
 
     Args:
         image: float32, any shape, finite, at least one voxel.

@@ -62,8 +62,9 @@ class StopSignal:
 def die_with_parent(cleanup: Sequence[Path] = ()) -> None:
     """Ends this process when its parent ends, even by SIGKILL.
 
-    Linux sends a signal when the thread that started this process ends, which may be before its process does: the
-    signal only makes us look. The end of standard input, a pipe that the parent holds open, says it everywhere.
+    Linux sends a signal when the thread that started this process ends, which may be before its
+    process does: the signal only makes us look. The end of standard input, a pipe that the parent
+    holds open, says it everywhere.
 
     Args:
         cleanup: Files to remove then: sockets.

@@ -1,7 +1,8 @@
 """Which versions of which models are loaded: polling, hot reload, labels.
 
-A new version is loaded before the old one goes; a request keeps the version that it started with. A reload is staged:
-everything that it needs is loaded first, then names, labels and versions change at once, or nothing does.
+A new version is loaded before the old one goes; a request keeps the version that it started with. A
+reload is staged: everything that it needs is loaded first, then names, labels and versions change
+at once, or nothing does.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ class ModelManager:
         """Serves exactly these models; returns when they answer requests. Nothing changes if one cannot be served.
 
         Raises:
-            CallError: A model has no versions, does not load, or a label names a version that is not there.
+            CallError: A model has no versions, does not load, or a label names a version that is
+                not there.
         """
         if not self._changing.acquire(timeout=_RELOAD_WAIT_S):
             raise CallError("UNAVAILABLE", "another reload is still going on; try again later.")
@@ -101,7 +103,7 @@ class ModelManager:
                     staged[config.name] = self._stage(config)
                 self._check_labels(configs, staged)
             except CallError:
-                _close([s for versions in staged.values() for s in versions.values()])
+                _close(self._only_staged(staged))
                 raise
             with self._lock:
                 leaving = self._commit(configs, staged)
@@ -169,6 +171,13 @@ class ModelManager:
             _close(list(staged.values()))
             raise CallError("FAILED_PRECONDITION", str(error)) from error
         return {**{v: loaded[v] for v in chosen if v in loaded}, **staged}
+
+    def _only_staged(self, staged: dict[str, dict[int, Servable]]) -> list[Servable]:
+        """What was loaded for a configuration that is not put in force."""
+        with self._lock:
+            used = {id(s) for model in self._models.values() for s in model.loaded.values()}
+        fresh = [s for versions in staged.values() for s in versions.values()]
+        return [s for s in fresh if id(s) not in used]
 
     def _loaded_from(self, config: ModelConfig) -> dict[int, Servable]:
         with self._lock:

@@ -29,6 +29,7 @@ SIGNATURE_FIELD = "signature_def"
 LARGEST_MESSAGE_BYTES = 2**31 - 1 - 2**20
 """What one gRPC message holds, less a margin for names and shapes."""
 _LONGEST_MESSAGE = 1024
+_NO_DEADLINE_S = 30 * 24 * 3600.0
 _TYPE_NAMES = {tf.float32: "float", tf.float64: "double", tf.float16: "half"}
 
 
@@ -64,6 +65,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 return self._predict(servable, request, context)
         except CallError as error:
             refuse(context, error)
+        except MemoryError:
+            refuse(context, CallError("RESOURCE_EXHAUSTED", "the server has not enough memory."))
 
     def GetModelMetadata(  # noqa: N802
         self,
@@ -240,7 +243,10 @@ def _type_name(dtype: tf.DType) -> str:
 
 def _deadline(context: grpc.ServicerContext) -> float | None:
     remaining = context.time_remaining()
-    return None if remaining is None else time.monotonic() + remaining
+    # Without a deadline gRPC says None, or some hundred years.
+    if remaining is None or remaining > _NO_DEADLINE_S:
+        return None
+    return time.monotonic() + remaining
 
 
 def _remaining(deadline: float | None) -> float | None:

@@ -80,7 +80,8 @@ class Servable:
         if timeout_s is not None:
             options.timeout_in_ms = max(1, int(timeout_s * 1000))
         graph = self._session.graph
-        # Below `Session.run`, which checks shapes and words errors itself where a C++ server leaves both to the graph.
+        # Below `Session.run`, which checks shapes and words errors itself where a C++ server leaves
+        # both to the graph.
         tensor = lambda name: graph.get_tensor_by_name(name)._as_tf_output()  # noqa: E731
         feeds = {tensor(signature.inputs[key].name): value for key, value in inputs.items()}
         fetches = [tensor(signature.outputs[key].name) for key in outputs]

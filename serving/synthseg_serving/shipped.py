@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from synthseg_client.contract import MODEL_NAME
+
 from synthseg_serving.errors import ModelError
 
 WEIGHTS = Path(__file__).parent / "weights" / "synthseg.npz"

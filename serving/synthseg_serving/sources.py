@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from synthseg_serving.errors import ExportError
 from synthseg_trainer.bundle import Bundle, load_bundle
 from synthseg_trainer.errors import CheckpointError
+
+from synthseg_serving.errors import ExportError
 
 CHECKPOINTS = "checkpoints"
 BUNDLE_IN_CHECKPOINT = "model.npz"
@@ -16,8 +17,8 @@ def find_bundle(source: Path) -> Path:
     """The bundle file that a path stands for.
 
     Args:
-        source: A bundle `.npz`, a checkpoint folder with `model.npz`, or a run folder, whose newest checkpoint
-            counts.
+        source: A bundle `.npz`, a checkpoint folder with `model.npz`, or a run folder, whose newest
+            checkpoint counts.
 
     Raises:
         ExportError: There is none.

@@ -28,7 +28,8 @@ _AS_BITS = (tf.float16, tf.bfloat16)
 def decode(proto: tensor_pb2.TensorProto) -> np.ndarray:
     """Reads a tensor.
 
-    Fewer typed values than elements repeat the last one, none at all stand for zeros, as in TensorFlow.
+    Fewer typed values than elements repeat the last one, none at all stand for zeros, as in
+    TensorFlow.
 
     Raises:
         ValueError: Type, shape or data are no tensor.
@@ -51,8 +52,8 @@ def encode(array: np.ndarray, packed: bool) -> tensor_pb2.TensorProto:
 
     Args:
         array: What a session answered.
-        packed: Raw bytes in `tensor_content`, which is about 100 times faster to read, or one field per value.
-            Strings always take fields.
+        packed: Raw bytes in `tensor_content`, which is about 100 times faster to read, or one field
+            per value. Strings always take fields.
     """
     array = np.asarray(array)
     dtype = tf.string if array.dtype.kind in "OSU" else tf.dtypes.as_dtype(array.dtype)

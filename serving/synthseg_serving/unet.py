@@ -1,8 +1,9 @@
 """The U-Net as it is served: the same numbers as the trained one, with less memory and time.
 
-The finest level holds nearly all memory and half of the operations. It is computed in slabs along x, so that only its
-skip connection ever exists as a whole; deeper levels are computed at once. Upsampling and convolution are one step
-(`decoder`), batch normalisation is one multiplication and addition, the last one is part of the last convolution.
+The finest level holds nearly all memory and half of the operations. It is computed in slabs along
+x, so that only its skip connection ever exists as a whole; deeper levels are computed at once.
+Upsampling and convolution are one step (`decoder`), batch normalisation is one multiplication and
+addition, the last one is part of the last convolution.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
-
 from synthseg_client.contract import SIZE_MULTIPLE
+from synthseg_trainer.config import NetworkSettings
+
 from synthseg_serving import weights as names
 from synthseg_serving.decoder import low_margin, parity_kernels, upsampled_convolution
 from synthseg_serving.errors import ExportError
-from synthseg_trainer.config import NetworkSettings
+from synthseg_serving.slabs import Slabs, for_each_slab, keep_inside
 
 SLAB_VOXELS = SIZE_MULTIPLE
 """Thickness of the slabs in voxels of the network grid."""
@@ -63,6 +65,7 @@ class ServedUnet(tf.Module):
         self.activation = ACTIVATIONS[network.activation]
         self.radius = network.kernel_size // 2
         self._values: dict[str, tf.Variable] = {}
+        self._arrays: list[tuple[tf.Variable, np.ndarray]] = []
         for level in range(network.n_levels):
             self._add_convolutions(trained, names.down_convolutions(network, level))
             self._add(names.down_norm(level), *_affine(trained, names.down_norm(level)))
@@ -81,8 +84,8 @@ class ServedUnet(tf.Module):
             mirrored: Answer the channels of the other side, as a mirrored image needs.
 
         Returns:
-            A function from slab index to float32 `[SLAB_VOXELS + 2 margin, y, z, label]`, zero outside the
-            volume; and the number of slabs, an int32 scalar.
+            A function from slab index to float32 `[SLAB_VOXELS + 2 margin, y, z, label]`, zero
+            outside the volume; and the number of slabs, an int32 scalar.
         """
         stem = self.network.stem
         folded = _fold(volume, stem)
@@ -98,7 +101,7 @@ class ServedUnet(tf.Module):
 
         def slab(index: tf.Tensor) -> tf.Tensor:
             first = index * thickness
-            rows = skip[first : first + thickness + 2 * skip_margin]
+            rows = skip.read(index, skip_margin)
             rows = self._last_level(rows, low, first, skip_margin, size, low_front)
             logits = (
                 tf.linalg.matmul(rows, self._values[f"{head}/kernel"])
@@ -119,8 +122,8 @@ class ServedUnet(tf.Module):
 
     def _first_level(
         self, folded: tf.Tensor, thickness: int, skip_margin: int
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The finest level on the way down: the skip connection with zeros around x, and the pooled volume."""
+    ) -> tuple[Slabs, tf.Tensor]:
+        """The finest level on the way down: the skip connection, and the pooled volume."""
         size = tf.shape(folded)[0]
         layers = names.down_convolutions(self.network, 0)
         reach = len(layers) * self.radius
@@ -129,7 +132,7 @@ class ServedUnet(tf.Module):
 
         def body(
             index: tf.Tensor, skips: tf.TensorArray, lows: tf.TensorArray
-        ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
+        ) -> tuple[tf.TensorArray, tf.TensorArray]:
             first = index * thickness
             rows = padded[first : first + thickness + 2 * reach]
             for done, layer in enumerate(layers, start=1):
@@ -137,22 +140,16 @@ class ServedUnet(tf.Module):
                 if done < len(layers):
                     rows = keep_inside(rows, first - reach + done * self.radius, size)
             pooled = _max_pool(self._affine(rows, norm))
-            return index + 1, skips.write(index + 1, rows), lows.write(index, pooled)
+            return Slabs(skips, count, features).write(index, rows).array, lows.write(index, pooled)
 
         count = size // thickness
-        skips = tf.TensorArray(tf.float32, count + 2, infer_shape=False)
-        shape = tf.concat([[skip_margin], tf.shape(folded)[1:3], [self.network.features]], 0)
-        skips = skips.write(0, tf.zeros(shape)).write(count + 1, tf.zeros(shape))
-        lows = tf.TensorArray(tf.float32, count, infer_shape=False)
-        _, skips, lows = tf.while_loop(
-            lambda index, *_: index < count,
-            body,
-            (tf.constant(0), skips, lows),
-            parallel_iterations=1,
-        )
         features = self.network.features_at(0)
-        skip = tf.ensure_shape(skips.concat(), [None, None, None, features])
-        return skip, tf.ensure_shape(lows.concat(), [None, None, None, features])
+        edge = tf.concat([[skip_margin], tf.shape(folded)[1:3], [features]], 0)
+        skips = Slabs.empty(count, edge, features).array
+        lows = tf.TensorArray(tf.float32, count, infer_shape=False)
+        skips, lows = for_each_slab(count, body, (skips, lows))
+        low = tf.ensure_shape(lows.concat(), [None, None, None, features])
+        return Slabs(skips, count, features), low
 
     def _deeper_levels(self, volume: tf.Tensor) -> tf.Tensor:
         """Everything below the finest level, at half its resolution in and out."""
@@ -273,26 +270,16 @@ class ServedUnet(tf.Module):
 
     def _variable(self, name: str, value: np.ndarray) -> None:
         array = np.ascontiguousarray(value, np.float32)
-        self._values[name] = tf.Variable(array, trainable=False, name=name.replace("/", "_"))
+        # In a graph to be saved, a value given here would be stored once more, as an initialiser.
+        start = array if tf.executing_eagerly() else tf.zeros(array.shape)
+        variable = tf.Variable(start, trainable=False, name=name.replace("/", "_"))
+        self._values[name] = variable
+        self._arrays.append((variable, array))
 
-
-def keep_inside(rows: tf.Tensor, first: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Sets rows outside the volume to zero, as zero padding would have them.
-
-    Args:
-        rows: float32 `[n, y, z, channel]`.
-        first: Position of the first row in the volume, int32 scalar.
-        size: Rows of the volume, int32 scalar.
-    """
-    count = tf.shape(rows)[0]
-    before = tf.maximum(-first, 0)
-    after = tf.maximum(first + count - size, 0)
-    padding = [[before, after], [0, 0], [0, 0], [0, 0]]
-    return tf.cond(
-        before + after > 0,
-        lambda: tf.ensure_shape(tf.pad(rows[before : count - after], padding), rows.shape),
-        lambda: rows,
-    )
+    def restore(self, session: tf.compat.v1.Session) -> None:
+        """Gives the variables of a graph their values."""
+        for variable, array in self._arrays:
+            session.run(variable.initializer, {variable.initializer.inputs[1]: array})
 
 
 def _check_servable(network: NetworkSettings) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
-
 from synthseg_client import contract
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 WARMUP_EDGE_VOXELS = 32

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from synthseg_trainer.config import NetworkSettings
 
 from synthseg_serving.errors import WeightsError
-from synthseg_trainer.config import NetworkSettings
 
 LIKELIHOOD = "unet_likelihood"
 """Layer whose output is the logits."""
@@ -64,7 +64,8 @@ def check_weights(weights: Mapping[str, np.ndarray], network: NetworkSettings, s
         source: Where they come from, for the message.
 
     Raises:
-        WeightsError: A variable is missing, left over, misshapen or not finite; the message names them.
+        WeightsError: A variable is missing, left over, misshapen or not finite; the message names
+            them.
     """
     expected = variable_shapes(network)
     problems = [f"{name} is missing" for name in expected if name not in weights]

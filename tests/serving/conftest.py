@@ -1,0 +1,318 @@
+"""One small exported model, one stand-in for the recorded servers' model, and servers in this process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from synthseg_generator.labels import SYNTHSEG_V2
+from synthseg_serving.export import export_bundle
+from synthseg_serving.server import Server, ServerSettings
+from synthseg_serving.versions import ModelConfig, VersionPolicy
+from synthseg_serving.weights import variable_shapes
+from synthseg_trainer.bundle import Bundle
+from synthseg_trainer.config import NetworkSettings
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+from tensorflow_serving.config import model_server_config_pb2
+
+SMALL = NetworkSettings(n_labels=33, features=4, n_levels=3, stem=2)
+BINARY_VARIABLE = "TF_SERVING_BINARY"
+ADDRESS_VARIABLE = "TF_SERVING_ADDRESS"
+TIMEOUT_S = 60
+
+
+def random_bundle(network: NetworkSettings = SMALL, seed: int = 0) -> Bundle:
+    """A network with random weights whose answers are partly background."""
+    rng = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in variable_shapes(network).items():
+        if name.endswith(("variance", "gamma")):
+            value = rng.uniform(0.5, 2.0, shape)
+        elif len(shape) > 1:
+            value = rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape)
+        else:
+            value = rng.normal(0, 0.1, shape)
+        weights[name] = value.astype(np.float32)
+    weights["unet_likelihood/kernel"] *= 3
+    bias = weights["unet_likelihood/bias"].reshape(-1, network.n_labels)
+    bias[:, 0] += 9
+    return Bundle(
+        network=network, labels=SYNTHSEG_V2, weights=weights, info={"name": "small", "licence": "x"}
+    )
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Bundle]:
+    """`random_bundle`, as a fixture."""
+    return random_bundle
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """The small network that the session's tests share."""
+    return random_bundle()
+
+
+@pytest.fixture(scope="session")
+def model_dir(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Base path of the small model, version 1."""
+    folder = tmp_path_factory.mktemp("models") / "synthseg"
+    export_bundle(bundle, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scan() -> np.ndarray:
+    rng = np.random.default_rng(5)
+    coarse = rng.uniform(0, 200, (5, 6, 7))
+    smooth = coarse.repeat(8, 0).repeat(8, 1).repeat(8, 2)[:37, :45, :50]
+    return (smooth + rng.normal(0, 10, smooth.shape)).astype(np.float32)
+
+
+class Calls:
+    """Requests to one server, in the server's own messages."""
+
+    def __init__(self, channel: grpc.Channel, model: str) -> None:
+        self.channel = channel
+        self.model = model
+        self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        self.models = model_service_pb2_grpc.ModelServiceStub(channel)
+
+    def request(
+        self, signature: str = "", outputs: tuple[str, ...] = (), **inputs: object
+    ) -> predict_pb2.PredictRequest:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = self.model
+        request.model_spec.signature_name = signature
+        request.output_filter.extend(outputs)
+        for name, value in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        return request
+
+    def predict(
+        self, *args: object, timeout: float = TIMEOUT_S, **inputs: object
+    ) -> dict[str, np.ndarray]:
+        answer = self.prediction.Predict(self.request(*args, **inputs), timeout=timeout)
+        return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
+
+    def status(
+        self, model: str | None = None, version: int | None = None
+    ) -> list[tuple[int, int]]:
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = model or self.model
+        if version is not None:
+            request.model_spec.version.value = version
+        answer = self.models.GetModelStatus(request, timeout=TIMEOUT_S)
+        return [(s.version, s.state) for s in answer.model_version_status]
+
+    def metadata(self) -> get_model_metadata_pb2.SignatureDefMap:
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name = self.model
+        answer = self.prediction.GetModelMetadata(request, timeout=TIMEOUT_S)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(signatures)
+        return signatures
+
+    def reload(self, *models: dict[str, object], timeout: float = TIMEOUT_S) -> object:
+        config = model_server_config_pb2.ModelServerConfig()
+        config.model_config_list.SetInParent()
+        for entry in models:
+            config.model_config_list.config.add(**entry)
+        request = model_management_pb2.ReloadConfigRequest(config=config)
+        return self.models.HandleReloadConfigRequest(request, timeout=timeout)
+
+
+OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server in this process."""
+
+    server: Server
+    calls: Calls
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Running]]:
+    """Starts a server in this process; all of them stop at the end."""
+    running = []
+
+    def run(*models: ModelConfig, **settings: object) -> Running:
+        settings.setdefault("addresses", (f"unix:{tmp_path_factory.mktemp('s')}/s",))
+        server = Server(models, ServerSettings(threads=2, **settings))
+        channel = grpc.insecure_channel(server.addresses[0], OPTIONS)
+        running.append((server, channel))
+        return Running(server, Calls(channel, models[0].name))
+
+    yield run
+    for server, channel in running:
+        channel.close()
+        server.stop(0)
+
+
+@pytest.fixture(scope="session")
+def served(start: Callable[..., Running], model_dir: Path) -> Calls:
+    """The small model, served."""
+    return start(ModelConfig(name="synthseg", base_path=model_dir)).calls
+
+
+class Synth(tf.Module):
+    """The model of the recorded exchanges: labels are the image times the version."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__()
+        self.version = version
+        spec = [tf.TensorSpec([None, None, None], tf.float32, "image")]
+        self.segment = tf.function(self._segment, input_signature=spec)
+        self.slow = tf.function(self._slow, input_signature=spec)
+
+    def _segment(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        labels = tf.cast(image * float(self.version), tf.uint8)
+        return {"labels": labels, "volumes": tf.reduce_sum(tf.reshape(image, [-1]), keepdims=True)}
+
+    def _slow(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        start = tf.ones([500, 500]) * tf.reduce_mean(image) / 500
+        _, end = tf.while_loop(
+            lambda step, _: step < 100_000, lambda step, m: (step + 1, m @ m), (0, start)
+        )
+        return {"labels": end}
+
+
+def save_synth(folder: Path, version: int) -> Path:
+    """Writes the stand-in model whole, under a name that servers do not see until it is done."""
+    module = Synth(version)
+    temporary = folder / f"{version}.tmp"
+    signatures = {
+        "serving_default": module.segment,
+        "segment": module.segment,
+        "slow": module.slow,
+    }
+    tf.saved_model.save(module, str(temporary), signatures=signatures)
+    return temporary.rename(folder / str(version))
+
+
+@pytest.fixture(scope="session")
+def synth_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Base path of the stand-in model, versions 1 and 2."""
+    folder = tmp_path_factory.mktemp("recorded") / "synth"
+    folder.mkdir()
+    for version in (1, 2):
+        save_synth(folder, version)
+    return folder
+
+
+def synth_config(folder: Path, **labels: int) -> ModelConfig:
+    return ModelConfig(
+        name="synth", base_path=folder, policy=VersionPolicy(latest=0), labels=labels
+    )
+
+
+def synth_entry(folder: Path, **labels: int) -> dict[str, object]:
+    return {
+        "name": "synth",
+        "base_path": str(folder),
+        "model_platform": "tensorflow",
+        "model_version_policy": {"all": {}},
+        "version_labels": labels,
+    }
+
+
+@pytest.fixture(scope="session", name="save_synth")
+def _save_synth() -> Callable[[Path, int], Path]:
+    return save_synth
+
+
+@pytest.fixture(scope="session", name="synth_config")
+def _synth_config() -> Callable[..., ModelConfig]:
+    return synth_config
+
+
+@pytest.fixture(scope="session", name="synth_entry")
+def _synth_entry() -> Callable[..., dict[str, object]]:
+    return synth_entry
+
+
+@pytest.fixture(scope="session")
+def packed(synth_dir: Path, start: Callable[..., Running]) -> Calls:
+    """The stand-in model, answered in raw bytes by our server."""
+    return start(synth_config(synth_dir, stable=1, canary=2)).calls
+
+
+@pytest.fixture(scope="session", params=["embedded", "TF Serving"])
+def typed(
+    request: pytest.FixtureRequest,
+    synth_dir: Path,
+    start: Callable[..., Running],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Calls]:
+    """The stand-in model, answered in typed fields, by our server and by TF Serving where there is one."""
+    if request.param == "embedded":
+        config = synth_config(synth_dir, stable=1, canary=2)
+        yield start(config, packed=False, labels_for_unavailable=True).calls
+    else:
+        yield from tf_serving(synth_dir, tmp_path_factory.mktemp("tfs"))
+
+
+def tf_serving(synth_dir: Path, folder: Path) -> Iterator[Calls]:
+    """TF Serving with the stand-in model; needs its binary, or one that runs and sees our files."""
+    binary, address = os.environ.get(BINARY_VARIABLE), os.environ.get(ADDRESS_VARIABLE)
+    if not binary and not address:
+        pytest.skip(f"no TF Serving: set {BINARY_VARIABLE} or {ADDRESS_VARIABLE}")
+    child = None
+    if not address:
+        config = folder / "models.config"
+        config.write_text(
+            f'model_config_list {{ config {{ name: "synth" base_path: "{synth_dir}" '
+            'model_platform: "tensorflow" model_version_policy { all {} } } }'
+        )
+        address = f"unix:{folder}/tfs"
+        child = subprocess.Popen(
+            [
+                str(binary),
+                "--port=0",
+                f"--grpc_socket_path={folder}/tfs",
+                f"--model_config_file={config}",
+                "--allow_version_labels_for_unavailable_models=true",
+                "--enable_grpc_healthcheck_service=true",
+            ]
+        )
+    channel = grpc.insecure_channel(address, OPTIONS)
+    grpc.channel_ready_future(channel).result(timeout=TIMEOUT_S)
+    calls = Calls(channel, "synth")
+    calls.reload(synth_entry(synth_dir, stable=1, canary=2))
+    yield calls
+    channel.close()
+    if child is not None:
+        child.terminate()
+        child.wait(TIMEOUT_S)
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., bool]:
+    """A function that tells whether something becomes true in time."""
+
+    def wait(check: Callable[[], bool], timeout_s: float = 30) -> bool:
+        end = time.monotonic() + timeout_s
+        while not check():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    return wait

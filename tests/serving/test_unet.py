@@ -1,0 +1,105 @@
+"""The served network gives the trained one's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from synthseg_generator.labels import SYNTHSEG_V2
+from synthseg_serving.errors import ExportError, WeightsError
+from synthseg_serving.unet import ServedUnet
+from synthseg_serving.weights import variable_shapes
+from synthseg_serving.weights_import import read_released
+from synthseg_trainer.bundle import Bundle, assign_weights, weights_of
+from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.network import build_unet
+
+NETWORKS = {
+    "original shape": {"n_levels": 5, "features": 3},
+    "half resolution": {"n_levels": 4, "features": 4, "stem": 2},
+    "quarter resolution": {"n_levels": 3, "features": 4, "stem": 4},
+    "two levels, one convolution": {"n_levels": 2, "features": 4, "convs_per_level": 1},
+    "three convolutions": {"n_levels": 3, "features": 3, "convs_per_level": 3},
+    "bounded features": {"n_levels": 4, "features": 4, "max_features": 8},
+    "kernel of 5": {"n_levels": 3, "features": 3, "kernel_size": 5},
+    "kernel of 1": {"n_levels": 3, "features": 3, "kernel_size": 1, "activation": "relu"},
+}
+
+
+def settings(name: str) -> NetworkSettings:
+    return NetworkSettings(n_labels=33, **NETWORKS[name])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_equals_the_keras_network(name: str, make_bundle: Callable[..., Bundle]) -> None:
+    network = settings(name)
+    trained = make_bundle(network, seed=3)
+    model = build_unet(network)
+    assign_weights(model, trained.weights)
+    volume = np.random.default_rng(2).uniform(0, 1, (96, 32, 64, 1)).astype(np.float32)
+    expected = tf.nn.softmax(model(volume[np.newaxis], training=False))[0]
+    served = ServedUnet(network, trained.weights, SYNTHSEG_V2.flip_channels)
+    found = tf.function(served.probabilities, autograph=False)(volume)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_expected_variables_are_the_networks(name: str) -> None:
+    found = {key: value.shape for key, value in weights_of(build_unet(settings(name))).items()}
+    assert variable_shapes(settings(name)) == found
+
+
+def test_mirrored_pass_answers_the_other_sides_channels(make_bundle: Callable[..., Bundle]) -> None:
+    trained = make_bundle()
+    served = ServedUnet(trained.network, trained.weights, trained.labels.flip_channels)
+    volume = tf.random.stateless_uniform([32, 32, 32, 1], [1, 2])
+    plain, _ = served.probabilities_in_slabs(volume, margin=0, mirrored=False)
+    mirrored, _ = served.probabilities_in_slabs(volume, margin=0, mirrored=True)
+    expected = tf.gather(plain(tf.constant(0)), trained.labels.flip_channels, axis=-1)
+    np.testing.assert_allclose(mirrored(tf.constant(0)), expected, atol=1e-6)
+
+
+def test_original_weights_give_the_originals_probabilities(shared_data: Path) -> None:
+    models = shared_data / "reference" / "models"
+    trained = read_released(models / "random_v1_weights.h5", "v1")
+    served = ServedUnet(trained.network, trained.weights, trained.labels.flip_channels)
+    with np.load(models / "random_v1_probe.npz") as probe:
+        found = tf.function(served.probabilities, autograph=False)(probe["x"][0])
+        np.testing.assert_allclose(found[::2, ::2, ::2], probe["y"][0], atol=1e-4)
+
+
+def test_missing_and_misshapen_weights_are_named(make_bundle: Callable[..., Bundle]) -> None:
+    trained = make_bundle()
+    weights = dict(trained.weights)
+    del weights["unet_bn_down_0/gamma"]
+    weights["unet_likelihood/bias"] = np.zeros(5, np.float32)
+    with pytest.raises(WeightsError, match=r"unet_bn_down_0/gamma is missing.*bias has shape \(5,\)"):
+        ServedUnet(trained.network, weights, trained.labels.flip_channels)
+
+
+def test_weights_that_are_not_finite_are_refused(make_bundle: Callable[..., Bundle]) -> None:
+    trained = make_bundle()
+    weights = dict(trained.weights)
+    weights["unet_likelihood/bias"] = np.full_like(weights["unet_likelihood/bias"], np.nan)
+    with pytest.raises(WeightsError, match="unet_likelihood/bias holds values that are not finite"):
+        ServedUnet(trained.network, weights, trained.labels.flip_channels)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"activation": "elo"}, "activation 'elo' cannot be served"),
+        ({"n_channels": 2}, "2 channels"),
+        ({"n_levels": 7}, "multiples of 64"),
+    ],
+)
+def test_networks_that_cannot_be_served_are_refused(
+    changed: dict[str, object], message: str, make_bundle: Callable[..., Bundle]
+) -> None:
+    network = NetworkSettings(**{"n_labels": 33, "features": 2, "n_levels": 3, **changed})
+    trained = make_bundle(network)
+    with pytest.raises(ExportError, match=message):
+        ServedUnet(network, trained.weights, trained.labels.flip_channels)

@@ -9,7 +9,7 @@ own grid.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,8 @@ class Evidence:
         offset: Where voxel (0, 0, 0) of the image lies in it.
         shape: Shape of the image.
         voxels: int64 `[n]`: flat indices into the grid, ascending.
-        channels: Integers `[n, k]`: which channels are known of a voxel.
-        probability: float32 `[n, k]`: their probabilities.
+        channels: Integers `[k, n]`: which channels are known of a voxel; `[k, 1]` if the same of all.
+        probability: float32 `[k, n]`: their probabilities.
     """
 
     grid: tuple[int, int, int]
@@ -49,13 +49,12 @@ class Evidence:
         """Only the voxels for which `keep` bool `[n]` holds."""
         if keep.all():
             return self
-        return Evidence(
-            self.grid,
-            self.offset,
-            self.shape,
-            self.voxels[keep],
-            self.channels[keep],
-            self.probability[keep],
+        channels = self.channels if self.channels.shape[1] == 1 else self.channels[:, keep]
+        return replace(
+            self,
+            voxels=self.voxels[keep],
+            channels=channels,
+            probability=self.probability[:, keep],
         )
 
     def unpadded(self) -> Evidence:
@@ -74,8 +73,8 @@ class CleanPosteriors:
     Attributes:
         shape: Shape of the image.
         voxels: int64 `[n]`: flat indices into the image, ascending.
-        channels: Integers `[n, k]`.
-        probability: float32 `[n, k]`: sums to 1 per voxel.
+        channels: Integers `[k, n]`; `[k, 1]` if they are the same for all voxels.
+        probability: float32 `[k, n]`: sums to 1 per voxel.
     """
 
     shape: tuple[int, int, int]
@@ -86,21 +85,24 @@ class CleanPosteriors:
     def sums(self, n_labels: int) -> NDArray[np.float64]:
         """float64 `[label]`: sum of probabilities over the image, in voxels; 0 for background."""
         totals = np.zeros(n_labels)
-        for k in range(self.channels.shape[1]):
-            totals += np.bincount(
-                self.channels[:, k], self.probability[:, k].astype(np.float64), n_labels
-            )
+        for channels, probability in zip(self.channels, self.probability, strict=True):
+            if len(channels) == len(probability):
+                totals += np.bincount(channels, probability, n_labels)
+            else:
+                totals[channels[0]] += probability.sum(dtype=np.float64)
         totals[0] = 0
         return totals
 
     def best_channels(self) -> NDArray[np.int32]:
         """int32 `[x, y, z]`: most probable channel, the lowest where several are equally so."""
+        highest = np.zeros(len(self.voxels), np.float32)
+        winner = np.zeros(len(self.voxels), np.int32)
+        for channels, probability in zip(self.channels, self.probability, strict=True):
+            better = (probability > highest) | ((probability == highest) & (channels < winner))
+            np.copyto(highest, probability, where=better)
+            np.copyto(winner, channels, where=better, casting="unsafe")
         best = np.zeros(self.shape, np.int32)
-        if not len(self.voxels):
-            return best
-        highest = self.probability.max(axis=1, keepdims=True)
-        candidates = np.where(self.probability == highest, self.channels, np.iinfo(np.int32).max)
-        best.ravel()[self.voxels] = candidates.min(axis=1)
+        best.ravel()[self.voxels] = winner
         return best
 
     def channel(self, index: int) -> NDArray[np.float32]:
@@ -109,8 +111,10 @@ class CleanPosteriors:
         flat = volume.ravel()
         if index == 0:
             flat[self.voxels] = 0
-        rows, columns = np.nonzero((self.channels == index) & (self.probability > 0))
-        flat[self.voxels[rows]] = self.probability[rows, columns]
+        for channels, probability in zip(self.channels, self.probability, strict=True):
+            held = (channels == index) & (probability > 0)
+            if held.any():
+                flat[self.voxels[held]] = probability[held]
         return volume
 
 
@@ -137,9 +141,9 @@ def read_evidence(answer: Mapping[str, NDArray], shape: Sequence[int], n_labels:
         raise AnswerError(f"foreground of {bits.shape} bytes does not fit a network grid {grid}.")
     voxels = np.flatnonzero(np.unpackbits(bits.astype(np.uint8), count=count))
     channels, probability = _columns(answer, len(voxels), n_labels)
-    if len(channels) and (channels.min() < 0 or channels.max() >= n_labels):
+    if channels.size and (channels.min() < 0 or channels.max() >= n_labels):
         raise AnswerError(f"answer names channel {channels.max()} of a model with {n_labels}.")
-    if len(probability) and not (probability.min() >= 0 and probability.max() <= 1.01):
+    if probability.size and not (probability.min() >= 0 and probability.max() <= 1.01):
         raise AnswerError("answer holds probabilities that are not between 0 and 1.")
     return Evidence(grid, offset, tuple(int(n) for n in shape), voxels, channels, probability)  # type: ignore[arg-type]
 
@@ -153,14 +157,12 @@ def _triple(answer: Mapping[str, NDArray], name: str) -> tuple[int, int, int]:
 def _columns(
     answer: Mapping[str, NDArray], n: int, n_labels: int
 ) -> tuple[NDArray, NDArray[np.float32]]:
-    """Channels `[n, k]` and probabilities `[n, k]` of either kind of answer."""
+    """Channels `[k, n]` or `[k, 1]` and probabilities `[k, n]` of either kind of answer."""
     if contract.POSTERIORS in answer:
         dense = answer[contract.POSTERIORS]
         if dense.shape != (n, n_labels):
             raise AnswerError(f"posteriors have shape {dense.shape}, expected {(n, n_labels)}.")
-        return np.broadcast_to(np.arange(n_labels, dtype=np.int32), dense.shape), dense.astype(
-            np.float32
-        )
+        return np.arange(n_labels, dtype=np.int32)[:, None], _rows_to_columns(dense)
     fixed, fixed_channels = answer[contract.FIXED_PROBABILITY], answer[contract.FIXED_CHANNELS]
     top, top_channels = answer[contract.TOP_PROBABILITY], answer[contract.TOP_CHANNELS]
     if (
@@ -174,10 +176,14 @@ def _columns(
             f"{contract.FIXED_PROBABILITY} {fixed.shape}, "
             f"{contract.TOP_PROBABILITY} {top.shape}, {contract.TOP_CHANNELS} {top_channels.shape}."
         )
-    rows = np.broadcast_to(fixed_channels.astype(np.int32), fixed.shape)
-    return np.concatenate([rows, top_channels], axis=1), np.concatenate(
-        [fixed, top], axis=1
-    ).astype(np.float32)
+    constant = np.broadcast_to(fixed_channels.astype(np.uint16)[:, None], (len(fixed_channels), n))
+    channels = np.concatenate([constant, top_channels.T.astype(np.uint16)])
+    return channels, np.concatenate([_rows_to_columns(fixed), _rows_to_columns(top)])
+
+
+def _rows_to_columns(values: NDArray) -> NDArray[np.float32]:
+    """float32 `[k, n]`, contiguous, from `[n, k]`."""
+    return np.ascontiguousarray(values.T, np.float32)
 
 
 def clean_up(evidence: Evidence, model: Model, *, fast: bool) -> CleanPosteriors:
@@ -190,15 +196,12 @@ def clean_up(evidence: Evidence, model: Model, *, fast: bool) -> CleanPosteriors
     """
     if fast or not model.topology_classes.any():
         brain = _keep_largest_piece(evidence.unpadded())
-        foreground = (brain.channels == 0) | (brain.probability > FAST_THRESHOLD)
-        kept = np.where(foreground, brain.probability, np.float32(0))
-        return _normalised(brain, kept)
+        likely = brain.probability > FAST_THRESHOLD
+        return _normalised(brain, likely | (brain.channels == 0))
     brain = _keep_largest_piece(evidence)
     kept = np.where(_class_pieces(brain, model.topology_classes), brain.probability, np.float32(0))
-    cleaned = Evidence(
-        brain.grid, brain.offset, brain.shape, brain.voxels, brain.channels, kept
-    ).unpadded()
-    return _normalised(cleaned, cleaned.probability)
+    cleaned = replace(brain, probability=kept).unpadded()
+    return _normalised(cleaned, np.ones(1, bool))
 
 
 def _keep_largest_piece(evidence: Evidence) -> Evidence:
@@ -230,22 +233,30 @@ def in_largest_piece(voxels: NDArray[np.int64], grid: Sequence[int]) -> NDArray[
 
 
 def _class_pieces(brain: Evidence, topology_classes: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Bool `[n, k]`: whether a channel belongs to the largest piece of its class at that voxel."""
+    """Bool `[k, n]`: whether a channel belongs to the largest piece of its class at that voxel."""
     classes, class_of = np.unique(topology_classes, return_inverse=True)
-    column_class = class_of[brain.channels]
-    kept = np.zeros((len(brain.voxels), len(classes)), bool)
-    kept[:, classes == 0] = True
-    rows, columns = np.nonzero(brain.probability > CLASS_THRESHOLD)
-    pair_class = column_class[rows, columns]
-    for index in np.flatnonzero(classes != 0):
-        members = np.unique(rows[pair_class == index])
-        kept[members[in_largest_piece(brain.voxels[members], brain.grid)], index] = True
-    return np.take_along_axis(kept, column_class, axis=1)
+    class_of = class_of.astype(np.uint16)
+    members: list[list[NDArray]] = [[] for _ in classes]
+    for channels, probability in zip(brain.channels, brain.probability, strict=True):
+        likely = np.flatnonzero(probability > CLASS_THRESHOLD)
+        of_class = class_of[channels[likely]] if len(channels) > 1 else class_of[channels[:1]]
+        for index in np.unique(of_class):
+            members[index].append(likely[of_class == index] if len(of_class) > 1 else likely)
+    kept = np.zeros((len(classes), len(brain.voxels)), bool)
+    for index, parts in enumerate(members):
+        if classes[index] == 0:
+            kept[index] = True
+        elif parts:
+            rows = np.unique(np.concatenate(parts))
+            kept[index, rows[in_largest_piece(brain.voxels[rows], brain.grid)]] = True
+    columns = np.arange(len(brain.voxels))
+    return np.stack([kept[class_of[channels], columns] for channels in brain.channels])
 
 
-def _normalised(evidence: Evidence, kept: NDArray[np.float32]) -> CleanPosteriors:
-    """Scaled to sum to 1; a voxel of which nothing is left is background."""
-    total = kept.sum(axis=1, keepdims=True)
-    probability = np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
-    probability[(total[:, 0] == 0)[:, None] & (evidence.channels == 0)] = 1
-    return CleanPosteriors(evidence.shape, evidence.voxels, evidence.channels, probability)
+def _normalised(evidence: Evidence, keep: NDArray[np.bool_]) -> CleanPosteriors:
+    """What is kept, scaled to sum to 1; a voxel of which nothing is left is background."""
+    kept = np.where(keep, evidence.probability, np.float32(0))
+    total = kept.sum(axis=0)
+    kept /= np.where(total > 0, total, np.float32(1))
+    np.copyto(kept, 1, where=(total == 0) & (evidence.channels == 0))
+    return CleanPosteriors(evidence.shape, evidence.voxels, evidence.channels, kept)

@@ -6,6 +6,8 @@ import gzip
 import math
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.fileholders import FileHolder
 from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
@@ -122,8 +125,11 @@ def _refuse_non_files(path: Path) -> None:
             raise ScanError(f"{path}: no such file: check the name and its ending.")
         if path.stat().st_size == 0:
             raise ScanError(f"{path}: is empty.")
+        path.open("rb").close()
     except PermissionError as error:
-        raise ScanError(f"{path}: no permission to look at it.") from error
+        raise ScanError(f"{path}: no permission to read it.") from error
+    except OSError as error:
+        raise ScanError(f"{path}: cannot be opened: {error.strerror}.") from error
 
 
 def _read_npz(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
@@ -147,23 +153,36 @@ def _read_nibabel(
     path: Path, notes: list[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
     """Image, affine and space code of a file that nibabel reads; notes what was odd."""
-    with LoggingOutputSuppressor():  # oddities are told below, once, with the file's name
-        loaded: Any = nib.load(path)
-    _refuse_type(path, loaded.get_data_dtype())
-    shape = _refuse_shape(path, loaded.shape)
-    _refuse_missing_data(path, loaded)
-    code = 1
-    if isinstance(loaded, nib.Nifti1Pair):
-        code = _check_nifti(path, loaded, notes)
-    elif isinstance(loaded, nib.AnalyzeImage):
-        notes.append("Analyze files do not say how the head lies: left and right may be swapped")
-    affine = np.array(loaded.affine, np.float64)
-    _check_header_sizes(loaded, affine, notes)
-    extra = len(loaded.shape) - 3
-    if math.prod(loaded.shape[3:]) > 1:
-        notes.append(f"holds {math.prod(loaded.shape[3:])} volumes: used the first")
-    image = np.asarray(loaded.dataobj[(..., *(0,) * extra)] if extra else loaded.dataobj)
-    return image.reshape(shape).astype(np.float32), affine, code
+    with _loaded(path) as loaded:
+        _refuse_type(path, loaded.get_data_dtype())
+        shape = _refuse_shape(path, loaded.shape)
+        _refuse_missing_data(path, loaded)
+        code = 1
+        if isinstance(loaded, nib.Nifti1Pair):
+            code = _check_nifti(path, loaded, notes)
+        elif isinstance(loaded, nib.AnalyzeImage):
+            notes.append(
+                "Analyze files do not say how the head lies: left and right may be swapped"
+            )
+        affine = np.array(loaded.affine, np.float64)
+        _check_header_sizes(loaded, affine, notes)
+        extra = len(loaded.shape) - 3
+        if math.prod(loaded.shape[3:]) > 1:
+            notes.append(f"holds {math.prod(loaded.shape[3:])} volumes: used the first")
+        image = np.asarray(loaded.dataobj[(..., *(0,) * extra)] if extra else loaded.dataobj)
+        return image.reshape(shape).astype(np.float32), affine, code
+
+
+@contextmanager
+def _loaded(path: Path) -> Iterator[Any]:
+    """An image whose values are still on disk. Oddities of its header are told later, once."""
+    with LoggingOutputSuppressor():
+        kind = format_of(path)
+        if kind is None or kind.name != "mgh":
+            yield nib.load(path)
+            return
+        with ImageOpener(path) as stream:  # left to itself, nibabel leaves MGH files open
+            yield nib.MGHImage.from_file_map({"image": FileHolder(fileobj=stream)})
 
 
 def _refuse_type(path: Path, dtype: np.dtype) -> None:

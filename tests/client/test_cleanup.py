@@ -124,8 +124,8 @@ def test_a_voxel_of_which_nothing_is_left_is_background_and_not_nan():
         (0, 0, 0),
         (1, 1, 2),
         np.array([0, 1]),
-        np.array([[0, 1, 2], [0, 1, 2]]),
-        np.array([[0, 0.15, 0.15], [0, 0.9, 0.1]], np.float32),
+        np.array([[0, 0], [1, 1], [2, 2]]),
+        np.array([[0, 0], [0.15, 0.9], [0.15, 0.1]], np.float32),
     )
     clean = clean_up(evidence, _model([0, 2, 3], [0, 0, 0]), fast=True)
     np.testing.assert_array_equal(clean.best_channels().ravel(), [0, 1])
@@ -135,18 +135,24 @@ def test_a_voxel_of_which_nothing_is_left_is_background_and_not_nan():
 def test_the_second_piece_of_a_class_gives_way_and_unfiltered_labels_stay():
     model = _model([0, 2, 24], [0, 1, 0])
     probability = np.array(
-        [[0.1, 0.9, 0], [0.1, 0.9, 0], [0.1, 0, 0.9], [0.1, 0.8, 0.1], [0.1, 0, 0.9]], np.float32
+        [[0.1, 0.1, 0.1, 0.1, 0.1], [0.9, 0.9, 0, 0.8, 0], [0, 0, 0.9, 0.05, 0.9]], np.float32
     )
-    channels = np.broadcast_to(np.arange(3), probability.shape)
-    evidence = Evidence((1, 1, 5), (0, 0, 0), (1, 1, 5), np.arange(5), channels, probability)
+    evidence = Evidence(
+        (1, 1, 5), (0, 0, 0), (1, 1, 5), np.arange(5), np.arange(3)[:, None], probability
+    )
     clean = clean_up(evidence, model, fast=False)
     # The fourth voxel is a second piece of label 2: what else was thought of it wins.
-    np.testing.assert_array_equal(model.label_values[clean.best_channels()].ravel(), [2, 2, 24, 0, 24])
+    np.testing.assert_array_equal(
+        model.label_values[clean.best_channels()].ravel(), [2, 2, 24, 0, 24]
+    )
 
 
 def test_equally_probable_channels_give_the_lowest():
     clean = CleanPosteriors(
-        (1, 1, 1), np.array([0]), np.array([[0, 7, 3]]), np.array([[0.2, 0.4, 0.4]], np.float32)
+        (1, 1, 1),
+        np.array([0]),
+        np.array([[0], [7], [3]]),
+        np.array([[0.2], [0.4], [0.4]], np.float32),
     )
     assert clean.best_channels().item() == 3
 

@@ -1,0 +1,75 @@
+"""Fixtures of the client's tests: a server that keeps the contract, and scans for it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import nibabel as nib
+import numpy as np
+import pytest
+from synthseg_client.retry import RetryPolicy
+from synthseg_client.session import Session
+
+# With --import-mode=importlib test folders are no packages: load the helper by its path.
+_PATH = Path(__file__).with_name("contract_server.py")
+_SPEC = importlib.util.spec_from_file_location("contract_server", _PATH)
+assert _SPEC is not None
+assert _SPEC.loader is not None
+contract_server: ModuleType = importlib.util.module_from_spec(_SPEC)
+sys.modules["contract_server"] = contract_server
+_SPEC.loader.exec_module(contract_server)
+
+IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01)
+
+
+@pytest.fixture
+def model():
+    """The model behind `address`, with its switches and records."""
+    return contract_server.ContractServer()
+
+
+@pytest.fixture
+def address(model) -> Iterator[str]:
+    """Address of a running server."""
+    with contract_server.serving(model) as target:
+        yield target
+
+
+@pytest.fixture
+def session(address) -> Iterator[Session]:
+    """A session with the server that gives up soon."""
+    with Session(address, timeout_s=20, retry=IMPATIENT) as opened:
+        yield opened
+
+
+@pytest.fixture
+def save_scan() -> Callable[..., Path]:
+    """A function that writes a scan with three structures."""
+    return write_scan
+
+
+def write_scan(
+    path: Path,
+    shape: tuple[int, int, int] = (30, 32, 20),
+    affine: np.ndarray | None = None,
+    seed: int = 0,
+) -> Path:
+    """A bright box in a dark one in noise, by default in LIP order with 2 mm slices."""
+    image = np.random.default_rng(seed).random(shape, np.float32)
+    inner = tuple(slice(n // 5, n - n // 5) for n in shape)
+    core = tuple(slice(n // 3, n - n // 3) for n in shape)
+    image[inner] += 60
+    image[core] += 40
+    if affine is None:
+        affine = np.array([[-1.0, 0, 0, 5], [0, 0, -2, -7], [0, -1, 0, 9], [0, 0, 0, 1]])
+    if path.suffix in (".mgz", ".mgh"):
+        nib.save(nib.MGHImage(image, affine), path)
+    elif path.suffix == ".npz":
+        np.savez(path, vol_data=image, affine=affine)
+    else:
+        nib.save(nib.Nifti1Image(image, affine), path)
+    return path

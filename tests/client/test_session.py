@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+from contract_server import NAMES, VALUES, ContractServer, serving
+from synthseg_client import contract
+from synthseg_client.channel import ServerAddress, normalise_target
+from synthseg_client.errors import (
+    AccessDeniedError,
+    ModelError,
+    RequestTooLargeError,
+    ServerBusyError,
+    ServerTimeoutError,
+    ServerUnreachableError,
+    UsageError,
+)
+from synthseg_client.retry import RetryPolicy
+from synthseg_client.session import ModelChoice, Session, default_timeout_s
+
+IMAGE = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
+IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01)
+MIN_SIZE = (32, 32, 32)
+
+
+def _segment(session: Session, **given):
+    return session.segment(IMAGE, MIN_SIZE, flip=True, outputs=contract.EVIDENCE, **given)
+
+
+def test_the_label_table_comes_from_the_server(session):
+    described = session.describe()
+    assert described.label_values.tolist() == list(VALUES)
+    assert described.label_names == NAMES
+    assert described.title == "synthseg:1"
+    assert described.has_csf
+
+
+def test_only_what_was_asked_for_travels(session, model):
+    answer, _ = _segment(session)
+    assert set(answer) == set(contract.EVIDENCE)
+    (request,) = model.requests
+    np.testing.assert_array_equal(request["image"], IMAGE)
+    assert request["min_size"].tolist() == list(MIN_SIZE)
+    assert request["flip"].item() is True
+
+
+def test_status_health_and_metadata_are_told(session):
+    assert session.status() == {1: "AVAILABLE"}
+    assert session.health() == "SERVING"
+    assert contract.POSTERIORS in session.metadata()[contract.SEGMENT_SIGNATURE]["outputs"]
+
+
+def test_answers_larger_than_the_default_limit_of_grpc_arrive(session):
+    image = np.random.default_rng(0).random((160, 160, 96)).astype(np.float32)
+    answer, _ = session.segment(image, MIN_SIZE, flip=False, outputs=contract.DENSE)
+    assert answer[contract.POSTERIORS].nbytes > 4 * 2**20
+
+
+def test_metadata_and_token_go_with_every_call(address, model):
+    told = ServerAddress(target=address, metadata={"Tenant": "a"}, token="secret")
+    with Session(told) as session:
+        _segment(session, metadata={"request-id": "7"})
+    sent = model.requests[0]["metadata"]
+    assert sent["tenant"] == "a"
+    assert sent["authorization"] == "Bearer secret"
+    assert sent["request-id"] == "7"
+
+
+def test_a_token_never_travels_readable():
+    with pytest.raises(UsageError, match="TLS"):
+        ServerAddress(target="example.org:8500", token="secret")
+    assert "secret" not in repr(ServerAddress(target="localhost:8500", token="secret"))
+
+
+def test_a_server_that_is_busy_is_asked_again(session, model):
+    session.describe()
+    model.failures = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED]
+    _segment(session)
+    assert len(model.requests) == 3
+
+
+def test_a_queue_that_stays_full_is_told(session, model):
+    model.failures = [grpc.StatusCode.RESOURCE_EXHAUSTED] * 9
+    with pytest.raises(ServerBusyError):
+        _segment(session)
+    assert len(model.requests) == 3
+
+
+def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address, model):
+    model.failures = [grpc.StatusCode.UNAVAILABLE] * 9
+    model.failure_details = "Socket closed"
+    with Session(address, retry=RetryPolicy(attempts=9, first_wait_s=0.01)) as session:
+        with pytest.raises(ServerUnreachableError, match="broke"):
+            _segment(session)
+    assert len(model.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "error"),
+    [
+        (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "Received message larger than max",
+            RequestTooLargeError,
+        ),
+        (grpc.StatusCode.UNAUTHENTICATED, "no token", AccessDeniedError),
+        (grpc.StatusCode.PERMISSION_DENIED, "not you", AccessDeniedError),
+        (grpc.StatusCode.INVALID_ARGUMENT, "Expects arg[0] to be float", ModelError),
+    ],
+)
+def test_what_repeating_cannot_mend_is_not_repeated(session, model, code, details, error):
+    model.failures, model.failure_details = [code] * 3, details
+    with pytest.raises(error, match=details.replace("[", r"\[")):
+        _segment(session)
+    assert len(model.requests) == 1
+
+
+def test_a_server_that_is_too_slow_is_given_up(address, model):
+    model.delay_s = 5
+    with Session(address, timeout_s=0.3) as session:
+        started = time.monotonic()
+        with pytest.raises(ServerTimeoutError, match="longer timeout"):
+            _segment(session)
+    assert time.monotonic() - started < 3
+
+
+def test_the_default_deadline_grows_with_the_scan():
+    small, large = (default_timeout_s(n**3) for n in (96, 256))
+    assert large > 2 * small
+    assert default_timeout_s(96**3, flip=False) < small
+
+
+def test_an_address_where_nobody_answers_is_told():
+    with Session("localhost:1", retry=IMPATIENT) as session:
+        with pytest.raises(ServerUnreachableError, match="no server answers at localhost:1"):
+            session.describe()
+
+
+def test_a_server_that_comes_back_is_found_again(model):
+    with serving(model) as address:
+        port = address.rpartition(":")[2]
+        session = Session(address, retry=RetryPolicy(attempts=8, first_wait_s=0.2))
+        session.describe()
+
+    def again() -> None:
+        time.sleep(0.7)
+        with serving(model, f"localhost:{port}"):
+            served.wait(20)
+
+    served = threading.Event()
+    thread = threading.Thread(target=again)
+    thread.start()
+    with session:
+        _segment(session)
+    served.set()
+    thread.join()
+
+
+def test_a_server_that_died_is_started_again_without_waiting(model):
+    revived = []
+    with serving(model) as address:
+        session = Session(
+            address, retry=RetryPolicy(attempts=3, first_wait_s=60), revive=lambda: False
+        )
+        session._revive = lambda: bool(revived.append(1)) or True
+        session.describe()
+    with session, pytest.raises(ServerUnreachableError):
+        _segment(session)
+    assert len(revived) == 2
+
+
+def test_another_model_name_is_told(address):
+    with Session(address, ModelChoice(name="other")) as session:
+        with pytest.raises(ModelError, match="other"):
+            session.describe()
+
+
+def test_a_model_of_another_contract_is_refused(session, model):
+    model.contract_version = 99
+    with pytest.raises(ModelError, match="version 99 of the contract"):
+        session.describe()
+
+
+def test_labels_and_table_stay_together_when_the_version_changes(session, model):
+    assert _segment(session)[1].version == 1
+    model.version = 2
+    _, answered = _segment(session)
+    assert answered.version == 2
+
+
+def test_a_server_of_another_kind_is_told(address):
+    with Session(address) as session, pytest.raises(ModelError, match="no TensorFlow model server"):
+        session._call("/some.Other/Call", *_empty(), 5)
+
+
+def _empty():
+    from synthseg_client import messages_pb2 as wire
+
+    return wire.GetModelStatusRequest(), wire.GetModelStatusResponse
+
+
+@pytest.mark.parametrize(
+    ("given", "target"),
+    [
+        ("host", "host:8500"),
+        ("host:9000", "host:9000"),
+        ("grpc://host:9000", "host:9000"),
+        ("[::1]", "[::1]:8500"),
+        ("[::1]:9000", "[::1]:9000"),
+        ("unix:/tmp/s.sock", "unix:/tmp/s.sock"),
+    ],
+)
+def test_addresses_are_understood(given, target):
+    assert normalise_target(given) == target
+
+
+@pytest.mark.parametrize("given", ["", "http://host:8501", "host:port", "host:99999"])
+def test_addresses_that_cannot_be_right_are_refused(given):
+    with pytest.raises(UsageError):
+        normalise_target(given)
+
+
+def test_a_unix_socket_serves_too(tmp_path):
+    with serving(ContractServer(), f"unix:{tmp_path / 's.sock'}") as address:
+        with Session(address) as session:
+            assert session.status() == {1: "AVAILABLE"}

@@ -55,10 +55,19 @@ def export(source: Path, model_dir: Path, version: int | None, name: str) -> Non
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.option(
-    "--labels", required=True, type=click.Choice(["v1", "v2"]), help="Label table: SynthSeg 1.0 or 2.0."
+    "--labels",
+    required=True,
+    type=click.Choice(["v1", "v2"]),
+    help="Label table: SynthSeg 1.0 or 2.0.",
 )
-@click.option("--version", type=click.IntRange(min=1), help="Number of the version; the next free one by default.")
-@click.option("--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served.")
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    help="Number of the version; the next free one by default.",
+)
+@click.option(
+    "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
+)
 def import_weights(
     file: Path, model_dir: Path, labels: str, version: int | None, name: str
 ) -> None:
@@ -202,4 +211,10 @@ def _reporting() -> Iterator[None]:
         yield
     except ServingError as error:
         click.echo(f"Error: {error}", err=True)
+        raise SystemExit(USAGE_ERROR) from error
+    except ModuleNotFoundError as error:
+        click.echo(
+            f"Error: {error.name} is not installed: pip install 'synthseg-serving[serving]'.",
+            err=True,
+        )
         raise SystemExit(USAGE_ERROR) from error

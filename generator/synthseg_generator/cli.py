@@ -124,6 +124,7 @@ def check(store: str, min_volume_mm3: float, workers: int) -> None:
 @click.argument("picture", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--samples", type=click.IntRange(1, 100), default=6, show_default=True)
 @click.option("--first", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--stages", is_flag=True, help="Show each sample step by step instead.")
 @_seed
 @_settings
 @_plan
@@ -132,6 +133,7 @@ def preview(
     picture: Path,
     samples: int,
     first: int,
+    stages: bool,
     seed: int,
     settings_path: Path | None,
     plan_path: str | None,
@@ -139,8 +141,10 @@ def preview(
     """Draws synthetic scans beside their labels into PICTURE; the same seed draws the same."""
     source = _source(store, seed, settings_path, plan_path)
     from synthseg_generator.brain_generator import BrainGenerator
-    from synthseg_generator.preview import preview as run
+    from synthseg_generator.preview import preview as draw_sheet
+    from synthseg_generator.stages import draw_stages
 
+    run = draw_stages if stages else draw_sheet
     run(BrainGenerator.from_source(source), picture, samples, first)
     click.echo(str(picture))
 

@@ -166,3 +166,23 @@ def test_a_scheduler_that_does_not_answer_is_named(source, monkeypatch):
 def test_impossible_streams_are_refused(bad):
     with pytest.raises(ConfigError, match=rf"stream\.{next(iter(bad))}"):
         StreamSettings(**bad)
+
+
+def test_images_made_in_parallel_from_boxes_are_those_made_here_from_maps(stream, source):
+    from synthseg_generator.brain_generator import BrainGenerator
+    from synthseg_generator.noise import voxel_noise
+    from synthseg_generator.synthesis import Synthesizer
+
+    synthesize = Synthesizer(source.settings, source.store.labels, source.map_shape)
+
+    def render(element):
+        noise = voxel_noise(element["row"]["noise_seed"], (16, 16, 16, 1))
+        return synthesize(element["labels"], element["row"], noise, element["box_start"])
+
+    made = stream.dataset(Shard(first=5, count=4)).map(render, num_parallel_calls=4)
+    here = BrainGenerator.from_source(source)
+    values = np.array(sorted({0, *source.store.labels.targets}))
+    for k, (image, channels) in enumerate(made, start=5):
+        sample = here.sample(k)
+        np.testing.assert_array_equal(values[channels], sample.labels)
+        np.testing.assert_allclose(image, sample.image, atol=1e-5)

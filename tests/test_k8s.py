@@ -185,6 +185,17 @@ def test_server_ends_within_its_grace_period_after_the_longest_scan(overlay):
     assert pod["spec"]["shareProcessNamespace"] is True
 
 
+def test_metrics_are_those_of_the_server_s_own_configuration():
+    ours = (K8S / "base/serving/monitoring.config").read_text()
+    theirs = (K8S.parent / "serving/synthseg_serving/tf_serving/monitoring.config").read_text()
+    settings = [re.sub(r"#.*|\s", "", text) for text in (ours, theirs)]
+    assert settings[0] == settings[1]
+    path = re.search(r'path: "(.+)"', ours)
+    assert path is not None
+    ((_, pod),) = pod_templates("serving")
+    assert pod["metadata"]["annotations"]["prometheus.io/path"] == path[1]
+
+
 @pytest.mark.parametrize("state", ["AVAILABLE", "LOADING", "END"])
 def test_server_is_ready_only_when_its_model_is_available(state):
     body = json.dumps({"model_version_status": [{"version": "1", "state": state}]}, indent=1)

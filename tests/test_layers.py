@@ -32,6 +32,7 @@ ALLOWED = {
     },
 }
 HEAVY = ("tensorflow", "keras", "jax", "torch")
+EXTRAS = (*HEAVY, "tensorflow_serving", "dask", "distributed", "h5py", "matplotlib", "yaml", "zarr")
 COMMANDS = ("synthseg-client", "synthseg-generator", "synthseg-trainer", "synthseg-serving")
 LIGHT_GENERATOR_MODULES = ("errors", "labels", "config", "plan", "store", "cli")
 
@@ -113,6 +114,31 @@ for name in main.commands:
     assert result.exit_code == 0, result.output
 """
     assert heavy_after(code) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "extra"),
+    [
+        ("synthseg-client", ["labels"], "serving"),
+        ("synthseg-generator", ["preview", "labels.zarr", "picture.png"], "generator"),
+        ("synthseg-trainer", ["train", "laptop", "--store", "s.zarr", "--run", "run"], "trainer"),
+        ("synthseg-serving", ["serve", "models"], "serving"),
+    ],
+)
+def test_a_command_without_its_extra_says_what_to_install(command, arguments, extra, tmp_path):
+    code = f"""
+import os, sys
+os.chdir({str(tmp_path)!r})
+sys.modules.update(dict.fromkeys({EXTRAS!r}))
+from click.testing import CliRunner
+from {command.replace("-", "_")}.cli import main
+result = CliRunner().invoke(main, {arguments!r}, prog_name={command!r})
+print(result.exit_code, result.output.strip().splitlines()[-1], repr(result.exception))
+"""
+    said = run_python(code)
+    assert said.startswith(("1", "2")), said
+    assert f"pip install 'synthseg-serving[{extra}]'" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_client_help_loads_only_what_it_prints():

@@ -6,9 +6,11 @@ samples in the order of its shard, whatever the number of workers, so a training
 sample by starting a shard there, and several trainers share a stream by strided shards.
 
 At most `window` samples are on their way. A worker that dies loses nothing: its samples are
-prepared again, equal to the bit, by another. Memory: on a worker `cache_bytes` and one sample; on the
-consumer and the workers together `window` samples, each at most as large as a label map
-(16.8 MB for 256³; half of that on average with the released settings).
+prepared again, equal to the bit, by another.
+
+Memory: a worker holds `cache_bytes` of maps and one sample; consumer and workers together hold
+`window` samples, each at most as large as a label map (16.8 MB for 256³, half of that on average
+with the released settings).
 
 Importing this module loads neither TensorFlow nor Dask.
 """

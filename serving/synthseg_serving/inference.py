@@ -1,7 +1,7 @@
 """The served graph: image to labels, or to the evidence from which the client cleans up labels and volumes.
 
 The second pass goes slab by slab from the U-Net's last level to the answer, so posteriors never
-exist as a whole; the mirrored pass, which runs first, keeps its own in float16.
+exist as a whole; the mirrored pass, which runs first, keeps its own in three bytes a value.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from synthseg_trainer.bundle import Bundle
 
 from synthseg_serving.errors import ExportError
 from synthseg_serving.intensity import rescale
+from synthseg_serving.precision import BYTES, restore, store, to_half
 from synthseg_serving.slabs import Slabs, for_each_slab
 from synthseg_serving.unet import ServedUnet
 
@@ -69,7 +70,7 @@ class Segmenter(tf.Module):
         mirrored = tf.cond(
             flip,
             lambda: self._mirrored_pass(volume),
-            lambda: tf.TensorArray(tf.float16, 0, infer_shape=False, clear_after_read=False),
+            lambda: tf.TensorArray(tf.uint8, 0, infer_shape=False, clear_after_read=False),
         )
         # One pass after the other: together they would need twice the memory and gain no time.
         with tf.control_dependencies([mirrored.flow]):
@@ -95,21 +96,21 @@ class Segmenter(tf.Module):
         }
 
     def _mirrored_pass(self, volume: tf.Tensor) -> tf.TensorArray:
-        """Probabilities of the mirrored volume, mirrored back, as float16 `Slabs`."""
+        """Probabilities of the mirrored volume, mirrored back, as stored `Slabs`."""
         slab, count = self.unet.probabilities_in_slabs(
             tf.reverse(volume, [0]), margin=0, mirrored=True
         )
 
         def body(index: tf.Tensor, array: tf.TensorArray) -> tuple[tf.TensorArray]:
-            part = tf.reverse(tf.cast(slab(index), tf.float16), [0])
+            part = store(tf.reverse(slab(index), [0]))
             return (self._slabs(array, count).write(count - 1 - index, part).array,)
 
-        edge = tf.concat([[_MARGIN], tf.shape(volume)[1:3], [len(self.labels)]], 0)
-        empty = Slabs.empty(count, edge, len(self.labels), tf.float16)
+        edge = tf.concat([[_MARGIN], tf.shape(volume)[1:3], [BYTES * len(self.labels)]], 0)
+        empty = Slabs.empty(count, edge, BYTES * len(self.labels), tf.uint8)
         return for_each_slab(count, body, (empty.array,))[0]
 
     def _slabs(self, array: tf.TensorArray, count: tf.Tensor) -> Slabs:
-        return Slabs(array, count, len(self.labels))
+        return Slabs(array, count, BYTES * len(self.labels))
 
     def _plain_pass(
         self, volume: tf.Tensor, mirrored: tf.TensorArray, flip: tf.Tensor
@@ -121,7 +122,7 @@ class Segmenter(tf.Module):
             other = self._slabs(mirrored, count)
             return tf.cond(
                 flip,
-                lambda: 0.5 * (plain + tf.cast(other.read(index, _MARGIN), tf.float32)),
+                lambda: 0.5 * (plain + restore(other.read(index, _MARGIN))),
                 lambda: plain,
             )
 
@@ -160,7 +161,7 @@ class Segmenter(tf.Module):
         return {
             contract.LABELS: tf.gather(values, winner),
             contract.FOREGROUND: pack_bits(foreground),
-            contract.POSTERIORS: tf.cast(rows, tf.float16),
+            contract.POSTERIORS: to_half(rows),
         }
 
     def _evidence(self, posteriors: tf.Tensor) -> dict[str, tf.Tensor]:

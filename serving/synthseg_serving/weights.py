@@ -78,6 +78,8 @@ def check_weights(weights: Mapping[str, np.ndarray], network: NetworkSettings, s
             problems.append(f"{name} has shape {found}, expected {shape}")
         elif not np.isfinite(weights[name]).all():
             problems.append(f"{name} holds values that are not finite")
+        elif name.endswith("/moving_variance") and np.min(weights[name]) < 0:
+            problems.append(f"{name} holds negative values")
     if problems:
         more = f", and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise WeightsError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from synthseg_generator.labels import SYNTHSEG_V2
+from synthseg_serving.cli import main
 from synthseg_serving.export import export_bundle
 from synthseg_serving.server import Server, ServerSettings
 from synthseg_serving.versions import ModelConfig, VersionPolicy
@@ -301,6 +304,45 @@ def tf_serving(synth_dir: Path, folder: Path) -> Iterator[Calls]:
     if child is not None:
         child.terminate()
         child.wait(TIMEOUT_S)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Calls]]:
+    """Opens channels to running servers, closed at the end."""
+    channels = []
+
+    def open_channel(address: str, model: str = "synthseg") -> Calls:
+        channels.append(grpc.insecure_channel(address, OPTIONS))
+        return Calls(channels[-1], model)
+
+    yield open_channel
+    for channel in channels:
+        channel.close()
+
+
+@pytest.fixture(scope="session")
+def run_main() -> Callable[..., tuple[int, str]]:
+    """Runs the command in this process; exit code and everything it printed."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
+        return result.exit_code, result.output
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def make_python() -> Callable[[str], str]:
+    """Runs code in a fresh interpreter and answers what it printed."""
+
+    def run(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

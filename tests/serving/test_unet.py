@@ -39,11 +39,16 @@ def test_equals_the_keras_network(name: str, make_bundle: Callable[..., Bundle])
     trained = make_bundle(network, seed=3)
     model = build_unet(network)
     assign_weights(model, trained.weights)
-    volume = np.random.default_rng(2).uniform(0, 1, (96, 32, 64, 1)).astype(np.float32)
+    volume = np.random.default_rng(2).uniform(0, 1, (96, 32, 32, 1)).astype(np.float32)
+    # Random networks differ in the size of their logits: make it that of a trained one's.
+    spread = float(tf.math.reduce_std(model(volume[np.newaxis], training=False))) / 3
+    weights = {k: v / spread if "likelihood" in k else v for k, v in trained.weights.items()}
+    assign_weights(model, weights)
     expected = tf.nn.softmax(model(volume[np.newaxis], training=False))[0]
-    served = ServedUnet(network, trained.weights, SYNTHSEG_V2.flip_channels)
+    assert np.ptp(expected[..., 0]) > 0.5
+    served = ServedUnet(network, weights, SYNTHSEG_V2.flip_channels)
     found = tf.function(served.probabilities, autograph=False)(volume)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -85,6 +90,14 @@ def test_weights_that_are_not_finite_are_refused(make_bundle: Callable[..., Bund
     weights = dict(trained.weights)
     weights["unet_likelihood/bias"] = np.full_like(weights["unet_likelihood/bias"], np.nan)
     with pytest.raises(WeightsError, match="unet_likelihood/bias holds values that are not finite"):
+        ServedUnet(trained.network, weights, trained.labels.flip_channels)
+
+
+def test_negative_variances_are_refused(make_bundle: Callable[..., Bundle]) -> None:
+    trained = make_bundle()
+    weights = dict(trained.weights)
+    weights["unet_bn_up_0/moving_variance"] = -weights["unet_bn_up_0/moving_variance"]
+    with pytest.raises(WeightsError, match="unet_bn_up_0/moving_variance holds negative values"):
         ServedUnet(trained.network, weights, trained.labels.flip_channels)
 
 

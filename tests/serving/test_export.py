@@ -1,0 +1,156 @@
+"""A trained network becomes a version on disk, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+from synthseg_client import contract
+from synthseg_serving import export as export_module
+from synthseg_serving.cli import main
+from synthseg_serving.errors import ExportError
+from synthseg_serving.export import export_bundle, next_version
+from synthseg_serving.sources import find_bundle
+from synthseg_serving.warmup import WARMUP_FILE, read_warmup
+from synthseg_trainer.bundle import Bundle, save_bundle
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+
+@pytest.fixture
+def bundle_file(bundle: Bundle, tmp_path: Path) -> Path:
+    save_bundle(tmp_path / "bundle.npz", bundle)
+    return tmp_path / "bundle.npz"
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    return result.exit_code, result.output
+
+
+def test_saved_model_carries_the_defaults(model_dir: Path) -> None:
+    data = (model_dir / "1" / "saved_model.pb").read_bytes()
+    (graph,) = saved_model_pb2.SavedModel.FromString(data).meta_graphs
+    defaults = graph.signature_def[contract.SEGMENT_SIGNATURE].defaults
+    assert tf.make_ndarray(defaults["min_size"]).tolist() == [128] * 3
+    assert tf.make_ndarray(defaults["flip"]).item() is True
+    assert list(graph.meta_info_def.tags) == ["serve"]
+
+
+def test_weights_are_stored_once(model_dir: Path, bundle: Bundle) -> None:
+    weights = sum(value.nbytes for value in bundle.weights.values())
+    (variables,) = (model_dir / "1" / "variables").glob("*.data*")
+    # Parity kernels hold more taps than the kernels that they replace, the head is there twice.
+    assert weights < variables.stat().st_size < 2.5 * weights
+    assert (model_dir / "1" / "saved_model.pb").stat().st_size < 1_000_000
+
+
+def test_warmup_is_one_small_request_for_labels_and_evidence(model_dir: Path) -> None:
+    path = model_dir / "1" / WARMUP_FILE
+    (record,) = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    log = prediction_log_pb2.PredictionLog.FromString(record)
+    assert log.predict_log.request.model_spec.name == "synthseg"
+    (request,) = read_warmup(path)
+    assert tf.make_ndarray(request.inputs["image"]).shape == (32, 32, 32)
+    assert path.stat().st_size < 200_000
+
+
+def test_model_loads_in_tensorflow_too(model_dir: Path) -> None:
+    signature = tf.saved_model.load(str(model_dir / "1")).signatures[contract.SEGMENT_SIGNATURE]
+    image = tf.constant(np.ones((8, 8, 8), np.float32))
+    answer = signature(image=image, min_size=tf.constant([32] * 3), flip=tf.constant(True))
+    assert answer[contract.LABELS].shape == (8, 8, 8)
+
+
+def test_versions_count_up_and_never_overwrite(bundle: Bundle, tmp_path: Path) -> None:
+    assert next_version(tmp_path) == 1
+    (tmp_path / "7").mkdir()
+    (tmp_path / "x9").mkdir()
+    assert next_version(tmp_path) == 8
+    with pytest.raises(ExportError, match="exists; choose another version"):
+        export_bundle(bundle, tmp_path, version=7)
+
+
+def test_failed_export_leaves_nothing(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export_module, "write_warmup", fail)
+    with pytest.raises(ExportError, match="No space left on device"):
+        export_bundle(bundle, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_label_table_of_another_length_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    from synthseg_generator.labels import SYNTHSEG_V1
+
+    wrong = Bundle(network=bundle.network, labels=SYNTHSEG_V1, weights=bundle.weights)
+    with pytest.raises(ExportError, match="33 channels, the label table 32 rows"):
+        export_bundle(wrong, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_large_label_values_take_a_larger_type() -> None:
+    from synthseg_serving.inference import label_dtype
+
+    assert [label_dtype((0, n)) for n in (255, 256, 70_000)] == [np.uint8, np.uint16, np.int32]
+
+
+@pytest.mark.parametrize("source", ["bundle", "checkpoint", "run"])
+def test_bundle_is_found_in_file_checkpoint_and_run(source: str, tmp_path: Path) -> None:
+    for step in (200, 1000):
+        folder = tmp_path / "checkpoints" / f"step-{step:08d}"
+        folder.mkdir(parents=True)
+        (folder / "model.npz").touch()
+    newest = tmp_path / "checkpoints" / "step-00001000"
+    paths = {"bundle": newest / "model.npz", "checkpoint": newest, "run": tmp_path}
+    assert find_bundle(paths[source]) == newest / "model.npz"
+
+
+def test_command_prints_the_new_version(bundle_file: Path, tmp_path: Path) -> None:
+    code, output = run("export", bundle_file, tmp_path / "models", "--version", 4)
+    assert (code, output.splitlines()[-1]) == (0, str(tmp_path / "models" / "4"))
+    assert (tmp_path / "models" / "4" / "saved_model.pb").is_file()
+
+
+def bad_sources(folder: Path) -> dict[str, tuple[Path, str]]:
+    (folder / "text.npz").write_text("no bundle")
+    (folder / "empty").mkdir()
+    np.savez(folder / "other.npz", a=np.ones(3))
+    good = folder / "bundle.npz"
+    (folder / "cut.npz").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    return {
+        "missing": (folder / "missing", "no such file or folder"),
+        "text": (folder / "text.npz", "is not a model bundle"),
+        "empty folder": (folder / "empty", "holds no checkpoint"),
+        "other arrays": (folder / "other.npz", "is not a model bundle"),
+        "truncated": (folder / "cut.npz", "is not a model bundle"),
+    }
+
+
+@pytest.mark.parametrize("name", ["missing", "text", "empty folder", "other arrays", "truncated"])
+def test_bad_source_is_one_line_and_code_2(name: str, bundle_file: Path) -> None:
+    folder = bundle_file.parent
+    source, message = bad_sources(folder)[name]
+    code, output = run("export", source, folder / "models")
+    assert code == 2
+    assert message in output
+    assert str(source) in output
+    assert output.count("\n") == 1
+    assert not (folder / "models").exists()
+
+
+def test_help_and_version_need_no_tensorflow(make_python: Callable[[str], str]) -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from synthseg_serving.cli import main\n"
+        "for a in (['--help'], ['serve', '--help'], ['--version']):\n"
+        "    assert CliRunner().invoke(main, a).exit_code == 0\n"
+        "print('tensorflow' in sys.modules, 'grpc' in sys.modules)"
+    )
+    assert make_python(code) == "False False\n"

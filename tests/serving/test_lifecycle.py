@@ -1,0 +1,146 @@
+"""The server as a process: ready line, clean end, death with its parent, errors before it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+COMMAND = [sys.executable, "-m", "synthseg_serving", "serve"]
+START_S = 120
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the command; whatever still runs at the end is killed."""
+    started = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_ready_line_answers_and_sigterm_ends_cleanly(
+    child: Callable[..., subprocess.Popen[str]],
+    model_dir: Path,
+    tmp_path: Path,
+    connect: Callable[[str], object],
+) -> None:
+    address = f"unix:{tmp_path}/s"
+    ready_file = tmp_path / "ready.json"
+    process = child(
+        model_dir, "--address", address, "--cpu", "--threads", 1, "--ready-file", ready_file
+    )
+    line = process.stdout.readline()
+    ready = json.loads(line)
+    assert (ready["address"], ready["model"], ready["versions"]) == (address, "synthseg", [1])
+    assert ready_file.read_text() == line
+    calls = connect(address)
+    image = np.ones((64, 64, 64), np.float32)
+    request = calls.request("", ("labels",), image=image)
+    future = calls.prediction.Predict.future(request, timeout=60)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    # Accepted before the signal, so it is finished.
+    assert future.result().outputs["labels"].tensor_shape.dim[0].size == 64
+    assert process.wait(60) == 0
+    assert process.stdout.read() == ""
+    assert not (tmp_path / "s").exists()
+
+
+def test_dies_with_its_parent(
+    model_dir: Path, tmp_path: Path, eventually: Callable[..., bool]
+) -> None:
+    parent = textwrap.dedent(
+        f"""
+        import subprocess, sys, threading, time
+        def start():
+            child = subprocess.Popen(
+                {COMMAND!r} + [{str(model_dir)!r}, "--address", "unix:{tmp_path}/s", "--parent-death"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            child.stdout.readline()
+            print(child.pid, flush=True)
+        # A thread that ends: the kernel then signals, although the process lives on.
+        thread = threading.Thread(target=start)
+        thread.start(); thread.join()
+        time.sleep(600)
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    pid = int(process.stdout.readline())
+    time.sleep(1)
+    assert alive(pid)
+    process.kill()
+    process.communicate()
+    assert eventually(lambda: not alive(pid), 20)
+    assert not (tmp_path / "s").exists()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_folder_without_versions_is_one_line_and_code_2(
+    run_main: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    code, output = run_main("serve", tmp_path)
+    assert code == 2
+    assert f"{tmp_path} holds no versions" in output
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing"], "cannot be read as a model folder"),
+        (["m", "--model-config-file", "c"], "not both"),
+        (["m", "--tls-key", "k"], "--tls-cert"),
+        (["--model-config-file", "none"], "none cannot be read"),
+        (["m", "--threads", "0"], "x>=1"),
+    ],
+)
+def test_wrong_usage_is_code_2(
+    run_main: Callable[..., tuple[int, str]], arguments: list[str], message: str
+) -> None:
+    code, output = run_main("serve", *arguments)
+    assert code == 2
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_no_model_and_no_weights_says_so(
+    run_main: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from synthseg_serving import shipped
+
+    monkeypatch.setattr(shipped.shipped_model_dir, "__defaults__", (tmp_path / "no.npz", None))
+    code, output = run_main("serve")
+    assert code == 2
+    assert "holds no weights" in output

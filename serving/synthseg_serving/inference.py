@@ -1,4 +1,5 @@
-"""The served graph: image to labels, or to the evidence from which the client cleans up labels and volumes.
+"""The served graph: image to labels, or to the evidence from which the client cleans up labels and
+volumes.
 
 The second pass goes slab by slab from the U-Net's last level to the answer, so posteriors never
 exist as a whole; the mirrored pass, which runs first, keeps its own in three bytes a value.
@@ -135,7 +136,9 @@ class Segmenter(tf.Module):
         arrays = for_each_slab(
             count,
             body,
-            tuple(tf.TensorArray(d, count, infer_shape=False) for d in self._slab_dtypes().values()),
+            tuple(
+                tf.TensorArray(d, count, infer_shape=False) for d in self._slab_dtypes().values()
+            ),
         )
         answer = {name: array.concat() for name, array in zip(names, arrays, strict=True)}
         answer[contract.POSTERIORS] = tf.ensure_shape(
@@ -165,7 +168,9 @@ class Segmenter(tf.Module):
         }
 
     def _evidence(self, posteriors: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The strongest channels of float16 `[N, label]`. Outside the loop, so that it runs only when asked for."""
+        """The strongest channels of float16 `[N, label]`. Outside the loop, so that it runs only
+        when asked for.
+        """
         dtype = tf.uint8 if len(self.labels) <= 256 else tf.uint16
         top, channels = tf.math.top_k(
             tf.gather(posteriors, self.others, axis=1), min(contract.TOP_K, len(self.others))

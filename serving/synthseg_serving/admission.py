@@ -42,8 +42,8 @@ class Admission:
             if len(self._queue) > self._waiting:
                 raise CallError(
                     "RESOURCE_EXHAUSTED",
-                    f"the server is busy and {len(self._queue) - 1} requests are waiting, as many as it takes; "
-                    "try again later.",
+                    f"the server is busy and {len(self._queue) - 1} requests are waiting, as many "
+                    "as it takes; try again later.",
                 )
             self._queue.append(ticket)
         try:

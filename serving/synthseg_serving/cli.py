@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import click
 from synthseg_client.contract import MODEL_NAME
@@ -168,7 +169,9 @@ def serve(
     verbose: bool,
     **options: object,
 ) -> None:
-    """Serves a model with the services of TF Serving; without MODEL_DIR, the model that ships with the package.
+    """Serves a model with the services of TF Serving.
+
+    Without MODEL_DIR it is the model that ships with the package.
 
     Prints one line of JSON when it is ready: {"address": ..., "model": ..., "versions": [...]}.
     """
@@ -178,7 +181,7 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     with _reporting():
-        addresses = tuple(options.pop("addresses") or ())  # type: ignore[call-overload]
+        addresses = cast("tuple[str, ...]", options.pop("addresses"))
         if parent_death:
             from synthseg_serving.lifecycle import die_with_parent
 

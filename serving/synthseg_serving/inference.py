@@ -1,5 +1,4 @@
-"""The served graph: image to labels, or to the evidence from which the client cleans up labels and
-volumes.
+"""The served graph: image to labels, or to the evidence from which the client cleans them up.
 
 The second pass goes slab by slab from the U-Net's last level to the answer, so posteriors never
 exist as a whole; the mirrored pass, which runs first, keeps its own in three bytes a value.
@@ -44,7 +43,8 @@ class Segmenter(tf.Module):
         super().__init__(name="segmenter")
         if len(bundle.labels) != bundle.network.n_labels:
             raise ExportError(
-                f"the network has {bundle.network.n_labels} channels, the label table {len(bundle.labels)} rows."
+                f"the network has {bundle.network.n_labels} channels, the label table "
+                f"{len(bundle.labels)} rows."
             )
         self.labels = bundle.labels
         # As text: tf.Module replaces dictionaries by trackable ones, which JSON refuses.
@@ -168,9 +168,7 @@ class Segmenter(tf.Module):
         }
 
     def _evidence(self, posteriors: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The strongest channels of float16 `[N, label]`. Outside the loop, so that it runs only
-        when asked for.
-        """
+        """The strongest channels of float16 `[N, label]`; after the loop: only if asked for."""
         dtype = tf.uint8 if len(self.labels) <= 256 else tf.uint16
         top, channels = tf.math.top_k(
             tf.gather(posteriors, self.others, axis=1), min(contract.TOP_K, len(self.others))

@@ -1,4 +1,4 @@
-"""Robust rescaling of a scan in the served graph, equal to NumPy's linear percentiles without a sort."""
+"""Robust rescaling of a scan in the served graph: NumPy's linear percentiles without a sort."""
 
 from __future__ import annotations
 

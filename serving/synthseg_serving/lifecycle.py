@@ -24,7 +24,7 @@ _PARENT_GONE = 0
 def announce(
     addresses: Sequence[str], model: str, versions: Sequence[int], ready_file: Path | None
 ) -> None:
-    """Says on standard output, in one JSON line, where the server answers; nothing else is ever printed there."""
+    """Says in one JSON line on standard output where the server answers: all that goes there."""
     line = json.dumps(
         {
             "address": addresses[0],

@@ -88,7 +88,7 @@ class ModelManager:
             return sorted(self._models[name].loaded) if name in self._models else []
 
     def apply(self, configs: Sequence[ModelConfig]) -> None:
-        """Serves exactly these models; returns when they answer requests. Nothing changes if one cannot be served.
+        """Serves exactly these models, or changes nothing; returns when they answer requests.
 
         Raises:
             CallError: A model has no versions, does not load, or a label names a version that is
@@ -112,7 +112,7 @@ class ModelManager:
             self._changing.release()
 
     def poll(self) -> None:
-        """Looks at every base path once: loads what is new, then lets go what is no longer wanted."""
+        """Looks at every base path once: loads what is new, then lets go what is unwanted."""
         with self._changing:
             with self._lock:
                 configs = [m.config for m in self._models.values() if m.listed]
@@ -198,8 +198,8 @@ class ModelManager:
                 if label in known or not self._labels_for_unavailable:
                     raise CallError(
                         "FAILED_PRECONDITION",
-                        f"Request to assign label to version {version} of model {config.name}, which is not "
-                        "currently available for inference",
+                        f"Request to assign label to version {version} of model {config.name}, "
+                        "which is not currently available for inference",
                     )
 
     def _commit(

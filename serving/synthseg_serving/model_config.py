@@ -1,4 +1,4 @@
-"""The model configuration of TF Serving: read from text or from a reload request, checked before anything changes."""
+"""The model configuration of TF Serving, from a file or a reload request, checked first."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def parse_config(message: model_server_config_pb2.ModelServerConfig) -> list[Mod
     """
     if message.WhichOneof("config") != "model_config_list":
         raise _refused(
-            "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
-            "supported"
+            "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
+            "ModelConfigList is currently supported"
         )
     models: dict[str, ModelConfig] = {}
     for entry in message.model_config_list.config:
@@ -57,7 +57,8 @@ def _parse_model(entry: model_server_config_pb2.ModelConfig) -> ModelConfig:
         raise _refused("ModelSpec has no name specified.")
     if not Path(entry.base_path).is_absolute():
         raise _refused(
-            f"Expected model {entry.name} to have an absolute path or URI; got base_path()={entry.base_path}"
+            f"Expected model {entry.name} to have an absolute path or URI; "
+            f"got base_path()={entry.base_path}"
         )
     platform = entry.model_platform
     if not platform and entry.model_type == model_server_config_pb2.TENSORFLOW:

@@ -1,4 +1,4 @@
-"""PredictionService of TF Serving: Predict and GetModelMetadata; the other calls answer UNIMPLEMENTED."""
+"""PredictionService of TF Serving: Predict and GetModelMetadata; the rest is UNIMPLEMENTED."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         if size > self._limits.largest_bytes:
             raise CallError(
                 "OUT_OF_RANGE",
-                f"the answer has {size} bytes, a message holds {self._limits.largest_bytes}; ask for fewer outputs "
-                "(output_filter) or a smaller volume.",
+                f"the answer has {size} bytes, a message holds {self._limits.largest_bytes}; ask "
+                "for fewer outputs (output_filter) or a smaller volume.",
             )
         for key in list(values):
             response.outputs[key].CopyFrom(encode(values.pop(key), self._limits.packed))
@@ -178,8 +178,11 @@ def read_inputs(
         given = tf.dtypes.as_dtype(value.dtype) if value.dtype.kind != "O" else tf.string
         wanted = tf.dtypes.as_dtype(signature.inputs[key].dtype)
         if given != wanted:
-            message = f"Expects arg[{position}] to be {_type_name(wanted)} but {_type_name(given)} is provided"
-            raise CallError("INVALID_ARGUMENT", message)
+            raise CallError(
+                "INVALID_ARGUMENT",
+                f"Expects arg[{position}] to be {_type_name(wanted)} but {_type_name(given)} is "
+                "provided",
+            )
         values[key] = value
     if sent - expected:
         used, all_sent = ",".join(sorted(sent & expected)), ",".join(sorted(sent))
@@ -200,8 +203,11 @@ def choose_outputs(signature: meta_graph_pb2.SignatureDef, asked: list[str]) -> 
     for name in asked:
         if name not in signature.outputs:
             known = ",".join(sorted(signature.outputs))
-            message = f"output tensor alias not found in signature: {name} Outputs expected to be in the set {{{known}}}."
-            raise CallError("INVALID_ARGUMENT", message)
+            raise CallError(
+                "INVALID_ARGUMENT",
+                f"output tensor alias not found in signature: {name} Outputs expected to be in "
+                f"the set {{{known}}}.",
+            )
         if name in seen:
             raise CallError("INVALID_ARGUMENT", f"duplicate output tensor alias: {name}")
         seen.add(name)
@@ -221,8 +227,9 @@ def _read_input(
     sent, defaults = ",".join(sorted(request.inputs)), ",".join(sorted(signature.defaults))
     raise CallError(
         "INVALID_ARGUMENT",
-        f"Signature input alias: {key}(feed name: {signature.inputs[key].name}) not found in request and no default "
-        f"value provided. Inputs expected to be in the request {{{sent}}}, or default input alias set: {defaults}",
+        f"Signature input alias: {key}(feed name: {signature.inputs[key].name}) not found in "
+        "request and no default value provided. Inputs expected to be in the request "
+        f"{{{sent}}}, or default input alias set: {defaults}",
     )
 
 

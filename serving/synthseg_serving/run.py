@@ -78,7 +78,7 @@ def choose_models(
         model_dir = shipped_model_dir()
     if not find_versions(model_dir):
         raise ModelError(
-            f"{model_dir} holds no versions; expected {model_dir}/1/saved_model.pb, as `synthseg-serving export` "
-            "writes it."
+            f"{model_dir} holds no versions; expected {model_dir}/1/saved_model.pb, as "
+            "`synthseg-serving export` writes it."
         )
     return [ModelConfig(name=name, base_path=model_dir.absolute())]

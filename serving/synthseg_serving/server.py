@@ -1,4 +1,4 @@
-"""The embedded server: TF Serving's services around a session, for laptops, tests and single machines."""
+"""The embedded server: TF Serving's services around a session, for laptops and tests."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Server:
         self._grpc.start()
 
     def stop(self, grace_s: float) -> None:
-        """Takes no more calls, finishes those accepted for up to `grace_s` seconds, and lets go of everything."""
+        """Takes no more calls, finishes those accepted for `grace_s` seconds at most, and ends."""
         self._health.enter_graceful_shutdown()
         self._grpc.stop(grace_s).wait()
         self._poller.__exit__()

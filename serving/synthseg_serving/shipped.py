@@ -29,8 +29,8 @@ def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Pat
     """
     if not weights.is_file():
         raise ModelError(
-            f"this installation holds no weights ({weights}); give a MODEL_DIR, which `synthseg-serving export` or "
-            "`import-weights` writes."
+            f"this installation holds no weights ({weights}); give a MODEL_DIR, which "
+            "`synthseg-serving export` or `import-weights` writes."
         )
     from synthseg_serving.export import FORMAT_VERSION, export_bundle
     from synthseg_serving.sources import read_source

@@ -24,7 +24,8 @@ class Slabs:
 
         Args:
             count: Number of slabs, int32 scalar.
-            edge: Shape of the zeros beyond the ends, int32 `[4]`: as many rows as anybody reads there.
+            edge: Shape of the zeros beyond the ends, int32 `[4]`: as many rows as anybody reads
+                there.
             channels: Channels, the last of `edge`.
             dtype: Type of the values.
         """
@@ -52,7 +53,7 @@ def for_each_slab(
     body: Callable[..., tuple[tf.TensorArray, ...]],
     arrays: tuple[tf.TensorArray, ...],
 ) -> tuple[tf.TensorArray, ...]:
-    """Runs `body(index, *arrays)` for every slab, strictly one after the other: memory holds one."""
+    """Runs `body(index, *arrays)` slab by slab, one at a time, so that memory holds one."""
     _, *arrays = tf.while_loop(
         lambda index, *_: index < count,
         lambda index, *held: (index + 1, *body(index, *held)),

@@ -1,4 +1,4 @@
-"""Arrays to TensorProto and back, packed or as typed fields, as TensorFlow Serving reads and writes them."""
+"""Arrays to TensorProto and back, packed or as typed fields, as TensorFlow Serving does it."""
 
 from __future__ import annotations
 

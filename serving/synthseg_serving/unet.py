@@ -292,8 +292,9 @@ def _check_servable(network: NetworkSettings) -> None:
         raise ExportError(f"the network takes {network.n_channels} channels; only 1 can be served.")
     if SIZE_MULTIPLE % network.size_multiple or SLAB_VOXELS % (2 * network.stem):
         raise ExportError(
-            f"the network needs axes that are multiples of {network.size_multiple} voxels (stem {network.stem}, "
-            f"{network.n_levels} levels); served volumes are multiples of {SIZE_MULTIPLE}."
+            f"the network needs axes that are multiples of {network.size_multiple} voxels (stem "
+            f"{network.stem}, {network.n_levels} levels); served volumes are multiples of "
+            f"{SIZE_MULTIPLE}."
         )
 
 

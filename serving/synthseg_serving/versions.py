@@ -1,4 +1,4 @@
-"""Which versions of a model lie on disk, and which of them are to be served. Imports nothing heavy."""
+"""Which versions of a model lie on disk, and which of them to serve. Imports nothing heavy."""
 
 from __future__ import annotations
 

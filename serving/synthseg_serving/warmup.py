@@ -1,4 +1,4 @@
-"""Requests that a server runs before it calls a version available, so that the first caller does not wait."""
+"""Requests that a server runs before it calls a version available: the first caller waits less."""
 
 from __future__ import annotations
 

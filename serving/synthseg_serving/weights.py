@@ -1,4 +1,4 @@
-"""Names and shapes of the network's variables, without building the network. Imports nothing heavy."""
+"""Names and shapes of the network's variables, without building it. Imports nothing heavy."""
 
 from __future__ import annotations
 

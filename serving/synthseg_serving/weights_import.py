@@ -1,7 +1,7 @@
 """Weights of the original SynthSeg, from the `.h5` files that Keras 2 wrote.
 
-Only layer names matter, as in the original. Unlike there, a layer that is missing or has another shape is an error
-that names it: the original leaves such a layer random in silence.
+Only layer names matter, as in the original. Unlike there, a layer that is missing or has another
+shape is an error that names it: the original leaves such a layer random in silence.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import h5py
 import numpy as np
-
 from synthseg_generator.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
-from synthseg_serving.errors import WeightsError
-from synthseg_serving.weights import check_weights, variable_shapes
 from synthseg_trainer.bundle import Bundle
 from synthseg_trainer.config import NetworkSettings
+
+from synthseg_serving.errors import WeightsError
+from synthseg_serving.weights import check_weights, variable_shapes
 
 LABELS: Mapping[str, SegmentationLabels] = {"v1": SYNTHSEG_V1, "v2": SYNTHSEG_V2}
 RELEASED_V1_BLOB = "a28f57090fab43709a9024fc747e5c3725326454"
@@ -42,7 +42,7 @@ def read_released(path: Path, labels: str) -> Bundle:
     expected = variable_shapes(network)
     try:
         with h5py.File(path, "r") as file:
-            root = file[_WHOLE_MODEL] if _WHOLE_MODEL in file else file
+            root = file.get(_WHOLE_MODEL, file)
             weights = {name: _find(root, name) for name in expected}
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file.") from error
@@ -64,7 +64,7 @@ def git_blob_id(path: Path) -> str:
 
 
 def _find(root: h5py.Group, name: str) -> np.ndarray | None:
-    """A variable of a layer; the file has one more group between them, which repeats the layer's name or not."""
+    """A variable of a layer; what groups the file has between the two does not matter."""
     layer, variable = name.split("/")
     if layer not in root:
         return None
@@ -86,7 +86,8 @@ def _check_version(weights: Mapping[str, np.ndarray], labels: str, path: Path) -
     fitting = [name for name, table in LABELS.items() if len(table) == len(bias)]
     if fitting:
         raise WeightsError(
-            f"{path} answers {len(bias)} labels, {labels} has {len(LABELS[labels])}; use --labels {fitting[0]}."
+            f"{path} answers {len(bias)} labels, {labels} has {len(LABELS[labels])}; use "
+            f"--labels {fitting[0]}."
         )
 
 

@@ -1,4 +1,4 @@
-"""One small exported model, one stand-in for the recorded servers' model, and servers in this process."""
+"""One small exported model, a stand-in for the recorded servers' model, servers for both."""
 
 from __future__ import annotations
 
@@ -113,9 +113,7 @@ class Calls:
         answer = self.prediction.Predict(self.request(*args, **inputs), timeout=timeout)
         return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
 
-    def status(
-        self, model: str | None = None, version: int | None = None
-    ) -> list[tuple[int, int]]:
+    def status(self, model: str | None = None, version: int | None = None) -> list[tuple[int, int]]:
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = model or self.model
         if version is not None:
@@ -264,7 +262,7 @@ def typed(
     start: Callable[..., Running],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Calls]:
-    """The stand-in model, answered in typed fields, by our server and by TF Serving where there is one."""
+    """The stand-in model, in typed fields, by our server and by TF Serving if there is one."""
     if request.param == "embedded":
         config = synth_config(synth_dir, stable=1, canary=2)
         yield start(config, packed=False, labels_for_unavailable=True).calls

@@ -37,9 +37,12 @@ def test_requests_take_turns_in_order(eventually: Callable[..., bool]) -> None:
 
 def test_one_too_many_is_refused() -> None:
     admission = Admission(waiting=0)
-    with admission.turn(None, always):
-        with pytest.raises(CallError, match="busy") as error, admission.turn(None, always):
-            pass
+    with (
+        admission.turn(None, always),
+        pytest.raises(CallError, match="busy") as error,
+        admission.turn(None, always),
+    ):
+        pass
     assert error.value.code == "RESOURCE_EXHAUSTED"
     with admission.turn(None, always):
         pass
@@ -56,9 +59,12 @@ def test_waiting_ends_with_the_deadline() -> None:
 
 def test_caller_who_left_gives_up_his_place() -> None:
     admission = Admission(waiting=1)
-    with admission.turn(None, always):
-        with pytest.raises(CallError) as error, admission.turn(None, lambda: False):
-            pass
+    with (
+        admission.turn(None, always),
+        pytest.raises(CallError) as error,
+        admission.turn(None, lambda: False),
+    ):
+        pass
     assert error.value.code == "CANCELLED"
     assert not admission._queue
 

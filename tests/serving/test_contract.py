@@ -1,4 +1,4 @@
-"""The server answers as TF Serving 2.20 did, exchange by exchange; the recordings are in the shared data.
+"""The server answers as TF Serving 2.20 did, exchange by exchange, as the shared data hold it.
 
 The same requests go to the embedded server and, where there is one, to TF Serving.
 """
@@ -128,7 +128,9 @@ def test_predict(typed: object, recorded: Callable[[str], dict[str, str]], name:
     assert shortened(found) == shortened(recorded("defaults")[name])
 
 
-@pytest.mark.parametrize("name", [n for n in PREDICTIONS if "OK" in n or n.startswith(("ok", "fl"))])
+@pytest.mark.parametrize(
+    "name", [n for n in PREDICTIONS if "OK" in n or n.startswith(("ok", "fl"))]
+)
 def test_predict_packed(
     packed: object, recorded: Callable[[str], dict[str, str]], name: str
 ) -> None:
@@ -189,7 +191,9 @@ METADATA_ERRORS = {
 
 
 @pytest.mark.parametrize("name", METADATA_ERRORS)
-def test_metadata_errors(typed: object, recorded: Callable[[str], dict[str, str]], name: str) -> None:
+def test_metadata_errors(
+    typed: object, recorded: Callable[[str], dict[str, str]], name: str
+) -> None:
     call = typed.prediction.GetModelMetadata
     assert outcome(lambda: call(METADATA_ERRORS[name], timeout=60)) == recorded("defaults")[name]
 

@@ -115,7 +115,9 @@ def test_grid_is_at_least_min_size_rounded_up(servable: Servable, scan: np.ndarr
 
 
 @pytest.mark.parametrize("flip", [True, False])
-def test_only_what_is_asked_for_is_computed(servable: Servable, scan: np.ndarray, flip: bool) -> None:
+def test_only_what_is_asked_for_is_computed(
+    servable: Servable, scan: np.ndarray, flip: bool
+) -> None:
     signature = servable.signatures[contract.SEGMENT_SIGNATURE]
     feeds = {
         signature.inputs[contract.IMAGE].name: scan,
@@ -150,7 +152,10 @@ def test_only_what_is_asked_for_is_computed(servable: Servable, scan: np.ndarray
         ({"image": np.full((4, 4, 4), np.nan, np.float32)}, r"must be finite.*\[64\]"),
         ({"min_size": np.array([64, 64], np.int32)}, r"min_size must hold 3 sizes.*\[2\]"),
         ({"min_size": np.array([64, 0, 64], np.int32)}, r"min_size must be 1 or more.*\[64 0 64\]"),
-        ({"min_size": np.array([64, 1025, 64], np.int32)}, r"1024 voxels per axis at most.*\[64 1056 64\]"),
+        (
+            {"min_size": np.array([64, 1025, 64], np.int32)},
+            r"1024 voxels per axis at most.*\[64 1056 64\]",
+        ),
         ({"flip": np.array([True, False])}, r"flip must be a scalar.*\[2\]"),
     ],
 )

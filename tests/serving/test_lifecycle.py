@@ -1,9 +1,8 @@
-"""The server as a process: ready line, clean end, death with its parent, errors before it starts."""
+"""The server as a process: ready line, clean end, death with its parent, errors at the start."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
 
@@ -78,7 +76,7 @@ def test_dies_with_its_parent(
         import subprocess, sys, threading, time
         def start():
             child = subprocess.Popen(
-                {COMMAND!r} + [{str(model_dir)!r}, "--address", "unix:{tmp_path}/s", "--parent-death"],
+                {[*COMMAND, str(model_dir), "--address", f"unix:{tmp_path}/s", "--parent-death"]!r},
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             child.stdout.readline()
             print(child.pid, flush=True)

@@ -80,7 +80,9 @@ def live(
 
 
 def version_of(calls: object) -> int:
-    return calls.prediction.Predict(calls.request("", image=ONES), timeout=60).model_spec.version.value
+    return calls.prediction.Predict(
+        calls.request("", image=ONES), timeout=60
+    ).model_spec.version.value
 
 
 def test_new_version_replaces_the_old_one_without_a_gap(
@@ -146,9 +148,7 @@ def test_reload_that_cannot_be_served_changes_nothing(
     assert version_of(calls) == 1
 
 
-def test_only_the_chosen_versions_are_served(
-    start: Callable[..., object], synth_dir: Path
-) -> None:
+def test_only_the_chosen_versions_are_served(start: Callable[..., object], synth_dir: Path) -> None:
     policy = VersionPolicy(specific=(1,))
     calls = start(ModelConfig(name="synth", base_path=synth_dir, policy=policy)).calls
     assert calls.status() == [(1, State.AVAILABLE)]
@@ -244,8 +244,10 @@ def test_answers_do_not_depend_on_the_encoding(
 
 
 def test_unix_socket_is_the_users_alone(start: Callable[..., object], model_dir: Path) -> None:
-    running = start(ModelConfig(name="synthseg", base_path=model_dir), addresses=(
-        f"unix:{model_dir.parent}/own", "localhost:0"))
+    running = start(
+        ModelConfig(name="synthseg", base_path=model_dir),
+        addresses=(f"unix:{model_dir.parent}/own", "localhost:0"),
+    )
     path = Path(running.server.addresses[0].removeprefix("unix:"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     host, port = running.server.addresses[1].split(":")

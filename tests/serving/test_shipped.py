@@ -16,9 +16,7 @@ def test_is_exported_once_even_by_two_at_once(bundle: Bundle, tmp_path: Path) ->
     save_bundle(tmp_path / "w.npz", bundle, np.float16)
     cache = tmp_path / "cache"
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(
-            lambda _: shipped_model_dir(tmp_path / "w.npz", cache), range(2)
-        )
+        first, second = pool.map(lambda _: shipped_model_dir(tmp_path / "w.npz", cache), range(2))
     assert first == second
     assert (first.name, (first / "1" / "saved_model.pb").is_file()) == ("synthseg", True)
     assert [path.name for path in first.parent.iterdir()] == ["synthseg"]

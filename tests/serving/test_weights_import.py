@@ -21,10 +21,12 @@ SMALL = {"features": 2, "n_levels": 3}
 
 @pytest.fixture(autouse=True)
 def small_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The original's layers with few features, so that files stay small; not where the real file is read."""
+    """The original's layers with few features: small files; not where the real file is read."""
     if "shared_data" not in request.fixturenames:
         monkeypatch.setattr(
-            weights_import, "NetworkSettings", lambda n_labels: NetworkSettings(n_labels=n_labels, **SMALL)
+            weights_import,
+            "NetworkSettings",
+            lambda n_labels: NetworkSettings(n_labels=n_labels, **SMALL),
         )
 
 
@@ -103,7 +105,11 @@ def test_released_blob_id_is_the_repositorys() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such file"), (b"text", "is no HDF5 file"), (b"\x89HDF\r\n\x1a\n" * 9, "is no HDF5 file")],
+    [
+        (None, "no such file"),
+        (b"text", "is no HDF5 file"),
+        (b"\x89HDF\r\n\x1a\n" * 9, "is no HDF5 file"),
+    ],
 )
 def test_bad_file_is_one_line_and_code_2(
     tmp_path: Path, content: bytes | None, message: str

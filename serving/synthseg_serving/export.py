@@ -18,7 +18,6 @@ from synthseg_serving.warmup import write_warmup
 
 FORMAT_VERSION = 1
 """Changes when the same bundle would be exported as another graph."""
-SAVED_MODEL = "saved_model.pb"
 
 
 def export_bundle(

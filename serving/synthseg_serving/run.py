@@ -19,6 +19,8 @@ from synthseg_serving.server import (
 )
 from synthseg_serving.versions import ModelConfig, find_versions
 
+SAVED_MODEL = "saved_model.pb"
+
 
 def serve_until_stopped(
     *,
@@ -76,6 +78,8 @@ def choose_models(
         from synthseg_serving.shipped import shipped_model_dir
 
         model_dir = shipped_model_dir()
+    if (model_dir / SAVED_MODEL).is_file():
+        raise ModelError(f"{model_dir} is one version of a model; give its parent folder.")
     if not find_versions(model_dir):
         raise ModelError(
             f"{model_dir} holds no versions; expected {model_dir}/1/saved_model.pb, as "

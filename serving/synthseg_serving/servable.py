@@ -17,7 +17,6 @@ from synthseg_serving.errors import CallError, ModelError
 from synthseg_serving.tensors import decode
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
 
-_SAVED_MODEL = "saved_model.pb"
 # TensorFlow and gRPC number their status codes alike.
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 

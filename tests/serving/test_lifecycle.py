@@ -114,6 +114,28 @@ def test_folder_without_versions_is_one_line_and_code_2(
     assert output.count("\n") == 1
 
 
+def test_version_folder_instead_of_its_parent_is_pointed_out(
+    run_main: Callable[..., tuple[int, str]], model_dir: Path
+) -> None:
+    code, output = run_main("serve", model_dir / "1")
+    assert code == 2
+    assert "is one version of a model; give its parent folder" in output
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", None])
+def test_broken_version_is_one_line_and_code_2(
+    run_main: Callable[..., tuple[int, str]], tmp_path: Path, content: bytes | None
+) -> None:
+    (tmp_path / "m" / "1").mkdir(parents=True)
+    if content is not None:
+        (tmp_path / "m" / "1" / "saved_model.pb").write_bytes(content)
+    code, output = run_main("serve", tmp_path / "m", "--address", f"unix:{tmp_path}/s")
+    assert code == 2
+    assert f"{tmp_path}/m/1: the model does not load" in output
+    assert output.count("\n") == 1
+    assert not (tmp_path / "s").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

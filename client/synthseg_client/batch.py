@@ -289,8 +289,8 @@ def _sidecar(
     return {
         "software": {"name": "synthseg-serving", "version": __version__},
         "model": {
-            "name": result.model.name,
-            "version": result.model.version,
+            "served_name": result.model.name,
+            "served_version": result.model.version,
             **dict(result.model.info),
         },
         "options": result.options.to_json(),

@@ -34,7 +34,7 @@ class Evidence:
         offset: Where voxel (0, 0, 0) of the image lies in it.
         shape: Shape of the image.
         voxels: int64 `[n]`: flat indices into the grid, ascending.
-        channels: Integers `[k, n]`: which channels are known of a voxel; `[k, 1]` if the same of all.
+        channels: Integers `[k, n]`: which channels are known of a voxel; `[k, 1]` if all alike.
         probability: float32 `[k, n]`: their probabilities.
     """
 

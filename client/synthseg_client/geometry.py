@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import csr_array
 
 TARGET_MM = 1.0
 """Voxel size that the network was trained at."""
@@ -116,8 +117,7 @@ class Resampling:
         Returns:
             float32 `[x, y, z]` of `shape_out`.
         """
-        matrices = [self._forward(axis) for axis in range(3)]
-        return _apply_per_axis(volume, matrices)
+        return _apply_per_axis(volume, [self._forward(axis) for axis in range(3)])
 
     def affine_out(self, affine: NDArray) -> NDArray[np.float64]:
         """The affine of the new grid; the field of view stays where it is."""
@@ -147,20 +147,20 @@ class Resampling:
             matrices.append(matrix[where[-1]])
         return tuple(where), _apply_per_axis(part, matrices)
 
-    def _forward(self, axis: int) -> NDArray[np.float32]:
+    def _forward(self, axis: int) -> NDArray[np.float64]:
         factor, size = self.factors[axis], self.shape_in[axis]
         interpolate = _linear_matrix(_positions(factor, size), size)
         if factor > 1:
-            return interpolate.astype(np.float32)
+            return interpolate
         # An axis that keeps its size is smoothed too, as the original does once any other axis
         # changes.
         smooth = gaussian_filter1d(np.eye(size), _ANTIALIAS / factor, axis=0)
-        return (interpolate @ smooth).astype(np.float32)
+        return interpolate @ smooth
 
-    def _backward(self, axis: int) -> NDArray[np.float32]:
+    def _backward(self, axis: int) -> NDArray[np.float64]:
         factor = self.factors[axis]
         positions = np.arange(self.shape_in[axis]) * factor + (factor - 1) / 2
-        return _linear_matrix(positions, self.shape_out[axis]).astype(np.float32)
+        return _linear_matrix(positions, self.shape_out[axis])
 
 
 def plan_resampling(shape: Sequence[int], affine: NDArray) -> Resampling | None:
@@ -196,18 +196,16 @@ def _linear_matrix(positions: NDArray, size: int) -> NDArray[np.float64]:
     return matrix
 
 
-def _apply_per_axis(
-    volume: NDArray, matrices: Sequence[NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Multiplies along each axis, the one that shrinks the volume most first."""
+def _apply_per_axis(volume: NDArray, matrices: Sequence[NDArray]) -> NDArray[np.float32]:
+    """Multiplies along each axis. The matrices hold a narrow band, so sparse ones are fastest."""
+    first, second, third = (csr_array(matrix.astype(np.float32)) for matrix in matrices)
     result = np.ascontiguousarray(volume, np.float32)
-    for axis in sorted(range(3), key=lambda a: matrices[a].shape[0] / max(matrices[a].shape[1], 1)):
-        matrix = matrices[axis]
-        x, y, z = result.shape
-        if axis == 0:
-            result = (matrix @ result.reshape(x, y * z)).reshape(-1, y, z)
-        elif axis == 1:
-            result = np.matmul(matrix, result)
-        else:
-            result = (result.reshape(x * y, z) @ matrix.T).reshape(x, y, -1)
-    return result
+    shrinks = first.shape[0] < first.shape[1]
+    if shrinks:
+        result = _along_first_axis(first, result)
+    result = np.stack([(third @ (second @ plane).T).T for plane in result])
+    return result if shrinks else _along_first_axis(first, result)
+
+
+def _along_first_axis(matrix: csr_array, volume: NDArray) -> NDArray[np.float32]:
+    return (matrix @ volume.reshape(len(volume), -1)).reshape(-1, *volume.shape[1:])

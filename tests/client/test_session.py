@@ -92,9 +92,12 @@ def test_a_queue_that_stays_full_is_told(session, model):
 def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address, model):
     model.failures = [grpc.StatusCode.UNAVAILABLE] * 9
     model.failure_details = "Socket closed"
-    with Session(address, retry=RetryPolicy(attempts=9, first_wait_s=0.01)) as session:
-        with pytest.raises(ServerUnreachableError, match="broke"):
-            _segment(session)
+    patient = RetryPolicy(attempts=9, first_wait_s=0.01)
+    with (
+        Session(address, retry=patient) as session,
+        pytest.raises(ServerUnreachableError, match="broke"),
+    ):
+        _segment(session)
     assert len(model.requests) == 2
 
 
@@ -134,9 +137,11 @@ def test_the_default_deadline_grows_with_the_scan():
 
 
 def test_an_address_where_nobody_answers_is_told():
-    with Session("localhost:1", retry=IMPATIENT) as session:
-        with pytest.raises(ServerUnreachableError, match="no server answers at localhost:1"):
-            session.describe()
+    with (
+        Session("localhost:1", retry=IMPATIENT) as session,
+        pytest.raises(ServerUnreachableError, match="no server answers at localhost:1"),
+    ):
+        session.describe()
 
 
 def test_a_server_that_comes_back_is_found_again(model):
@@ -173,9 +178,9 @@ def test_a_server_that_died_is_started_again_without_waiting(model):
 
 
 def test_another_model_name_is_told(address):
-    with Session(address, ModelChoice(name="other")) as session:
-        with pytest.raises(ModelError, match="other"):
-            session.describe()
+    choice = ModelChoice(name="other")
+    with Session(address, choice) as session, pytest.raises(ModelError, match="other"):
+        session.describe()
 
 
 def test_a_model_of_another_contract_is_refused(session, model):
@@ -224,6 +229,6 @@ def test_addresses_that_cannot_be_right_are_refused(given):
 
 
 def test_a_unix_socket_serves_too(tmp_path):
-    with serving(ContractServer(), f"unix:{tmp_path / 's.sock'}") as address:
-        with Session(address) as session:
-            assert session.status() == {1: "AVAILABLE"}
+    where = f"unix:{tmp_path / 's.sock'}"
+    with serving(ContractServer(), where) as address, Session(address) as session:
+        assert session.status() == {1: "AVAILABLE"}

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from contract_server import ContractServer, serving
+from synthseg_client import contract
+from synthseg_client.batch import BatchSettings, run_batch
+from synthseg_client.options import Options
+from synthseg_client.plan import plan_batch
+
+JOURNAL = "journal.jsonl"
+
+
+@pytest.fixture
+def scans(tmp_path, save_scan) -> Path:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for index, suffix in enumerate((".nii.gz", ".nii", ".mgz", ".npz")):
+        save_scan(folder / f"s{index}{suffix}", seed=index)
+    return folder
+
+
+def _run(session, scans, tmp_path, options=None, **settings):
+    plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
+    chosen = BatchSettings(options=options or Options(), journal=tmp_path / JOURNAL, **settings)
+    return list(run_batch(session, plan, chosen))
+
+
+def _rows(path: Path) -> dict[str, list[str]]:
+    return {row[0]: row[1:] for row in csv.reader(path.read_text().splitlines())}
+
+
+def test_every_scan_gets_labels_a_row_and_a_sidecar(session, scans, tmp_path):
+    outcomes = _run(session, scans, tmp_path)
+    assert [o.status for o in outcomes] == ["done"] * 4
+    names = {"s0_synthseg.nii.gz", "s1_synthseg.nii", "s2_synthseg.mgz", "s3_synthseg.npz"}
+    assert {p.name for p in (tmp_path / "out").iterdir() if p.suffix != ".json"} == names
+    assert list(_rows(tmp_path / "vol.csv")) == ["subject", "s0", "s1.nii", "s2.mgz", "s3.npz"]
+    sidecar = json.loads((tmp_path / "out/s0_synthseg.json").read_text())
+    assert sidecar["model"]["served_version"] == 1
+    assert sidecar["options"]["fast"] is False
+    assert len(sidecar["scan"]["sha256"]) == 64
+
+
+def test_one_bad_scan_does_not_stop_the_others(session, scans, tmp_path):
+    (scans / "s0.nii.gz").write_text("no scan")
+    (scans / "empty.nii").touch()
+    outcomes = {o.task.scan.name: o for o in _run(session, scans, tmp_path)}
+    assert outcomes["s0.nii.gz"].status == outcomes["empty.nii"].status == "failed"
+    assert str(scans / "s0.nii.gz") in outcomes["s0.nii.gz"].error
+    assert sum(o.status == "done" for o in outcomes.values()) == 3
+    assert list(_rows(tmp_path / "vol.csv")) == ["subject", "s1.nii", "s2.mgz", "s3.npz"]
+    assert not (tmp_path / "out/s0_synthseg.nii.gz").exists()
+
+
+def test_a_second_run_skips_what_is_done_and_rebuilds_the_table(session, model, scans, tmp_path):
+    _run(session, scans, tmp_path)
+    table = (tmp_path / "vol.csv").read_text()
+    (tmp_path / "vol.csv").unlink()
+    model.requests.clear()
+    outcomes = _run(session, scans, tmp_path, resume=True)
+    assert {o.status for o in outcomes} == {"skipped"}
+    assert not model.requests
+    assert (tmp_path / "vol.csv").read_text() == table
+
+
+def test_without_resume_everything_is_done_again(session, model, scans, tmp_path):
+    _run(session, scans, tmp_path)
+    assert {o.status for o in _run(session, scans, tmp_path)} == {"done"}
+    assert len(model.requests) == 8
+
+
+@pytest.mark.parametrize("change", ["scan", "labels", "sidecar", "options", "model"])
+def test_resuming_does_again_what_is_no_longer_true(
+    session, model, scans, tmp_path, save_scan, change
+):
+    _run(session, scans, tmp_path)
+    changed = 1
+    options = Options()
+    if change == "scan":
+        save_scan(scans / "s0.nii.gz", seed=99)
+    elif change == "labels":
+        path = tmp_path / "out/s0_synthseg.nii.gz"
+        path.write_bytes(path.read_bytes()[:-10])
+    elif change == "sidecar":
+        (tmp_path / "out/s0_synthseg.json").unlink()
+    elif change == "options":
+        options, changed = Options(fast=True), 4
+    else:
+        model.version, changed = 2, 4
+        session.describe(refresh=True)
+    outcomes = _run(session, scans, tmp_path, options, resume=True)
+    assert sum(o.status == "done" for o in outcomes) == changed
+    assert sum(o.status == "skipped" for o in outcomes) == 4 - changed
+
+
+def test_a_torn_journal_line_costs_that_scan_only(session, scans, tmp_path):
+    _run(session, scans, tmp_path, jobs=1)
+    journal = tmp_path / JOURNAL
+    journal.write_bytes(journal.read_bytes()[:-30])
+    statuses = [o.status for o in _run(session, scans, tmp_path, resume=True)]
+    assert sorted(statuses) == ["done", "skipped", "skipped", "skipped"]
+    assert {o.status for o in _run(session, scans, tmp_path, resume=True)} == {"skipped"}
+
+
+def test_labels_lie_in_the_scans_own_orientation(session, scans, tmp_path):
+    _run(session, scans, tmp_path)
+    labels = nib.load(tmp_path / "out/s0_synthseg.nii.gz")
+    scan = nib.load(scans / "s0.nii.gz")
+    assert nib.aff2axcodes(labels.affine) == nib.aff2axcodes(scan.affine)
+    assert labels.shape == (30, 64, 20) or labels.shape == (30, 32, 40)
+    # The brightest box is label 41 at the same place in the world.
+    where = np.argwhere(np.asanyarray(labels.dataobj) == 41).mean(axis=0)
+    bright = np.argwhere(scan.get_fdata() > 90).mean(axis=0)
+    np.testing.assert_allclose(
+        nib.affines.apply_affine(labels.affine, where),
+        nib.affines.apply_affine(scan.affine, bright),
+        atol=0.5,
+    )
+
+
+def test_keeping_geometry_gives_the_scans_own_grid(session, scans, tmp_path):
+    _run(session, scans, tmp_path, Options(keep_geometry=True))
+    labels, scan = nib.load(tmp_path / "out/s0_synthseg.nii.gz"), nib.load(scans / "s0.nii.gz")
+    assert labels.shape == scan.shape
+    np.testing.assert_allclose(labels.affine, scan.affine, atol=1e-6)
+    bright = scan.get_fdata() > 90
+    found = np.asanyarray(labels.dataobj) == 41
+    assert (found & bright).sum() / (found | bright).sum() > 0.7
+
+
+def test_an_answer_of_the_wrong_shape_fails_the_scan_alone(session, model, scans, tmp_path):
+    def tamper(outputs):
+        model.tamper = None
+        return {**outputs, contract.FOREGROUND: outputs[contract.FOREGROUND][:-1]}
+
+    model.tamper = tamper
+    outcomes = _run(session, scans, tmp_path)
+    (failed,) = (o for o in outcomes if o.status == "failed")
+    assert "does not fit" in failed.error
+    assert not failed.task.labels.exists()
+
+
+def test_a_result_without_any_structure_is_no_result(session, model, scans, tmp_path):
+    model.tamper = lambda outputs: {
+        **outputs,
+        contract.FOREGROUND: np.zeros_like(outputs[contract.FOREGROUND]),
+        contract.POSTERIORS: outputs[contract.POSTERIORS][:0],
+    }
+    outcomes = _run(session, scans, tmp_path)
+    assert all("nothing was found" in o.error for o in outcomes)
+
+
+def test_the_server_never_waits_for_the_client(model, tmp_path, save_scan):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(8):
+        save_scan(folder / f"s{index}.nii.gz", (60, 60, 60), np.diag([1.0, 1, 1, 1]), seed=index)
+    model.delay_s = 0.5
+    from synthseg_client.session import Session
+
+    with serving(model) as address, Session(address) as session:
+        plan = plan_batch([str(folder)], tmp_path / "out")
+        list(run_batch(session, plan, BatchSettings(jobs=3)))
+    first, last = min(s for s, _ in model.busy), max(e for _, e in model.busy)
+    busy = sum(end - start for start, end in model.busy)
+    assert busy / (last - first) > 0.8
+    spans = sorted(model.busy)
+    assert all(a[1] <= b[0] + 0.02 for a, b in zip(spans, spans[1:], strict=False))
+
+
+def test_a_kill_loses_at_most_the_scans_in_flight(tmp_path, save_scan):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(8):
+        save_scan(folder / f"s{index}.nii.gz", seed=index)
+    server = ContractServer(delay_s=0.4)
+    with serving(server) as address:
+        command = [sys.executable, "-m", "synthseg_client", "segment", "--i", str(folder)]
+        command += ["--o", str(tmp_path / "out"), "--vol", str(tmp_path / "vol.csv")]
+        command += ["--server", address]
+        child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while len(server.requests) < 4:
+            time.sleep(0.05)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        written = {p.name for p in (tmp_path / "out").glob("[!.]*.nii.gz")}
+        assert len(written) >= 2
+        for name in written:
+            nib.load(tmp_path / "out" / name).get_fdata()
+        server.requests.clear()
+        again = subprocess.run([*command, "--resume"], check=False, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("already done") >= len(written) - 1
+    assert len(server.requests) <= 8 - len(written) + 1
+    assert len(_rows(tmp_path / "vol.csv")) == 9
+
+
+def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(tmp_path, scans):
+    from synthseg_client.retry import RetryPolicy
+    from synthseg_client.session import Session
+
+    server = ContractServer()
+    impatient = RetryPolicy(attempts=2, first_wait_s=0.01)
+    with serving(server) as address:
+        session = Session(address, retry=impatient)
+        plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
+        settings = BatchSettings(journal=tmp_path / JOURNAL, jobs=1)
+        outcomes = run_batch(session, plan, settings)
+        statuses = [next(outcomes).status]
+    statuses += [o.status for o in outcomes]
+    assert statuses[0] == "done"
+    assert statuses[-1] == "failed"
+    with serving(ContractServer()) as address, Session(address, retry=impatient) as session:
+        rest = [o.status for o in _run(session, scans, tmp_path, resume=True)]
+    assert rest.count("skipped") == statuses.count("done")
+    assert len(_rows(tmp_path / "vol.csv")) == 5
+
+
+def test_a_full_disk_fails_the_scan_and_leaves_nothing(session, scans, tmp_path):
+    """A limit on file sizes stands for the disk: the write fails in the middle all the same."""
+    code = f"""
+import resource, signal, sys
+from synthseg_client.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+main(["segment", "--i", {str(scans / "s1.nii")!r}, "--o", {str(tmp_path / "full/x.nii")!r},
+      "--server", {session.address.target!r}])
+"""
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "cannot be written" in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "full").iterdir())

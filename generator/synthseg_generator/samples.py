@@ -5,6 +5,7 @@ Importing this module loads no TensorFlow; `sample_dataset` imports it when call
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,23 +87,24 @@ class SampleSource:
 
 @dataclass(frozen=True)
 class Shard:
-    """Which samples a reader takes: `first`, `first + stride`, ... so that readers share a stream.
+    """Which samples a reader takes, so that several readers share a stream.
 
     Attributes:
         first: Number of the first sample.
-        stride: Distance between samples of this reader.
-        count: How many; `None` for no end.
+        stride: Distance between the blocks of this reader.
+        block: Consecutive samples in a block.
+        count: How many samples in all; `None` for no end.
     """
 
     first: int = 0
     stride: int = 1
+    block: int = 1
     count: int | None = None
 
     def __iter__(self) -> Iterator[int]:
-        k, left = self.first, self.count
-        while left is None or left > 0:
-            yield k
-            k, left = k + self.stride, None if left is None else left - 1
+        numbers = itertools.count() if self.count is None else range(self.count)
+        for n in numbers:
+            yield self.first + n // self.block * self.stride + n % self.block
 
 
 def sample_dataset(source: SampleSource, shard: Shard) -> tf.data.Dataset:

@@ -6,7 +6,8 @@ from synthseg_trainer.bundle import load_bundle
 from synthseg_trainer.checkpoints import checkpoint_folders, latest_checkpoint
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import CheckpointError, TrainerError
-from synthseg_trainer.loop import Training, train
+from synthseg_trainer.loop import train
+from synthseg_trainer.training import Training
 
 
 @pytest.fixture(scope="module")

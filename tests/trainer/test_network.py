@@ -48,3 +48,11 @@ def test_width_stops_growing_at_its_bound():
 def test_settings_that_make_no_network_are_refused_by_name(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         NetworkSettings(**{"n_labels": 3, **wrong})
+
+
+def test_instance_normalization_does_not_mind_the_brightness_of_the_scan():
+    settings = NetworkSettings(n_labels=3, features=4, n_levels=2, normalization="instance")
+    model = build_unet(settings)
+    features = model.get_layer("unet_bn_down_0")
+    volume = np.random.default_rng(0).random((1, 8, 8, 8, 4), np.float32)
+    np.testing.assert_allclose(features(volume * 50), features(volume), atol=5e-2)

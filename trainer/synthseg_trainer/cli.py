@@ -5,17 +5,43 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from synthseg_generator.errors import GeneratorError
 
 from synthseg_trainer.errors import TrainerError
 
+if TYPE_CHECKING:
+    from synthseg_trainer.config import TrainSettings
+
+WRONG_USE = 2
 INTERRUPTED = 143
 """Exit code of a run that a signal ended and that is saved."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class UsageProblem(click.ClickException):
+    """An error of the user's, told in one line."""
+
+    exit_code = WRONG_USE
+
+
+class ErrorReportingGroup(click.Group):
+    """Turns our own errors, and missing extras, into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except (TrainerError, GeneratorError) as error:
+            raise UsageProblem(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise UsageProblem(
+                f"{error.name} is not installed: pip install 'synthseg-serving[trainer]'."
+            ) from error
+
+
+@click.group(cls=ErrorReportingGroup)
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Trains segmentation networks on synthetic scans."""
@@ -32,25 +58,52 @@ def main() -> None:
     is_flag=True,
     help="Go on from the newest checkpoint in the folder, if there is one.",
 )
+@click.option(
+    "--workers",
+    default=0,
+    type=click.IntRange(min=0),
+    help="Dask workers that prepare samples; 0 for none.",
+)
+@click.option("--scheduler", help="Address of a running Dask scheduler (tcp://host:port).")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
-def train(config: Path, run: Path, store: str | None, resume: bool, threads: int | None) -> None:
+@click.option(
+    "--cpu-replicas",
+    default=1,
+    type=click.IntRange(min=1),
+    help="Replicas on the CPU, to try a distributed run.",
+)
+def train(config: Path, run: Path, store: str | None, resume: bool, **devices: Any) -> None:
     """Trains the network of CONFIG, a YAML file or the name of a recipe (see `recipes`).
 
-    Exit code 143: interrupted by a signal, saved; run again with --resume.
+    Takes every GPU of the machine, and every machine that TF_CONFIG names. Exit code 143:
+    interrupted by a signal, saved; run again with --resume.
     """
     from synthseg_trainer.config import load_settings
 
-    try:
-        settings = load_settings(config, store=store)
-        _prepare_tensorflow(threads)
-        from synthseg_trainer.loop import train as train_network
-
-        finished = train_network(settings, run, resume=resume)
-    except (TrainerError, GeneratorError) as error:
-        raise click.UsageError(str(error)) from error
-    if not finished:
+    settings = load_settings(config, store=store)
+    if not _train(settings, run, resume, **devices):
         sys.exit(INTERRUPTED)
     click.echo(f"Trained {settings.total_steps} steps; checkpoints are in {run / 'checkpoints'}.")
+
+
+def _train(
+    settings: TrainSettings,
+    run: Path,
+    resume: bool,
+    *,
+    workers: int,
+    scheduler: str | None,
+    threads: int | None,
+    cpu_replicas: int,
+) -> bool:
+    _prepare_tensorflow(threads)
+    from synthseg_trainer.distribution import choose_strategy
+    from synthseg_trainer.feed import open_feed
+    from synthseg_trainer.loop import train as train_network
+
+    strategy = choose_strategy(cpu_replicas)
+    with open_feed(workers, scheduler) as feed:
+        return train_network(settings, run, resume=resume, strategy=strategy, feed=feed)
 
 
 @main.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from synthseg_generator.config import GeneratorSettings, generator_settings, read_settings
 from synthseg_generator.labels import SegmentationLabels
@@ -29,6 +29,9 @@ class NetworkSettings:
             network works at half the resolution and answers the 8 sub-voxels of every block; 1 is
             the original.
         activation: Name of the activation.
+        normalization: `batch` as in the released models, which needs long training before the
+            moving statistics serve every contrast, or `instance`, which uses those of the scan at
+            hand.
     """
 
     n_labels: int
@@ -40,6 +43,7 @@ class NetworkSettings:
     kernel_size: int = 3
     stem: int = 1
     activation: str = "elu"
+    normalization: Literal["batch", "instance"] = "batch"
 
     def __post_init__(self) -> None:
         """Refuses numbers that make no network.
@@ -60,6 +64,10 @@ class NetworkSettings:
                 raise ConfigError(
                     f"network.{name} must be at least {low}, got {getattr(self, name)}."
                 )
+        if self.normalization not in ("batch", "instance"):
+            raise ConfigError(
+                f"network.normalization must be 'batch' or 'instance', got {self.normalization!r}."
+            )
         if self.kernel_size % 2 == 0:
             raise ConfigError(f"network.kernel_size must be odd, got {self.kernel_size}.")
 
@@ -154,6 +162,9 @@ class TrainSettings:
         precision: Keras dtype policy; `mixed_bfloat16` computes in half the width and keeps float32
             weights.
         network: Shape of the network; its labels follow from the store.
+        scored_subvoxels: With a stem, how many of the sub-voxels of each block the loss looks at,
+            drawn anew for every step: neighbours teach much the same, and the loss costs as much as
+            the network; `None` for all.
         stages: What is trained, in order.
         validation: Scores while training.
         checkpoint_steps: Steps between checkpoints.
@@ -166,6 +177,7 @@ class TrainSettings:
     batch_size: int = 1
     precision: str = "float32"
     network: NetworkSettings
+    scored_subvoxels: int | None = None
     stages: tuple[Stage, ...]
     validation: Validation = field(default_factory=Validation)
     checkpoint_steps: int = 500
@@ -188,6 +200,11 @@ class TrainSettings:
             raise ConfigError(
                 "precision must be float32, mixed_bfloat16 or mixed_float16, "
                 f"got {self.precision!r}."
+            )
+        most = self.network.stem**3
+        if self.scored_subvoxels is not None and not 1 <= self.scored_subvoxels <= most:
+            raise ConfigError(
+                f"scored_subvoxels must lie between 1 and {most}, got {self.scored_subvoxels}."
             )
         multiple = self.network.size_multiple
         for name, generator in self._generators():

@@ -33,6 +33,14 @@ def dice_scores(truth: np.ndarray, answer: np.ndarray, labels: Sequence[int]) ->
     return scores[np.searchsorted(known, labels)]
 
 
+def mean_of_present(scores: np.ndarray) -> np.ndarray:
+    """Mean over rows of the scores that are there: `[row, label]` to `[label]`, NaN for none."""
+    present = np.isfinite(scores)
+    counts = present.sum(axis=0)
+    sums = np.where(present, scores, 0.0).sum(axis=0)
+    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+
+
 def _indices(known: np.ndarray, volume: np.ndarray) -> np.ndarray:
     """Position of each voxel's label among the known ones; one past the last for any other."""
     flat = volume.ravel()

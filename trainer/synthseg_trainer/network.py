@@ -108,7 +108,7 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
             volume, settings, f"unet_conv_downarm_{level}", settings.features_at(level)
         )
         skips.append(volume)
-        volume = _batch_norm(f"unet_bn_down_{level}", synchronized)(volume)
+        volume = _normalize(volume, settings, f"unet_bn_down_{level}", synchronized)
         if level < deepest:
             volume = layers.MaxPooling3D(2, padding="same", name=f"unet_maxpool_{level}")(volume)
     for step in range(deepest):
@@ -118,7 +118,7 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
         volume = _convolutions(
             volume, settings, f"unet_conv_uparm_{index}", settings.features_at(level)
         )
-        volume = _batch_norm(f"unet_bn_up_{step}", synchronized)(volume)
+        volume = _normalize(volume, settings, f"unet_bn_up_{step}", synchronized)
     logits = layers.Conv3D(settings.n_labels * settings.stem**3, 1, dtype="float32", name=LOGITS)(
         volume
     )
@@ -141,6 +141,11 @@ def _convolutions(
     return volume
 
 
-def _batch_norm(name: str, synchronized: bool) -> layers.BatchNormalization:
+def _normalize(
+    volume: keras.KerasTensor, settings: NetworkSettings, name: str, synchronized: bool
+) -> keras.KerasTensor:
+    if settings.normalization == "instance":
+        # One group per channel.
+        return layers.GroupNormalization(groups=-1, epsilon=1e-3, name=name)(volume)
     extra = {"synchronized": True} if synchronized else {}
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=name, **extra)
+    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=name, **extra)(volume)

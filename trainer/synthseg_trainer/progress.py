@@ -6,9 +6,14 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from synthseg_trainer.config import TrainSettings
+    from synthseg_trainer.training import Training
 
 
 class Interruption:
@@ -45,19 +50,27 @@ class Interruption:
 
 
 class RunLog:
-    """Progress bar, and TensorBoard scalars under `RUN/logs`."""
+    """Progress bar, and TensorBoard scalars under `RUN/logs`; shown by the writing worker."""
 
-    def __init__(self, run: Path, first_step: int, total_steps: int, every: int) -> None:
-        self._writer = tf.summary.create_file_writer(str(run / "logs"))
+    def __init__(self, run: Path, training: Training, settings: TrainSettings) -> None:
+        self._writer = tf.summary.create_noop_writer()
+        if training.writes:
+            self._writer = tf.summary.create_file_writer(str(run / "logs"))
         self._bar = tqdm(
-            total=total_steps, initial=first_step, unit="step", dynamic_ncols=True, smoothing=0.05
+            total=settings.total_steps,
+            initial=training.step,
+            unit="step",
+            dynamic_ncols=True,
+            smoothing=0.05,
+            disable=not training.writes,
         )
-        self._every = every
+        self._every = settings.log_steps
         self._mean_loss: float | None = None
 
     def step(self, step: int, stage: str, loss: float, learning_rate: float) -> None:
         """Notes a finished step."""
-        self._mean_loss = loss if self._mean_loss is None else 0.98 * self._mean_loss + 0.02 * loss
+        known = self._mean_loss
+        self._mean_loss = loss if known is None else 0.98 * known + 0.02 * loss
         self._bar.set_description(stage, refresh=False)
         self._bar.set_postfix(loss=f"{self._mean_loss:.3f}", refresh=False)
         self._bar.update()
@@ -72,7 +85,8 @@ class RunLog:
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""
-        self._bar.write(line)
+        if not self._bar.disable:
+            self._bar.write(line)
 
     def close(self) -> None:
         """Ends the bar and flushes the scalars."""

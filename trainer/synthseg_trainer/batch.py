@@ -1,0 +1,90 @@
+"""What a training step computes on: images of a batch, and logits and targets in one order.
+
+With a stem the last layer answers the sub-voxels of every block in its channels. Losses and scores
+do not mind the order of voxels, so targets are folded alike instead of unfolding the large logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+from synthseg_generator.noise import voxel_noise
+from synthseg_generator.samples import SampleSource
+from synthseg_generator.store import cubic_voxel_size_mm
+from synthseg_generator.synthesis import Synthesizer
+
+from synthseg_trainer.network import fold
+
+
+def make_synthesizer(source: SampleSource) -> Synthesizer:
+    """The generative graph for the maps of a source."""
+    return Synthesizer(
+        source.settings,
+        source.store.labels,
+        source.map_shape,
+        cubic_voxel_size_mm(source.store),
+    )
+
+
+def synthesize_batch(synthesizer: Synthesizer, batch: dict[str, Any], size: int) -> tuple[Any, Any]:
+    """Images of a batch, float32 `[b, x, y, z, channel]`, and targets, int32 `[b, x, y, z]`."""
+    settings = synthesizer.settings
+    shape = (*settings.crop.shape, settings.n_channels)
+    boxes = batch.get("box_start")
+    pairs = []
+    for i in range(size):
+        row = {name: value[i] for name, value in batch["row"].items()}
+        noise = voxel_noise(row["noise_seed"], shape)
+        box = None if boxes is None else boxes[i]
+        pairs.append(synthesizer(batch["labels"][i], row, noise, box))
+    images, targets = zip(*pairs, strict=True)
+    return tf.stack(images), tf.stack(targets)
+
+
+def draw_subvoxels(count: int, stem: int, seed: Any) -> Any:
+    """Draws which sub-voxels of each block are scored: int32 `[count]`.
+
+    Args:
+        count: How many.
+        stem: Edge of the blocks.
+        seed: int32 `[2]`, key of the draw.
+    """
+    order = tf.random.stateless_uniform((stem**3,), seed, alg="philox")
+    return tf.argsort(order)[:count]
+
+
+def head_logits(head: Any, features: Any, stem: int, subvoxels: Any = None) -> Any:
+    """Logits of the last convolution, of 1³, for some sub-voxels only.
+
+    Args:
+        head: The layer.
+        features: `[b, x, y, z, feature]`, its input.
+        stem: Edge of the blocks.
+        subvoxels: int32 `[n]`, which to compute; `None` for all.
+
+    Returns:
+        float32 `[b, x, y, z, n, label]`.
+    """
+    width = head.kernel.shape[-2]
+    kernel = tf.reshape(tf.convert_to_tensor(head.kernel), (width, stem**3, -1))
+    bias = tf.reshape(tf.convert_to_tensor(head.bias), (stem**3, -1))
+    if subvoxels is not None:
+        kernel, bias = tf.gather(kernel, subvoxels, axis=1), tf.gather(bias, subvoxels)
+    return tf.einsum("bxyzf,fnl->bxyznl", tf.cast(features, tf.float32), kernel) + bias
+
+
+def mean_loss(loss_of: Callable[[Any, Any], Any], logits: Any, targets: Any) -> Any:
+    """Mean over samples of a loss on `[b, ..., label]` logits and `[b, ...]` targets."""
+    n_labels = logits.shape[-1]
+    losses = [
+        loss_of(tf.reshape(logits[i], (-1, n_labels)), tf.reshape(targets[i], (-1,)))
+        for i in range(targets.shape[0])
+    ]
+    return tf.add_n(losses) / len(losses)
+
+
+def fold_target(target: Any, stem: int) -> Any:
+    """Orders targets as the folded logits: `[b, x, y, z]` to `[b, x/s, y/s, z/s, stem³]`."""
+    return fold(target[..., None], stem)

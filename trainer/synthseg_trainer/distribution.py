@@ -1,0 +1,75 @@
+"""On which devices a run computes, and which samples each of them takes."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import tensorflow as tf
+from synthseg_generator.samples import Shard
+
+from synthseg_trainer.errors import ConfigError
+
+
+def choose_strategy(cpu_devices: int = 1) -> tf.distribute.Strategy:
+    """The devices of a run: several machines, several GPUs, or the only device there is.
+
+    With `TF_CONFIG` in the environment (TensorFlow's description of a cluster of workers) every
+    machine takes part; all of them must run the same command. This must come before TensorFlow
+    computes anything.
+
+    Args:
+        cpu_devices: Replicas to run on the CPU of this machine, to try a distributed run.
+
+    Raises:
+        ConfigError: `TF_CONFIG` is no JSON.
+    """
+    cluster = os.environ.get("TF_CONFIG")
+    if cluster:
+        try:
+            json.loads(cluster)
+        except ValueError as error:
+            raise ConfigError(f"TF_CONFIG is no JSON: {error}.") from error
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if cpu_devices > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        configuration = [tf.config.LogicalDeviceConfiguration() for _ in range(cpu_devices)]
+        tf.config.set_logical_device_configuration(cpu, configuration)
+        return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(cpu_devices)])
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes checkpoints and logs: worker 0 of several, or the only one."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or not resolver.task_type or resolver.task_id == 0
+
+
+def samples_per_replica(strategy: tf.distribute.Strategy, batch_size: int) -> int:
+    """Samples that each replica takes at a step.
+
+    Raises:
+        ConfigError: The batch cannot be shared evenly.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ConfigError(f"batch_size {batch_size} cannot be shared by {replicas} replicas.")
+    return batch_size // replicas
+
+
+def shard_of(context: Any, batch_size: int, first_step: int) -> Shard:
+    """The samples of one worker: step s takes samples s·batch to (s + 1)·batch - 1 in all.
+
+    So the samples of a step depend on its number and the global batch, not on the workers.
+
+    Args:
+        context: `tf.distribute.InputContext` of the worker.
+        batch_size: Samples of a step over all workers.
+        first_step: Step at which the worker begins.
+    """
+    block = batch_size // context.num_input_pipelines
+    first = first_step * batch_size + context.input_pipeline_id * block
+    return Shard(first=first, stride=batch_size, block=block)

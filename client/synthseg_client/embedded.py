@@ -116,6 +116,7 @@ class EmbeddedServer:
                 self._child.wait(2)
             except subprocess.TimeoutExpired:
                 return False
+            _close_pipes(self._child)
             self._start()
             return True
 
@@ -130,9 +131,7 @@ class EmbeddedServer:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-            for pipe in (child.stdin, child.stdout):
-                if pipe:
-                    pipe.close()
+            _close_pipes(child)
         self._copy_log()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -208,6 +207,12 @@ def _private_folder() -> Path:
         folder.rmdir()
         folder = Path(tempfile.mkdtemp(prefix="synthseg-", dir="/tmp"))
     return folder
+
+
+def _close_pipes(child: subprocess.Popen[str]) -> None:
+    for pipe in (child.stdin, child.stdout):
+        if pipe:
+            pipe.close()
 
 
 def _forward(stream: IO[str] | None, lines: queue.Queue[str]) -> None:

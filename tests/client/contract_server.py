@@ -69,7 +69,8 @@ class ContractServer:
             context.abort(failure, self.failure_details)
         started = time.monotonic()
         time.sleep(self.delay_s)
-        outputs = segment(inputs[contract.IMAGE], inputs[contract.MIN_SIZE])
+        least = inputs.get(contract.MIN_SIZE, np.full(3, contract.DEFAULT_MIN_SIZE))
+        outputs = segment(inputs[contract.IMAGE], least)
         self.busy.append((started, time.monotonic()))
         if self.tamper is not None:
             outputs = self.tamper(outputs)
@@ -130,8 +131,9 @@ def segment(image: np.ndarray, min_size: np.ndarray) -> dict[str, np.ndarray]:
     """All outputs of the contract for an image."""
     grid = [int(-(-max(n, m) // 32) * 32) for n, m in zip(image.shape, min_size, strict=True)]
     offset = [(g - n) // 2 for g, n in zip(grid, image.shape, strict=True)]
+    inside_grid = tuple(slice(o, o + n) for o, n in zip(offset, image.shape, strict=True))
     padded = np.zeros(grid, np.float32)
-    padded[tuple(slice(o, o + n) for o, n in zip(offset, image.shape, strict=True))] = image
+    padded[inside_grid] = image
     level = np.digitize(padded / max(float(image.max()), 1e-6), [0.25, 0.5, 0.75])
     rest = (1 - PEAK) / (len(VALUES) - 1)
     posteriors = np.full((*grid, len(VALUES)), rest, np.float32)
@@ -141,7 +143,7 @@ def segment(image: np.ndarray, min_size: np.ndarray) -> dict[str, np.ndarray]:
     fixed, free = [0, 2], [1, 3]
     order = np.argsort(-inside[:, free], axis=1, kind="stable")
     return {
-        contract.LABELS: np.array(VALUES, np.uint8)[level],
+        contract.LABELS: np.array(VALUES, np.uint8)[level[inside_grid]],
         contract.NETWORK_SHAPE: np.array(grid, np.int32),
         contract.OFFSET: np.array(offset, np.int32),
         contract.FOREGROUND: np.packbits(foreground),

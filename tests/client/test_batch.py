@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -176,7 +177,7 @@ def test_the_server_never_waits_for_the_client(model, tmp_path, save_scan):
     busy = sum(end - start for start, end in model.busy)
     assert busy / (last - first) > 0.8
     spans = sorted(model.busy)
-    assert all(a[1] <= b[0] + 0.02 for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] <= b[0] + 0.02 for a, b in itertools.pairwise(spans))
 
 
 def test_a_kill_loses_at_most_the_scans_in_flight(tmp_path, save_scan):

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthseg_client import Options, open_session, segment, segment_many
+from synthseg_client.errors import ClientError, ScanError
+from synthseg_client.segmentation import Segmentation
+
+
+def test_a_file_gives_arrays_and_volumes(session, tmp_path, save_scan):
+    result = segment(save_scan(tmp_path / "s.nii.gz"), session)
+    assert result.labels.dtype == np.int32
+    assert set(np.unique(result.labels)) == {0, 2, 24, 41}
+    assert list(result.volumes) == [
+        "total intracranial", "left white matter", "csf", "right white matter"
+    ]  # fmt: skip
+    assert result.was_resampled
+    assert result.resampled.shape == result.labels.shape
+    assert set(result.seconds) == {"prepare", "server", "cleanup"}
+
+
+def test_an_array_is_segmented_like_its_file(session, tmp_path, save_scan):
+    import nibabel as nib
+
+    path = save_scan(tmp_path / "s.nii.gz")
+    image = nib.load(path)
+    from_array = segment(image.get_fdata(), session, affine=image.affine)
+    np.testing.assert_array_equal(from_array.labels, segment(path, session).labels)
+
+
+def test_posteriors_sum_to_one_and_agree_with_labels(session, tmp_path, save_scan):
+    result = segment(save_scan(tmp_path / "s.nii.gz"), session, posteriors=True)
+    posteriors = result.posteriors()
+    np.testing.assert_allclose(posteriors.sum(axis=-1), 1, atol=1e-3)
+    best = result.model.label_values[posteriors.argmax(axis=-1)]
+    np.testing.assert_array_equal(best, result.labels)
+
+
+def test_posteriors_on_the_scans_own_grid_agree_with_its_labels(session, tmp_path, save_scan):
+    options = Options(keep_geometry=True)
+    result = segment(save_scan(tmp_path / "s.nii.gz"), session, options, posteriors=True)
+    assert result.labels.shape == (30, 32, 20)
+    best = result.model.label_values[result.posteriors().argmax(axis=-1)]
+    assert np.mean(best == result.labels) > 0.999
+
+
+def test_what_is_no_scan_is_refused(session):
+    with pytest.raises(ScanError, match="three dimensions"):
+        segment(np.zeros((4, 5)), session)
+    with pytest.raises(ScanError, match="every voxel"):
+        segment(np.zeros((9, 9, 9)), session)
+
+
+def test_many_scans_come_in_order_with_their_errors(session, tmp_path, save_scan):
+    paths = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(4)]
+    paths.insert(2, tmp_path / "missing.nii.gz")
+    found = list(segment_many(iter(paths), session, jobs=3))
+    assert [path for path, _ in found] == paths
+    assert isinstance(found[2][1], ClientError)
+    assert all(isinstance(r, Segmentation) for i, (_, r) in enumerate(found) if i != 2)
+
+
+def test_many_scans_may_be_left_early(session, tmp_path, save_scan):
+    paths = [save_scan(tmp_path / f"s{i}.nii.gz") for i in range(3)]
+    for _ in segment_many(paths, session):
+        break
+
+
+def test_one_session_serves_several_threads(address, tmp_path, save_scan):
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = save_scan(tmp_path / "s.nii.gz")
+    with open_session(address) as session, ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: segment(path, session).volumes, range(8)))
+    assert all(r == results[0] for r in results)

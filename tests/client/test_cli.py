@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from synthseg_client.cli import main
+
+HEAVY = ("nibabel", "scipy", "grpc", "numpy", "google.protobuf", "tensorflow", "keras")
+
+
+def _run(*words: object) -> Result:
+    return CliRunner().invoke(main, [*map(str, words)])
+
+
+def _fresh(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["segment", "--help"], ["--version"]])
+def test_help_and_version_load_nothing_heavy(words):
+    code = f"""
+import sys
+sys.argv = ["synthseg-client", *{words!r}]
+from synthseg_client.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 0
+print([m for m in {HEAVY!r} if m in sys.modules])
+"""
+    assert _fresh(code).stdout.splitlines()[-1] == "[]"
+
+
+def test_nothing_of_the_client_loads_tensorflow():
+    code = """
+import importlib, pkgutil, sys, synthseg_client
+for module in pkgutil.iter_modules(synthseg_client.__path__):
+    if module.name != "__main__":
+        importlib.import_module("synthseg_client." + module.name)
+print([m for m in sys.modules if m.partition(".")[0] in ("tensorflow", "keras")])
+"""
+    assert _fresh(code).stdout.strip() == "[]"
+
+
+def test_public_names_are_all_there():
+    import synthseg_client
+
+    for name in synthseg_client.__all__:
+        assert getattr(synthseg_client, name)
+    with pytest.raises(AttributeError):
+        _ = synthseg_client.nothing
+
+
+def test_one_scan_is_segmented_with_all_its_companions(address, tmp_path, save_scan):
+    scan = save_scan(tmp_path / "scan.nii.gz")
+    outputs = {"--o": "l.nii.gz", "--post": "p.nii.gz", "--resample": "r.nii.gz", "--vol": "v"}
+    words = [word for flag, name in outputs.items() for word in (flag, tmp_path / name)]
+    run = _run("segment", "--i", scan, *words, "--tables", "--server", address)
+    assert run.exit_code == 0, run.output
+    names = {p.name for p in tmp_path.iterdir()}
+    companions = {"l.json", "l.tsv", "l.ctab"}
+    assert names == {
+        "scan.nii.gz", "l.nii.gz", "p.nii.gz", "r.nii.gz", "v.csv", *companions
+    }  # fmt: skip
+    labels = nib.load(tmp_path / "l.nii.gz")
+    posteriors = nib.load(tmp_path / "p.nii.gz").get_fdata()
+    np.testing.assert_allclose(posteriors.sum(axis=-1), 1, atol=1e-3)
+    values = np.array([0, 2, 24, 41])[posteriors.argmax(axis=-1)]
+    np.testing.assert_array_equal(values, np.asanyarray(labels.dataobj))
+
+
+def test_a_table_with_and_without_posteriors_is_the_same(address, tmp_path, save_scan):
+    scan = save_scan(tmp_path / "scan.nii.gz", (160, 160, 160), np.diag([1.0, 1, 1, 1]))
+    tables = []
+    for index, extra in enumerate(([], ["--post", tmp_path / "p.nii"])):
+        table = tmp_path / f"{index}.csv"
+        run = _run(
+            *("segment", "--i", scan, "--o", tmp_path / "l.nii", "--vol", table, *extra),
+            *("--server", address),
+        )
+        assert run.exit_code == 0, run.output
+        tables.append(np.array(table.read_text().splitlines()[1].split(",")[1:], float))
+    np.testing.assert_allclose(tables[0], tables[1], rtol=1e-3)
+
+
+def test_several_files_and_crop_numbers_may_follow_their_option(
+    address, model, tmp_path, save_scan
+):
+    scans = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(3)]
+    run = _run(
+        *("segment", "--i", *scans, "--crop", 40, 64, 80, "--o", tmp_path / "out", "--jobs", 1),
+        *("--server", address),
+    )
+    assert run.exit_code == 0, run.output
+    assert len(list((tmp_path / "out").glob("s?_synthseg.nii.gz"))) == 3
+    assert {tuple(r["min_size"].tolist()) for r in model.requests} == {(64, 64, 96)}
+
+
+def test_fast_and_ct_reach_the_server(address, model, tmp_path, save_scan):
+    scan = save_scan(tmp_path / "s.nii.gz")
+    flags = ("--fast", "--ct", "--crop", "none")
+    run = _run("segment", "--i", scan, "--o", tmp_path / "l.nii", *flags, "--server", address)
+    assert run.exit_code == 0, run.output
+    (request,) = model.requests
+    assert request["flip"].item() is False
+    assert request["image"].max() == 80
+    assert request["min_size"].tolist() == [128, 128, 128]
+
+
+def test_the_part_grows_where_structures_reach_the_cut(address, model, tmp_path):
+    volume = np.random.default_rng(0).random((230, 40, 40)).astype(np.float32)
+    volume[2:228, 5:35, 5:35] += 100  # wider than the limit
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "s.nii")
+    run = _run("segment", "--i", tmp_path / "s.nii", "--o", tmp_path / "l.nii", "--server", address)
+    assert run.exit_code == 0, run.output
+    assert [r["image"].shape[0] for r in model.requests] == [192, 230]
+    assert "enlarged" in run.output
+    labels = np.asanyarray(nib.load(tmp_path / "l.nii").dataobj)
+    assert labels[2, 20, 20]
+    assert labels[227, 20, 20]
+
+
+def test_an_explicit_crop_is_obeyed_with_a_warning(address, model, tmp_path):
+    volume = np.random.default_rng(0).random((100, 40, 40)).astype(np.float32)
+    volume[2:98, 5:35, 5:35] += 100
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "s.nii")
+    run = _run(
+        *("segment", "--i", tmp_path / "s.nii", "--o", tmp_path / "l.nii", "--crop", 64),
+        *("--server", address),
+    )
+    assert run.exit_code == 0
+    assert len(model.requests) == 1
+    assert "a larger one may be needed" in run.output
+
+
+def test_json_gives_one_object_per_scan(address, tmp_path, save_scan):
+    save_scan(tmp_path / "a.nii.gz")
+    (tmp_path / "b.nii.gz").write_text("no scan")
+    run = CliRunner().invoke(
+        main,
+        [
+            "segment",
+            "--i",
+            str(tmp_path),
+            "--o",
+            str(tmp_path / "o"),
+            "--json",
+            "--server",
+            address,
+        ],
+    )
+    assert run.exit_code == 1
+    records = {Path(r["scan"]).name: r for r in map(json.loads, run.stdout.splitlines())}
+    assert records["a.nii.gz"]["status"] == "done"
+    assert records["a.nii.gz"]["volumes_mm3"]["csf"] > 0
+    assert records["b.nii.gz"]["status"] == "failed"
+    assert "b.nii.gz" in records["b.nii.gz"]["error"]
+
+
+def test_labels_prints_the_table(address):
+    run = _run("labels", "--server", address)
+    assert run.output.splitlines()[1:3] == ["0\tbackground\t0\t0", "2\tleft white matter\t1\t41"]
+    table = json.loads(_run("labels", "--json", "--server", address).output)
+    assert [row["value"] for row in table["labels"]] == [0, 2, 24, 41]
+
+
+def test_status_tells_health_and_versions(address):
+    facts = json.loads(_run("status", "--json", "--server", address).output)
+    assert facts["health"] == "SERVING"
+    assert facts["versions"] == {"1": "AVAILABLE"}
+    assert facts["labels"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["segment", "--i", "nothing.nii.gz", "--o", "l.nii"], 2, "no such file"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.img"], 2, "ends in"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--crop", "big"], 2, "--crop"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--threads", "2"], 2, "--threads"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--cpu"], 2, "--cpu"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--model", "a:b"], 2, "--model"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--model", "other"], 1, "other"),
+        (["segment", "--i", "text.nii.gz", "--o", "l.nii"], 1, "text.nii.gz"),
+        (["segment", "--o", "l.nii"], 2, "--i"),
+        (["segment", "--i", "s.nii.gz", "--o", "s.nii.gz/l.nii"], 2, "cannot be made"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    address, tmp_path, monkeypatch, save_scan, words, code, said
+):
+    monkeypatch.chdir(tmp_path)
+    save_scan(tmp_path / "s.nii.gz")
+    (tmp_path / "text.nii.gz").write_text("This is no scan.")
+    run = _run(*words, "--server", address)
+    assert run.exit_code == code, run.output
+    assert said in run.output
+    if "Usage" not in run.output:
+        assert len(run.output.strip().splitlines()) == 1
+    assert {p.name for p in tmp_path.iterdir()} <= {"s.nii.gz", "text.nii.gz"}
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path, save_scan, monkeypatch):
+    monkeypatch.setattr("synthseg_client.retry.RetryPolicy.wait_s", lambda *_: 0.01)
+    scan = save_scan(tmp_path / "s.nii.gz")
+    run = _run("segment", "--i", scan, "--o", tmp_path / "l.nii", "--server", "localhost:1")
+    assert run.exit_code == 1
+    assert "no server answers at localhost:1" in run.output
+    assert len(run.output.strip().splitlines()) == 1
+
+
+def test_the_server_may_be_named_in_the_environment(address, monkeypatch):
+    monkeypatch.setenv("SYNTHSEG_SERVER", address)
+    assert _run("labels").exit_code == 0

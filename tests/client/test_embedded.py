@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from synthseg_client.embedded import EmbeddedServer
+from synthseg_client.errors import EmbeddedServerError
+from synthseg_client.retry import RetryPolicy
+from synthseg_client.session import Session
+
+HERE = Path(__file__).parent
+# A stand-in for the server package: the contract server behind the same command line.
+SERVER = f"""
+import argparse, ctypes, json, os, signal, sys, threading
+sys.path.insert(0, {str(HERE)!r})
+from contract_server import ContractServer, serving
+
+parser = argparse.ArgumentParser()
+parser.add_argument("command")
+parser.add_argument("model_dir", nargs="?")
+parser.add_argument("--address")
+parser.add_argument("--threads", type=int)
+parser.add_argument("--cpu", action="store_true")
+parser.add_argument("--parent-death", action="store_true")
+given = parser.parse_args()
+if given.model_dir and given.model_dir.endswith("broken"):
+    sys.exit("Error: no versions in " + given.model_dir)
+print(sys.argv[1:], file=sys.stderr, flush=True)
+with serving(ContractServer(), given.address):
+    ready = {{"address": given.address, "model": "synthseg", "versions": [1]}}
+    print(json.dumps(ready), flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch) -> Path:
+    """A package in the place of the real server, which takes a quarter of a minute to start."""
+    package = tmp_path / "packages/synthseg_serving"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(SERVER)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setattr("synthseg_client.embedded.is_installed", lambda: True)
+    return package
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _wait_until_dead(pid: int, seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not _alive(pid)
+
+
+def test_a_server_serves_while_the_block_lasts(stand_in):
+    with EmbeddedServer(threads=3, cpu=True) as server:
+        folder = Path(server.address.removeprefix("unix:")).parent
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        with Session(server.address) as session:
+            assert session.describe().n_labels == 4
+        told = (folder / "server.log").read_text()
+        assert "'--threads', '3'" in told
+        assert "--cpu" in told
+        pid = server.pid
+    assert _wait_until_dead(pid)
+    assert not folder.exists()
+
+
+def test_a_server_that_cannot_start_says_why(stand_in, tmp_path):
+    (tmp_path / "broken").mkdir()
+    with pytest.raises(EmbeddedServerError, match="no versions in"):
+        EmbeddedServer(tmp_path / "broken").__enter__()
+
+
+def test_without_the_server_package_both_choices_are_told(monkeypatch):
+    monkeypatch.setattr("synthseg_client.embedded.is_installed", lambda: False)
+    with pytest.raises(
+        EmbeddedServerError, match=r"--server HOST:PORT.*synthseg-serving\[serving\]"
+    ):
+        EmbeddedServer().__enter__()
+
+
+def test_a_server_that_was_killed_is_started_again(stand_in):
+    with EmbeddedServer() as server:
+        patient = RetryPolicy(attempts=4, first_wait_s=0.1)
+        with Session(server.address, retry=patient, revive=server.restart_if_dead) as session:
+            assert session.status()
+            first = server.pid
+            os.kill(first, signal.SIGKILL)
+            assert session.status()
+            assert server.pid != first
+
+
+def test_a_living_server_is_left_alone(stand_in):
+    with EmbeddedServer() as server:
+        first = server.pid
+        assert not server.restart_if_dead()
+        assert server.pid == first
+
+
+def test_the_server_ends_when_the_client_is_killed(stand_in, tmp_path):
+    code = """
+import sys, time
+import synthseg_client.embedded as embedded
+embedded.is_installed = lambda: True
+with embedded.EmbeddedServer() as server:
+    print(server.pid, flush=True)
+    time.sleep(60)
+"""
+    client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pid = int(client.stdout.readline())
+    assert _alive(pid)
+    client.kill()
+    client.wait()
+    client.stdout.close()
+    assert _wait_until_dead(pid)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_the_documented_caller_needs_nothing_but_the_messages(address, tmp_path, save_scan):
+    scan = save_scan(tmp_path / "scan.nii.gz", affine=np.diag([1.0, 1, 1, 1]))
+    shutil.copy(REPOSITORY / "docs/raw_client.py", tmp_path)
+    # What protoc makes of messages.proto stands beside it.
+    shutil.copy(REPOSITORY / "client/synthseg_client/messages_pb2.py", tmp_path)
+    command = [sys.executable, "raw_client.py", address, str(scan)]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    counts = dict(map(int, line.split()) for line in run.stdout.splitlines())
+    assert set(counts) <= {0, 2, 24, 41}
+    assert sum(counts.values()) == 30 * 32 * 20
+    assert counts[41] == 10 * 12 * 8
+
+
+def test_the_generated_messages_are_those_of_the_proto_file():
+    from google.protobuf import descriptor_pb2
+    from synthseg_client import messages_pb2
+
+    described = descriptor_pb2.FileDescriptorProto()
+    messages_pb2.DESCRIPTOR.CopyToProto(described)
+    text = (REPOSITORY / "client/synthseg_client/messages.proto").read_text()
+    for message in described.message_type:
+        assert f"message {message.name} {{" in text
+        for field in message.field:
+            assert f" {field.name} = {field.number}" in text
+    for enum in described.enum_type:
+        for value in enum.value:
+            assert f"{value.name} = {value.number};" in text

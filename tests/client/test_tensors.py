@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthseg_client import messages_pb2 as wire
+from synthseg_client.errors import AnswerError
+from synthseg_client.tensors import from_message, to_message
+
+DTYPES = ["f4", "f8", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
+FIELDS = {
+    "f4": "float_val",
+    "f8": "double_val",
+    "i1": "int_val",
+    "i2": "int_val",
+    "i4": "int_val",
+    "i8": "int64_val",
+    "u1": "int_val",
+    "u2": "int_val",
+    "u4": "uint32_val",
+    "u8": "uint64_val",
+    "?": "bool_val",
+}
+VALUES = np.array([[0, 1, 2], [3, 100, 7]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_packed_arrays_come_back(dtype):
+    array = VALUES.astype(dtype)
+    found = from_message(to_message(array))
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_typed_fields_are_read_like_packed_arrays(dtype):
+    array = VALUES.astype(dtype)
+    message = to_message(array)
+    message.ClearField("tensor_content")
+    if dtype == "f2":
+        message.half_val.extend(array.view(np.uint16).ravel().tolist())
+    else:
+        getattr(message, FIELDS[dtype]).extend(array.ravel().tolist())
+    np.testing.assert_array_equal(from_message(message), array)
+
+
+def test_strings_come_back_as_bytes():
+    found = from_message(to_message(np.array(["left", "grün"])))
+    assert found.tolist() == [b"left", "grün".encode()]
+    assert from_message(to_message(np.array("one"))).item() == b"one"
+
+
+def test_the_last_value_stands_for_those_left_out():
+    message = wire.Tensor(dtype=wire.DT_FLOAT, float_val=[1, 2])
+    message.tensor_shape.dim.add(size=5)
+    assert from_message(message).tolist() == [1, 2, 2, 2, 2]
+
+
+def test_empty_arrays_come_back():
+    assert from_message(to_message(np.zeros((0, 3), np.float16))).shape == (0, 3)
+
+
+def test_arrays_in_any_memory_order_arrive_in_theirs():
+    array = np.asfortranarray(np.arange(24, dtype=">f4").reshape(2, 3, 4))
+    np.testing.assert_array_equal(from_message(to_message(array)), array)
+
+
+@pytest.mark.parametrize("change", ["short", "long", "none", "type", "rank"])
+def test_tensors_that_contradict_themselves_are_refused(change):
+    message = to_message(VALUES.astype("f4"))
+    if change == "short":
+        message.tensor_content = message.tensor_content[:-1]
+    elif change == "long":
+        message.ClearField("tensor_content")
+        message.float_val.extend(range(7))
+    elif change == "none":
+        message.ClearField("tensor_content")
+    elif change == "type":
+        message.dtype = 14
+    else:
+        message.tensor_shape.unknown_rank = True
+    with pytest.raises(AnswerError, match="evidence"):
+        from_message(message, "evidence")
+
+
+def test_what_has_no_counterpart_is_not_sent():
+    with pytest.raises(TypeError, match="complex64"):
+        to_message(np.zeros(2, np.complex64))

@@ -16,6 +16,7 @@ from synthseg_client.contract import SIZE_MULTIPLE
 from synthseg_trainer.config import NetworkSettings
 
 from synthseg_serving import weights as names
+from synthseg_serving.blocks import fold, max_pool, unfold
 from synthseg_serving.decoder import low_margin, parity_kernels, upsampled_convolution
 from synthseg_serving.errors import ExportError
 from synthseg_serving.slabs import Slabs, for_each_slab, keep_inside
@@ -88,7 +89,7 @@ class ServedUnet(tf.Module):
             outside the volume; and the number of slabs, an int32 scalar.
         """
         stem = self.network.stem
-        folded = _fold(volume, stem)
+        folded = fold(volume, stem)
         size = tf.shape(folded)[0]
         thickness = SLAB_VOXELS // stem
         reach = -(-margin // stem)
@@ -107,7 +108,7 @@ class ServedUnet(tf.Module):
                 tf.linalg.matmul(rows, self._values[f"{head}/kernel"])
                 + self._values[f"{head}/bias"]
             )
-            logits = _unfold(logits, stem)
+            logits = unfold(logits, stem)
             extra = reach * stem - margin
             logits = logits[extra : tf.shape(logits)[0] - extra]
             return keep_inside(tf.nn.softmax(logits), first * stem - margin, size * stem)
@@ -139,7 +140,7 @@ class ServedUnet(tf.Module):
                 rows = self._trim(self._convolution(rows, layer))
                 if done < len(layers):
                     rows = keep_inside(rows, first - reach + done * self.radius, size)
-            pooled = _max_pool(self._affine(rows, norm))
+            pooled = max_pool(self._affine(rows, norm))
             return Slabs(skips, count, features).write(index, rows).array, lows.write(index, pooled)
 
         count = size // thickness
@@ -161,7 +162,7 @@ class ServedUnet(tf.Module):
             skips[level] = volume
             volume = self._affine(volume, names.down_norm(level))
             if level < deepest:
-                volume = _max_pool(volume)
+                volume = max_pool(volume)
         front, back = low_margin(self.network.kernel_size)
         for level in reversed(range(1, deepest)):
             first, *others = names.up_convolutions(self.network, level)
@@ -296,6 +297,12 @@ def _check_servable(network: NetworkSettings) -> None:
             f"{network.stem}, {network.n_levels} levels); served volumes are multiples of "
             f"{SIZE_MULTIPLE}."
         )
+    reach = network.convs_per_level * (network.kernel_size // 2) + 1
+    if reach > SLAB_VOXELS // network.stem:
+        raise ExportError(
+            f"{network.convs_per_level} convolutions of {network.kernel_size}³ per level reach "
+            f"{reach} rows far; slabs of {SLAB_VOXELS // network.stem} rows are served."
+        )
 
 
 def _affine(trained: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, np.ndarray]:
@@ -305,30 +312,3 @@ def _affine(trained: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, 
     )
     scale = gamma / np.sqrt(variance + names.BATCH_NORM_EPSILON)
     return scale, beta - mean * scale
-
-
-def _max_pool(volume: tf.Tensor) -> tf.Tensor:
-    pooled = tf.nn.max_pool3d(volume[tf.newaxis], 2, 2, "SAME")
-    return tf.squeeze(pooled, axis=0)
-
-
-def _fold(volume: tf.Tensor, block: int) -> tf.Tensor:
-    """Blocks of `block`³ voxels to channels, sub-voxel x slowest, channel fastest."""
-    if block == 1:
-        return volume
-    channels = volume.shape[3]
-    x, y, z = (n // block for n in tf.unstack(tf.shape(volume)[:3]))
-    blocks = tf.reshape(volume, [x, block, y, block, z, block, channels])
-    blocks = tf.transpose(blocks, [0, 2, 4, 1, 3, 5, 6])
-    return tf.reshape(blocks, [x, y, z, block**3 * channels])
-
-
-def _unfold(volume: tf.Tensor, block: int) -> tf.Tensor:
-    """The way back of `_fold`."""
-    if block == 1:
-        return volume
-    channels = volume.shape[3] // block**3
-    x, y, z = tf.unstack(tf.shape(volume)[:3])
-    parts = tf.reshape(volume, [x, y, z, block, block, block, channels])
-    parts = tf.transpose(parts, [0, 3, 1, 4, 2, 5, 6])
-    return tf.reshape(parts, [x * block, y * block, z * block, channels])

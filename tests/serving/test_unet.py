@@ -44,10 +44,19 @@ def test_equals_the_keras_network(name: str, make_bundle: Callable[..., Bundle])
     spread = float(tf.math.reduce_std(model(volume[np.newaxis], training=False)))
     weights = {k: v / spread if "likelihood" in k else v for k, v in trained.weights.items()}
     assign_weights(model, weights)
-    expected = tf.nn.softmax(model(volume[np.newaxis], training=False))[0]
+    expected = tf.nn.softmax(model(volume[np.newaxis], training=False))[0].numpy()
     served = ServedUnet(network, weights, SYNTHSEG_V2.flip_channels)
-    found = tf.function(served.probabilities, autograph=False)(volume)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    for margin in (0, 1):
+        found = tf.function(in_slabs, autograph=False)(served, volume, margin)
+        padded = np.pad(expected, [(margin, margin), (0, 0), (0, 0), (0, 0)])
+        for first, slab in zip((0, 32, 64), found, strict=True):
+            rows = padded[first : first + 32 + 2 * margin]
+            np.testing.assert_allclose(slab, rows, rtol=0, atol=1e-5)
+
+
+def in_slabs(served: ServedUnet, volume: np.ndarray, margin: int) -> tf.Tensor:
+    slab, count = served.probabilities_in_slabs(volume, margin, mirrored=False)
+    return tf.map_fn(slab, tf.range(count), fn_output_signature=tf.float32)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -108,6 +117,7 @@ def test_negative_variances_are_refused(make_bundle: Callable[..., Bundle]) -> N
         ({"activation": "elo"}, "activation 'elo' cannot be served"),
         ({"n_channels": 2}, "2 channels"),
         ({"n_levels": 7}, "multiples of 64"),
+        ({"stem": 8, "n_levels": 2, "kernel_size": 5}, "slabs of 4 rows"),
     ],
 )
 def test_networks_that_cannot_be_served_are_refused(

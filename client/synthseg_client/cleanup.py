@@ -107,15 +107,37 @@ class CleanPosteriors:
 
     def channel(self, index: int) -> NDArray[np.float32]:
         """float32 `[x, y, z]`: probability of one channel everywhere in the image."""
-        volume = np.full(self.shape, 1 if index == 0 else 0, np.float32)
-        flat = volume.ravel()
+        start, part = self.part(index)
+        volume = np.zeros(self.shape, np.float32)
+        volume[tuple(slice(a, a + n) for a, n in zip(start, part.shape, strict=True))] = part
+        return 1 - volume if index == 0 else volume
+
+    def part(self, index: int) -> tuple[tuple[int, int, int], NDArray[np.float32]]:
+        """The smallest box outside which a channel is 0; of background, what it lacks to 1.
+
+        Returns:
+            Index of the box's first voxel, and float32 `[x, y, z]`, empty if there is nothing.
+        """
+        probability = self._of(index)
         if index == 0:
-            flat[self.voxels] = 0
+            probability = 1 - probability
+        held = np.flatnonzero(probability)
+        if not len(held):
+            return (0, 0, 0), np.zeros((0, 0, 0), np.float32)
+        where = np.unravel_index(self.voxels[held], self.shape)
+        start = tuple(int(w.min()) for w in where)
+        part = np.zeros(
+            [int(w.max()) + 1 - a for w, a in zip(where, start, strict=True)], np.float32
+        )
+        part[tuple(w - a for w, a in zip(where, start, strict=True))] = probability[held]
+        return start, part  # type: ignore[return-value]
+
+    def _of(self, index: int) -> NDArray[np.float32]:
+        """float32 `[n]`: probability of a channel at the listed voxels."""
+        found = np.zeros(len(self.voxels), np.float32)
         for channels, probability in zip(self.channels, self.probability, strict=True):
-            held = (channels == index) & (probability > 0)
-            if held.any():
-                flat[self.voxels[held]] = probability[held]
-        return volume
+            np.copyto(found, probability, where=(channels == index) & (probability > 0))
+        return found
 
 
 def read_evidence(answer: Mapping[str, NDArray], shape: Sequence[int], n_labels: int) -> Evidence:
@@ -235,20 +257,15 @@ def in_largest_piece(voxels: NDArray[np.int64], grid: Sequence[int]) -> NDArray[
 def _class_pieces(brain: Evidence, topology_classes: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Bool `[k, n]`: whether a channel belongs to the largest piece of its class at that voxel."""
     classes, class_of = np.unique(topology_classes, return_inverse=True)
-    class_of = class_of.astype(np.uint16)
-    members: list[list[NDArray]] = [[] for _ in classes]
+    kept = np.zeros((len(classes), len(brain.voxels)), bool)
     for channels, probability in zip(brain.channels, brain.probability, strict=True):
         likely = np.flatnonzero(probability > CLASS_THRESHOLD)
-        of_class = class_of[channels[likely]] if len(channels) > 1 else class_of[channels[:1]]
-        for index in np.unique(of_class):
-            members[index].append(likely[of_class == index] if len(of_class) > 1 else likely)
-    kept = np.zeros((len(classes), len(brain.voxels)), bool)
-    for index, parts in enumerate(members):
-        if classes[index] == 0:
-            kept[index] = True
-        elif parts:
-            rows = np.unique(np.concatenate(parts))
-            kept[index, rows[in_largest_piece(brain.voxels[rows], brain.grid)]] = True
+        held = channels[likely] if len(channels) == len(probability) else channels
+        kept[class_of[held], likely] = True
+    for index in range(len(classes)):
+        members = np.flatnonzero(kept[index])
+        kept[index, members] = in_largest_piece(brain.voxels[members], brain.grid)
+    kept[classes == 0] = True
     columns = np.arange(len(brain.voxels))
     return np.stack([kept[class_of[channels], columns] for channels in brain.channels])
 

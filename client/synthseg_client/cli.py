@@ -5,7 +5,9 @@ What is heavy is imported where it is used, so that `--help` is instant.
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _EXIT_SOME_FAILED = 1
 _EXIT_USAGE = 2
+_EXIT_INTERRUPTED = 130
 
 
 def _server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -170,6 +173,9 @@ def status(**given: Any) -> None:
 
 def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any]) -> None:
     """Runs a command; its errors become one line and an exit code."""
+    if threading.current_thread() is threading.main_thread():
+        # Schedulers end jobs with this signal: leave as tidily as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(command(given))
     except UsageError as error:
@@ -180,4 +186,4 @@ def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any]) -> Non
         sys.exit(_EXIT_SOME_FAILED)
     except KeyboardInterrupt:
         click.echo("synthseg-client: interrupted; --resume goes on from here.", err=True)
-        sys.exit(130)
+        sys.exit(_EXIT_INTERRUPTED)

@@ -15,12 +15,13 @@ import click
 from synthseg_client.api import open_session
 from synthseg_client.batch import BatchSettings, run_batch
 from synthseg_client.channel import ServerAddress, Tls
+from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 from synthseg_client.errors import UsageError
 from synthseg_client.journal import JOURNAL_NAME
-from synthseg_client.options import Crop, Options
+from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
 from synthseg_client.plan import BatchPlan, plan_batch
 from synthseg_client.report import Reporter
-from synthseg_client.session import ModelChoice, Session
+from synthseg_client.session import ModelChoice, Session, default_timeout_s
 
 _NO_CROP = "none"
 
@@ -103,6 +104,13 @@ def run_status(given: dict[str, Any]) -> int:
             "health": session.health(),
             "model": session.model.name,
             "versions": {str(number): state for number, state in versions.items()},
+            "limits": {
+                "size_multiple": SIZE_MULTIPLE,
+                "least_size": DEFAULT_MIN_SIZE,
+                "timeout_s_for_192_voxels_a_side": round(
+                    session.timeout_s or default_timeout_s(DEFAULT_LIMIT**3)
+                ),
+            },
         }
         available = "AVAILABLE" in versions.values()
         if available:

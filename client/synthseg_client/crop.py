@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from synthseg_client.options import Crop
 
-_SEARCH_STEP = 4  # the head is looked for on every fourth voxel
+_SEARCH_STEP = 4  # the head is looked for in cubes of so many voxels
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,7 @@ def _extent(mask: NDArray, axis: int) -> tuple[int, int]:
 
 def _head_mask(volume: NDArray) -> NDArray[np.bool_] | None:
     """The largest bright piece of a coarse copy of the volume; None if nothing stands out."""
-    coarse = ndimage.uniform_filter(np.asarray(volume, np.float32), _SEARCH_STEP)
-    coarse = coarse[::_SEARCH_STEP, ::_SEARCH_STEP, ::_SEARCH_STEP]
+    coarse = _block_means(volume)
     low, high = np.percentile(coarse, [1, 98])
     if not high > low:
         return None
@@ -102,6 +101,14 @@ def _head_mask(volume: NDArray) -> NDArray[np.bool_] | None:
     if not count:
         return None
     return pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+
+
+def _block_means(volume: NDArray) -> NDArray[np.float32]:
+    """Means of cubes of voxels; the last ones where a side is no multiple are left out."""
+    blocks = [n // _SEARCH_STEP for n in volume.shape]
+    whole = volume[tuple(slice(n * _SEARCH_STEP) for n in blocks)]
+    shape = [size for n in blocks for size in (n, _SEARCH_STEP)]
+    return whole.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32)
 
 
 def cut_sides_touched(labels: NDArray, box: Box, shape: Sequence[int]) -> list[tuple[int, int]]:

@@ -56,6 +56,22 @@ class Orientation:
         """The way back: undoes `to_ras`, as a view."""
         return np.transpose(array[self._steps()], (*np.argsort(self.axes), *range(3, array.ndim)))
 
+    def start_from_ras(
+        self, start: Sequence[int], size: Sequence[int], shape: Sequence[int]
+    ) -> tuple[int, ...]:
+        """Where a part begins along the voxel axes.
+
+        Args:
+            start: Index of the part's first voxel in the RAS view.
+            size: Shape of the part in the RAS view.
+            shape: Shape of the RAS view.
+        """
+        found = [0, 0, 0]
+        for world, (voxel, flipped) in enumerate(zip(self.axes, self.flips, strict=True)):
+            end = start[world] + size[world]
+            found[voxel] = shape[world] - end if flipped else start[world]
+        return tuple(found)
+
     def affine_to_ras(self, affine: NDArray, shape: Sequence[int]) -> NDArray[np.float64]:
         """The affine of `to_ras(array)`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,13 +77,12 @@ class ResultGrid:
         On the scan's grid every channel is interpolated, one after the other with a running
         maximum: never all in memory at once.
         """
-        resampling = self.prepared.resampling
-        if not self.keep or resampling is None:
-            return self._to_native(clean.best_channels())
+        if self._resampling is None:
+            return self._placed(clean.best_channels())
         best = np.zeros(self.shape, np.int32)
         highest = self.channel(clean, 0)
         for index in range(1, n_labels):
-            where, part = self._interpolated(clean.channel(index), resampling)
+            where, part = self._interpolated(*clean.part(index), self._resampling)
             better = part > highest[where]
             highest[where][better] = part[better]
             best[where][better] = index
@@ -90,34 +90,32 @@ class ResultGrid:
 
     def channel(self, clean: CleanPosteriors, index: int) -> NDArray[np.float32]:
         """float32 `[x, y, z]`: probability of one channel everywhere."""
-        # Background is 1 around the box: what it lacks to 1 is treated like any structure.
-        volume = 1 - clean.channel(0) if index == 0 else clean.channel(index)
-        resampling = self.prepared.resampling
-        if not self.keep or resampling is None:
-            native = self._to_native(volume)
+        # Around the box background is 1: what it lacks to 1 is treated like any structure.
+        if self._resampling is None:
+            volume = clean.channel(index)
+            native = self._placed(1 - volume if index == 0 else volume)
         else:
             native = np.zeros(self.shape, np.float32)
-            where, part = self._interpolated(volume, resampling)
+            where, part = self._interpolated(*clean.part(index), self._resampling)
             native[where] = part
         return 1 - native if index == 0 else native
 
-    def _to_native(self, part: NDArray) -> NDArray:
+    @property
+    def _resampling(self) -> Resampling | None:
+        """What has to be undone, if anything."""
+        return self.prepared.resampling if self.keep else None
+
+    def _placed(self, part: NDArray) -> NDArray:
         """A volume of the box's shape in its place at 1 mm along the scan's own axes."""
         full = np.zeros(self.prepared.ras.shape, part.dtype)
         full[self.box.slices] = part
         return np.ascontiguousarray(self.prepared.orientation.from_ras(full))
 
     def _interpolated(
-        self, part: NDArray, resampling: Resampling
+        self, start: Sequence[int], part: NDArray, resampling: Resampling
     ) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
-        """Where on the scan's grid a volume of the box's shape is not zero, and its values."""
-        native = self._to_native(part)
-        extent = [
-            np.flatnonzero(native.any(axis=tuple(a for a in range(3) if a != axis)))
-            for axis in range(3)
-        ]
-        if not len(extent[0]):
-            return (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.float32)
-        start = [int(where[0]) for where in extent]
-        inner = tuple(slice(int(where[0]), int(where[-1]) + 1) for where in extent)
-        return resampling.back(native[inner], start)
+        """Where on the scan's grid a part of the box is not zero, and its values there."""
+        orientation = self.prepared.orientation
+        in_volume = [a + b for a, b in zip(start, self.box.start, strict=True)]
+        begin = orientation.start_from_ras(in_volume, part.shape, self.prepared.ras.shape)
+        return resampling.back(orientation.from_ras(part), begin)

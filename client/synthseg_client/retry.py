@@ -121,8 +121,8 @@ def translate(error: grpc.RpcError, target: str) -> ServerError:
 
 def _translate_unavailable(details: str, target: str) -> ServerError:
     lowered = details.lower()
+    if "handshake" in lowered or "certificate" in lowered:
+        return AccessDeniedError(f"no encrypted connection to {target}: {details}.")
     if any(words in lowered for words in _NEVER_CONNECTED):
         return ServerUnreachableError(f"no server answers at {target}: {details}.")
-    if "handshake" in lowered or "ssl" in lowered or "certificate" in lowered:
-        return AccessDeniedError(f"no encrypted connection to {target}: {details}.")
     return BrokenConnectionError(f"the connection to {target} broke: {details}.")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -218,3 +220,22 @@ def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path, save_scan, mon
 def test_the_server_may_be_named_in_the_environment(address, monkeypatch):
     monkeypatch.setenv("SYNTHSEG_SERVER", address)
     assert _run("labels").exit_code == 0
+
+
+def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan):
+    scans = [save_scan(tmp_path / f"s{i}.nii.gz") for i in range(3)]
+    model.delay_s = 60
+    command = [sys.executable, "-m", "synthseg_client", "segment", "--i", *map(str, scans)]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        model.requests.clear()
+        child = subprocess.Popen(
+            [*command, "--o", str(tmp_path / "out"), "--server", address],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not model.requests:
+            time.sleep(0.05)
+        child.send_signal(number)
+        _, errors = child.communicate(timeout=20)
+        assert child.returncode == 130
+        assert "--resume" in errors

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_the_examples_of_the_python_library_do_what_they_say(
+    address, tmp_path, monkeypatch, save_scan
+):
+    monkeypatch.chdir(tmp_path)
+    save_scan(tmp_path / "scan.nii.gz")
+    failures, tried = doctest.testfile(
+        str(DOCS / "python.md"), module_relative=False, globs={"address": address}
+    )
+    assert tried > 15
+    assert not failures

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import grpc
+import pytest
+from contract_server import ContractServer, serving
+from synthseg_client.channel import ServerAddress, Tls
+from synthseg_client.errors import AccessDeniedError, UsageError
+from synthseg_client.retry import RetryPolicy
+from synthseg_client.session import Session
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the keys")
+ONCE = RetryPolicy(attempts=1)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory) -> Path:
+    """A certificate for localhost that vouches for itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def _credentials(folder: Path, *, ask_client: bool = False) -> grpc.ServerCredentials:
+    key, certificate = ((folder / name).read_bytes() for name in ("key.pem", "cert.pem"))
+    return grpc.ssl_server_credentials([(key, certificate)], certificate, ask_client)
+
+
+def test_an_encrypted_server_is_asked_with_a_token(certificates):
+    model = ContractServer()
+    with serving(model, credentials=_credentials(certificates)) as target:
+        tls = Tls(root=certificates / "cert.pem")
+        with Session(ServerAddress(target=target, tls=tls, token="secret")) as session:
+            assert session.describe().n_labels == 4
+
+
+def test_a_server_may_ask_for_the_clients_certificate(certificates):
+    root, key = certificates / "cert.pem", certificates / "key.pem"
+    with serving(
+        ContractServer(), credentials=_credentials(certificates, ask_client=True)
+    ) as target:
+        known = ServerAddress(target=target, tls=Tls(root=root, certificate=root, key=key))
+        with Session(known) as session:
+            assert session.status() == {1: "AVAILABLE"}
+
+
+def test_a_server_that_nobody_vouches_for_is_not_trusted(certificates):
+    with serving(ContractServer(), credentials=_credentials(certificates)) as target:
+        stranger = ServerAddress(target=target, tls=Tls())
+        with Session(stranger, retry=ONCE) as session, pytest.raises(AccessDeniedError):
+            session.status()
+
+
+def test_a_certificate_needs_its_key(certificates):
+    with pytest.raises(UsageError, match="both"):
+        Tls(certificate=certificates / "cert.pem")
+
+
+def test_a_missing_certificate_is_told(tmp_path):
+    missing = ServerAddress(target="localhost", tls=Tls(root=tmp_path / "no.pem"))
+    with pytest.raises(UsageError, match=r"no\.pem"):
+        Session(missing)

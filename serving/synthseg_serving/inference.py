@@ -14,10 +14,10 @@ from synthseg_client import contract
 from synthseg_trainer.bundle import Bundle
 
 from synthseg_serving.errors import ExportError
+from synthseg_serving.instance_unet import served_unet
 from synthseg_serving.intensity import rescale
 from synthseg_serving.precision import BYTES, restore, store, to_half
 from synthseg_serving.slabs import Slabs, for_each_slab
-from synthseg_serving.unet import ServedUnet
 
 SMOOTHING_SIGMA_VOXELS = 0.5
 LARGEST_AXIS_VOXELS = 1024
@@ -49,7 +49,7 @@ class Segmenter(tf.Module):
         self.labels = bundle.labels
         # As text: tf.Module replaces dictionaries by trackable ones, which JSON refuses.
         self.info = json.dumps(info)
-        self.unet = ServedUnet(bundle.network, bundle.weights, bundle.labels.flip_channels)
+        self.unet = served_unet(bundle.network, bundle.weights, bundle.labels.flip_channels)
         topology = bundle.labels.topology_classes
         self.fixed: list[int] = [0] + [c for c in range(1, len(topology)) if topology[c] == 0]
         self.others = [c for c in range(len(topology)) if c not in self.fixed]

@@ -69,7 +69,7 @@ class ServedUnet(tf.Module):
         self._arrays: list[tuple[tf.Variable, np.ndarray]] = []
         for level in range(network.n_levels):
             self._add_convolutions(trained, names.down_convolutions(network, level))
-            self._add(names.down_norm(level), *_affine(trained, names.down_norm(level)))
+            self._add_norm(trained, names.down_norm(level))
         for level in range(network.n_levels - 1):
             self._add_up_level(trained, level)
         self._add_head(trained, flip_channels)
@@ -98,22 +98,32 @@ class ServedUnet(tf.Module):
         low = self._deeper_levels(low)
         low_front = self._low_reach(skip_margin)
         low = self._pad_low(low, low_front)
-        head = f"head_{'mirrored' if mirrored else 'plain'}"
 
         def slab(index: tf.Tensor) -> tf.Tensor:
             first = index * thickness
             rows = skip.read(index, skip_margin)
             rows = self._last_level(rows, low, first, skip_margin, size, low_front)
-            logits = (
-                tf.linalg.matmul(rows, self._values[f"{head}/kernel"])
-                + self._values[f"{head}/bias"]
-            )
-            logits = unfold(logits, stem)
-            extra = reach * stem - margin
-            logits = logits[extra : tf.shape(logits)[0] - extra]
-            return keep_inside(tf.nn.softmax(logits), first * stem - margin, size * stem)
+            return self._answer(rows, mirrored, reach * stem - margin, first * stem - margin, size)
 
         return slab, size // thickness
+
+    def _answer(
+        self, rows: tf.Tensor, mirrored: bool, extra: int, first: tf.Tensor, size: tf.Tensor
+    ) -> tf.Tensor:
+        """Features of a slab to probabilities, zero outside the volume.
+
+        Args:
+            rows: float32 `[x, y, z, feature]`, folded.
+            mirrored: Answer the channels of the other side.
+            extra: Voxels to drop at either end along x.
+            first: Voxel along x of the first row that stays.
+            size: Rows of the whole folded volume.
+        """
+        stem, head = self.network.stem, f"head_{'mirrored' if mirrored else 'plain'}"
+        logits = tf.linalg.matmul(rows, self._values[f"{head}/kernel"])
+        logits = unfold(logits + self._values[f"{head}/bias"], stem)
+        logits = logits[extra : tf.shape(logits)[0] - extra]
+        return keep_inside(tf.nn.softmax(logits), first, size * stem)
 
     def probabilities(self, volume: tf.Tensor) -> tf.Tensor:
         """Probabilities of a whole volume, float32 `[x, y, z, label]`; what tests compare."""
@@ -140,7 +150,7 @@ class ServedUnet(tf.Module):
                 rows = self._trim(self._convolution(rows, layer))
                 if done < len(layers):
                     rows = keep_inside(rows, first - reach + done * self.radius, size)
-            pooled = max_pool(self._affine(rows, norm))
+            pooled = max_pool(self._normalize(rows, norm))
             return Slabs(skips, count, features).write(index, rows).array, lows.write(index, pooled)
 
         count = size // thickness
@@ -160,7 +170,7 @@ class ServedUnet(tf.Module):
             for layer in names.down_convolutions(self.network, level):
                 volume = self._convolution(volume, layer)
             skips[level] = volume
-            volume = self._affine(volume, names.down_norm(level))
+            volume = self._normalize(volume, names.down_norm(level))
             if level < deepest:
                 volume = max_pool(volume)
         front, back = low_margin(self.network.kernel_size)
@@ -170,7 +180,7 @@ class ServedUnet(tf.Module):
             volume = self._merge(skips.pop(level), padded, first)
             for layer in others:
                 volume = self._convolution(volume, layer)
-            volume = self._affine(volume, names.up_norm(self.network, level))
+            volume = self._normalize(volume, names.up_norm(self.network, level))
         return volume
 
     def _last_level(
@@ -230,14 +240,15 @@ class ServedUnet(tf.Module):
         out = self.activation(tf.nn.bias_add(out, self._values[f"{layer}/bias"]))
         return tf.squeeze(out, axis=0)
 
-    def _affine(self, volume: tf.Tensor, layer: str) -> tf.Tensor:
+    def _normalize(self, volume: tf.Tensor, layer: str) -> tf.Tensor:
         return volume * self._values[f"{layer}/scale"] + self._values[f"{layer}/offset"]
 
     def _trim(self, rows: tf.Tensor) -> tf.Tensor:
         """Drops the rows whose neighbours were not in the slab."""
         return rows[self.radius : tf.shape(rows)[0] - self.radius] if self.radius else rows
 
-    def _add(self, layer: str, scale: np.ndarray, offset: np.ndarray) -> None:
+    def _add_norm(self, trained: Mapping[str, np.ndarray], layer: str) -> None:
+        scale, offset = _affine(trained, layer)
         self._variable(f"{layer}/scale", scale)
         self._variable(f"{layer}/offset", offset)
 
@@ -255,19 +266,22 @@ class ServedUnet(tf.Module):
         self._variable(f"{first}/bias", trained[f"{first}/bias"])
         self._add_convolutions(trained, others)
         if level > 0:
-            norm = names.up_norm(self.network, level)
-            self._add(norm, *_affine(trained, norm))
+            self._add_norm(trained, names.up_norm(self.network, level))
 
     def _add_head(self, trained: Mapping[str, np.ndarray], flip_channels: tuple[int, ...]) -> None:
-        scale, offset = _affine(trained, names.up_norm(self.network, 0))
-        kernel = trained[f"{names.LIKELIHOOD}/kernel"][0, 0, 0].astype(np.float64)
-        bias = trained[f"{names.LIKELIHOOD}/bias"] + offset @ kernel
-        kernel = scale[:, np.newaxis] * kernel
+        kernel, bias = self._head(trained)
         blocks = self.network.stem**3
-        moved = np.arange(blocks * len(flip_channels)).reshape(blocks, -1)[:, list(flip_channels)]
-        for name, columns in {"plain": slice(None), "mirrored": moved.ravel()}.items():
+        same = np.arange(blocks * len(flip_channels))
+        moved = same.reshape(blocks, -1)[:, list(flip_channels)]
+        for name, columns in {"plain": same, "mirrored": moved.ravel()}.items():
             self._variable(f"head_{name}/kernel", kernel[:, columns])
             self._variable(f"head_{name}/bias", bias[columns])
+
+    def _head(self, trained: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel and bias of the last convolution, with the normalisation before it."""
+        scale, offset = _affine(trained, names.up_norm(self.network, 0))
+        kernel = trained[f"{names.LIKELIHOOD}/kernel"][0, 0, 0].astype(np.float64)
+        return scale[:, np.newaxis] * kernel, trained[f"{names.LIKELIHOOD}/bias"] + offset @ kernel
 
     def _variable(self, name: str, value: np.ndarray) -> None:
         array = np.ascontiguousarray(value, np.float32)
@@ -310,5 +324,5 @@ def _affine(trained: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, 
     gamma, beta, mean, variance = (
         trained[f"{layer}/{n}"].astype(np.float64) for n in names.BATCH_NORM
     )
-    scale = gamma / np.sqrt(variance + names.BATCH_NORM_EPSILON)
+    scale = gamma / np.sqrt(variance + names.NORM_EPSILON)
     return scale, beta - mean * scale

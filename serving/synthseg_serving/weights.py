@@ -12,7 +12,8 @@ from synthseg_serving.errors import WeightsError
 LIKELIHOOD = "unet_likelihood"
 """Layer whose output is the logits."""
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-BATCH_NORM_EPSILON = 1e-3
+INSTANCE_NORM = ("gamma", "beta")
+NORM_EPSILON = 1e-3
 _SHOWN = 5
 
 
@@ -44,11 +45,11 @@ def variable_shapes(network: NetworkSettings) -> dict[str, tuple[int, ...]]:
     arriving = network.n_channels * network.stem**3
     for level in range(network.n_levels):
         arriving = _add_level(shapes, network, down_convolutions(network, level), level, arriving)
-        _add_norm(shapes, down_norm(level), arriving)
+        _add_norm(shapes, network, down_norm(level), arriving)
     for level in reversed(range(deepest)):
         arriving += network.features_at(level)
         arriving = _add_level(shapes, network, up_convolutions(network, level), level, arriving)
-        _add_norm(shapes, up_norm(network, level), arriving)
+        _add_norm(shapes, network, up_norm(network, level), arriving)
     answered = network.n_labels * network.stem**3
     shapes[f"{LIKELIHOOD}/kernel"] = (1, 1, 1, arriving, answered)
     shapes[f"{LIKELIHOOD}/bias"] = (answered,)
@@ -102,5 +103,8 @@ def _add_level(
     return arriving
 
 
-def _add_norm(shapes: dict[str, tuple[int, ...]], layer: str, features: int) -> None:
-    shapes.update({f"{layer}/{name}": (features,) for name in BATCH_NORM})
+def _add_norm(
+    shapes: dict[str, tuple[int, ...]], network: NetworkSettings, layer: str, features: int
+) -> None:
+    variables = INSTANCE_NORM if network.normalization == "instance" else BATCH_NORM
+    shapes.update({f"{layer}/{name}": (features,) for name in variables})

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_serving.errors import ExportError, WeightsError
+from synthseg_serving.instance_unet import served_unet
 from synthseg_serving.unet import ServedUnet
 from synthseg_serving.weights import variable_shapes
 from synthseg_serving.weights_import import read_released
@@ -25,6 +26,13 @@ NETWORKS = {
     "three convolutions": {"n_levels": 3, "features": 3, "convs_per_level": 3},
     "bounded features": {"n_levels": 4, "features": 4, "max_features": 8},
     "kernel of 5": {"n_levels": 3, "features": 3, "kernel_size": 5},
+    "instance normalisation": {"n_levels": 3, "features": 4, "normalization": "instance"},
+    "instance normalisation, half resolution": {
+        "n_levels": 3,
+        "features": 4,
+        "stem": 2,
+        "normalization": "instance",
+    },
     "kernel of 1": {"n_levels": 3, "features": 3, "kernel_size": 1, "activation": "relu"},
 }
 
@@ -45,7 +53,7 @@ def test_equals_the_keras_network(name: str, make_bundle: Callable[..., Bundle])
     weights = {k: v / spread if "likelihood" in k else v for k, v in trained.weights.items()}
     assign_weights(model, weights)
     expected = tf.nn.softmax(model(volume[np.newaxis], training=False))[0].numpy()
-    served = ServedUnet(network, weights, SYNTHSEG_V2.flip_channels)
+    served = served_unet(network, weights, SYNTHSEG_V2.flip_channels)
     for margin in (0, 1):
         found = tf.function(in_slabs, autograph=False)(served, volume, margin)
         padded = np.pad(expected, [(margin, margin), (0, 0), (0, 0), (0, 0)])

@@ -5,6 +5,10 @@ import numpy as np
 import pytest
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.labels import SYNTHSEG_V1
+from synthseg_trainer.bundle import Bundle, save_bundle, weights_of
+from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.network import build_unet
 
 RUN = """
 store: {store}
@@ -40,4 +44,14 @@ def run_config(tmp_path_factory, head_store):
     """A settings file of five steps in two stages."""
     path = tmp_path_factory.mktemp("config") / "run.yaml"
     path.write_text(RUN.format(store=head_store))
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory):
+    """A bundle file with a small network."""
+    network = NetworkSettings(n_labels=32, features=4, n_levels=3)
+    path = tmp_path_factory.mktemp("bundle") / "small.npz"
+    weights = weights_of(build_unet(network))
+    save_bundle(path, Bundle(network=network, labels=SYNTHSEG_V1, weights=weights))
     return path

@@ -88,6 +88,21 @@ def checkpoint_folders(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob(f"{_PREFIX}*"))
 
 
+def find_bundle(source: Path) -> Path:
+    """The bundle that a path stands for: a run (its newest checkpoint), a checkpoint, or a bundle.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    if source.is_file():
+        return source
+    folders = checkpoint_folders(source)
+    bundle = (folders[-1] if folders else source) / "model.npz"
+    if not bundle.is_file():
+        raise CheckpointError(f"{source} is no run, no checkpoint and no bundle (.npz).")
+    return bundle
+
+
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Reads one checkpoint.
 

@@ -107,6 +107,46 @@ def _train(
 
 
 @main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--name", default="synthseg", show_default=True, help="What the model is called.")
+@click.option("--licence", help="Under which licence the weights may be used.")
+@click.option("--half", is_flag=True, help="Store weights as float16, in half the size.")
+def pack(checkpoint: Path, output: Path, name: str, licence: str | None, half: bool) -> None:
+    """Packs the network of CHECKPOINT (run, checkpoint or bundle) into one file, OUTPUT.npz."""
+    import dataclasses
+
+    from synthseg_trainer.bundle import load_bundle, save_bundle
+    from synthseg_trainer.checkpoints import find_bundle
+
+    bundle = load_bundle(find_bundle(checkpoint))
+    info = {**bundle.info, "name": name, **({"licence": licence} if licence else {})}
+    packed = dataclasses.replace(bundle, info=info)
+    save_bundle(output, packed, "float16" if half else "float32")
+    click.echo(f"Wrote {output}, {output.stat().st_size / 1e6:.1f} MB.")
+
+
+@main.command()
+@click.argument("truth", type=click.Path(path_type=Path))
+@click.argument("answers", type=click.Path(path_type=Path))
+@click.option("--o", "output", type=click.Path(path_type=Path), help="CSV, one row per scan.")
+@click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
+def evaluate(truth: Path, answers: Path, output: Path | None, merge_parcels: bool) -> None:
+    """Scores segmentations against others of the same scans: Dice per structure.
+
+    TRUTH and ANSWERS are two label maps, or two folders whose files have the same names. Grids may
+    differ: the truth is looked up at the answer's voxels.
+    """
+    from synthseg_trainer.comparison import compare, write_table
+
+    rows = compare(truth, answers, merge_parcels=merge_parcels)
+    if output is not None:
+        write_table(output, rows)
+    for row in rows:
+        click.echo(f"{row.name}: mean Dice {row.mean:.3f} over {len(row.scores)} structures")
+
+
+@main.command()
 def recipes() -> None:
     """Lists the settings that ship with the package."""
     from synthseg_trainer.config import recipe_names

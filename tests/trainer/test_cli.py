@@ -1,0 +1,37 @@
+import pytest
+from click.testing import CliRunner
+from synthseg_trainer.bundle import load_bundle
+from synthseg_trainer.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["train", "nowhere.yaml", "--run", "r"], "nowhere.yaml: no such file, nor a recipe"),
+        (["pack", "nowhere", "o.npz"], "nowhere is no run, no checkpoint and no bundle"),
+        (["evaluate", "nowhere.nii", "x"], "nowhere.nii: no such file"),
+        (["train", "laptop", "--run", "r"], "names no label store"),
+        (["train", "laptop", "--run", "r", "--store", "nothing.zarr"], "nothing.zarr"),
+    ],
+)
+def test_a_user_s_mistake_is_one_line_and_exit_code_2(tmp_path, monkeypatch, arguments, named):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert named in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_recipes_are_listed():
+    result = CliRunner().invoke(main, ["recipes"])
+    assert "laptop" in result.stdout.split()
+
+
+def test_a_bundle_can_be_packed_into_half_the_size(tmp_path, small_bundle):
+    packed = tmp_path / "packed.npz"
+    arguments = ["pack", str(small_bundle), str(packed), "--half", "--name", "tiny"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert load_bundle(packed).info["name"] == "tiny"
+    assert packed.stat().st_size < small_bundle.stat().st_size

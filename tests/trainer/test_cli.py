@@ -8,7 +8,7 @@ from synthseg_trainer.cli import main
     ("arguments", "named"),
     [
         (["train", "nowhere.yaml", "--run", "r"], "nowhere.yaml: no such file, nor a recipe"),
-        (["pack", "nowhere", "o.npz"], "nowhere is no run, no checkpoint and no bundle"),
+        (["pack", "nowhere", "o.npz"], "nowhere: no such file or folder; expected a run"),
         (["evaluate", "nowhere.nii", "x"], "nowhere.nii: no such file"),
         (["train", "laptop", "--run", "r"], "names no label store"),
         (["train", "laptop", "--run", "r", "--store", "nothing.zarr"], "nothing.zarr"),

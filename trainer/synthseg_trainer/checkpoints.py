@@ -25,6 +25,8 @@ from synthseg_trainer.bundle import Bundle, load_bundle, save_bundle
 from synthseg_trainer.errors import CheckpointError
 
 FORMAT_VERSION = 1
+CHECKPOINTS = "checkpoints"
+BUNDLE = "model.npz"
 _PREFIX = "step-"
 
 
@@ -54,12 +56,12 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
     Returns:
         Its folder.
     """
-    folder = run / "checkpoints"
+    folder = run / CHECKPOINTS
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{_PREFIX}{checkpoint.step:08d}"
     temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
     try:
-        save_bundle(temporary / "model.npz", checkpoint.bundle)
+        save_bundle(temporary / BUNDLE, checkpoint.bundle)
         with (temporary / "optimizer.npz").open("wb") as file:
             np.savez(file, *checkpoint.optimizer)
             _sync(file)
@@ -85,22 +87,35 @@ def _sync(file: Any) -> None:
 
 def checkpoint_folders(run: Path) -> list[Path]:
     """Folders of the finished checkpoints of a run, oldest first."""
-    return sorted((run / "checkpoints").glob(f"{_PREFIX}*"))
+    return sorted((run / CHECKPOINTS).glob(f"{_PREFIX}*"))
 
 
 def find_bundle(source: Path) -> Path:
-    """The bundle that a path stands for: a run (its newest checkpoint), a checkpoint, or a bundle.
+    """The bundle file that a path stands for.
+
+    Args:
+        source: A bundle `.npz`, a checkpoint folder, or a run, whose newest checkpoint counts.
 
     Raises:
         CheckpointError: There is none.
     """
     if source.is_file():
         return source
-    folders = checkpoint_folders(source)
-    bundle = (folders[-1] if folders else source) / "model.npz"
-    if not bundle.is_file():
-        raise CheckpointError(f"{source} is no run, no checkpoint and no bundle (.npz).")
-    return bundle
+    if not source.is_dir():
+        raise CheckpointError(
+            f"{source}: no such file or folder; expected a run, a checkpoint or a bundle (.npz)."
+        )
+    if (source / BUNDLE).is_file():
+        return source / BUNDLE
+    parent = source / CHECKPOINTS if (source / CHECKPOINTS).is_dir() else source
+    # Names are step-00001000: the highest is the newest.
+    found = sorted(parent.glob(f"{_PREFIX}*/{BUNDLE}"))
+    if not found:
+        raise CheckpointError(
+            f"{source} holds no checkpoint; expected {BUNDLE} in it, or "
+            f"{CHECKPOINTS}/{_PREFIX}*/{BUNDLE}."
+        )
+    return found[-1]
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -123,7 +138,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(
             f"{folder} has checkpoint format {found}, this version reads {FORMAT_VERSION}."
         )
-    return Checkpoint(load_bundle(folder / "model.npz"), optimizer, state)
+    return Checkpoint(load_bundle(folder / BUNDLE), optimizer, state)
 
 
 def latest_checkpoint(run: Path) -> Checkpoint | None:

@@ -6,6 +6,7 @@ values, so both are read; requests are packed, which is about a hundred times fa
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -78,7 +79,9 @@ def from_message(message: wire.Tensor, name: str = "tensor") -> NDArray:
     if message.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise AnswerError(f"{name} arrived without a definite shape: {shape}.")
     if message.dtype == wire.DT_STRING:
-        return _fill(message.string_val, np.dtype(object), shape, name)
+        packed = message.tensor_content
+        strings = _unpack_strings(packed, math.prod(shape), name) if packed else message.string_val
+        return _fill(strings, np.dtype(object), shape, name)
     if message.dtype not in _DTYPES:
         raise AnswerError(
             f"{name} arrived with element type {message.dtype}, which this client cannot read."
@@ -97,6 +100,24 @@ def _unpack(content: bytes, dtype: np.dtype, shape: tuple[int, ...], name: str) 
     if len(content) != expected:
         raise AnswerError(f"{name} {shape} arrived with {len(content)} bytes, expected {expected}.")
     return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _unpack_strings(content: bytes, count: int, name: str) -> list[bytes]:
+    """Strings as a server packs them: all lengths as varints of 7 bits, then all bytes."""
+    lengths, place = [], 0
+    for _ in range(count):
+        length, shift, more = 0, 0, True
+        while more:
+            if place >= len(content):
+                raise AnswerError(f"{name} arrived with packed strings cut short.")
+            length |= (content[place] & 0x7F) << shift
+            more, shift, place = content[place] > 0x7F, shift + 7, place + 1
+        lengths.append(length)
+    if place + sum(lengths) != len(content):
+        found = len(content) - place
+        raise AnswerError(f"{name} arrived with {found} bytes of strings, not {sum(lengths)}.")
+    ends = list(itertools.accumulate(lengths, initial=place))
+    return [content[start:end] for start, end in itertools.pairwise(ends)]
 
 
 def _fill(values: Sequence[Any], dtype: np.dtype, shape: tuple[int, ...], name: str) -> NDArray:

@@ -49,6 +49,23 @@ def test_strings_come_back_as_bytes():
     assert from_message(to_message(np.array("one"))).item() == b"one"
 
 
+def _packed_strings(content, count):
+    message = wire.Tensor(dtype=wire.DT_STRING, tensor_content=content)
+    message.tensor_shape.dim.add(size=count)
+    return message
+
+
+def test_packed_strings_come_back_as_bytes():
+    content = bytes([3, 0, 0xC8, 0x01]) + b"abc" + b"x" * 200
+    assert from_message(_packed_strings(content, 3)).tolist() == [b"abc", b"", b"x" * 200]
+
+
+@pytest.mark.parametrize("content", [b"\x05abc", b"\x02abc", b"\xff"])
+def test_packed_strings_that_do_not_fit_are_refused(content):
+    with pytest.raises(AnswerError, match="strings"):
+        from_message(_packed_strings(content, 1))
+
+
 def test_the_last_value_stands_for_those_left_out():
     message = wire.Tensor(dtype=wire.DT_FLOAT, float_val=[1, 2])
     message.tensor_shape.dim.add(size=5)

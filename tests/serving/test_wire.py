@@ -8,6 +8,7 @@ import tensorflow as tf
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from grpc_health.v1 import health_pb2
 from synthseg_client import messages_pb2 as ours
+from synthseg_client.tensors import from_message
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
@@ -81,3 +82,19 @@ def test_request_reads_the_same_on_both_sides() -> None:
     read = ours.PredictRequest.FromString(request.SerializeToString())
     assert read.model_spec.version.value == 3
     assert predict_pb2.PredictRequest.FromString(read.SerializeToString()) == request
+
+
+def test_strings_packed_as_tensorflow_packs_them_are_read():
+    """TF Serving packs strings too when it is told to answer in packed tensors."""
+    strings = [b"left thalamus", b"", b"x" * 300]
+    lengths = bytes([13, 0, 300 & 0x7F | 0x80, 300 >> 7])
+    theirs = tensor_pb2.TensorProto(
+        dtype=types_pb2.DT_STRING,
+        tensor_shape=tensor_shape_pb2.TensorShapeProto(
+            dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=3)]
+        ),
+        tensor_content=lengths + b"".join(strings),
+    )
+    raw = theirs.SerializeToString()
+    assert tf.io.parse_tensor(raw, tf.string).numpy().tolist() == strings
+    assert from_message(ours.Tensor.FromString(raw)).tolist() == strings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -14,6 +15,8 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
     from synthseg_trainer.training import Training
+
+_LOG_INTERVAL_S = 30.0
 
 
 class Interruption:
@@ -62,6 +65,8 @@ class RunLog:
             unit="step",
             dynamic_ncols=True,
             smoothing=0.05,
+            # A log file gets a line now and then, a terminal a moving bar.
+            mininterval=0.1 if sys.stderr.isatty() else _LOG_INTERVAL_S,
             disable=not training.writes,
         )
         self._every = settings.log_steps

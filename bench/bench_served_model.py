@@ -94,7 +94,7 @@ def random_bundle() -> object:
     """The original's network with random weights."""
     import numpy as np
     from synthseg_generator.labels import SYNTHSEG_V1
-    from synthseg_serving.weights import variable_shapes
+    from synthseg_serving.variables import variable_shapes
     from synthseg_trainer.bundle import Bundle
     from synthseg_trainer.config import NetworkSettings
 

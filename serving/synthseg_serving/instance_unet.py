@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from synthseg_trainer.config import NetworkSettings
 
-from synthseg_serving import weights as names
+from synthseg_serving import variables as names
 from synthseg_serving.blocks import fold, max_pool
 from synthseg_serving.decoder import low_margin
 from synthseg_serving.unet import SLAB_VOXELS, ServedUnet

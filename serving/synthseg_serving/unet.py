@@ -15,7 +15,7 @@ import tensorflow as tf
 from synthseg_client.contract import SIZE_MULTIPLE
 from synthseg_trainer.config import NetworkSettings
 
-from synthseg_serving import weights as names
+from synthseg_serving import variables as names
 from synthseg_serving.blocks import fold, max_pool, unfold
 from synthseg_serving.decoder import low_margin, parity_kernels, upsampled_convolution
 from synthseg_serving.errors import ExportError

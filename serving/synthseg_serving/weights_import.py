@@ -18,7 +18,7 @@ from synthseg_trainer.bundle import Bundle
 from synthseg_trainer.config import NetworkSettings
 
 from synthseg_serving.errors import WeightsError
-from synthseg_serving.weights import check_weights, variable_shapes
+from synthseg_serving.variables import check_weights, variable_shapes
 
 LABELS: Mapping[str, SegmentationLabels] = {"v1": SYNTHSEG_V1, "v2": SYNTHSEG_V2}
 RELEASED_V1_BLOB = "a28f57090fab43709a9024fc747e5c3725326454"

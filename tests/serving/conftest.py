@@ -19,8 +19,8 @@ from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_serving.cli import main
 from synthseg_serving.export import export_bundle
 from synthseg_serving.server import Server, ServerSettings
+from synthseg_serving.variables import variable_shapes
 from synthseg_serving.versions import ModelConfig, VersionPolicy
-from synthseg_serving.weights import variable_shapes
 from synthseg_trainer.bundle import Bundle
 from synthseg_trainer.config import NetworkSettings
 from tensorflow_serving.apis import (

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_serving.shipped import WEIGHTS
-from synthseg_serving.weights import check_weights
+from synthseg_serving.variables import check_weights
 from synthseg_trainer.bundle import load_bundle
 
 MOST_BYTES = 12_000_000

@@ -12,7 +12,7 @@ from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_serving.errors import ExportError, WeightsError
 from synthseg_serving.instance_unet import served_unet
 from synthseg_serving.unet import ServedUnet
-from synthseg_serving.weights import variable_shapes
+from synthseg_serving.variables import variable_shapes
 from synthseg_serving.weights_import import read_released
 from synthseg_trainer.bundle import Bundle, assign_weights, weights_of
 from synthseg_trainer.config import NetworkSettings

@@ -12,7 +12,7 @@ from synthseg_generator.labels import SYNTHSEG_V1, SYNTHSEG_V2
 from synthseg_serving import weights_import
 from synthseg_serving.cli import main
 from synthseg_serving.errors import WeightsError
-from synthseg_serving.weights import variable_shapes
+from synthseg_serving.variables import variable_shapes
 from synthseg_serving.weights_import import git_blob_id, read_released
 from synthseg_trainer.config import NetworkSettings
 

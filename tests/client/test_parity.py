@@ -143,6 +143,12 @@ def test_lists_are_followed_line_by_line(recorded: Path, server: str, tmp_path: 
 BETTER = ("b5_nan", "b6_constant")
 
 
+def _arrays(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+
 def test_a_folder_of_odd_scans_is_treated_as_well_or_better(recorded, server, tmp_path):
     run = _client(
         *("segment", "--i", recorded / "inputs_bad", "--o", tmp_path / "seg", "--crop", 64),
@@ -153,7 +159,7 @@ def test_a_folder_of_odd_scans_is_treated_as_well_or_better(recorded, server, tm
     for path in sorted((expected / "seg").iterdir()):
         if path.suffix != ".npz" and not path.name.startswith(BETTER):
             _same_labels(tmp_path / "seg" / path.name, path)
-    ours, theirs = (np.load(f / "seg/b8_npz_synthseg.npz") for f in (tmp_path, expected))
+    ours, theirs = (_arrays(f / "seg/b8_npz_synthseg.npz") for f in (tmp_path, expected))
     assert np.mean(ours["vol_data"] == theirs["vol_data"]) >= 0.999
     for path in sorted((expected / "res").iterdir()):
         np.testing.assert_allclose(

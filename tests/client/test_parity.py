@@ -148,7 +148,6 @@ def _arrays(path):
         return {name: file[name] for name in file.files}
 
 
-
 def test_a_folder_of_odd_scans_is_treated_as_well_or_better(recorded, server, tmp_path):
     run = _client(
         *("segment", "--i", recorded / "inputs_bad", "--o", tmp_path / "seg", "--crop", 64),

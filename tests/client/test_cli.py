@@ -232,6 +232,8 @@ def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan)
             [*command, "--o", str(tmp_path / "out"), "--server", address],
             stderr=subprocess.PIPE,
             text=True,
+            # Tests run in the background of a shell inherit that the interrupt is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         while not model.requests:
             time.sleep(0.05)

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
+from synthseg_generator.command_line import ErrorReportingGroup, UsageProblem
 from synthseg_generator.errors import GeneratorError
 
-WRONG_USE = 2
 FOUND_PROBLEMS = 1
 
 _settings = click.option(
@@ -37,28 +37,7 @@ _workers = click.option(
 )
 
 
-class UsageProblem(click.ClickException):
-    """An error of the user's, told in one line."""
-
-    exit_code = WRONG_USE
-
-
-class ErrorReportingGroup(click.Group):
-    """Turns the package's own errors, and missing extras, into one line and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command."""
-        try:
-            return super().invoke(ctx)
-        except GeneratorError as error:
-            raise UsageProblem(str(error)) from error
-        except ModuleNotFoundError as error:
-            raise UsageProblem(
-                f"{error.name} is not installed: pip install 'synthseg-serving[generator]'."
-            ) from error
-
-
-@click.group(cls=ErrorReportingGroup)
+@click.group(cls=ErrorReportingGroup, errors=(GeneratorError,), extra="generator")
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Makes synthetic brain scans of any contrast and resolution from label maps."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from synthseg_generator.command_line import ErrorReportingGroup
 from synthseg_generator.errors import GeneratorError
 
 from synthseg_trainer.errors import TrainerError
@@ -15,33 +16,11 @@ from synthseg_trainer.errors import TrainerError
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
 
-WRONG_USE = 2
 INTERRUPTED = 143
 """Exit code of a run that a signal ended and that is saved."""
 
 
-class UsageProblem(click.ClickException):
-    """An error of the user's, told in one line."""
-
-    exit_code = WRONG_USE
-
-
-class ErrorReportingGroup(click.Group):
-    """Turns our own errors, and missing extras, into one line and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command."""
-        try:
-            return super().invoke(ctx)
-        except (TrainerError, GeneratorError) as error:
-            raise UsageProblem(str(error)) from error
-        except ModuleNotFoundError as error:
-            raise UsageProblem(
-                f"{error.name} is not installed: pip install 'synthseg-serving[trainer]'."
-            ) from error
-
-
-@click.group(cls=ErrorReportingGroup)
+@click.group(cls=ErrorReportingGroup, errors=(TrainerError, GeneratorError), extra="trainer")
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Trains segmentation networks on synthetic scans."""

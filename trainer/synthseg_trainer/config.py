@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from synthseg_generator.config import GeneratorSettings, generator_settings, read_settings
 from synthseg_generator.labels import SegmentationLabels
+from synthseg_generator.settings_file import read_yaml
 
 from synthseg_trainer.errors import ConfigError
 
@@ -256,7 +257,7 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
         ConfigError: The file is missing, cannot be read, or holds an unknown or unfit setting.
         GeneratorError: The store cannot be opened.
     """
-    values = _read_mapping(_recipe_or_file(path))
+    values = read_yaml(_recipe_or_file(path))
     values["store"] = str(store or values.get("store") or "")
     if not values["store"]:
         raise ConfigError(f"{path} names no label store: add `store: STORE.zarr` or pass --store.")
@@ -299,25 +300,12 @@ _RECIPES = Path(__file__).parent / "recipes"
 
 def _recipe_or_file(path: Path) -> Path:
     recipe = _RECIPES / f"{path}.yaml"
-    if path.exists() or not recipe.exists():
+    if path.exists():
         return path
-    return recipe
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        known = ", ".join(recipe_names())
-        raise ConfigError(f"{path}: no such file, nor a recipe; recipes are {known}.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is no readable YAML file: {reason}.") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold named settings, got {type(values).__name__}.")
-    return values
+    if recipe.exists():
+        return recipe
+    known = ", ".join(recipe_names())
+    raise ConfigError(f"{path}: no such file, nor a recipe; recipes are {known}.")
 
 
 def _read_stages(entries: Any, generator: GeneratorSettings) -> tuple[Stage, ...]:

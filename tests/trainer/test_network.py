@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import ConfigError
-from synthseg_trainer.network import DepthToSpace, SpaceToDepth, build_unet, fold
+from synthseg_trainer.network import Convolution, DepthToSpace, SpaceToDepth, build_unet, fold
 
 
 @pytest.mark.parametrize(("n_labels", "parameters"), [(32, 13_242_824), (33, 13_242_849)])
@@ -56,3 +57,20 @@ def test_instance_normalization_does_not_mind_the_brightness_of_the_scan():
     features = model.get_layer("unet_bn_down_0")
     volume = np.random.default_rng(0).random((1, 8, 8, 8, 4), np.float32)
     np.testing.assert_allclose(features(volume * 50), features(volume), atol=5e-2)
+
+
+def test_bias_learns_in_half_the_width_what_it_learns_in_full():
+    volume = np.random.default_rng(0).normal(size=(1, 48, 48, 48, 2)).astype(np.float32)
+    upstream = np.random.default_rng(1).normal(0.05, 1, (1, 48, 48, 48, 4)).astype(np.float32)
+    kernel = np.random.default_rng(2).normal(size=(3, 3, 3, 2, 4)).astype(np.float32)
+
+    def bias_gradient(precision):
+        layer = Convolution(4, 3, padding="same", activation="elu", dtype=precision)
+        layer.build(volume.shape)
+        layer.kernel.assign(kernel)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(layer(volume), tf.float32) * upstream)
+        return tape.gradient(loss, layer.trainable_variables[1]).numpy()
+
+    exact, half = bias_gradient("float32"), bias_gradient("mixed_bfloat16")
+    np.testing.assert_allclose(half, exact, rtol=0.02, atol=0.01 * np.abs(exact).max())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from synthseg_generator.labels import (
     SegmentationLabels,
 )
 
+BRAIN = "brain"
+"""Anatomy of the released models."""
+
 
 @dataclass(frozen=True)
 class LabelTable:
@@ -32,11 +35,14 @@ class LabelTable:
         labels: The labels of the maps; a voxel holds an index into `labels.values`.
         structure_names: Name per target value, for the network's table.
         structure_topology: Topological class per target value; values not named are not filtered.
+        anatomy: What the maps show. A client holds true of `BRAIN` alone that all structures hang
+            together, that there is a head to look for, and how large the whole may be.
     """
 
     labels: GenerationLabels
     structure_names: Mapping[int, str] = field(default_factory=dict)
     structure_topology: Mapping[int, int] = field(default_factory=dict)
+    anatomy: str = BRAIN
 
     def segmentation_labels(self) -> SegmentationLabels:
         """The table of a network that is trained on these maps."""
@@ -53,6 +59,8 @@ class LabelTable:
             "labels": json.loads(self.labels.to_json()),
             "structure_names": {str(k): v for k, v in self.structure_names.items()},
             "structure_topology": {str(k): v for k, v in self.structure_topology.items()},
+            # Left out for brains, so that stores and plans of earlier versions keep their digest.
+            **({} if self.anatomy == BRAIN else {"anatomy": self.anatomy}),
         }
 
     @classmethod
@@ -68,6 +76,7 @@ class LabelTable:
             labels=GenerationLabels.from_json(attributes.get("labels", {})),
             structure_names={int(k): str(v) for k, v in names.items()},
             structure_topology={int(k): int(v) for k, v in topology.items()},
+            anatomy=str(attributes.get("anatomy", BRAIN)),
         )
 
 
@@ -77,7 +86,8 @@ LABEL_TABLES = {
 }
 """The tables of the released models by the name that the command line takes."""
 
-_FILE_KEYS = ("values", "n_neutral", "classes", "targets", "names", "topology")
+_FILE_KEYS = ("values", "n_neutral", "classes", "targets", "names", "topology", "anatomy")
+_UNNAMED = "other"
 
 
 def read_label_table(choice: str | Path) -> LabelTable:
@@ -91,6 +101,8 @@ def read_label_table(choice: str | Path) -> LabelTable:
         targets: [0, 2, 41]       value that the network answers for each (optional: the same)
         names: {2: left white matter}        (optional)
         topology: {2: 1, 41: 2}              (optional)
+        anatomy: abdomen          what the maps show (optional: brain if all targets are values of
+                                  the released models, other if not)
 
     Args:
         choice: `v1`, `v2`, or the path of such a file.
@@ -145,5 +157,7 @@ def _from_columns(content: Mapping[str, Any]) -> LabelTable:
         structure_names={int(k): str(v) for k, v in (content.get("names") or {}).items()},
         structure_topology={int(k): int(v) for k, v in (content.get("topology") or {}).items()},
     )
+    released = {0, *table.labels.targets} <= set(STRUCTURE_NAMES)
+    table = replace(table, anatomy=str(content.get("anatomy", BRAIN if released else _UNNAMED)))
     table.segmentation_labels()  # contradictions between the targets show here, not in training
     return table

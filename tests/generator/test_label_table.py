@@ -38,6 +38,22 @@ def test_your_own_anatomy_comes_from_a_file(tmp_path, extension):
     assert network.topology_classes == (0, 1, 2, 0)
 
 
+@pytest.mark.parametrize(
+    ("targets", "named", "anatomy"),
+    [
+        ([0, 2, 41], {}, "brain"),
+        ([0, 200, 300], {}, "other"),
+        ([0, 2, 41], {"anatomy": "knee"}, "knee"),
+    ],
+)
+def test_a_table_says_what_its_maps_show(tmp_path, targets, named, anatomy):
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps({"values": targets, "n_neutral": 1, **named}))
+    table = read_label_table(path)
+    assert table.anatomy == anatomy
+    assert LabelTable.from_attributes(json.loads(json.dumps(table.to_attributes()))) == table
+
+
 def test_classes_and_targets_default_to_one_per_label(tmp_path):
     path = tmp_path / "plain.yaml"
     path.write_text("values: [0, 5, 6]\nn_neutral: 1\n")

@@ -1,0 +1,77 @@
+"""Shape of the network. Importing this module loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from synthseg_trainer.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """Shape of the U-Net; the defaults are the released models'.
+
+    Attributes:
+        n_labels: Channels answered, background included.
+        n_channels: Channels of the image.
+        n_levels: Resolutions, each half the one above.
+        convs_per_level: Convolutions at each resolution, on the way down and on the way up.
+        features: Feature maps of the first level; each level doubles them.
+        max_features: Bound on that doubling; `None` for no bound.
+        kernel_size: Edge of the convolution kernels in voxels.
+        stem: Edge in voxels of the blocks folded into channels before the first level: with 2 the
+            network works at half the resolution and answers the 8 sub-voxels of every block; 1 is
+            the original.
+        activation: Name of the activation.
+        normalization: `batch` as in the released models, which needs long training before the
+            moving statistics serve every contrast, or `instance`, which uses those of the scan at
+            hand.
+    """
+
+    n_labels: int
+    n_channels: int = 1
+    n_levels: int = 5
+    convs_per_level: int = 2
+    features: int = 24
+    max_features: int | None = None
+    kernel_size: int = 3
+    stem: int = 1
+    activation: str = "elu"
+    normalization: Literal["batch", "instance"] = "batch"
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that make no network.
+
+        Raises:
+            ConfigError: A number is out of its range.
+        """
+        least = {
+            "n_labels": 2,
+            "n_channels": 1,
+            "n_levels": 2,
+            "convs_per_level": 1,
+            "features": 1,
+            "stem": 1,
+        }
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise ConfigError(
+                    f"network.{name} must be at least {low}, got {getattr(self, name)}."
+                )
+        if self.normalization not in ("batch", "instance"):
+            raise ConfigError(
+                f"network.normalization must be 'batch' or 'instance', got {self.normalization!r}."
+            )
+        if self.kernel_size % 2 == 0:
+            raise ConfigError(f"network.kernel_size must be odd, got {self.kernel_size}.")
+
+    @property
+    def size_multiple(self) -> int:
+        """Image axes must be multiples of this, in voxels."""
+        return self.stem * 2 ** (self.n_levels - 1)
+
+    def features_at(self, level: int) -> int:
+        """Feature maps of a level, 0 the finest."""
+        features = self.features * 2**level
+        return features if self.max_features is None else min(features, self.max_features)

@@ -39,8 +39,11 @@ def check_result(result: Segmentation) -> list[str]:
         raise ResultError("volumes are not all finite and positive.")
     if not result.labels.any():
         raise ResultError(
-            "nothing was found: every label is background. Does the scan show a head?"
+            "nothing was found: every label is background. "
+            f"Does the scan show {'a head' if result.model.is_brain else 'what the model knows'}?"
         )
+    if not result.model.is_brain:
+        return []
     brain_cm3 = _brain_cm3(result)
     if not SMALLEST_BRAIN_CM3 <= brain_cm3 <= LARGEST_BRAIN_CM3:
         return [

@@ -209,25 +209,23 @@ def _rows_to_columns(values: NDArray) -> NDArray[np.float32]:
 
 
 def clean_up(evidence: Evidence, model: Model, *, fast: bool) -> CleanPosteriors:
-    """Removes what cannot be brain and scales the rest to sum to 1.
+    """Removes what cannot be true and scales the rest to sum to 1.
 
     Args:
         evidence: From `read_evidence`.
         model: Whose channels they are.
         fast: The fast variant: no topological classes.
     """
-    if fast or not model.topology_classes.any():
-        brain = _keep_largest_piece(evidence.unpadded())
-        likely = brain.probability > FAST_THRESHOLD
-        return _normalised(brain, likely | (brain.channels == 0))
-    brain = _keep_largest_piece(evidence)
-    kept = np.where(_class_pieces(brain, model.topology_classes), brain.probability, np.float32(0))
-    cleaned = replace(brain, probability=kept).unpadded()
-    return _normalised(cleaned, np.ones(1, bool))
-
-
-def _keep_largest_piece(evidence: Evidence) -> Evidence:
-    return evidence.part(in_largest_piece(evidence.voxels, evidence.grid))
+    fast = fast or not model.topology_classes.any()
+    found = evidence.unpadded() if fast else evidence
+    # A brain is one piece. Organs need not touch: there only topological classes say what is one.
+    if model.is_brain:
+        found = found.part(in_largest_piece(found.voxels, found.grid))
+    if fast:
+        likely = found.probability > FAST_THRESHOLD
+        return _normalised(found, likely | (found.channels == 0))
+    kept = np.where(_class_pieces(found, model.topology_classes), found.probability, np.float32(0))
+    return _normalised(replace(found, probability=kept).unpadded(), np.ones(1, bool))
 
 
 def in_largest_piece(voxels: NDArray[np.int64], grid: Sequence[int]) -> NDArray[np.bool_]:

@@ -21,7 +21,8 @@ DESCRIBE_SIGNATURE = "describe"
 
 # Request of `serving_default`.
 IMAGE = "image"
-"""float32 `[X, Y, Z]`: one channel, RAS axes, 1 mm voxels, any intensity unit, every value finite.
+"""float32 `[X, Y, Z]`: one channel, RAS axes, voxels of `voxel_size_mm`, any intensity unit, every
+value finite.
 """
 MIN_SIZE = "min_size"
 """int32 `[3]`, default 128 each: the network grid is at least this, then rounded up to a multiple
@@ -88,7 +89,9 @@ themselves.
 """
 MODEL_INFO = "model_info"
 """string scalar, JSON object: `contract` (VERSION), `name`, `version`, `network`, `training`,
-`licence`.
+`licence`; `anatomy` ("brain" if it is not there), `voxel_size_mm` (1 if it is not there) and
+`mirrored`, whether the network was trained on mirrored volumes (true if it is not there; if false,
+`flip` has no effect).
 """
 
 SIZE_MULTIPLE = 32

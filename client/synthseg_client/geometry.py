@@ -17,9 +17,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
 
 TARGET_MM = 1.0
-"""Voxel size that the network was trained at."""
-TOLERANCE_MM = 0.05
-"""Scans whose voxel size is this close to the target stay on their grid."""
+"""Voxel size that networks were trained at, unless the model names another."""
+TOLERANCE = 0.05
+"""Scans whose voxel size is this close to the target, as a share of it, stay on their grid."""
 _ROUNDING_MM = 1e-6  # headers hold 32-bit numbers
 # Width of the smoothing before voxels grow, in units of the new voxel size.
 _ANTIALIAS = 0.25
@@ -179,12 +179,14 @@ class Resampling:
         return _linear_matrix(positions, self.shape_out[axis])
 
 
-def plan_resampling(shape: Sequence[int], affine: NDArray) -> Resampling | None:
-    """The change to 1 mm voxels, or None if every voxel size is within 0.95 to 1.05 mm."""
+def plan_resampling(
+    shape: Sequence[int], affine: NDArray, target_mm: float = TARGET_MM
+) -> Resampling | None:
+    """The change to voxels of `target_mm`, or None if every voxel size is within 5 % of it."""
     sizes = voxel_sizes_mm(affine)
-    if np.all(np.abs(sizes - TARGET_MM) <= TOLERANCE_MM + _ROUNDING_MM):
+    if np.all(np.abs(sizes - target_mm) <= TOLERANCE * target_mm + _ROUNDING_MM):
         return None
-    factors = sizes / TARGET_MM
+    factors = sizes / target_mm
     shape_out = tuple(len(_positions(f, n)) for f, n in zip(factors, shape, strict=True))
     return Resampling(factors, tuple(int(n) for n in shape), shape_out)  # type: ignore[arg-type]
 

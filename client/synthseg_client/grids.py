@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from synthseg_client.cleanup import CleanPosteriors
 from synthseg_client.crop import Box
-from synthseg_client.geometry import Orientation, Resampling, orientation_of, plan_resampling
+from synthseg_client.geometry import (
+    TARGET_MM,
+    Orientation,
+    Resampling,
+    orientation_of,
+    plan_resampling,
+)
 from synthseg_client.scans import Scan
 
 
@@ -38,9 +44,9 @@ class Prepared:
         return self.orientation.to_ras(self.native)
 
 
-def prepare(scan: Scan) -> Prepared:
-    """Resamples a scan to 1 mm where it needs it, and finds out how it lies."""
-    resampling = plan_resampling(scan.image.shape, scan.affine)
+def prepare(scan: Scan, target_mm: float = TARGET_MM) -> Prepared:
+    """Resamples a scan to the model's voxel size where it needs it, and finds out how it lies."""
+    resampling = plan_resampling(scan.image.shape, scan.affine, target_mm)
     if resampling is None:
         return Prepared(scan, scan.image, scan.affine, None, orientation_of(scan.affine))
     affine = resampling.affine_out(scan.affine)

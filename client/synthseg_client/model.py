@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from synthseg_client import contract
 from synthseg_client.errors import ModelError
+from synthseg_client.geometry import TARGET_MM
 
 CSF_LABEL = 24
 """FreeSurfer's CSF; tables that hold it report the total intracranial volume."""
@@ -47,9 +48,19 @@ class Model:
         return len(self.label_values)
 
     @property
+    def is_brain(self) -> bool:
+        """Whether what is true of brains alone may be expected of its answers."""
+        return bool(self.info.get("anatomy", "brain") == "brain")
+
+    @property
+    def voxel_mm(self) -> float:
+        """Voxel size that it was trained at, in mm."""
+        return float(self.info.get("voxel_size_mm", TARGET_MM))
+
+    @property
     def has_csf(self) -> bool:
         """Whether the labels cover all that lies within the skull."""
-        return CSF_LABEL in self.label_values
+        return self.is_brain and CSF_LABEL in self.label_values
 
     @property
     def title(self) -> str:

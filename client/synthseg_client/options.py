@@ -27,10 +27,12 @@ class Crop:
         size: Voxels per axis, obeyed as given and centred; None leaves the choice to `limit`.
         limit: Largest size per axis when `size` is None, placed on the head and grown where
             structures touch the cut; None never cuts.
+        least: Smallest network grid per axis when `size` is None; smaller scans are padded.
     """
 
     size: tuple[int, int, int] | None = None
     limit: int | None = DEFAULT_LIMIT
+    least: int = DEFAULT_MIN_SIZE
 
     @classmethod
     def of_size(cls, sizes: Sequence[int]) -> Crop:
@@ -59,7 +61,11 @@ class Crop:
     @property
     def min_size(self) -> tuple[int, int, int]:
         """Least network grid that goes with the crop."""
-        return self.size or (DEFAULT_MIN_SIZE,) * 3
+        return self.size or (self.least,) * 3
+
+    def for_any_anatomy(self) -> Crop:
+        """The same where there is no head to look for: all of the scan, unless the user chose."""
+        return self if self.explicit else Crop(limit=None, least=SIZE_MULTIPLE)
 
 
 @dataclass(frozen=True, kw_only=True)

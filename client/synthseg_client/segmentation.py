@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,15 +112,17 @@ def segment_scan(
         ServerError: There is no answer, or not one that fits.
     """
     clock = _Clock()
+    described = session.describe()
+    crop = options.crop if described.is_brain else options.crop.for_any_anatomy()
     with clock("prepare"):
-        prepared = prepare(scan)
+        prepared = prepare(scan, described.voxel_mm)
         volume = prepared.ras
-        box = first_box(volume, options.crop)
+        box = first_box(volume, crop)
     notes: list[str] = []
     while True:
         image = volume[box.slices]
         with turn or nullcontext(), clock("server"):
-            answer, model = _ask(session, image, options, posteriors)
+            answer, model = _ask(session, image, replace(options, crop=crop), posteriors)
         with clock("cleanup"):
             clean = clean_up(
                 read_evidence(answer, box.shape, model.n_labels), model, fast=options.fast

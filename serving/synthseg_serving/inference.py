@@ -49,6 +49,8 @@ class Segmenter(tf.Module):
         self.labels = bundle.labels
         # As text: tf.Module replaces dictionaries by trackable ones, which JSON refuses.
         self.info = json.dumps(info)
+        # A network that never saw mirrored anatomy is not asked about it, whatever the request.
+        self.mirrored = bool(bundle.info.get("mirrored", True))
         self.unet = served_unet(bundle.network, bundle.weights, bundle.labels.flip_channels)
         topology = bundle.labels.topology_classes
         self.fixed: list[int] = [0] + [c for c in range(1, len(topology)) if topology[c] == 0]
@@ -63,6 +65,8 @@ class Segmenter(tf.Module):
         servers do not.
         """
         image, min_size, flip = _checked(image, min_size, flip)
+        if not self.mirrored:
+            flip = tf.zeros_like(flip)
         shape = tf.shape(image)
         grid, offset = network_grid(shape, min_size)
         with tf.control_dependencies([_check_grid(grid)]):

@@ -36,6 +36,7 @@ class ContractServer:
         failures: gRPC codes to fail the next segmentations with, first come first served.
         delay_s: How long a segmentation takes.
         tamper: Changes the answer before it leaves.
+        info: What else the model says of itself.
         requests: Inputs and metadata of every segmentation that arrived.
     """
 
@@ -45,6 +46,7 @@ class ContractServer:
     delay_s: float = 0.0
     contract_version: int = contract.VERSION
     tamper: Any = None
+    info: dict[str, Any] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     busy: list[tuple[float, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -89,6 +91,7 @@ class ContractServer:
 
     def _description(self) -> dict[str, Any]:
         info = {"contract": self.contract_version, "name": "synthseg", "version": "test"}
+        info.update(self.info)
         return {
             contract.LABEL_VALUES: np.array(VALUES, np.int32),
             contract.LABEL_NAMES: np.array(NAMES),

@@ -73,3 +73,32 @@ def test_one_session_serves_several_threads(address, tmp_path, save_scan):
     with open_session(address) as session, ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: segment(path, session).volumes, range(8)))
     assert all(r == results[0] for r in results)
+
+
+def test_a_model_of_another_anatomy_is_asked_for_all_of_the_scan_at_its_own_voxel_size(
+    model, address, tmp_path, save_scan
+):
+    model.info = {"anatomy": "abdomen", "voxel_size_mm": 2.0}
+    path = save_scan(tmp_path / "s.nii.gz", (40, 410, 36), np.diag([2.0, 1.0, 2.0, 1.0]))
+    with open_session(address) as session:
+        result = segment(path, session)
+    (request,) = model.requests
+    assert request["image"].shape == (40, 205, 36)
+    assert request["min_size"].tolist() == [32, 32, 32]
+    np.testing.assert_allclose(np.diag(result.affine)[:3], 2)
+    assert result.labels.any()
+
+
+def test_volumes_of_another_anatomy_have_no_intracranial_total_and_need_not_make_a_brain(
+    model, address, tmp_path, save_scan
+):
+    from synthseg_client.checks import check_result
+
+    path = save_scan(tmp_path / "s.nii.gz")
+    with open_session(address) as session:
+        assert "no plausible brain" in " ".join(check_result(segment(path, session)))
+    model.info = {"anatomy": "abdomen"}
+    with open_session(address) as session:
+        result = segment(path, session)
+    assert check_result(result) == []
+    assert "total intracranial" not in result.volumes

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,18 @@ def test_the_second_piece_of_a_class_gives_way_and_unfiltered_labels_stay():
     np.testing.assert_array_equal(
         model.label_values[clean.best_channels()].ravel(), [2, 2, 24, 0, 24]
     )
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(("anatomy", "kept"), [("brain", [2, 2, 0, 0]), ("abdomen", [2, 2, 0, 3])])
+def test_organs_need_not_touch_and_a_brain_is_one_piece(anatomy, kept, fast):
+    model = replace(_model([0, 2, 3], [0, 1, 0]), info={"anatomy": anatomy})
+    probability = np.array([[0.1] * 3, [0.9, 0.9, 0], [0, 0, 0.9]], np.float32)
+    evidence = Evidence(
+        (1, 1, 4), (0, 0, 0), (1, 1, 4), np.array([0, 1, 3]), np.arange(3)[:, None], probability
+    )
+    clean = clean_up(evidence, model, fast=fast)
+    np.testing.assert_array_equal(model.label_values[clean.best_channels()].ravel(), kept)
 
 
 def test_equally_probable_channels_give_the_lowest():

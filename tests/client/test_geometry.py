@@ -91,6 +91,13 @@ def test_voxels_near_one_mm_stay(sizes):
     assert plan_resampling((8, 8, 8), np.diag([*sizes, 1])) is None
 
 
+def test_the_target_may_be_another_voxel_size():
+    affine = np.diag([2.0, 4.0, 1.96, 1.0])
+    assert plan_resampling((6, 6, 6), np.diag([2.0, 2.05, 1.92, 1.0]), target_mm=2.0) is None
+    resampling = plan_resampling((6, 6, 6), affine, target_mm=2.0)
+    np.testing.assert_allclose(voxel_sizes_mm(resampling.affine_out(affine)), 2)
+
+
 def test_resampling_keeps_the_field_of_view():
     affine = np.diag([2.0, 0.5, 1.0, 1.0])
     affine[:3, 3] = 10, -20, 30

@@ -12,6 +12,7 @@ from synthseg_generator.command_line import ErrorReportingGroup
 from synthseg_generator.errors import GeneratorError
 
 from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.score_commands import evaluate
 
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
@@ -105,24 +106,7 @@ def pack(checkpoint: Path, output: Path, name: str, licence: str | None, half: b
     click.echo(f"Wrote {output}, {output.stat().st_size / 1e6:.1f} MB.")
 
 
-@main.command()
-@click.argument("truth", type=click.Path(path_type=Path))
-@click.argument("answers", type=click.Path(path_type=Path))
-@click.option("--o", "output", type=click.Path(path_type=Path), help="CSV, one row per scan.")
-@click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
-def evaluate(truth: Path, answers: Path, output: Path | None, merge_parcels: bool) -> None:
-    """Scores segmentations against others of the same scans: Dice per structure.
-
-    TRUTH and ANSWERS are two label maps, or two folders whose files have the same names. Grids may
-    differ: the truth is looked up at the answer's voxels.
-    """
-    from synthseg_trainer.comparison import compare, write_table
-
-    rows = compare(truth, answers, merge_parcels=merge_parcels)
-    if output is not None:
-        write_table(output, rows)
-    for row in rows:
-        click.echo(f"{row.name}: mean Dice {row.mean:.3f} over {len(row.scores)} structures")
+main.add_command(evaluate)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Overlap of segmentations."""
+"""Overlap of segmentations: Dice of label maps, and of label maps with probabilities."""
 
 from __future__ import annotations
 
@@ -6,31 +6,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
+ORIGINAL_EPSILON = 1e-5
+"""What the original adds to the sizes in `fast_dice`: a label in neither map scores 0 there."""
 
-def dice_scores(truth: np.ndarray, answer: np.ndarray, labels: Sequence[int]) -> np.ndarray:
+
+def dice_scores(
+    truth: np.ndarray, answer: np.ndarray, labels: Sequence[int], *, epsilon: float = 0.0
+) -> np.ndarray:
     """Hard Dice of each label.
 
     Args:
         truth: Integers `[x, y, z]`.
         answer: Integers of the same shape.
         labels: Label values to score, in any order.
+        epsilon: Added to the sum of the sizes, see `ORIGINAL_EPSILON`.
 
     Returns:
-        float64 `[label]` in [0, 1]; NaN for a label that is in neither.
+        float64 `[label]` in [0, 1]; NaN for a label that is in neither, unless there is an epsilon.
     """
     known = np.array(sorted(labels))
     first, second = (_indices(known, volume) for volume in (truth, answer))
     count = len(known)
     inside = count + 1
-    table = np.bincount(first * inside + second, minlength=inside**2).reshape(inside, inside)[
-        :count, :count
-    ]
+    both = np.bincount(first[first == second], minlength=inside)[:count]
     sizes = (
         np.bincount(first, minlength=inside)[:count] + np.bincount(second, minlength=inside)[:count]
     )
     with np.errstate(invalid="ignore"):
-        scores = 2.0 * np.diag(table) / sizes
+        scores = 2.0 * both / (sizes + epsilon)
     return scores[np.searchsorted(known, labels)]
+
+
+def dice_of_masks(first: np.ndarray, second: np.ndarray) -> float:
+    """Dice of two masks; NaN if both are empty.
+
+    One of them may hold probabilities: then this is the soft Dice.
+    """
+    sizes = float(first.sum(dtype=np.float64) + second.sum(dtype=np.float64))
+    if not sizes:
+        return float("nan")
+    return 2.0 * float((first * second).sum(dtype=np.float64)) / sizes
 
 
 def mean_of_present(scores: np.ndarray) -> np.ndarray:

@@ -1,0 +1,75 @@
+"""The commands `synthseg-trainer evaluate` and `validate`: parse, call, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("truth", type=_PATH)
+@click.argument("answers", type=_PATH)
+@click.option(
+    "--o",
+    "output",
+    type=_PATH,
+    help="A .csv for Dice, one row per scan; or a folder for tables of everything and a box plot.",
+)
+@click.option("--against", type=_PATH, help="Segmentations of another method, to test against.")
+@click.option("--posteriors", type=_PATH, help="Probabilities of ANSWERS, for soft Dice.")
+@click.option("--distances", is_flag=True, help="Measure surface distances: HD 100, 99, 95, mean.")
+@click.option("--voxels", is_flag=True, help="Distances in voxels, not mm.")
+@click.option(
+    "--as-original",
+    is_flag=True,
+    help="The original's numbers: voxels, its cuts, its values for what is missing.",
+)
+@click.option(
+    "--labels",
+    "label_list",
+    help="What to score: 2,3,41; v1; v2; a label table, .npy or text. "
+    "By default what occurs in both.",
+)
+@click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
+@click.option("--partial", is_flag=True, help="Leave out scans that one of the folders lacks.")
+@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Processes.")
+def evaluate(
+    truth: Path,
+    answers: Path,
+    output: Path | None,
+    against: Path | None,
+    posteriors: Path | None,
+    label_list: str | None,
+    partial: bool,
+    jobs: int,
+    **scored: Any,
+) -> None:
+    """Scores segmentations against others of the same scans: Dice, surface distances, tests.
+
+    TRUTH and ANSWERS are two label maps, or two folders whose files have the same names (endings
+    and `_synthseg` aside). Grids may differ: the truth is looked up at the answer's voxels. With
+    --against, the two sets of answers are compared by paired Wilcoxon tests and Cohen's d.
+    """
+    from synthseg_trainer import evaluation
+    from synthseg_trainer.comparison import Scoring
+    from synthseg_trainer.label_lists import read_label_list
+
+    labels = read_label_list(label_list) if label_list else None
+    request = evaluation.Evaluation(
+        truth=truth,
+        answers=answers,
+        against=against,
+        posteriors=posteriors,
+        scoring=Scoring(labels=labels, **scored),
+        partial=partial,
+    )
+    result = evaluation.evaluate(request, jobs=jobs)
+    files = evaluation.write_result(output, request, result) if output else []
+    for line in evaluation.summary(request, result):
+        click.echo(line)
+    if files:
+        click.echo(f"Wrote {', '.join(path.name for path in files)} to {files[0].parent}.")

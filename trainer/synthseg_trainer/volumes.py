@@ -1,0 +1,181 @@
+"""Label maps and scans from files: read with clear errors, turned to RAS, found in folders."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.fileholders import FileHolder
+from nibabel.openers import ImageOpener
+from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE
+
+from synthseg_trainer.errors import TrainerError
+
+LABELS_SUFFIX = "_synthseg"
+"""What `synthseg-client segment` adds to the name of a scan."""
+_LARGEST_FRACTION = 1e-3  # beyond this a value is no rounded label
+_SMALLEST_MM3 = 1e-9
+_MGH = (".mgz", ".mgh")
+_LEFT_PARCELS, _RIGHT_PARCELS, _PARCELS_END = 1000, 2000, 3000
+_LEFT_CORTEX, _RIGHT_CORTEX = 3, 42
+
+
+class VolumeError(TrainerError, ValueError):
+    """A file or a folder does not hold what it should."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume and where it lies.
+
+    Attributes:
+        values: `[x, y, z]`; axes run right, anterior, superior after `to_ras`.
+        affine: float64 `[4, 4]`, voxel indices to mm in RAS.
+    """
+
+    values: np.ndarray
+    affine: np.ndarray
+
+    def to_ras(self) -> Volume:
+        """The same volume with its axes along right, anterior, superior; a view."""
+        axes = nib.orientations.io_orientation(self.affine)
+        turned = nib.orientations.apply_orientation(self.values, axes)
+        return Volume(turned, self.affine @ nib.orientations.inv_ornt_aff(axes, self.values.shape))
+
+
+def read_labels(path: Path, *, merge_parcels: bool = False) -> Volume:
+    """Reads a label map as int32, axes as in the file.
+
+    Args:
+        path: NIfTI or MGH file.
+        merge_parcels: Read FreeSurfer's cortical parcels (1xxx, 2xxx) as cortex (3, 42).
+
+    Raises:
+        VolumeError: The file is missing or broken, is no single volume, or holds values that are no
+            integers.
+    """
+    volume = _read(path, "label map")
+    labels = np.rint(volume.values).astype(np.int32)
+    if not np.issubdtype(volume.values.dtype, np.integer):
+        wrong = volume.values[~(np.abs(volume.values - labels) < _LARGEST_FRACTION)]
+        if wrong.size:
+            raise VolumeError(
+                f"{path} is no label map: it holds values that are no integers, such as "
+                f"{wrong[0]:g}."
+            )
+    if merge_parcels:
+        labels[(labels >= _LEFT_PARCELS) & (labels < _RIGHT_PARCELS)] = _LEFT_CORTEX
+        labels[(labels >= _RIGHT_PARCELS) & (labels < _PARCELS_END)] = _RIGHT_CORTEX
+    return Volume(labels, volume.affine)
+
+
+def read_image(path: Path) -> Volume:
+    """Reads a scan as float32, axes as in the file; of several volumes the first.
+
+    Values that are not finite become 0, as in the client.
+
+    Raises:
+        VolumeError: The file is missing or broken, or is no volume.
+    """
+    volume = _read(path, "scan", first_of_many=True)
+    values = volume.values.astype(np.float32)
+    return Volume(np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0), volume.affine)
+
+
+def label_on_grid(labels: Volume, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """The label at each voxel of another grid, nearest neighbour; background outside.
+
+    Returns:
+        Integers of `shape`, of the type of the labels.
+    """
+    if labels.values.shape == shape and np.allclose(labels.affine, affine, atol=1e-4):
+        return labels.values
+    from scipy.ndimage import affine_transform
+
+    mapping = np.linalg.inv(labels.affine) @ affine
+    on_grid: np.ndarray = affine_transform(
+        labels.values, mapping[:3, :3], mapping[:3, 3], output_shape=shape, order=0
+    )
+    return on_grid
+
+
+def volumes_of(folder: Path) -> dict[str, Path]:
+    """Volumes of a folder by the name of the scan: no ending, no `_synthseg`; hidden files aside.
+
+    Raises:
+        VolumeError: The folder is missing, or two files have one name.
+    """
+    if not folder.is_dir():
+        raise VolumeError(f"{folder}: no such folder.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.name.endswith(EXTENSIONS) or not path.is_file():
+            continue
+        name = scan_name(path)
+        if name in found:
+            raise VolumeError(
+                f"{folder}: {found[name].name} and {path.name} both belong to {name}; keep one."
+            )
+        found[name] = path
+    return found
+
+
+def scan_name(path: Path) -> str:
+    """Name of the scan that a file belongs to."""
+    name = path.name
+    for extension in EXTENSIONS:
+        if name.endswith(extension):
+            name = name.removesuffix(extension)
+            break
+    return name.removesuffix(LABELS_SUFFIX) or name
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """An image whose values are still on disk.
+
+    Raises:
+        VolumeError: The file is missing or is none.
+    """
+    if not path.is_file():
+        raise VolumeError(f"{path}: no such file.")
+    try:
+        if path.name.endswith(_MGH):
+            # Left to itself, nibabel leaves MGH files open.
+            with ImageOpener(path) as stream:
+                yield nib.MGHImage.from_file_map({"image": FileHolder(fileobj=stream)})
+        else:
+            # Kept open, so that the channels of a compressed file are read in one pass.
+            loaded: Any = nib.load(path)
+            if isinstance(loaded, nib.Nifti1Image):
+                loaded = type(loaded).from_filename(path, keep_file_open=True)
+            yield loaded
+    except TrainerError:
+        raise
+    except (*UNREADABLE, zlib.error, ImageFileError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise VolumeError(f"{path} is no readable volume: {reason}") from error
+
+
+def _read(path: Path, kind: str, *, first_of_many: bool = False) -> Volume:
+    with opened(path) as image:
+        shape = image.shape
+        several = len(shape) > 3 and any(side != 1 for side in shape[3:])
+        if len(shape) < 3 or (several and not first_of_many):
+            raise VolumeError(f"{path} has shape {shape}, expected a {kind} of three dimensions.")
+        values = np.asarray(image.dataobj[(..., *(0,) * (len(shape) - 3))])
+        affine = np.asarray(image.affine, np.float64)
+    singular = not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < _SMALLEST_MM3
+    if 0 in values.shape or singular:
+        raise VolumeError(
+            f"{path} has shape {values.shape} and affine {affine.tolist()}: expected voxels with a "
+            "volume. Mend its header."
+        )
+    return Volume(values, affine)

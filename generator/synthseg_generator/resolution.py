@@ -11,8 +11,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
+from synthseg_generator.acquisition_settings import Acquisition
 from synthseg_generator.spatial import enlarge
 
 Tensor = Any
@@ -41,10 +43,36 @@ def blur_sigma(spacing_mm: Tensor, thickness_mm: Tensor, native_mm: float) -> Te
     return ops.where(ops.equal(extent, 0.0), 0.0, sigma)
 
 
-def blur_reach(max_spacing_mm: float, native_mm: float) -> int:
+def window_reach(max_sigma: float) -> int:
     """Voxels that the truncated Gaussian reaches to either side (official window)."""
-    widest = _SIGMA_PER_MM * max_spacing_mm / native_mm
-    return int(math.ceil(2.5 * widest) / 2)
+    return int(math.ceil(2.5 * max_sigma) / 2)
+
+
+def blur_reaches(
+    config: Acquisition, n_channels: int, native_mm: float
+) -> tuple[tuple[int, ...], ...]:
+    """Where the blur of every channel and axis is cut off, in voxels of the map.
+
+    A drawn blur has the window of the widest that can be drawn, a fixed one that of its own width
+    (both official).
+    """
+    widest = np.maximum(config.max_isotropic_mm, config.max_anisotropic_mm)
+    drawn = tuple(window_reach(_SIGMA_PER_MM * side / native_mm) for side in widest)
+    fixed = config.fixed_rows(n_channels)
+    if not fixed:
+        return (drawn,) * n_channels
+    return tuple(
+        tuple(
+            window_reach(_fixed_sigma(*axis, native_mm))
+            for axis in zip(spacing, thickness, strict=True)
+        )
+        for spacing, thickness in fixed
+    )
+
+
+def _fixed_sigma(spacing_mm: float, thickness_mm: float, native_mm: float) -> float:
+    extent = min(spacing_mm, thickness_mm)
+    return _NATIVE_SIGMA if extent == native_mm else _SIGMA_PER_MM * extent / native_mm
 
 
 def gaussian_weights(offsets: Tensor, sigma: Tensor, reach: int) -> Tensor:
@@ -67,20 +95,28 @@ def gaussian_weights(offsets: Tensor, sigma: Tensor, reach: int) -> Tensor:
 
 
 def acquisition_weights(
-    n_in: int, n_out: int, spacing: Tensor, sigma: Tensor, reach: int
+    n_in: int,
+    n_out: int,
+    spacing: Tensor,
+    sigma: Tensor,
+    reach: int,
+    *,
+    repeat_last: bool = False,
 ) -> Tensor:
     """Matrix of one axis: blur, then acquire every `spacing` voxels, then enlarge linearly.
 
-    Acquired voxels are counted from the first (no half-voxel shift) and looked up by rounding; the
-    enlargement reads the last voxel of the map beyond the last acquired one. Blur sees zeros
-    outside the volume.
+    Acquired voxels are counted from the first (no half-voxel shift) and looked up by rounding. Blur
+    sees zeros outside the volume.
 
     Args:
         n_in: Voxels of the crop.
         n_out: Voxels of the result.
-        spacing: float32 scalar, voxels of the crop between acquired ones, at least 1.
+        spacing: float32 scalar, voxels of the crop between acquired ones.
         sigma: float32 scalar, blur width in voxels.
         reach: Truncation of the blur in voxels.
+        repeat_last: What the enlargement reads beyond the last acquired voxel: that voxel again, or
+            the last one of the crop (the original does the one where the spacing is fixed, the
+            other where it is drawn).
 
     Returns:
         float32 `[n_out, n_in]`.
@@ -92,6 +128,7 @@ def acquisition_weights(
     voxels = ops.cast(ops.arange(n_in), "float32")[None, :]
 
     def blurred_row(index: Tensor) -> Tensor:
+        index = ops.minimum(index, acquired - 1.0) if repeat_last else index
         source = ops.clip(ops.round(index * (n_in / acquired)), 0.0, n_in - 1.0)
         return gaussian_weights(voxels - source[:, None], sigma, reach)
 
@@ -104,20 +141,24 @@ def apply_acquisition(
     thickness_mm: Tensor,
     blur_factor: Tensor,
     *,
-    max_spacing_mm: float,
+    reaches: Sequence[Sequence[int]],
     native_mm: float = 1.0,
     out_shape: Sequence[int] | None = None,
+    repeat_last: bool = False,
 ) -> Tensor:
-    """Shows the image as a scanner with this slice spacing and thickness would, on the fine grid.
+    """Shows the image as a scanner with this slice spacing and thickness would.
+
+    The blur is normalised for each sample; the original divides by the batch size too.
 
     Args:
         image: float32 `[x, y, z, channel]`.
         spacing_mm: float32 `[channel, 3]`.
         thickness_mm: float32 `[channel, 3]`.
         blur_factor: float32 `[channel, 3]`, multiplies the blur width.
-        max_spacing_mm: Largest spacing that may be drawn; bounds the blur's window.
+        reaches: For every channel and axis, where the blur is cut off in voxels.
         native_mm: Voxel size of the image.
-        out_shape: Voxels of the result; those of the image by default.
+        out_shape: Voxels of the result over the same region; those of the image by default.
+        repeat_last: See `acquisition_weights`.
 
     Returns:
         float32 `[x, y, z, channel]`.
@@ -125,7 +166,6 @@ def apply_acquisition(
     shape = [int(side) for side in image.shape[:3]]
     out = list(out_shape or shape)
     sigma = blur_sigma(spacing_mm, thickness_mm, native_mm) * blur_factor
-    reach = blur_reach(max_spacing_mm, native_mm)
     channels = []
     for channel in range(image.shape[3]):
         weights = [
@@ -134,7 +174,8 @@ def apply_acquisition(
                 out[axis],
                 spacing_mm[channel, axis] / native_mm,
                 sigma[channel, axis],
-                reach,
+                reaches[channel][axis],
+                repeat_last=repeat_last,
             )
             for axis in range(3)
         ]

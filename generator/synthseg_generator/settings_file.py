@@ -14,25 +14,42 @@ from synthseg_generator.errors import ConfigError
 
 # A training's file holds the generator's settings as one group among others.
 _GROUP = "generator"
+_RECIPES = Path(__file__).parent / "recipes"
 
 
-def load_settings(path: Path | None) -> GeneratorSettings:
-    """Settings from a YAML or JSON file; those of the released model without one.
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    return sorted(path.stem for path in _RECIPES.glob("*.yaml"))
+
+
+def load_settings(path: Path | str | None) -> GeneratorSettings:
+    """Settings from a YAML or JSON file or a recipe; those of the released model without one.
 
     The file holds the groups of `GeneratorSettings`, or, as a training's file does, one group
     `generator` with them in it.
+
+    Args:
+        path: The file, or the name of a recipe that ships with the package (`released`, `2021`).
 
     Raises:
         ConfigError: The file is unreadable, or a setting unknown or unfit.
     """
     if path is None:
         return GeneratorSettings()
+    path = _recipe_or_file(Path(path))
     content = read_yaml(path)
     group = content.get(_GROUP, content)
     try:
         return generator_settings(group)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _recipe_or_file(path: Path) -> Path:
+    recipe = _RECIPES / f"{path}.yaml"
+    if path.exists() or not recipe.is_file():
+        return path
+    return recipe
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -159,6 +159,9 @@ def crop_coordinates(
 ) -> Tensor:
     """Where each voxel of the crop comes from: flip, then crop, then displacement, then affine map.
 
+    Flips always mirror left and right: maps are in RAS, so x is that axis. The original's layer
+    takes the place in its list of axes for the axis.
+
     Args:
         displacement: float32 `[i, j, k, 3]` at nodes spread over the whole map.
         matrix: float32 `[3, 4]`, affine map about the centre of the map; translation in voxels.
@@ -213,3 +216,20 @@ def sample_nearest(
             place = ops.clip(place - box_start[axis], 0, shape[axis] - 1)
         index = index * shape[axis] + place
     return ops.take(ops.reshape(labels, (-1,)), index, axis=0)
+
+
+def resize_nearest(labels: Tensor, shape: Sequence[int]) -> Tensor:
+    """Shows labels with other voxels over the same region (ties to even, as the original).
+
+    Args:
+        labels: Integers `[x, y, z]` of known shape.
+        shape: Voxels of the result.
+
+    Returns:
+        Integers of that shape.
+    """
+    for axis, (n_out, n_in) in enumerate(zip(shape, labels.shape, strict=True)):
+        if n_out != n_in:
+            place = ops.clip(ops.round(resize_positions(int(n_out), int(n_in))), 0.0, n_in - 1.0)
+            labels = ops.take(labels, ops.cast(place, "int32"), axis=axis)
+    return labels

@@ -12,6 +12,8 @@ import numpy as np
 from keras import ops
 
 from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.crops import crop_geometry
+from synthseg_generator.gradients import GRADIENT_CLIP, gradient_magnitude
 from synthseg_generator.intensity import (
     apply_bias_field,
     apply_clip,
@@ -20,8 +22,13 @@ from synthseg_generator.intensity import (
     apply_normalisation,
 )
 from synthseg_generator.labels import GenerationLabels
-from synthseg_generator.resolution import apply_acquisition
-from synthseg_generator.spatial import crop_coordinates, displacement_nodes, sample_nearest
+from synthseg_generator.resolution import apply_acquisition, blur_reaches
+from synthseg_generator.spatial import (
+    crop_coordinates,
+    displacement_nodes,
+    resize_nearest,
+    sample_nearest,
+)
 
 Tensor = Any
 
@@ -34,6 +41,13 @@ class Synthesizer:
         labels: Table of the label maps.
         map_shape: Voxels of the label maps; a graph is built for one shape.
         voxel_size_mm: Voxel size of the label maps.
+
+    Attributes:
+        noise_shape: Shape of the voxel noise: the crop on the grid of the map, and the channels.
+        image_shape: Shape of the image; without channels, that of the target.
+
+    Raises:
+        ConfigError: The settings do not fit the labels or the maps.
 
     References:
         Billot et al. 2023, doi:10.1016/j.media.2023.102789.
@@ -49,6 +63,11 @@ class Synthesizer:
         self.settings = settings
         self.map_shape = tuple(int(side) for side in map_shape)
         self.voxel_size_mm = voxel_size_mm
+        labels = settings.labels.apply(labels)
+        self._geometry = crop_geometry(settings.crop, self.map_shape, voxel_size_mm)
+        self._reaches = blur_reaches(settings.acquisition, settings.n_channels, voxel_size_mm)
+        self.noise_shape = (*self._geometry.region, settings.n_channels)
+        self.image_shape = (*self._geometry.shape, settings.n_channels)
         channels = sorted({0, *labels.targets})
         self._flipped = np.array(labels.flip_indices, np.int32)
         self._channel_of_label = np.array(
@@ -68,11 +87,11 @@ class Synthesizer:
             labels: Integers `[x, y, z]`, indices into the label table: the whole map, or the box
                 that is needed.
             parameters: `SampleParameters.to_row()`.
-            noise: float32 `[x, y, z, channel]` in the crop's shape, standard normal.
+            noise: float32 `noise_shape`, standard normal.
             box_start: int32 `[3]`, first voxel of the box in the map; `None` for the whole map.
 
         Returns:
-            Image float32 `[x, y, z, channel]` in [0, 1], and target int32 `[x, y, z]`: channels of
+            Image float32 `image_shape` in [0, 1], and target int32 of the same voxels: channels of
             the network.
         """
         cropped = self.deform(labels, parameters, box_start)
@@ -81,7 +100,7 @@ class Synthesizer:
     def deform(
         self, labels: Tensor, parameters: Mapping[str, Tensor], box_start: Tensor | None = None
     ) -> Tensor:
-        """Warps, crops and flips: int32 `[x, y, z]`, indices into the label table."""
+        """Warps, crops and flips: int32 `[x, y, z]` on the map's grid, indices into the table."""
         elastic = self.settings.elastic
         displacement = displacement_nodes(
             parameters["velocity"], self.map_shape, elastic.integration_step, elastic.squarings
@@ -90,7 +109,7 @@ class Synthesizer:
             displacement,
             parameters["matrix"],
             self.map_shape,
-            self.settings.crop.shape,
+            self._geometry.region,
             parameters["crop_start"],
             parameters["flip"],
         )
@@ -104,23 +123,27 @@ class Synthesizer:
         return ops.take(names, cropped, axis=0)
 
     def paint(self, cropped: Tensor, parameters: Mapping[str, Tensor], noise: Tensor) -> Tensor:
-        """Gives warped labels an appearance: float32 `[x, y, z, channel]` in [0, 1]."""
+        """Gives warped labels an appearance: float32 `image_shape` in [0, 1]."""
         settings = self.settings
         image = apply_mixture(cropped, parameters["means"], parameters["stds"], noise)
         image = apply_bias_field(image, parameters["log_bias"])
         image = apply_normalisation(apply_clip(image, settings.clip))
         image = apply_gamma(image, parameters["gamma"])
-        return apply_acquisition(
+        image = apply_acquisition(
             image,
             parameters["spacing_mm"],
             parameters["thickness_mm"],
             parameters["blur_factor"],
-            max_spacing_mm=max(
-                settings.acquisition.max_isotropic_mm, settings.acquisition.max_anisotropic_mm
-            ),
+            reaches=self._reaches,
             native_mm=self.voxel_size_mm,
+            out_shape=self._geometry.shape,
+            repeat_last=bool(settings.acquisition.fixed_spacing_mm),
         )
+        if not settings.image_gradients:
+            return image
+        return apply_normalisation(apply_clip(gradient_magnitude(image), GRADIENT_CLIP))
 
     def target(self, cropped: Tensor) -> Tensor:
-        """What the network shall answer: int32 `[x, y, z]`, channels of `output_labels`."""
-        return ops.take(ops.convert_to_tensor(self._channel_of_label), cropped, axis=0)
+        """What the network shall answer: int32 in the image's voxels, channels of the network."""
+        shown = resize_nearest(cropped, self._geometry.shape)
+        return ops.take(ops.convert_to_tensor(self._channel_of_label), shown, axis=0)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
-from synthseg_generator.config import Acquisition, Crop, Elastic, GeneratorSettings, Uniform
+from synthseg_generator.cluster import open_cluster
+from synthseg_generator.config import (
+    Acquisition,
+    Crop,
+    Elastic,
+    GeneratorSettings,
+    Uniform,
+    cube,
+)
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store import LabelStore, open_store
@@ -69,5 +81,47 @@ def small_settings() -> GeneratorSettings:
     return GeneratorSettings(
         crop=Crop(shape=(16, 16, 16)),
         elastic=Elastic(strength=Uniform(0.0, 1.0), scale=0.1),
-        acquisition=Acquisition(max_isotropic_mm=2.0, max_anisotropic_mm=3.0),
+        acquisition=Acquisition(max_isotropic_mm=cube(2), max_anisotropic_mm=cube(3)),
     )
+
+
+@pytest.fixture(scope="package")
+def cluster() -> Iterator[Any]:
+    """A client of four real Dask worker processes, started once for all tests that need workers."""
+    with open_cluster(4) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def recorded_layer(shared_data: Path) -> Callable[[str], dict[str, np.ndarray]]:
+    """A function that reads what a layer of the official code was given and gave back."""
+
+    def read(name: str) -> dict[str, np.ndarray]:
+        with np.load(shared_data / "reference" / "layers" / f"{name}.npz") as file:
+            return {key: file[key] for key in file.files}
+
+    return read
+
+
+class _ObjectServer(SimpleHTTPRequestHandler):
+    """Serves files and, as object stores do, lists no folders."""
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+    def list_directory(self, path: object) -> None:
+        """Refuses."""
+        self.send_error(403)
+
+
+@pytest.fixture(scope="package")
+def store_url(store_path: Path) -> Iterator[str]:
+    """Address of a web server that holds the store of the three heads."""
+    handler = functools.partial(_ObjectServer, directory=store_path.parent)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/{store_path.name}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,6 +1,6 @@
 import numpy as np
 from keras import ops
-from synthseg_generator.config import BiasField, GeneratorSettings, Uniform
+from synthseg_generator.config import BiasField, Uniform
 from synthseg_generator.intensity import (
     apply_bias_field,
     apply_clip,
@@ -8,14 +8,14 @@ from synthseg_generator.intensity import (
     apply_mixture,
     apply_normalisation,
 )
-from synthseg_generator.plan import draw_bias_field
+from synthseg_generator.intensity_draws import draw_bias_field
 
 IMAGE = np.random.default_rng(0).random((16, 15, 14, 2), np.float32)
 
 
 def test_zero_strength_leaves_image_unchanged():
-    settings = GeneratorSettings(bias_field=BiasField(strength=Uniform(0, 0)))
-    nodes = draw_bias_field(settings, np.random.default_rng(0))
+    off = BiasField(strength=Uniform(0, 0))
+    nodes = draw_bias_field(off, IMAGE.shape[:3], np.random.default_rng(0))
     log_nodes = np.stack([nodes, nodes], axis=-1)
     np.testing.assert_array_equal(apply_bias_field(IMAGE, log_nodes), IMAGE)
 

@@ -5,8 +5,8 @@ from scipy.ndimage import gaussian_filter1d
 from synthseg_generator.resolution import (
     acquisition_weights,
     apply_acquisition,
-    blur_reach,
     gaussian_weights,
+    window_reach,
 )
 
 
@@ -15,7 +15,7 @@ def _acquire(image, spacing, factor=0.0, thickness=None):
     thickness = spacing if thickness is None else np.array([thickness], np.float32)
     factors = np.full((1, 3), factor, np.float32)
     result = apply_acquisition(
-        ops.convert_to_tensor(image), spacing, thickness, factors, max_spacing_mm=8
+        ops.convert_to_tensor(image), spacing, thickness, factors, reaches=[[7, 7, 7]]
     )
     return ops.convert_to_numpy(result)
 
@@ -54,7 +54,7 @@ def test_no_width_is_no_blur():
 
 
 def test_reach_is_the_official_window_of_fifteen_voxels():
-    assert blur_reach(8.0, 1.0) == 7
+    assert window_reach(0.75 * 8) == 7
 
 
 def test_thin_slices_blur_less_than_thick_ones():
@@ -62,3 +62,15 @@ def test_thin_slices_blur_less_than_thick_ones():
     image[18, 16, 16] = 1  # an acquired voxel: every sixth one, from the first
     thin, thick = (_acquire(image, [6, 1, 1], 1.0, [t, 1, 1]).max() for t in (1, 6))
     assert thin > thick
+
+
+def test_spacing_finer_than_the_map_shows_the_map():
+    image = np.random.default_rng(0).random((16, 17, 18, 1), np.float32)
+    np.testing.assert_allclose(_acquire(image, [0.5, 1, 1]), image, atol=1e-6)
+
+
+def test_fixed_spacing_repeats_the_last_acquired_voxel():
+    signal = np.arange(8, dtype=np.float32) ** 2
+    weights = acquisition_weights(8, 8, 2.0, np.float32(0), 7, repeat_last=True)
+    acquired = ops.convert_to_numpy(weights) @ signal
+    np.testing.assert_allclose(acquired, [0, 2, 4, 10, 16, 26, 36, 36], atol=1e-4)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from keras import ops
-from synthseg_generator.config import Elastic, GeneratorSettings
-from synthseg_generator.plan import draw_velocity
+from synthseg_generator.config import Elastic
+from synthseg_generator.shape_draws import draw_velocity
 from synthseg_generator.spatial import (
     crop_coordinates,
     displacement_nodes,
@@ -100,7 +100,7 @@ def test_constant_velocity_integrates_to_itself():
 def test_default_integration_grid_stays_close_to_the_original_one(strength, bound_voxels):
     """The default grid against the original's half resolution, for a map of 128³."""
     shape = (128, 128, 128)
-    velocity = draw_velocity(GeneratorSettings(), shape, np.random.default_rng(0))
+    velocity = draw_velocity(Elastic(), shape, np.random.default_rng(0))
     velocity *= strength / velocity.std()
     exact, fast = (_middle_coordinates(velocity, shape, n) for n in (2, Elastic().integration_step))
     error = np.linalg.norm(exact - fast, axis=-1)

@@ -19,7 +19,7 @@ def test_stages_lead_from_the_map_to_the_sample(generator, store):
 
 
 def test_the_last_step_is_the_acquisition(generator):
-    from synthseg_generator.resolution import apply_acquisition
+    from synthseg_generator.resolution import apply_acquisition, blur_reaches
 
     stages = sample_stages(generator, 2)
     row = generator.source.parameters(2).to_row()
@@ -28,7 +28,7 @@ def test_the_last_step_is_the_acquisition(generator):
         row["spacing_mm"],
         row["thickness_mm"],
         row["blur_factor"],
-        max_spacing_mm=3.0,
+        reaches=blur_reaches(generator.source.settings.acquisition, 1, 1.0),
     )
     np.testing.assert_allclose(np.asarray(shown)[..., 0], stages["resolution"], atol=1e-5)
 

@@ -1,0 +1,130 @@
+"""From the nested mapping that a file holds to settings. Importing this loads nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, fields, is_dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from synthseg_generator.errors import ConfigError
+from synthseg_generator.intensity_settings import Prior
+from synthseg_generator.ranges import PerAxis, PerTerm, Shape, Triple, Uniform
+from synthseg_generator.short_forms import (
+    bounds_from,
+    intervals,
+    is_number,
+    prior_from,
+    priors_from,
+    rows_of_three,
+)
+
+Settings = TypeVar("Settings")
+
+# Dataclasses that are one value in a file, not a group of settings.
+_VALUES = (Uniform, Prior)
+
+
+def read_settings(base: Settings, values: Any, path: str) -> Settings:
+    """Settings of any kind from the nested mapping that a file holds, over those of `base`.
+
+    Args:
+        base: A dataclass; its own settings groups are dataclasses too.
+        values: Names and values; those not named keep the value of `base`.
+        path: Where the mapping stands in the file, for errors.
+
+    Raises:
+        ConfigError: A setting is unknown or unfit; the message names it.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path} must be a group of settings, got {values!r}.")
+    hints = get_type_hints(type(base))
+    known = {f.name: f for f in fields(base)}  # type: ignore[arg-type]
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise ConfigError(
+            f"unknown setting {path}.{unknown[0]}; {path} has {', '.join(sorted(known))}."
+        )
+    changes = {
+        key: read_settings(getattr(base, key), value, f"{path}.{key}")
+        if is_dataclass(getattr(base, key)) and not isinstance(getattr(base, key), _VALUES)
+        else _parse(hints[key], known[key], value, f"{path}.{key}")
+        for key, value in values.items()
+    }
+    return _replaced(base, changes, path)
+
+
+def _replaced(base: Settings, changes: Mapping[str, Any], path: str) -> Settings:
+    try:
+        return replace(base, **changes)  # type: ignore[type-var]
+    except TypeError as error:
+        raise ConfigError(f"{path}: {error}.") from error
+
+
+def _parse(kind: Any, setting: Field[Any], value: Any, path: str) -> Any:
+    try:
+        return _convert(kind, _spelled_out(kind, setting, value))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except (TypeError, ValueError, KeyError) as error:
+        raise ConfigError(f"{path}: cannot read {value!r} ({error}).") from error
+
+
+def _spelled_out(kind: Any, setting: Field[Any], value: Any) -> Any:
+    """The full form of what a file may write shorter."""
+    hints = setting.metadata
+    if "names" in hints and isinstance(value, str):
+        if value not in hints["names"]:
+            raise ConfigError(f"expected a list or one of {', '.join(hints['names'])}.")
+        return hints["names"][value]
+    if kind in (PerAxis, PerTerm):
+        return intervals(value, len(get_args(kind)), hints["centre"])
+    if kind is Uniform and "low" in hints:
+        return bounds_from(value, hints["low"])
+    if kind == tuple[Triple, ...]:
+        return rows_of_three(value)
+    if kind in (Triple, Shape, Triple | None, Shape | None) and is_number(value):
+        return [value] * 3
+    if kind == tuple[tuple[str, float], ...] and isinstance(value, Mapping):
+        return list(value.items())
+    if kind == tuple[Prior, ...]:
+        return priors_from(value)
+    return value
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    if isinstance(value, kind if isinstance(kind, type) and kind in _VALUES else ()):
+        return value
+    if kind is Uniform:
+        return _uniform(value)
+    if kind is Prior:
+        return prior_from(value)
+    if get_origin(kind) is Literal:
+        return value
+    if get_origin(kind) is UnionType:
+        inner = [k for k in get_args(kind) if k is not NoneType]
+        return None if value is None else _convert(inner[0], value)
+    if get_origin(kind) is tuple:
+        entries = get_args(kind)
+        kinds = [entries[0]] * len(value) if entries[-1] is Ellipsis else entries
+        return tuple(_convert(k, v) for k, v in zip(kinds, value, strict=True))
+    return _plain(kind, value)
+
+
+def _uniform(value: Any) -> Uniform:
+    # JSON of a dataclass, as checkpoints hold it, names the bounds.
+    low, high = (value["low"], value["high"]) if isinstance(value, Mapping) else value
+    return Uniform(_plain(float, low), _plain(float, high))
+
+
+def _plain(kind: Any, value: Any) -> Any:
+    if kind in (int, float) and not is_number(value):
+        raise ConfigError(f"expected a number, got {value!r}.")
+    if kind is int and value != int(value):
+        raise ConfigError(f"expected a whole number, got {value!r}.")
+    if kind is bool and not isinstance(value, bool):
+        raise ConfigError(f"expected true or false, got {value!r}.")
+    if kind in (str, Path) and not isinstance(value, str | Path):
+        raise ConfigError(f"expected text, got {value!r}.")
+    return kind(value)

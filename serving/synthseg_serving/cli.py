@@ -38,15 +38,23 @@ def main() -> None:
 @click.option(
     "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
 )
-def export(source: Path, model_dir: Path, version: int | None, name: str) -> None:
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path),
+    help="What weights from Keras belong to; by default the .json file beside them.",
+)
+def export(
+    source: Path, model_dir: Path, version: int | None, name: str, settings: Path | None
+) -> None:
     """Writes a trained network to MODEL_DIR/<version>/, for TF Serving or `serve`.
 
-    SOURCE is a checkpoint folder, a run (its newest checkpoint counts) or a bundle (.npz).
+    SOURCE is a checkpoint folder, a run (its newest checkpoint counts), a bundle (.npz), or weights
+    that Keras saved on any backend (.weights.h5) with their settings.
     """
     with _reporting():
         from synthseg_serving.sources import read_source
 
-        bundle = read_source(source)
+        bundle = read_source(source, settings)
         from synthseg_serving.export import export_bundle
 
         click.echo(export_bundle(bundle, model_dir, version, name))

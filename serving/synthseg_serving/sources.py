@@ -1,23 +1,28 @@
-"""Where a trained network may come from: a bundle, a checkpoint folder, or a training run."""
+"""Where a trained network may come from: a run, a checkpoint, a bundle, or weights from Keras."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from synthseg_trainer.bundle import Bundle, load_bundle
-from synthseg_trainer.checkpoints import find_bundle
-from synthseg_trainer.errors import CheckpointError
+from synthseg_generator.errors import GeneratorError
+from synthseg_trainer.bundle import Bundle
+from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.exchange import load_network
 
 from synthseg_serving.errors import ExportError
 
 
-def read_source(source: Path) -> Bundle:
+def read_source(source: Path, settings: Path | None = None) -> Bundle:
     """Reads the network that a path stands for.
+
+    Args:
+        source: A run, a checkpoint, a bundle (`.npz`), or weights from Keras (`.weights.h5`).
+        settings: For the latter, what they belong to; by default the `.json` file beside them.
 
     Raises:
         ExportError: There is none, or it is broken.
     """
     try:
-        return load_bundle(find_bundle(source))
-    except CheckpointError as error:
+        return load_network(source, settings)
+    except (TrainerError, GeneratorError) as error:
         raise ExportError(str(error)) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from synthseg_generator.command_line import ErrorReportingGroup
+from synthseg_generator.command_line import ErrorReportingGroup, UsageProblem
 from synthseg_generator.errors import GeneratorError
 
 from synthseg_trainer.errors import TrainerError
@@ -87,22 +87,39 @@ def _train(
 
 
 @main.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path),
+    help="What weights from Keras belong to; by default the .json file beside them.",
+)
 @click.option("--name", default="synthseg", show_default=True, help="What the model is called.")
 @click.option("--licence", help="Under which licence the weights may be used.")
 @click.option("--half", is_flag=True, help="Store weights as float16, in half the size.")
-def pack(checkpoint: Path, output: Path, name: str, licence: str | None, half: bool) -> None:
-    """Packs the network of CHECKPOINT (run, checkpoint or bundle) into one file, OUTPUT.npz."""
+def pack(
+    source: Path, output: Path, settings: Path | None, name: str, licence: str | None, half: bool
+) -> None:
+    """Packs the network of SOURCE into one file, OUTPUT.npz.
+
+    SOURCE is a run, a checkpoint, a bundle (.npz), or weights that Keras saved on any backend
+    (.weights.h5). An OUTPUT.weights.h5 is written as Keras does, with OUTPUT.json beside it.
+    """
     import dataclasses
 
-    from synthseg_trainer.bundle import load_bundle, save_bundle
-    from synthseg_trainer.checkpoints import find_bundle
+    _quieten_tensorflow()
+    from synthseg_trainer.bundle import save_bundle
+    from synthseg_trainer.exchange import is_keras_weights, load_network, write_keras_weights
 
-    bundle = load_bundle(find_bundle(checkpoint))
+    bundle = load_network(source, settings)
     info = {**bundle.info, "name": name, **({"licence": licence} if licence else {})}
     packed = dataclasses.replace(bundle, info=info)
-    save_bundle(output, packed, "float16" if half else "float32")
+    if not is_keras_weights(output):
+        save_bundle(output, packed, "float16" if half else "float32")
+    elif half:
+        raise UsageProblem("--half is for OUTPUT.npz: Keras would not find its float32 weights.")
+    else:
+        write_keras_weights(output, packed)
     click.echo(f"Wrote {output}, {output.stat().st_size / 1e6:.1f} MB.")
 
 
@@ -118,10 +135,14 @@ def recipes() -> None:
         click.echo(name)
 
 
-def _prepare_tensorflow(threads: int | None) -> None:
+def _quieten_tensorflow() -> None:
     # Off by default on many CPUs, and 2 to 4 times faster there.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _prepare_tensorflow(threads: int | None) -> None:
+    _quieten_tensorflow()
     import tensorflow as tf
 
     if threads:

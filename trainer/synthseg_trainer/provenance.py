@@ -1,0 +1,43 @@
+"""What a network carries of its training: the recipe, and what clients must know of the anatomy."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from synthseg_generator.store import open_store
+
+from synthseg_trainer.config import TrainSettings
+
+
+def training_info(settings: TrainSettings, step: int | None = None) -> dict[str, Any]:
+    """Provenance of a network, as JSON values.
+
+    Args:
+        settings: The run.
+        step: Steps done; `None` if that is not known.
+
+    Returns:
+        `training` (settings and step), `anatomy` of the label maps, `voxel_size_mm` of the samples
+        and `mirrored`, whether some of them were.
+
+    Raises:
+        StoreError: The store cannot be opened.
+    """
+    store = open_store(settings.store)
+    crop = settings.stages[-1].generator.crop
+    sizes = sorted({round(float(mm), 4) for mm in crop.spacing_mm or store.voxel_size_mm})
+    done = {} if step is None else {"step": step}
+    return {
+        "training": {**done, "settings": settings_as_json(settings)},
+        "anatomy": store.table.anatomy,
+        "voxel_size_mm": sizes[0] if len(sizes) == 1 else sizes,
+        "mirrored": any(stage.generator.flip_probability > 0 for stage in settings.stages),
+    }
+
+
+def settings_as_json(settings: TrainSettings) -> dict[str, Any]:
+    """The settings as the nested JSON values that a checkpoint holds."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
+    return values

@@ -75,6 +75,7 @@ def check(
     *,
     min_volume_mm3: float = MIN_VOLUME_MM3,
     workers: int = 1,
+    scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
     """Looks for what would spoil a training on these maps.
@@ -83,6 +84,7 @@ def check(
         store: The label maps.
         min_volume_mm3: A structure smaller than this is reported.
         workers: Processes that read maps; with 1 no other process is started.
+        scheduler: Address of a running Dask scheduler to use instead.
         progress: Called with the number of finished and of all maps.
 
     Returns:
@@ -91,9 +93,9 @@ def check(
     Raises:
         StoreError: A map cannot be read.
     """
-    jobs = [(store, name) for name in store.names]
+    jobs = [(name,) for name in store.names]
     summaries = []
-    for summary in run_all(summarise, jobs, workers=workers):
+    for summary in run_all(summarise, jobs, shared=(store,), workers=workers, scheduler=scheduler):
         summaries.append(summary)
         if progress is not None:
             progress(len(summaries), len(jobs))

@@ -35,6 +35,9 @@ _workers = click.option(
     show_default=True,
     help="Processes that share the work; 1 starts none.",
 )
+_scheduler = click.option(
+    "--scheduler", help="Address of a running Dask scheduler to use instead, tcp://host:port."
+)
 
 
 @click.group(cls=ErrorReportingGroup, errors=(GeneratorError,), extra="generator")
@@ -57,7 +60,8 @@ def main() -> None:
     help="Labels that the maps may hold: v2, v1 (SynthSeg 1.0), or a JSON or YAML file.",
 )
 @_workers
-def ingest(label_dir: Path, store: str, labels: str, workers: int) -> None:
+@_scheduler
+def ingest(label_dir: Path, store: str, labels: str, workers: int, scheduler: str | None) -> None:
     """Writes the label maps (NIfTI, MGH) of LABEL_DIR into STORE, a local path or fsspec URL.
 
     Maps are aligned to RAS and must share a voxel size. A new store appears whole or not at all;
@@ -66,8 +70,11 @@ def ingest(label_dir: Path, store: str, labels: str, workers: int) -> None:
     from synthseg_generator.ingest import ingest as run
     from synthseg_generator.label_table import read_label_table
 
+    table = read_label_table(labels)
     with _progress("ingest") as progress:
-        report = run(label_dir, store, read_label_table(labels), workers=workers, progress=progress)
+        report = run(
+            label_dir, store, table, workers=workers, scheduler=scheduler, progress=progress
+        )
     click.echo(f"{store}: {len(report.written)} maps added, {len(report.kept)} were there.")
 
 
@@ -81,7 +88,8 @@ def ingest(label_dir: Path, store: str, labels: str, workers: int) -> None:
     help="Smaller structures are reported.",
 )
 @_workers
-def check(store: str, min_volume_mm3: float, workers: int) -> None:
+@_scheduler
+def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None) -> None:
     """Says what is wrong with the label maps of STORE for training; exit code 1 on errors."""
     from synthseg_generator.check import Severity
     from synthseg_generator.check import check as run
@@ -89,7 +97,13 @@ def check(store: str, min_volume_mm3: float, workers: int) -> None:
 
     opened = open_store(store)
     with _progress("check") as progress:
-        findings = run(opened, min_volume_mm3=min_volume_mm3, workers=workers, progress=progress)
+        findings = run(
+            opened,
+            min_volume_mm3=min_volume_mm3,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+        )
     for finding in findings:
         click.echo(str(finding))
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
@@ -135,7 +149,7 @@ def preview(
 @_seed
 @_settings
 @_workers
-@click.option("--scheduler", help="Address of a running Dask scheduler, tcp://host:port.")
+@_scheduler
 def plan(
     store: str,
     plan: str,
@@ -168,6 +182,7 @@ def plan(
 @_settings
 @_plan
 @_workers
+@_scheduler
 def generate(
     store: str,
     out_dir: Path,
@@ -176,13 +191,16 @@ def generate(
     settings_path: Path | None,
     plan_path: str | None,
     workers: int,
+    scheduler: str | None,
 ) -> None:
     """Writes synthetic scans and their labels as NIfTI files into OUT_DIR; resumable."""
     source = _source(store, seed, settings_path, plan_path)
     from synthseg_generator.generate import generate as run
 
     with _progress("generate") as progress:
-        report = run(source, out_dir, samples, workers=workers, progress=progress)
+        report = run(
+            source, out_dir, samples, workers=workers, scheduler=scheduler, progress=progress
+        )
     click.echo(f"{out_dir}: {len(report.written)} samples made, {len(report.kept)} were there.")
 
 

@@ -15,7 +15,6 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.cluster import run_all
-from synthseg_generator.config import GeneratorSettings
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.files import sync_tree
 from synthseg_generator.plan_store import (
@@ -28,7 +27,7 @@ from synthseg_generator.plan_store import (
 )
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.settings_file import settings_to_mapping
-from synthseg_generator.store import LabelStore, first_line, is_url, normalise
+from synthseg_generator.store import first_line, is_url, normalise
 from synthseg_generator.store_writing import group_attributes
 
 
@@ -70,10 +69,10 @@ def write_plan(
     samples.parameters(0)  # what does not fit shows here, before any worker starts
     with _writable_place(destination, existing, attributes, samples, n_samples) as place:
         todo = _unfinished_blocks(place)
-        drawn_from = (samples.store, samples.settings, samples.seed)
-        jobs = [(*drawn_from, n_samples, place, block) for block in todo]
+        shared = (samples, n_samples, place)
+        jobs = [(block,) for block in todo]
         done = n_samples - sum(_rows_in(block, n_samples) for block in todo)
-        for drawn in run_all(draw_block, jobs, workers=workers, scheduler=scheduler):
+        for drawn in run_all(draw_block, jobs, shared=shared, workers=workers, scheduler=scheduler):
             done += drawn
             if progress is not None:
                 progress(done, n_samples)
@@ -81,20 +80,12 @@ def write_plan(
     return open_plan(destination, samples.store)
 
 
-def draw_block(
-    store: LabelStore,
-    settings: GeneratorSettings,
-    seed: int,
-    n_samples: int,
-    place: str,
-    block: int,
-) -> int:
+def draw_block(samples: SampleSource, n_samples: int, place: str, block: int) -> int:
     """Draws one block of rows and writes it: whole chunks of every array; runs in a worker.
 
     Returns:
         How many samples it drew.
     """
-    samples = SampleSource(store, settings, seed)
     first = block * ROWS_PER_BLOCK
     count = _rows_in(block, n_samples)
     rows = [samples.parameters(k).to_row() for k in range(first, first + count)]

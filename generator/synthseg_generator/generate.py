@@ -44,6 +44,7 @@ def generate(
     n_samples: int,
     *,
     workers: int = 1,
+    scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> GenerateReport:
     """Writes samples 0 to `n_samples - 1` as `sample-00000_image.nii.gz` and `..._labels.nii.gz`.
@@ -56,6 +57,8 @@ def generate(
         folder: Where to write.
         n_samples: How many samples.
         workers: Processes that make samples, each with a TensorFlow of its own; 1 starts none.
+        scheduler: Address of a running Dask scheduler to use instead; its workers must reach the
+            store and the folder.
         progress: Called with the number of finished and of all samples.
 
     Raises:
@@ -70,8 +73,14 @@ def generate(
     source.parameters(0)  # what does not fit shows here, before any worker starts
     _check_manifest(source, folder)
     todo = [k for k in range(n_samples) if not all(p.exists() for p in sample_paths(folder, k))]
-    jobs = [(source, str(folder), k) for k in todo]
-    for done, _ in enumerate(run_all(write_sample, jobs, workers=workers), start=1):
+    written = run_all(
+        write_sample,
+        [(k,) for k in todo],
+        shared=(source, str(folder.absolute())),
+        workers=workers,
+        scheduler=scheduler,
+    )
+    for done, _ in enumerate(written, start=1):
         if progress is not None:
             progress(n_samples - len(todo) + done, n_samples)
     kept = tuple(k for k in range(n_samples) if k not in set(todo))
@@ -86,7 +95,7 @@ def write_sample(source: SampleSource, folder: str, k: int) -> None:
     affine = crop_affine(generator.source, parameters)
     image_path, labels_path = sample_paths(Path(folder), k)
     image = sample.image[..., 0] if sample.image.shape[3] == 1 else sample.image
-    targets = source.store.labels.targets
+    targets = source.labels.targets
     kind = np.result_type(np.min_scalar_type(min(targets)), np.min_scalar_type(max(targets)))
     _save(sample.labels.astype(kind), affine, labels_path)
     _save(image, affine, image_path)
@@ -107,6 +116,10 @@ def crop_affine(source: SampleSource, parameters: SampleParameters) -> np.ndarra
     affine = source.store.affine(index)
     start = np.array(parameters.crop_start) - source.padding(source.store.shapes[index])
     affine[:3, 3] += affine[:3, :3] @ start
+    spacing_mm = source.settings.crop.spacing_mm
+    if spacing_mm is not None:
+        # Other voxels than the map's are counted from the centre of the same first one.
+        affine[:3, :3] *= np.array(spacing_mm) / source.store.voxel_size_mm
     return affine
 
 

@@ -48,6 +48,7 @@ def ingest(
     table: LabelTable,
     *,
     workers: int = 1,
+    scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> IngestReport:
     """Writes all label maps of a folder into a store, a new one or one that holds the same labels.
@@ -60,6 +61,8 @@ def ingest(
         destination: Local path or fsspec URL of the store.
         table: Labels that the maps may hold.
         workers: Processes that convert maps; with 1 no other process is started.
+        scheduler: Address of a running Dask scheduler to use instead; its workers must reach the
+            files and the store.
         progress: Called with the number of finished and of all maps.
 
     Raises:
@@ -74,8 +77,11 @@ def ingest(
     new = [source for source in sources if known.get(source.name) != source.sha256]
     if existing is None or new:
         with _writable_place(destination, table, sources[0].voxel_size_mm, existing) as place:
-            jobs = [(source, place, table) for source in _unfinished(place, new)]
-            for done, _ in enumerate(run_all(_convert, jobs, workers=workers), start=1):
+            jobs = [(source,) for source in _unfinished(place, new)]
+            converted = run_all(
+                _convert, jobs, shared=(place, table), workers=workers, scheduler=scheduler
+            )
+            for done, _ in enumerate(converted, start=1):
                 if progress is not None:
                     progress(len(sources) - len(jobs) + done, len(sources))
             _list(place, {*known, *(source.name for source in new)})
@@ -117,7 +123,7 @@ def _list(place: str, names: set[str]) -> None:
     writing.list_maps(place, {name: finished[name] for name in names})
 
 
-def _convert(source: Source, place: str, table: LabelTable) -> None:
+def _convert(place: str, table: LabelTable, source: Source) -> None:
     """Reads one file and writes its array; runs in a worker."""
     ids, affine = read_label_map(source.path, table)
     attributes = {

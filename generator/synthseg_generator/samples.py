@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.map_cache import PROCESS_CACHE, MapCache
+from synthseg_generator.crops import crop_geometry, least_map_shape
+from synthseg_generator.errors import ConfigError
+from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.plan import MapGeometry, SampleParameters, draw_sample
-from synthseg_generator.store import LabelStore
+from synthseg_generator.store import LabelStore, cubic_voxel_size_mm, open_store
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,39 +31,69 @@ class SampleSource:
     Maps of different shapes are surrounded with background to one common shape, so that one graph
     serves all.
 
+    Memory: the sources of a process share a cache of maps, which holds 1 GiB at most unless
+    `map_cache.PROCESS_CACHE.max_bytes` says otherwise.
+
     Args:
         store: The label maps.
         settings: The generative model.
         seed: Names the stream of samples.
+        cache: Where maps are kept; by default the cache of the process.
     """
 
-    def __init__(self, store: LabelStore, settings: GeneratorSettings, seed: int) -> None:
+    def __init__(
+        self,
+        store: LabelStore,
+        settings: GeneratorSettings,
+        seed: int,
+        cache: MapCache = PROCESS_CACHE,
+    ) -> None:
         self.store = store
         self.settings = settings
         self.seed = seed
-        self._maps: dict[int, np.ndarray] = {}
+        self._cache = cache
 
     @cached_property
     def map_shape(self) -> tuple[int, int, int]:
         """Common shape of the maps, never smaller than the crop."""
-        shapes = np.array([*self.store.shapes, self.settings.crop.shape])
+        least = least_map_shape(self.settings.crop, cubic_voxel_size_mm(self.store))
+        shapes = np.array([*self.store.shapes, least])
         x, y, z = (int(side) for side in shapes.max(axis=0))
         return (x, y, z)
 
     @cached_property
     def geometries(self) -> tuple[MapGeometry, ...]:
-        """Shape and centre of the maps after padding."""
-        return tuple(self._padded_geometry(geometry) for geometry in self.store.geometries)
+        """What a draw needs to know of the maps, after padding.
+
+        Raises:
+            ConfigError: The voxels are not cubes, or a weighted map is not in the store.
+        """
+        pairs = zip(self.store.geometries, self._weights(), strict=True)
+        return tuple(self._padded_geometry(geometry, weight) for geometry, weight in pairs)
+
+    @cached_property
+    def labels(self) -> GenerationLabels:
+        """Labels of the store, with what the settings put in their place.
+
+        Raises:
+            ConfigError: The settings contradict the store.
+        """
+        return self.settings.labels.apply(self.store.labels)
+
+    @cached_property
+    def crop_region(self) -> tuple[int, int, int]:
+        """Voxels of the map that a sample shows."""
+        voxel_size_mm = cubic_voxel_size_mm(self.store)
+        return crop_geometry(self.settings.crop, self.map_shape, voxel_size_mm).region
 
     def parameters(self, k: int) -> SampleParameters:
         """Draws sample `k`."""
         return draw_sample(self.settings, self.store.labels, self.geometries, self.seed, k)
 
     def label_map(self, index: int) -> np.ndarray:
-        """One padded map, kept in memory once read; see `read_map`."""
-        if index not in self._maps:
-            self._maps[index] = self.read_map(index)
-        return self._maps[index]
+        """One padded map, out of the cache or into it; see `read_map`. It is read-only."""
+        key = (self.store.path, self.store.maps[index].sha256, self.map_shape)
+        return self._cache.get(key, lambda: self.read_map(index))
 
     def read_map(self, index: int) -> np.ndarray:
         """Reads one padded map: unsigned integers `[x, y, z]`, indices into the label table."""
@@ -71,18 +105,31 @@ class SampleSource:
 
     def __getstate__(self) -> dict[str, object]:
         """Sent to another process it is small: each reads the maps that it needs."""
-        return {**self.__dict__, "_maps": {}}
+        return {name: value for name, value in self.__dict__.items() if name != "_cache"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Arrived in another process it shares that one's cache."""
+        self.__dict__.update(state, _cache=PROCESS_CACHE)
 
     def padding(self, shape: tuple[int, ...]) -> list[int]:
         """Planes of background put before a map of this shape, along x, y, z."""
         return [(n - side) // 2 for n, side in zip(self.map_shape, shape, strict=True)]
 
-    def _padded_geometry(self, geometry: MapGeometry) -> MapGeometry:
-        if geometry.centre is None:
-            return MapGeometry(self.map_shape)
-        shifts = self.padding(geometry.shape)
-        x, y, z = (c + b for c, b in zip(geometry.centre, shifts, strict=True))
-        return MapGeometry(self.map_shape, (x, y, z))
+    def _weights(self) -> list[float]:
+        weights = dict(self.settings.map_weights)
+        unknown = sorted(set(weights) - set(self.store.names))
+        # This may be a part of the store: maps of the rest may have weights too.
+        if unknown and (missing := sorted(set(unknown) - set(open_store(self.store.path).names))):
+            raise ConfigError(f"map_weights: {self.store.path} has no map {missing[0]}.")
+        return [weights.get(name, 1.0) for name in self.store.names]
+
+    def _padded_geometry(self, geometry: MapGeometry, weight: float) -> MapGeometry:
+        centre = None
+        if geometry.centre is not None:
+            shifts = self.padding(geometry.shape)
+            x, y, z = (c + b for c, b in zip(geometry.centre, shifts, strict=True))
+            centre = (x, y, z)
+        return MapGeometry(self.map_shape, centre, cubic_voxel_size_mm(self.store), weight)
 
 
 @dataclass(frozen=True)
@@ -135,7 +182,7 @@ def element_signature(source: SampleSource) -> dict[str, Any]:
     row = source.parameters(0).to_row()
     return {
         "k": tf.TensorSpec((), tf.int64),
-        "labels": tf.TensorSpec(source.map_shape, source.label_map(0).dtype),
+        "labels": tf.TensorSpec(source.map_shape, source.store.table.id_dtype),
         "row": {
             name: tf.TensorSpec(np.shape(value), np.asarray(value).dtype)
             for name, value in row.items()

@@ -35,7 +35,7 @@ from synthseg_generator.plan import MapGeometry
 
 STORE_FORMAT = "synthseg-label-store"
 STORE_FORMAT_VERSION = 1
-_LOCAL_SCHEME = "file://"
+_LOCAL_SCHEMES = ("file://", "local://")
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,12 @@ class LabelStore:
         """
         array = self._array(key)
         try:
-            # Zarr reads lost chunks as background without a word.
-            if array.nchunks_initialized != array.nchunks:
+            ids = np.asarray(array[...])
+            # Zarr reads lost chunks as zeros without a word. Asking for the chunks lists the store,
+            # which not every web server can, so only a map of zeros is doubted.
+            if not ids.any() and array.nchunks_initialized != array.nchunks:
                 raise StoreError(f"{self.path}: the data of map {self.name_of(key)} is missing.")
-            return np.asarray(array[...])
+            return ids
         except (OSError, ValueError, RuntimeError) as error:
             raise StoreError(
                 f"{self.path}: map {self.name_of(key)} cannot be read: {first_line(error)}"
@@ -183,9 +185,11 @@ class LabelStore:
     def _array(self, key: str | int) -> Any:
         name = self.name_of(key)
         try:
-            return zarr.open_group(self.path, mode="r")[name]
+            return zarr.open_array(self.path, path=name, mode="r", zarr_format=3)
         except (KeyError, OSError, ValueError) as error:
-            raise StoreError(f"{self.path}: map {name} cannot be read: {error}") from error
+            raise StoreError(
+                f"{self.path}: map {name} cannot be read: {first_line(error)}"
+            ) from error
 
 
 def open_store(path: str | os.PathLike[str]) -> LabelStore:
@@ -202,7 +206,7 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
     """
     location = normalise(path)
     try:
-        attributes = zarr.open_group(location, mode="r").attrs.asdict()
+        attributes = zarr.open_group(location, mode="r", zarr_format=3).attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
         raise StoreError(
             f"{location} is no label store: {first_line(error)} "
@@ -239,14 +243,17 @@ def cubic_voxel_size_mm(store: LabelStore) -> float:
 
 def is_url(path: str | os.PathLike[str]) -> bool:
     """Whether a location is an fsspec URL and not a local path (`file://` names a local one)."""
-    return "://" in str(path) and not str(path).startswith(_LOCAL_SCHEME)
+    return "://" in str(path) and not str(path).startswith(_LOCAL_SCHEMES)
 
 
 def normalise(path: str | os.PathLike[str]) -> str:
     """A location as Zarr takes it: a URL unchanged, a local path absolute for all workers."""
-    return (
-        str(path) if is_url(path) else str(Path(str(path).removeprefix(_LOCAL_SCHEME)).absolute())
-    )
+    if is_url(path):
+        return str(path)
+    local = str(path)
+    for scheme in _LOCAL_SCHEMES:
+        local = local.removeprefix(scheme)
+    return str(Path(local).absolute())
 
 
 def _check_format(location: str, attributes: Mapping[str, Any]) -> None:

@@ -17,19 +17,20 @@ def test_one_worker_starts_no_process():
     assert list(run_all(os.getpid, [()] * 3)) == [os.getpid()] * 3
 
 
-def test_results_come_in_the_order_of_the_jobs_from_other_processes():
-    assert list(run_all(divmod, [(i, 3) for i in range(20)], workers=2)) == [
-        divmod(i, 3) for i in range(20)
-    ]
+def test_results_come_in_the_order_of_the_jobs_from_other_processes(cluster):
+    jobs = [(i, 3) for i in range(20)]
+    found = run_all(divmod, jobs, scheduler=cluster.scheduler.address)
+    assert list(found) == [divmod(i, 3) for i in range(20)]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_keeps_its_type_and_text(workers):
+def test_shared_arguments_come_first_here_and_there(cluster):
+    jobs, shared = [(3,), (4,)], (10,)
+    for scheduler in (None, cluster.scheduler.address):
+        assert list(run_all(divmod, jobs, shared=shared, scheduler=scheduler)) == [(3, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_error_keeps_its_type_and_text(cluster, elsewhere):
+    scheduler = cluster.scheduler.address if elsewhere else None
     with pytest.raises(LabelError, match=r"three is wrong\."):
-        list(run_all(_divide_by, [(1,), (0,)], workers=workers))
-
-
-def _divide_by(number):
-    if number == 0:
-        raise LabelError("three is wrong.")
-    return 1 / number
+        list(run_all(fail_at_three, [(1,), (3,)], scheduler=scheduler))

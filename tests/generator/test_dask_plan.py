@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import zarr
 from synthseg_generator import dask_plan
-from synthseg_generator.cluster import open_cluster
 from synthseg_generator.config import Crop, GeneratorSettings, Mixture, Prior
 from synthseg_generator.dask_plan import write_plan
 from synthseg_generator.errors import ConfigError, StoreError
@@ -48,10 +47,11 @@ def test_a_plan_says_what_it_was_drawn_from(plan_path, store, small_settings):
     assert plan.versions["numpy"] == np.__version__
 
 
-def test_workers_and_an_existing_scheduler_write_the_same_bytes(tmp_path, plan_path, source):
-    with open_cluster(2) as client:
-        address = client.scheduler.address
-        write_plan(source, N_SAMPLES, tmp_path / "scheduler.zarr", scheduler=address)
+def test_workers_of_an_existing_scheduler_write_the_same_bytes(
+    tmp_path, plan_path, source, cluster
+):
+    address = cluster.scheduler.address
+    write_plan(source, N_SAMPLES, tmp_path / "scheduler.zarr", scheduler=address)
     assert tree(tmp_path / "scheduler.zarr") == tree(plan_path)
 
 
@@ -131,7 +131,7 @@ def test_samples_beyond_the_plan_are_refused(plan_path, store):
 def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path, store):
     two_rows = Prior(rows=((0.0, 1.0), (0.0, 1.0)))
     misfit = GeneratorSettings(mixture=Mixture(means=two_rows))
-    with pytest.raises(ConfigError, match="a prior has 2 rows"):
+    with pytest.raises(ConfigError, match=r"prior .*has 2 rows"):
         write_plan(SampleSource(store, misfit, 0), 3, tmp_path / "plan.zarr")
     assert list(tmp_path.iterdir()) == []
 

@@ -59,6 +59,7 @@ def test_the_crop_lies_where_it_was_cut(source):
     )
 
 
+@pytest.mark.slow  # two processes that each import TensorFlow
 def test_several_workers_make_the_same_samples(tmp_path, made, source):
     generate(source, tmp_path / "parallel", 3, workers=2)
     for one, other in zip(volumes(made, 3), volumes(tmp_path / "parallel", 3), strict=True):

@@ -39,8 +39,9 @@ def test_every_map_is_one_chunk_of_ids_with_its_geometry(store_path, make_head):
     assert len(array.attrs["sha256"]) == 64
 
 
-def test_several_workers_write_the_same_bytes(tmp_path, folder, store_path):
-    report = ingest(folder, tmp_path / "parallel.zarr", TABLE, workers=2)
+def test_several_workers_write_the_same_bytes(tmp_path, folder, store_path, cluster):
+    address = cluster.scheduler.address
+    report = ingest(folder, tmp_path / "parallel.zarr", TABLE, scheduler=address)
     assert report.written == ("alice", "bob", "carol")
     assert tree(tmp_path / "parallel.zarr") == tree(store_path)
 
@@ -73,10 +74,10 @@ def test_a_map_whose_content_changed_is_refused(tmp_path, folder, make_head, wri
 def test_an_interrupted_ingest_is_resumed(tmp_path, folder, monkeypatch, store_path):
     convert = ingest_module._convert
 
-    def fail_at_bob(source, place, table):
+    def fail_at_bob(place, table, source):
         if source.name == "bob":
             raise KeyboardInterrupt
-        convert(source, place, table)
+        convert(place, table, source)
 
     monkeypatch.setattr(ingest_module, "_convert", fail_at_bob)
     with pytest.raises(KeyboardInterrupt):
@@ -85,9 +86,9 @@ def test_an_interrupted_ingest_is_resumed(tmp_path, folder, monkeypatch, store_p
 
     converted = []
 
-    def note(source, place, table):
+    def note(place, table, source):
         converted.append(source.name)
-        convert(source, place, table)
+        convert(place, table, source)
 
     monkeypatch.setattr(ingest_module, "_convert", note)
     ingest(folder, tmp_path / "store.zarr", TABLE)
@@ -147,7 +148,7 @@ def test_a_place_that_holds_something_else_is_left_alone(tmp_path, folder):
     assert (tmp_path / "store.zarr" / "thesis.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("scheme", ["memory", "file"])
+@pytest.mark.parametrize("scheme", ["memory", "file", "local"])
 def test_a_store_may_lie_at_any_fsspec_url(tmp_path, folder, store, scheme):
     url = f"{scheme}://{tmp_path}/remote.zarr"
     ingest(folder, url, TABLE)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import zarr
 from synthseg_generator.errors import StoreError
+from synthseg_generator.ingest import ingest
+from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store import open_store
 
 
@@ -89,3 +91,20 @@ def test_geometries_hold_the_structures_centre(store):
     shape, centre = store.geometries[2].shape, store.geometries[2].centre
     assert shape == (44, 40, 38)
     np.testing.assert_allclose(centre, (np.array(shape) - 1) / 2, atol=4)
+
+
+def test_a_store_can_be_read_from_a_web_server(store_url, store):
+    remote = open_store(store_url)
+    assert remote.maps == store.maps
+    assert remote.fingerprint == store.fingerprint
+    np.testing.assert_array_equal(remote.load("carol"), store.load("carol"))
+    np.testing.assert_array_equal(remote.affine("carol"), store.affine("carol"))
+    with pytest.raises(StoreError, match=r"nowhere\.zarr is no label store"):
+        open_store(store_url.replace("heads", "nowhere"))
+
+
+def test_a_map_of_background_alone_is_no_lost_one(tmp_path, write_map):
+    (tmp_path / "maps").mkdir()
+    write_map(tmp_path / "maps" / "empty.nii", np.zeros((8, 8, 8), np.int16))
+    ingest(tmp_path / "maps", tmp_path / "empty.zarr", LABEL_TABLES["v2"])
+    assert not open_store(tmp_path / "empty.zarr").load("empty").any()

@@ -9,10 +9,9 @@ import pytest
 from synthseg_generator.dask_plan import write_plan
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.samples import SampleSource, Shard
-from synthseg_generator.stream import StreamSettings, open_stream
-from synthseg_generator.stream_worker import MapCache, cut_sample
-
-CACHE_BYTES = 2**20
+from synthseg_generator.store import open_store
+from synthseg_generator.stream import SampleStream, StreamSettings, open_stream
+from synthseg_generator.stream_worker import cut_sample
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +20,17 @@ def source(store, small_settings):
 
 
 @pytest.fixture(scope="module")
-def stream(source):
-    with open_stream(source, StreamSettings(workers=2, window=6)) as opened:
+def stream(cluster, source):
+    """As to workers that the user started."""
+    settings = StreamSettings(scheduler=cluster.scheduler.address, window=6)
+    with open_stream(source, settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def local_stream(cluster, source):
+    """As to workers that the stream started itself: on this machine labels travel plain."""
+    return SampleStream(cluster, source, StreamSettings(window=6, task_samples=3))
 
 
 def assert_same(one, other):
@@ -38,11 +45,15 @@ def assert_same_all(samples, source, numbers):
     samples = list(samples)
     assert [sample.k for sample in samples] == list(numbers)
     for sample in samples:
-        assert_same(sample, cut_sample(source, sample.k, CACHE_BYTES))
+        assert_same(sample, cut_sample(source, sample.k))
 
 
 def test_workers_give_the_samples_that_this_process_gives_in_order(stream, source):
     assert_same_all(stream.samples(Shard(count=30)), source, range(30))
+
+
+def test_workers_of_this_machine_do_too(local_stream, source):
+    assert_same_all(local_stream.samples(Shard(count=10)), source, range(10))
 
 
 def test_a_killed_worker_loses_no_sample_and_changes_none(stream, source):
@@ -50,9 +61,29 @@ def test_a_killed_worker_loses_no_sample_and_changes_none(stream, source):
     for sample in stream.samples(Shard(count=40)):
         received.append(sample)
         if sample.k in (5, 20):
-            victim = next(iter(stream.client.run(os.getpid).values()))
-            os.kill(victim, signal.SIGKILL)
+            kill(stream.client, 1)
     assert_same_all(received, source, range(40))
+
+
+def test_the_death_of_every_worker_loses_no_sample_and_changes_none(local_stream, source):
+    received = []
+    for sample in local_stream.samples(Shard(count=12)):
+        received.append(sample)
+        if sample.k == 4:
+            kill(local_stream.client, 4)
+    assert_same_all(received, source, range(12))
+
+
+def kill(client, count):
+    """Ends workers as the kernel ends them when memory runs out: at once, unasked."""
+    for process in list(client.run(os.getpid).values())[:count]:
+        os.kill(process, signal.SIGKILL)
+
+
+def test_workers_read_maps_from_a_web_server(local_stream, source, store_url):
+    remote = SampleSource(open_store(store_url), source.settings, source.seed)
+    stream = SampleStream(local_stream.client, remote, local_stream.settings)
+    assert_same_all(stream.samples(Shard(count=6)), source, range(6))
 
 
 def test_a_stream_restarts_at_any_sample(stream, source):
@@ -78,27 +109,18 @@ def test_workers_import_no_tensorflow(stream):
     assert set(map(tuple, loaded.values())) == {()}
 
 
-def test_the_dataset_holds_what_the_graph_needs(stream, source):
-    from synthseg_generator.synthesis import Synthesizer
-
-    elements = list(stream.dataset(Shard(first=2, count=3)).prefetch(1))
-    assert [int(element["k"]) for element in elements] == [2, 3, 4]
-    synthesizer = Synthesizer(source.settings, source.store.labels, source.map_shape)
-    for element in elements:
-        parameters = source.parameters(int(element["k"]))
-        whole_map = source.label_map(int(parameters.map_index))
-        np.testing.assert_array_equal(
-            synthesizer.deform(element["labels"], element["row"], element["box_start"]),
-            synthesizer.deform(whole_map, parameters.to_row()),
-        )
+def test_a_dataset_starts_anew_whenever_it_is_iterated(stream):
+    dataset = stream.dataset(Shard(first=2, count=3)).prefetch(1)
+    for _ in range(2):
+        assert [int(element["k"]) for element in dataset] == [2, 3, 4]
 
 
 def test_boxes_of_a_batch_may_be_padded(stream, source):
     from synthseg_generator.synthesis import Synthesizer
 
-    (batch,) = stream.dataset(Shard(count=4)).padded_batch(4)
+    (batch,) = stream.dataset(Shard(count=2)).padded_batch(2)
     synthesizer = Synthesizer(source.settings, source.store.labels, source.map_shape)
-    for i in range(4):
+    for i in range(2):
         row = {name: value[i] for name, value in batch["row"].items()}
         parameters = source.parameters(i)
         np.testing.assert_array_equal(
@@ -121,9 +143,11 @@ def test_at_most_the_window_is_on_its_way(stream, monkeypatch):
         stream.client, "submit", lambda *a, **k: submitted.append(a) or submit(*a, **k)
     )
     samples = stream.samples(Shard())
-    for received in range(1, 5):
+    next(samples)
+    del submitted[0]  # what the tasks share
+    for received in range(2, 6):
         next(samples)
-        assert len(submitted) <= received + stream.settings.window
+        assert 2 * len(submitted) <= received + 1 + stream.settings.window
     samples.close()
 
 
@@ -141,18 +165,6 @@ def _without_data(store):
     return replace(store, path="/nowhere.zarr")
 
 
-def test_a_worker_keeps_maps_within_its_memory(source):
-    size = source.read_map(0).nbytes
-    cache = MapCache(max_bytes=2 * size)
-    first = cache.get(source, 0)
-    assert cache.get(source, 0) is first
-    cache.get(source, 1)
-    cache.get(source, 0)
-    cache.get(source, 2)  # gives up map 1, used longest ago
-    assert cache.nbytes == 2 * size
-    assert cache.get(source, 0) is first
-
-
 def test_a_scheduler_that_does_not_answer_is_named(source, monkeypatch):
     monkeypatch.setattr("synthseg_generator.cluster.CONNECT_TIMEOUT_S", 0.5)
     with (
@@ -162,27 +174,16 @@ def test_a_scheduler_that_does_not_answer_is_named(source, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("bad", [{"workers": 0}, {"window": 0}, {"cache_bytes": -1}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"workers": 0},
+        {"window": 0},
+        {"task_samples": 0},
+        {"task_samples": 4, "window": 3},
+        {"cache_bytes": -1},
+    ],
+)
 def test_impossible_streams_are_refused(bad):
     with pytest.raises(ConfigError, match=rf"stream\.{next(iter(bad))}"):
         StreamSettings(**bad)
-
-
-def test_images_made_in_parallel_from_boxes_are_those_made_here_from_maps(stream, source):
-    from synthseg_generator.brain_generator import BrainGenerator
-    from synthseg_generator.noise import voxel_noise
-    from synthseg_generator.synthesis import Synthesizer
-
-    synthesize = Synthesizer(source.settings, source.store.labels, source.map_shape)
-
-    def render(element):
-        noise = voxel_noise(element["row"]["noise_seed"], (16, 16, 16, 1))
-        return synthesize(element["labels"], element["row"], noise, element["box_start"])
-
-    made = stream.dataset(Shard(first=5, count=4)).map(render, num_parallel_calls=4)
-    here = BrainGenerator.from_source(source)
-    values = np.array(sorted({0, *source.store.labels.targets}))
-    for k, (image, channels) in enumerate(made, start=5):
-        sample = here.sample(k)
-        np.testing.assert_array_equal(values[channels], sample.labels)
-        np.testing.assert_allclose(image, sample.image, atol=1e-5)

@@ -13,7 +13,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_generator.cluster import open_cluster
-from synthseg_generator.config import Acquisition, Crop, Elastic, GeneratorSettings, Uniform
+from synthseg_generator.config import (
+    Acquisition,
+    Crop,
+    Elastic,
+    GeneratorSettings,
+    Uniform,
+    cube,
+)
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store import LabelStore, open_store
@@ -74,7 +81,7 @@ def small_settings() -> GeneratorSettings:
     return GeneratorSettings(
         crop=Crop(shape=(16, 16, 16)),
         elastic=Elastic(strength=Uniform(0.0, 1.0), scale=0.1),
-        acquisition=Acquisition(max_isotropic_mm=2.0, max_anisotropic_mm=3.0),
+        acquisition=Acquisition(max_isotropic_mm=cube(2), max_anisotropic_mm=cube(3)),
     )
 
 

@@ -13,6 +13,7 @@ from typing import cast
 import click
 from synthseg_client.contract import MODEL_NAME
 
+from synthseg_serving.cpu import choose_instructions
 from synthseg_serving.errors import ServingError
 
 USAGE_ERROR = 2
@@ -25,6 +26,7 @@ def main() -> None:
     # oneDNN makes the network two to three times faster; TensorFlow leaves it off on many CPUs.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    choose_instructions()
 
 
 @main.command()

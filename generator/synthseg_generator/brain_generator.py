@@ -103,7 +103,7 @@ class BrainGenerator:
             StoreError: The label map cannot be read.
         """
         source = self.source
-        labels = source.store.labels
+        labels = source.labels
         graph = _build_graph(source.settings, labels, source.map_shape, self.voxel_size_mm)
         ids = source.label_map(int(parameters.map_index))
         image, channels = graph(ids, parameters.to_row())
@@ -128,10 +128,9 @@ def _build_graph(
     from synthseg_generator.synthesis import Synthesizer
 
     synthesize = Synthesizer(settings, labels, map_shape, voxel_size_mm)
-    noise_shape = (*settings.crop.shape, settings.n_channels)
 
     @tf.function
     def render(ids: Any, row: Any) -> Any:
-        return synthesize(ids, row, voxel_noise(row["noise_seed"], noise_shape))
+        return synthesize(ids, row, voxel_noise(row["noise_seed"], synthesize.noise_shape))
 
     return render

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from synthseg_generator.errors import LabelError
+from synthseg_generator.label_settings import LabelSettings
 from synthseg_generator.labels import (
     GENERATION_V1,
     GENERATION_V2,
@@ -44,9 +45,17 @@ class LabelTable:
     structure_topology: Mapping[int, int] = field(default_factory=dict)
     anatomy: str = BRAIN
 
-    def segmentation_labels(self) -> SegmentationLabels:
-        """The table of a network that is trained on these maps."""
-        return self.labels.segmentation_labels(self.structure_names, self.structure_topology)
+    def segmentation_labels(self, settings: LabelSettings | None = None) -> SegmentationLabels:
+        """The table of a network that is trained on these maps.
+
+        Args:
+            settings: What takes the place of the table's own lists.
+
+        Raises:
+            ConfigError: The settings contradict the table.
+        """
+        labels = self.labels if settings is None else settings.apply(self.labels)
+        return labels.segmentation_labels(self.structure_names, self.structure_topology)
 
     @property
     def id_dtype(self) -> np.dtype[Any]:

@@ -36,14 +36,13 @@ def sample_stages(generator: BrainGenerator, k: int) -> dict[str, np.ndarray]:
     from synthseg_generator.synthesis import Synthesizer
 
     source = generator.source
-    settings, labels = source.settings, source.store.labels
+    settings, labels = source.settings, source.labels
     row = source.parameters(k).to_row()
     ids = source.label_map(int(row["map_index"]))
     synthesize = Synthesizer(settings, labels, source.map_shape, generator.voxel_size_mm)
     warped = synthesize.deform(ids, row)
-    shape = (*settings.crop.shape, settings.n_channels)
     mixture = apply_mixture(
-        warped, row["means"], row["stds"], voxel_noise(row["noise_seed"], shape)
+        warped, row["means"], row["stds"], voxel_noise(row["noise_seed"], synthesize.noise_shape)
     )
     biased = apply_clip(apply_bias_field(mixture, row["log_bias"]), settings.clip)
     contrasted = apply_gamma(apply_normalisation(biased), row["gamma"])

@@ -14,7 +14,6 @@ from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.store import cubic_voxel_size_mm
 from synthseg_generator.synthesis import Synthesizer
-
 from synthseg_trainer.network import fold
 
 
@@ -30,13 +29,11 @@ def make_synthesizer(source: SampleSource) -> Synthesizer:
 
 def synthesize_batch(synthesizer: Synthesizer, batch: dict[str, Any], size: int) -> tuple[Any, Any]:
     """Images of a batch, float32 `[b, x, y, z, channel]`, and targets, int32 `[b, x, y, z]`."""
-    settings = synthesizer.settings
-    shape = (*settings.crop.shape, settings.n_channels)
     boxes = batch.get("box_start")
     pairs = []
     for i in range(size):
         row = {name: value[i] for name, value in batch["row"].items()}
-        noise = voxel_noise(row["noise_seed"], shape)
+        noise = voxel_noise(row["noise_seed"], synthesizer.noise_shape)
         box = None if boxes is None else boxes[i]
         pairs.append(synthesizer(batch["labels"][i], row, noise, box))
     images, targets = zip(*pairs, strict=True)

@@ -186,10 +186,19 @@ class TrainSettings:
 
     def _check_generator(self, name: str, generator: GeneratorSettings) -> None:
         multiple = self.network.size_multiple
-        if any(side % multiple for side in generator.crop.shape):
+        if not generator.crop.fits(multiple):
             raise ConfigError(
-                f"{name}: crop.shape {generator.crop.shape} must be multiples of {multiple} "
-                "for this network."
+                f"{name}: the sides of crop.shape {generator.crop.shape}, or crop.multiple of a "
+                f"whole map, must be multiples of {multiple} for this network."
+            )
+        wanted = self.stages[0].generator.labels
+        if (generator.labels.targets, generator.labels.n_neutral) != (
+            wanted.targets,
+            wanted.n_neutral,
+        ):
+            raise ConfigError(
+                f"{name}: labels.targets and labels.n_neutral must be those of the first stage: "
+                "the network's channels stand for one list of labels."
             )
         if generator.n_channels != self.network.n_channels:
             raise ConfigError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synthseg_generator.config import GeneratorSettings, generator_settings, read_settings
+from synthseg_generator.label_settings import LabelSettings
 from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.settings_file import read_yaml
 
@@ -45,8 +46,10 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
     if unknown:
         raise ConfigError(f"{path}: unknown setting {unknown[0]}.")
     common = generator_settings(values.pop("generator", {}))
-    network = {"n_labels": len(output_labels_of(values["store"])), **values.pop("network", {})}
     stages = _read_stages(values.pop("stages", []), common, values.pop("steps_per_epoch", None))
+    labels = stages[0].generator.labels if stages else common.labels
+    n_labels = len(output_labels_of(values["store"], labels))
+    network = {"n_labels": n_labels, **values.pop("network", {})}
     validation = _read_validation(
         values.pop("validation", {}), stages[-1].generator if stages else common
     )
@@ -59,15 +62,19 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
     return read_settings(base, values, str(path.name))
 
 
-def output_labels_of(store: str) -> SegmentationLabels:
+def output_labels_of(store: str, labels: LabelSettings | None = None) -> SegmentationLabels:
     """Table of the channels of a network trained on this store.
 
+    Args:
+        store: The label store.
+        labels: What the settings put in the place of the store's lists.
+
     Raises:
-        GeneratorError: The store cannot be opened.
+        GeneratorError: The store cannot be opened, or the settings contradict it.
     """
     from synthseg_generator.store import open_store
 
-    return open_store(store).table.segmentation_labels()
+    return open_store(store).table.segmentation_labels(labels)
 
 
 def recipe_names() -> list[str]:

@@ -60,17 +60,17 @@ def sample_linear(volume: Tensor, coordinates: Tensor) -> Tensor:
     """Trilinear look-up, clamped at the edges.
 
     Args:
-        volume: float32 `[x, y, z, channel]` of known shape.
+        volume: `[x, y, z, channel]`.
         coordinates: float32 `[..., 3]`, voxels.
 
     Returns:
         float32 `[..., channel]`.
     """
-    shape = [int(side) for side in volume.shape[:3]]
+    shape = ops.shape(volume)[:3]
     flat = ops.reshape(volume, (-1, volume.shape[3]))
     lower, upper, weight = [], [], []
     for axis, side in enumerate(shape):
-        place = ops.clip(coordinates[..., axis], 0.0, side - 1.0)
+        place = ops.clip(coordinates[..., axis], 0.0, ops.cast(side - 1, "float32"))
         floor = ops.floor(place)
         weight.append(place - floor)
         lower.append(ops.cast(floor, "int32"))
@@ -82,7 +82,8 @@ def sample_linear(volume: Tensor, coordinates: Tensor) -> Tensor:
         share: Tensor = 1.0
         for axis, side in enumerate(sides):
             share = share * (weight[axis] if side else 1.0 - weight[axis])
-        total = total + share[..., None] * ops.take(flat, (x * shape[1] + y) * shape[2] + z, axis=0)
+        values = ops.take(flat, (x * shape[1] + y) * shape[2] + z, axis=0)
+        total = total + share[..., None] * ops.cast(values, "float32")
     return total
 
 

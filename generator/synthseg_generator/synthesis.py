@@ -101,11 +101,15 @@ class Synthesizer:
         self, labels: Tensor, parameters: Mapping[str, Tensor], box_start: Tensor | None = None
     ) -> Tensor:
         """Warps, crops and flips: int32 `[x, y, z]` on the map's grid, indices into the table."""
+        return self.look_up(labels, self.coordinates(parameters), parameters, box_start)
+
+    def coordinates(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Where each voxel of the crop comes from: float32 `[x, y, z, 3]`, voxels of the map."""
         elastic = self.settings.elastic
         displacement = displacement_nodes(
             parameters["velocity"], self.map_shape, elastic.integration_step, elastic.squarings
         )
-        coordinates = crop_coordinates(
+        return crop_coordinates(
             displacement,
             parameters["matrix"],
             self.map_shape,
@@ -113,6 +117,15 @@ class Synthesizer:
             parameters["crop_start"],
             parameters["flip"],
         )
+
+    def look_up(
+        self,
+        labels: Tensor,
+        coordinates: Tensor,
+        parameters: Mapping[str, Tensor],
+        box_start: Tensor | None = None,
+    ) -> Tensor:
+        """Labels at these places, with the names of the other side if the sample is flipped."""
         cropped = ops.cast(sample_nearest(labels, coordinates, self.map_shape, box_start), "int32")
         n_labels = len(self._flipped)
         names = ops.where(
@@ -128,7 +141,11 @@ class Synthesizer:
         image = apply_mixture(cropped, parameters["means"], parameters["stds"], noise)
         image = apply_bias_field(image, parameters["log_bias"])
         image = apply_normalisation(apply_clip(image, settings.clip))
-        image = apply_gamma(image, parameters["gamma"])
+        return self.acquire(apply_gamma(image, parameters["gamma"]), parameters)
+
+    def acquire(self, image: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """Shows an image as the drawn scanner would: float32 `image_shape` in [0, 1]."""
+        settings = self.settings
         image = apply_acquisition(
             image,
             parameters["spacing_mm"],

@@ -6,7 +6,7 @@ do not mind the order of voxels, so targets are folded alike instead of unfoldin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +14,7 @@ from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.store import cubic_voxel_size_mm
 from synthseg_generator.synthesis import Synthesizer
+
 from synthseg_trainer.network import fold
 
 
@@ -27,11 +28,11 @@ def make_synthesizer(source: SampleSource) -> Synthesizer:
     )
 
 
-def synthesize_batch(synthesizer: Synthesizer, batch: dict[str, Any], size: int) -> tuple[Any, Any]:
+def synthesize_batch(synthesizer: Synthesizer, batch: Mapping[str, Any]) -> tuple[Any, Any]:
     """Images of a batch, float32 `[b, x, y, z, channel]`, and targets, int32 `[b, x, y, z]`."""
     boxes = batch.get("box_start")
     pairs = []
-    for i in range(size):
+    for i in range(batch["k"].shape[0]):
         row = {name: value[i] for name, value in batch["row"].items()}
         noise = voxel_noise(row["noise_seed"], synthesizer.noise_shape)
         box = None if boxes is None else boxes[i]
@@ -46,7 +47,7 @@ def draw_subvoxels(count: int, stem: int, seed: Any) -> Any:
     Args:
         count: How many.
         stem: Edge of the blocks.
-        seed: int32 `[2]`, key of the draw.
+        seed: Integers `[2]`, key of the draw.
     """
     order = tf.random.stateless_uniform((stem**3,), seed, alg="philox")
     return tf.argsort(order)[:count]
@@ -72,16 +73,12 @@ def head_logits(head: Any, features: Any, stem: int, subvoxels: Any = None) -> A
     return tf.einsum("bxyzf,fnl->bxyznl", tf.cast(features, tf.float32), kernel) + bias
 
 
-def mean_loss(loss_of: Callable[[Any, Any], Any], logits: Any, targets: Any) -> Any:
-    """Mean over samples of a loss on `[b, ..., label]` logits and `[b, ...]` targets."""
-    n_labels = logits.shape[-1]
-    losses = [
-        loss_of(tf.reshape(logits[i], (-1, n_labels)), tf.reshape(targets[i], (-1,)))
-        for i in range(targets.shape[0])
-    ]
-    return tf.add_n(losses) / len(losses)
-
-
 def fold_target(target: Any, stem: int) -> Any:
     """Orders targets as the folded logits: `[b, x, y, z]` to `[b, x/s, y/s, z/s, stem³]`."""
     return fold(target[..., None], stem)
+
+
+def fold_labels(values: Any, stem: int) -> Any:
+    """Orders values of labels likewise: `[x, y, z, l]` to `[x/s, y/s, z/s, stem³, l]`."""
+    folded = fold(values[None], stem)[0]
+    return tf.reshape(folded, (*folded.shape[:3], stem**3, values.shape[-1]))

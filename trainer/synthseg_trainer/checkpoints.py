@@ -3,7 +3,7 @@
 RUN/checkpoints/step-00001000/
     model.npz        bundle: weights, network, labels (what `synthseg-serving export` takes)
     optimizer.npz    the optimizer's variables in their order
-    state.json       step, settings, format version
+    state.json       step, next sample, digest of the data, settings, format version
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ FORMAT_VERSION = 1
 CHECKPOINTS = "checkpoints"
 BUNDLE = "model.npz"
 _PREFIX = "step-"
+_WRITING = ".writing-"
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Checkpoint:
 
     Attributes:
         bundle: Weights, network, labels.
-        optimizer: The optimizer's variables in their order.
-        state: `step` (steps done) and `settings`, as JSON values.
+        optimizer: The optimizer's variables in their order, and, where `bundle` holds averaged
+            weights, those that they are the average of.
+        state: `step` (steps done), `next_sample`, `data` and `settings`, as JSON values.
     """
 
     bundle: Bundle
@@ -50,8 +51,16 @@ class Checkpoint:
         return int(self.state["step"])
 
 
-def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
-    """Writes a checkpoint whole or not at all, then removes the oldest beyond `keep`.
+def save_checkpoint(
+    run: Path, checkpoint: Checkpoint, keep: int | None = None, keep_every_steps: int | None = None
+) -> Path:
+    """Writes a checkpoint whole or not at all, then removes the oldest.
+
+    Args:
+        run: Folder of the run, which nobody else writes.
+        checkpoint: What to write.
+        keep: How many of the newest stay; `None` for all.
+        keep_every_steps: Those of multiples of this step stay too.
 
     Returns:
         Its folder.
@@ -59,7 +68,9 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
     folder = run / CHECKPOINTS
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{_PREFIX}{checkpoint.step:08d}"
-    temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
+    for left in folder.glob(f"{_WRITING}*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder, prefix=_WRITING))
     try:
         save_bundle(temporary / BUNDLE, checkpoint.bundle)
         with (temporary / "optimizer.npz").open("wb") as file:
@@ -72,17 +83,33 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, keep: int) -> Path:
         if place.exists():
             shutil.rmtree(place)
         temporary.replace(place)
+        _sync_folder(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    for old in checkpoint_folders(run)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+    for old in checkpoint_folders(run)[: -keep if keep else 0]:
+        if not keep_every_steps or step_of(old) % keep_every_steps:
+            shutil.rmtree(old, ignore_errors=True)
     return place
 
 
 def _sync(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that a new name survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def step_of(folder: Path) -> int:
+    """Steps done when the checkpoint of this folder was written."""
+    return int(folder.name.removeprefix(_PREFIX))
 
 
 def checkpoint_folders(run: Path) -> list[Path]:
@@ -156,22 +183,3 @@ def latest_checkpoint(run: Path) -> Checkpoint | None:
     if folders:
         raise CheckpointError(f"{run}: none of its {len(folders)} checkpoints can be read.")
     return None
-
-
-def settings_difference(old: Any, new: Any, free: Sequence[str], path: str = "") -> list[str]:
-    """Where two nested settings differ, as `name: old -> new`, but for the names in `free`."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        names = [name for name in {**old, **new} if f"{path}{name}" not in free]
-        return [
-            line
-            for name in names
-            for line in settings_difference(old.get(name), new.get(name), free, f"{path}{name}.")
-        ]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        pairs = enumerate(zip(old, new, strict=True))
-        return [
-            line
-            for i, (a, b) in pairs
-            for line in settings_difference(a, b, free, f"{path[:-1]}[{i}].")
-        ]
-    return [] if old == new else [f"{path[:-1]}: {old!r} -> {new!r}"]

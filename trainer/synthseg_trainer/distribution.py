@@ -48,15 +48,16 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver is None or not resolver.task_type or resolver.task_id == 0
 
 
-def samples_per_replica(strategy: tf.distribute.Strategy, batch_size: int) -> int:
-    """Samples that each replica takes at a step.
+def samples_per_replica(strategy: tf.distribute.Strategy, batch_size: int, passes: int = 1) -> int:
+    """Samples that each replica takes at a step, in equal passes.
 
     Raises:
         ConfigError: The batch cannot be shared evenly.
     """
     replicas = strategy.num_replicas_in_sync
-    if batch_size % replicas:
-        raise ConfigError(f"batch_size {batch_size} cannot be shared by {replicas} replicas.")
+    if batch_size % (replicas * passes):
+        shared = f"{replicas} replicas" + (f" in {passes} passes each" if passes > 1 else "")
+        raise ConfigError(f"batch_size {batch_size} cannot be shared by {shared}.")
     return batch_size // replicas
 
 

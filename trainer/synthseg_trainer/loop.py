@@ -6,17 +6,18 @@ custom step.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from synthseg_generator.samples import sample_dataset
 
-from synthseg_trainer.config import TrainSettings
+from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.feed import Feed
 from synthseg_trainer.progress import Interruption, RunLog
+from synthseg_trainer.sources import BatchSource, Sources, SyntheticSources
+from synthseg_trainer.step import StepResult
 from synthseg_trainer.training import Training
 
 
@@ -27,15 +28,17 @@ def train(
     resume: bool = False,
     strategy: tf.distribute.Strategy | None = None,
     feed: Feed = sample_dataset,
+    sources: Sources | None = None,
 ) -> bool:
-    """Trains a network from synthetic scans, to the last step or until a signal asks to stop.
+    """Trains a network, to the last step or until a signal asks to stop.
 
     Args:
         settings: The run.
         run: Folder of checkpoints and logs; several workers share it.
         resume: Go on from the newest checkpoint in `run`, if there is one.
         strategy: The devices; by default the only one there is.
-        feed: Where samples come from; by default this process.
+        feed: Who prepares synthetic samples; by default this process.
+        sources: What the network learns from; by default synthetic scans from `feed`.
 
     Returns:
         Whether the last step was done; false after SIGTERM or SIGINT, with the state saved.
@@ -44,7 +47,15 @@ def train(
         TrainerError: The loss is not finite, or the run cannot start.
         GeneratorError: The store cannot be read.
     """
-    training = Training(settings, run, resume=resume, strategy=strategy, feed=feed)
+    if sources is None:
+        sources = SyntheticSources(settings, feed)
+    training = Training(settings, run, resume=resume, strategy=strategy, sources=sources)
+    return run_training(training)
+
+
+def run_training(training: Training) -> bool:
+    """Takes the steps of a run that are left; see `train`."""
+    settings, run = training.settings, training.run
     log = RunLog(run, training, settings)
     try:
         with Interruption() as interruption:
@@ -64,30 +75,42 @@ def _train_stage(training: Training, log: RunLog, interruption: Interruption) ->
     """Trains to the end of the present stage; true if a worker was asked to stop before."""
     index, offset = training.settings.stage_at(training.step)
     stage = training.settings.stages[index]
-    step, batches = training.make_step(stage), training.batches(stage)
+    source = training.sources.of_stage(stage)
+    step, batches = training.make_step(stage, source), training.batches(source)
+    if offset == 0 and stage.fresh_optimizer:
+        training.learner.forget_moments()
     for position in range(offset, stage.steps):
         rate = stage.learning_rate_at(position)
-        training.optimizer.learning_rate.assign(rate)
+        training.learner.optimizer.learning_rate.assign(rate)
         # All workers learn at the same step that one was asked to stop, and leave together.
-        asked = tf.constant(float(interruption.asked))
-        loss, stop = (float(value) for value in step(next(batches), asked))
-        _check_finite(training, loss)
+        result = step(next(batches), interruption.asked)
+        _check_health(training, stage, source, result)
         training.step += 1
-        log.step(training.step, stage.name, loss, rate)
+        log.step(training.step, stage.name, result.loss, rate)
         _mark(training, log)
-        if stop:
+        if result.stop:
             return True
     return False
 
 
-def _check_finite(training: Training, loss: float) -> None:
-    if math.isfinite(loss):
+def _check_health(
+    training: Training, stage: Stage, source: BatchSource, result: StepResult
+) -> None:
+    """Stops at a loss or a gradient that is not finite.
+
+    Raises:
+        TrainerError: It is one; the message names its samples.
+    """
+    if result.healthy:
         return
-    batch, seed = training.settings.batch_size, training.settings.seed
-    first = training.step * batch
+    what = "gradient" if np.isfinite(result.loss) else "loss"
+    if result.suspects:
+        cause = "; ".join(source.describe(k, training.run) for k in result.suspects)
+    else:
+        cause = "a sample of another worker caused it"
     raise TrainerError(
-        f"the loss of step {training.step} is {loss}; "
-        f"samples {first} to {first + batch - 1} of seed {seed} caused it."
+        f"the {what} of step {training.step} (stage {stage.name}) is not finite: {cause}. "
+        "The last checkpoint is from before."
     )
 
 

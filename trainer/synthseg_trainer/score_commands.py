@@ -73,3 +73,53 @@ def evaluate(
         click.echo(line)
     if files:
         click.echo(f"Wrote {', '.join(path.name for path in files)} to {files[0].parent}.")
+
+
+@click.command()
+@click.argument("run", type=_PATH)
+@click.option("--scans", required=True, type=_PATH, help="Folder of scans.")
+@click.option("--labels", required=True, type=_PATH, help="Folder of label maps of the same names.")
+@click.option("--o", "output", type=_PATH, help="Folder of the results; RUN/validation by default.")
+@click.option("--every", default=1, type=click.IntRange(min=1), help="Score every n-th checkpoint.")
+@click.option("--flip", is_flag=True, help="Average with the mirrored pass, as a server does.")
+@click.option(
+    "--crop",
+    "limit",
+    type=click.IntRange(min=1),
+    help="Longest side in voxels, cut around the structures; 192 for brains by default.",
+)
+@click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
+def validate(
+    run: Path,
+    scans: Path,
+    labels: Path,
+    output: Path | None,
+    every: int,
+    threads: int | None,
+    **options: Any,
+) -> None:
+    """Scores the checkpoints of RUN on scans with label maps, and names the best.
+
+    Checkpoints that are scored already are not scored again. Writes tables, curves and the best
+    network to RUN/validation. Scans are resampled and segmented as a server does, but for the
+    clean-up of connected components; label maps are looked up at the voxels of the answer.
+    """
+    from synthseg_trainer.startup import prepare_tensorflow
+
+    prepare_tensorflow(threads)
+    from synthseg_trainer import validate as validation
+
+    found = validation.validate(
+        run,
+        scans,
+        labels,
+        validation.ValidationOptions(**options),
+        output=output,
+        every=every,
+        say=click.echo,
+    )
+    best = found.folder / validation.BEST
+    click.echo(f"Best: step {found.best.step}, mean Dice {found.best.mean:.3f}; kept as {best}.")
+    click.echo(f"Curves: {found.folder / validation.CURVES}")
+    click.echo(f"Export it: synthseg-serving export {best} models/NAME")

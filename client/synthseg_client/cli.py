@@ -36,7 +36,8 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--model",
-            help="Model to ask: NAME or NAME:VERSION with --server, else a folder of versions.",
+            help="Model to ask: NAME, NAME:VERSION or NAME@LABEL with --server, else a folder of "
+            "versions.",
         ),
         click.option("--tls", is_flag=True, help="Encrypt, trusting the system's authorities."),
         click.option(

@@ -16,7 +16,7 @@ from synthseg_client.api import open_session
 from synthseg_client.batch import BatchSettings, run_batch
 from synthseg_client.channel import ServerAddress, Tls
 from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
-from synthseg_client.errors import UsageError
+from synthseg_client.errors import OutputError, ScanError, UsageError
 from synthseg_client.journal import JOURNAL_NAME
 from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
 from synthseg_client.plan import BatchPlan, plan_batch
@@ -208,21 +208,22 @@ def refuse_hopeless(plan: BatchPlan) -> None:
     """Refuses a run of which nothing can come, before a server is bothered.
 
     Raises:
-        UsageError: No scan exists, or a folder for results cannot be written.
+        ScanError: No scan exists.
+        OutputError: A folder for results cannot be made or written.
     """
     missing = [task.scan for task in plan.tasks if not task.scan.exists()]
     if len(missing) == len(plan.tasks):
-        raise UsageError(f"{missing[0]}: no such file: check the name and its ending.")
+        raise ScanError(f"{missing[0]}: no such file: check the name and its ending.")
     folders = {path.absolute().parent for task in plan.tasks for path in task.outputs()}
     for folder in sorted(folders | ({plan.table.absolute().parent} if plan.table else set())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(
+            raise OutputError(
                 f"{folder}: cannot be made for the results: {error.strerror}."
             ) from error
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise UsageError(f"{folder}: no permission to write results there.")
+            raise OutputError(f"{folder}: no permission to write results there.")
 
 
 def _address(given: dict[str, Any]) -> ServerAddress:

@@ -20,7 +20,9 @@ TARGET_MM = 1.0
 """Voxel size that networks were trained at, unless the model names another."""
 TOLERANCE = 0.05
 """Scans whose voxel size is this close to the target, as a share of it, stay on their grid."""
-_ROUNDING_MM = 1e-6  # headers hold 32-bit numbers
+# Headers hold 32-bit numbers, and those nearest to 0.95 and 1.05 lie just below: as in the original,
+# the first is resampled and the second is not, however the affine was rounded.
+_ROUNDING_MM = 1e-6
 # Width of the smoothing before voxels grow, in units of the new voxel size.
 _ANTIALIAS = 0.25
 
@@ -93,8 +95,13 @@ class Orientation:
 
 def orientation_of(affine: NDArray) -> Orientation:
     """The voxel axes closest to right, anterior and superior."""
-    directions = np.asarray(affine, np.float64)[:3, :3] / voxel_sizes_mm(affine)
-    axes = np.argmax(np.abs(np.linalg.inv(directions)), axis=0)
+    directions = np.array(affine, np.float64)
+    sizes = voxel_sizes_mm(affine)
+    if sizes.max() > sizes.min() * (1 + 2 * TOLERANCE):
+        directions[:3, :3] /= sizes
+    # Else the matrix as it is: where two axes are equally close (a tilt of 45 degrees), rounding
+    # decides, and it has to round as in the original.
+    axes = np.argmax(np.abs(np.linalg.inv(directions)[:3, :3]), axis=0)
     for missing in sorted(set(range(3)) - set(axes.tolist())):
         # Two world axes chose the same voxel axis (tilts beyond 45 degrees): the later one takes
         # what is left.
@@ -184,7 +191,8 @@ def plan_resampling(
 ) -> Resampling | None:
     """The change to voxels of `target_mm`, or None if every voxel size is within 5 % of it."""
     sizes = voxel_sizes_mm(affine)
-    if np.all(np.abs(sizes - target_mm) <= TOLERANCE * target_mm + _ROUNDING_MM):
+    off = (sizes - target_mm - _ROUNDING_MM) / target_mm
+    if np.all((off > -TOLERANCE) & (off <= TOLERANCE)):
         return None
     factors = sizes / target_mm
     shape_out = tuple(len(_positions(f, n)) for f, n in zip(factors, shape, strict=True))

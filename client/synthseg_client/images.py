@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from synthseg_client import __version__
 from synthseg_client.atomic import replacing
 from synthseg_client.colours import mgh_tag
 from synthseg_client.errors import OutputError
@@ -40,7 +41,7 @@ def write_labels(
         OutputError: It cannot be written.
     """
     small = labels.astype(label_dtype(int(model.label_values[-1])))
-    _write(path, small, affine, space_code, f"SynthSeg {model.title}", model)
+    _write(path, small, affine, space_code, f"SynthSeg {__version__} {model.title}", model)
 
 
 def write_image(path: Path, image: NDArray, affine: NDArray, space_code: int) -> None:

@@ -29,6 +29,8 @@ _NEVER_CONNECTED = (
     "no such file or directory",
     "dns resolution failed",
 )
+# What a server, gRPC or TensorFlow says when the request will never fit; else its queue is full.
+_TOO_LARGE = ("larger than max", "message", "memory", "oom", "allocat")
 _KILLS_ALLOWED = 2
 
 
@@ -101,8 +103,8 @@ def translate(error: grpc.RpcError, target: str) -> ServerError:
             f"{target} did not answer in time: allow more with a longer timeout."
         )
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        if "larger than max" in details or "message" in details.lower():
-            return RequestTooLargeError(f"{target} refuses a message of this size: {details}.")
+        if any(words in details.lower() for words in _TOO_LARGE):
+            return RequestTooLargeError(f"{target} cannot take a request this large: {details}.")
         return ServerBusyError(f"{target} has no place in its queue: {details}.")
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         return AccessDeniedError(f"{target} refuses these credentials: {details}.")

@@ -182,7 +182,7 @@ def test_status_tells_health_and_versions(address):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["segment", "--i", "nothing.nii.gz", "--o", "l.nii"], 2, "no such file"),
+        (["segment", "--i", "nothing.nii.gz", "--o", "l.nii"], 1, "no such file"),
         (["segment", "--i", "s.nii.gz", "--o", "l.img"], 2, "ends in"),
         (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--crop", "big"], 2, "--crop"),
         (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--threads", "2"], 2, "--threads"),
@@ -191,7 +191,7 @@ def test_status_tells_health_and_versions(address):
         (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--model", "other"], 1, "other"),
         (["segment", "--i", "text.nii.gz", "--o", "l.nii"], 1, "text.nii.gz"),
         (["segment", "--o", "l.nii"], 2, "--i"),
-        (["segment", "--i", "s.nii.gz", "--o", "s.nii.gz/l.nii"], 2, "cannot be made"),
+        (["segment", "--i", "s.nii.gz", "--o", "s.nii.gz/l.nii"], 1, "cannot be made"),
     ],
 )
 def test_mistakes_are_told_in_one_line(

@@ -86,9 +86,27 @@ def test_volume_of_a_sheared_voxel_is_its_determinant():
     assert voxel_volume_mm3(affine) == pytest.approx(6.0)
 
 
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (1.04, 0.96, 1), (1.05, 1, 0.95)])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (1.04, 0.96, 1), (1.05, 1, 1)])
 def test_voxels_near_one_mm_stay(sizes):
-    assert plan_resampling((8, 8, 8), np.diag([*sizes, 1])) is None
+    affine = np.diag([*sizes, 1]).astype(np.float32)
+    assert plan_resampling((8, 8, 8), affine) is None
+
+
+@pytest.mark.parametrize("size", [0.94, 0.95, 1.051])
+def test_voxels_at_the_lower_bound_or_outside_are_resampled(size):
+    assert plan_resampling((8, 8, 8), np.diag([1, size, 1, 1]).astype(np.float32)) is not None
+
+
+def test_ties_between_axes_fall_as_in_the_original():
+    for angle in np.deg2rad(np.arange(45, 360, 90)):
+        for offset in ((0, 0, 0), (3.7, -80.2, 11.1)):
+            affine = np.eye(4)
+            affine[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+            affine[:3, 3] = offset
+            rounded = affine.astype(np.float32).astype(np.float64)
+            axes = np.argmax(np.abs(np.linalg.inv(rounded)[:3, :3]), axis=0)
+            if len(set(axes)) == 3:
+                assert orientation_of(rounded).axes == tuple(axes)
 
 
 def test_the_target_may_be_another_voxel_size():

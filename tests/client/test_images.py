@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from synthseg_client import __version__
 from synthseg_client.colours import FREESURFER_COLOURS, colour_of, write_ctab, write_dseg_tsv
 from synthseg_client.errors import OutputError
 from synthseg_client.images import label_dtype, write_image, write_labels, write_posteriors
@@ -54,7 +55,7 @@ def test_a_label_map_says_that_it_is_one_and_who_made_it(tmp_path):
     write_labels(tmp_path / "x.nii.gz", LABELS, AFFINE, _model(), space_code=4)
     header = nib.load(tmp_path / "x.nii.gz").header
     assert header.get_intent()[0] == "label"
-    assert header["descrip"].item().decode() == "SynthSeg synthseg:3"
+    assert header["descrip"].item().decode() == f"SynthSeg {__version__} synthseg:3"
     assert header.get_xyzt_units() == ("mm", "sec")
     assert (header["sform_code"], header["qform_code"]) == (4, 4)
     np.testing.assert_allclose(header.get_qform(), AFFINE, atol=1e-5)

@@ -117,6 +117,15 @@ def test_impossible_voxel_sizes_are_refused_unless_the_sform_says_better(tmp_pat
     _refused(_with_pixdim(tmp_path / "lost.nii", values, sform_code=0), "impossible")
 
 
+@pytest.mark.parametrize("size", [0.0, np.nan])
+def test_impossible_voxel_sizes_of_mgh_files_are_refused(tmp_path, size):
+    path = _save(tmp_path / "x.mgh")
+    raw = bytearray(path.read_bytes())
+    raw[30:34] = np.array(size, ">f4").tobytes()
+    path.write_bytes(raw)
+    _refused(path, ".")
+
+
 def test_a_header_that_contradicts_its_affine_is_told(tmp_path):
     scan = read_scan(_with_pixdim(tmp_path / "scan.nii", (1, 1, 1), sform_code=1))
     assert any("used the affine" in w for w in scan.warnings)

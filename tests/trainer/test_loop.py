@@ -74,7 +74,7 @@ def test_changed_settings_are_refused_with_the_difference(settings, finished_run
 
 
 def test_validation_scores_every_structure_of_held_out_maps(settings, finished_run):
-    scores = Training(settings, finished_run, resume=True).validate()
+    scores = Training(settings, finished_run, resume=True).validate().dice
     assert len(scores) == 32
     present = [score for score in scores.values() if np.isfinite(score)]
     assert present

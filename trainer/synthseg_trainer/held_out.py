@@ -68,7 +68,8 @@ class HeldOutScorer:
 
     def __call__(self) -> HeldOutScores:
         """Scores the network as it is now, with averaged weights if there are any."""
-        scores, picture = [], np.zeros((1, 1, 3), np.uint8)
+        scores: list[np.ndarray] = []
+        picture = np.zeros((1, 1, 3), np.uint8)
         channels = range(len(self._values))
         with self._learner.averaged():
             for batch in self._source.dataset(Shard(count=self._samples)).batch(1):

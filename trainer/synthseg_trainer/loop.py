@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from synthseg_generator.samples import sample_dataset
 
+from synthseg_trainer.best import BEST, keep_if_best
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.feed import Feed
@@ -118,10 +119,9 @@ def _mark(training: Training, log: RunLog) -> None:
     settings, last = training.settings, training.step == training.settings.total_steps
     if training.writes and (training.step % settings.validation.every_steps == 0 or last):
         scores = training.validate()
-        if scores:
-            mean = float(np.nanmean(list(scores.values())))
-            each = {f"dice/{value}": score for value, score in scores.items()}
-            log.scalars(training.step, {"dice/mean": mean, **each})
-            log.say(f"step {training.step}: mean Dice on held-out maps {mean:.3f}")
+        if scores is not None:
+            log.validated(training.step, scores)
+            if keep_if_best(training.run, training.bundle(), scores.mean):
+                log.say(f"best so far, kept as {training.run / BEST}")
     if training.step % settings.checkpoint_steps == 0 or last:
         training.save()

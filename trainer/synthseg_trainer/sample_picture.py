@@ -25,7 +25,7 @@ def sample_picture(image: np.ndarray, target: np.ndarray, answer: np.ndarray) ->
     low, high = float(image.min()), float(image.max())
     grey = np.zeros(image.shape) if high <= low else (image - low) / (high - low)
     volumes = (
-        np.repeat(np.uint8(np.rint(255 * grey))[..., None], 3, axis=-1),
+        np.repeat(np.rint(255 * grey).astype(np.uint8)[..., None], 3, axis=-1),
         paint_labels(target),
         paint_labels(answer),
     )

@@ -109,6 +109,7 @@ def validate(
 
     prepare_tensorflow(threads)
     from synthseg_trainer import validate as validation
+    from synthseg_trainer.best import BEST
 
     found = validation.validate(
         run,
@@ -119,7 +120,7 @@ def validate(
         every=every,
         say=click.echo,
     )
-    best = found.folder / validation.BEST
+    best = found.folder / BEST
     click.echo(f"Best: step {found.best.step}, mean Dice {found.best.mean:.3f}; kept as {best}.")
     click.echo(f"Curves: {found.folder / validation.CURVES}")
     click.echo(f"Export it: synthseg-serving export {best} models/NAME")

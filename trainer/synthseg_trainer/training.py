@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from synthseg_generator.samples import Shard
 
-from synthseg_trainer.batch import fold_target, head_logits
 from synthseg_trainer.bundle import Bundle
 from synthseg_trainer.checkpoints import Checkpoint, save_checkpoint
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.distribution import is_chief, samples_per_replica, shard_of
 from synthseg_trainer.errors import CheckpointError
-from synthseg_trainer.evaluate import dice_scores, mean_of_present
+from synthseg_trainer.held_out import HeldOutScorer, HeldOutScores
 from synthseg_trainer.learner import Learner
 from synthseg_trainer.provenance import training_info
 from synthseg_trainer.resume import checkpoint_to_resume
@@ -90,22 +87,26 @@ class Training:
             raise CheckpointError(f"{self.run}: {error}") from error
         self.step = checkpoint.step
 
-    def save(self) -> None:
-        """Writes a checkpoint of the present state; only one of several workers does."""
-        if not self.writes:
-            return
+    def bundle(self) -> Bundle:
+        """The network as it is now, with its averaged weights if there are any."""
         training = {"step": self.step, **self._info["training"]}
-        bundle = Bundle(
+        return Bundle(
             network=self.settings.network,
             labels=self.sources.labels,
             weights=self.learner.weights(),
             info={**self._info, "training": training},
         )
+
+    def save(self) -> None:
+        """Writes a checkpoint of the present state; only one of several workers does."""
+        if not self.writes:
+            return
+        bundle = self.bundle()
         state = {
             "step": self.step,
             "next_sample": self.step * self.settings.batch_size,
             "data": self.sources.fingerprint,
-            "settings": training["settings"],
+            "settings": bundle.info["training"]["settings"],
         }
         save_checkpoint(
             self.run,
@@ -129,33 +130,15 @@ class Training:
         """The compiled step of a stage."""
         return TrainStep(self.settings, stage, source, self.learner)
 
-    def validate(self) -> dict[int, float]:
-        """Mean hard Dice per label value on the validation scans; empty without held-out maps."""
-        if self._validation is None:
-            return {}
-        source, answer = self._validation
-        values = self.sources.labels.values
-        scores = []
-        samples = source.dataset(Shard(count=self.settings.validation.samples))
-        with self.learner.averaged():
-            for batch in samples.batch(1):
-                predicted, target = answer(batch)
-                scores.append(dice_scores(target.numpy(), predicted.numpy(), range(len(values))))
-        means = mean_of_present(np.array(scores))
-        return {value: float(mean) for value, mean in zip(values[1:], means[1:], strict=True)}
+    def validate(self) -> HeldOutScores | None:
+        """Scores on the validation scans, the same every time; `None` without any."""
+        return self._scorer() if self._scorer else None
 
     @cached_property
-    def _validation(self) -> tuple[BatchSource, Callable[[Any], tuple[Any, Any]]] | None:
-        """Scans, and the compiled function from a batch to channels answered and true ones."""
-        source, learner = self.sources.of_validation(), self.learner
-        stem = self.settings.network.stem
+    def _scorer(self) -> HeldOutScorer | None:
+        source = self.sources.of_validation()
         if source is None:
             return None
-
-        @tf.function
-        def answer(batch: dict[str, Any]) -> tuple[Any, Any]:
-            image, target = source.render(batch)
-            logits = head_logits(learner.head, learner.body(image, training=False), stem)
-            return tf.argmax(logits, axis=-1, output_type=tf.int32), fold_target(target, stem)
-
-        return source, answer
+        labels = self.sources.labels
+        stem, samples = self.settings.network.stem, self.settings.validation.samples
+        return HeldOutScorer(source, self.learner, stem, (labels.values, labels.names), samples)

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from synthseg_generator.files import write_text
 
-from synthseg_trainer.bundle import Bundle, load_bundle, save_bundle
+from synthseg_trainer.best import keep_if_best
+from synthseg_trainer.bundle import Bundle, load_bundle
 from synthseg_trainer.checkpoints import BUNDLE, CHECKPOINTS
 from synthseg_trainer.errors import CheckpointError, TrainerError
 from synthseg_trainer.evaluate import dice_scores, mean_of_present
@@ -37,7 +38,6 @@ from synthseg_trainer.volumes import Volume, label_on_grid, read_image, read_lab
 if TYPE_CHECKING:
     from synthseg_trainer.prediction import Predictor
 
-BEST = "best.npz"
 SCORES = "scores.csv"
 CURVE = "curve.csv"
 CURVES = "curves.png"
@@ -169,8 +169,7 @@ def _score_one(
         say(f"step {step}: left out, {error}")
         return
     record = scorer(step, bundle)
-    if all(record.mean > other.mean for other, _ in records.values()):
-        _keep(folder / BEST, bundle, record)
+    keep_if_best(folder, bundle, record.mean, scans=len(record.scans))
     _write_record(folder, record, digest, setup)
     records[step] = (record, digest)
     say(f"step {step}: mean Dice {record.mean:.3f}")
@@ -262,12 +261,6 @@ def _checkpoints(run: Path) -> list[tuple[int, Path]]:
         if name and (path / BUNDLE).is_file():
             found.append((int(name[1]), path / BUNDLE))
     return sorted(found)
-
-
-def _keep(path: Path, bundle: Bundle, record: Record) -> None:
-    scores = {"mean_dice": round(record.mean, 4), "scans": len(record.scans)}
-    info = {**bundle.info, "validation": scores}
-    save_bundle(path, dataclasses.replace(bundle, info=info))
 
 
 def _write_record(folder: Path, record: Record, digest: str, setup: Mapping[str, Any]) -> None:

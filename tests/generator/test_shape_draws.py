@@ -82,3 +82,18 @@ def test_crops_are_placed_evenly():
     rng, geometry = np.random.default_rng(1), MapGeometry((1160, 1160, 1160))
     starts = [draw_crop(Crop(), geometry, np.eye(3, 4), rng) for _ in range(200)]
     assert kstest(np.ravel(starts) / 1000, "uniform").pvalue > 1e-3
+
+
+def test_factors_are_drawn_evenly():
+    still = {"rotation_deg": each_axis(OFF), "shearing": each_term(OFF)}
+    rng = np.random.default_rng(1)
+    factors = np.array([np.diag(draw_affine(Affine(**still), rng)) for _ in range(200)])
+    assert kstest(factors.ravel(), "uniform", args=(0.8, 0.4)).pvalue > 1e-3
+
+
+def test_angles_are_drawn_evenly():
+    still = {"scaling": each_axis(Uniform(1, 1)), "shearing": each_term(OFF)}
+    about_z = Affine(**still, rotation_deg=(OFF, OFF, Uniform(-15, 15)))
+    rng = np.random.default_rng(1)
+    turns = [draw_affine(about_z, rng)[1, 0] for _ in range(300)]
+    assert kstest(np.rad2deg(np.arcsin(turns)), "uniform", args=(-15, 30)).pvalue > 1e-3

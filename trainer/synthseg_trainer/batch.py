@@ -6,11 +6,9 @@ do not mind the order of voxels, so targets are folded alike instead of unfoldin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
-from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.store import cubic_voxel_size_mm
 from synthseg_generator.synthesis import Synthesizer
@@ -26,19 +24,6 @@ def make_synthesizer(source: SampleSource) -> Synthesizer:
         source.map_shape,
         cubic_voxel_size_mm(source.store),
     )
-
-
-def synthesize_batch(synthesizer: Synthesizer, batch: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Images of a batch, float32 `[b, x, y, z, channel]`, and targets, int32 `[b, x, y, z]`."""
-    boxes = batch.get("box_start")
-    pairs = []
-    for i in range(batch["k"].shape[0]):
-        row = {name: value[i] for name, value in batch["row"].items()}
-        noise = voxel_noise(row["noise_seed"], synthesizer.noise_shape)
-        box = None if boxes is None else boxes[i]
-        pairs.append(synthesizer(batch["labels"][i], row, noise, box))
-    images, targets = zip(*pairs, strict=True)
-    return tf.stack(images), tf.stack(targets)
 
 
 def draw_subvoxels(count: int, stem: int, seed: Any) -> Any:

@@ -64,7 +64,7 @@ class HeldOutScorer:
         self._stem = stem
         self._values, self._names = labels
         self._samples = samples
-        self._compiled = tf.function(self._answer)
+        self._compiled = tf.function(self._answer, autograph=False)
 
     def __call__(self) -> HeldOutScores:
         """Scores the network as it is now, with averaged weights if there are any."""

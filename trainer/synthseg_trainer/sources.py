@@ -14,11 +14,12 @@ from typing import Any, Protocol
 import tensorflow as tf
 from synthseg_generator.files import write_text
 from synthseg_generator.labels import SegmentationLabels
+from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import SampleSource, Shard, sample_dataset
 from synthseg_generator.settings_file import settings_digest, settings_to_mapping
 from synthseg_generator.store import LabelStore, open_store
 
-from synthseg_trainer.batch import make_synthesizer, synthesize_batch
+from synthseg_trainer.batch import make_synthesizer
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.feed import Feed
@@ -91,6 +92,8 @@ class SyntheticSource:
         self._feed = feed
         self._left_out = left_out
         self._synthesizer = make_synthesizer(samples)
+        # Traced once for all samples of a batch.
+        self._render_one = tf.function(self._synthesize, autograph=False)
 
     def dataset(self, shard: Shard) -> tf.data.Dataset:
         """See `BatchSource`; boxes that Dask workers cut differ in size."""
@@ -98,7 +101,24 @@ class SyntheticSource:
 
     def render(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """See `BatchSource`."""
-        return synthesize_batch(self._synthesizer, batch)
+        boxes = batch.get("box_start")
+        pairs = [
+            self._render_one(
+                batch["labels"][i],
+                {name: value[i] for name, value in batch["row"].items()},
+                None if boxes is None else boxes[i],
+            )
+            for i in range(batch["k"].shape[0])
+        ]
+        images, targets = zip(*pairs, strict=True)
+        return tf.stack(images), tf.stack(targets)
+
+    def _synthesize(
+        self, labels: Tensor, row: Mapping[str, Any], box: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        noise = voxel_noise(row["noise_seed"], self._synthesizer.noise_shape)
+        image, target = self._synthesizer(labels, row, noise, box)
+        return image, target
 
     def describe(self, k: int, folder: Path) -> str:
         """See `BatchSource`; writes the settings of the generative model."""

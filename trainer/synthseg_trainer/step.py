@@ -71,7 +71,8 @@ class TrainStep:
         self._source = source
         self._learner = learner
         self._terms_of = sample_terms(stage.loss, stage.weights)
-        self._compiled = tf.function(self._step)
+        # Nothing in it is for AutoGraph, whose look at every line takes longer than tracing them.
+        self._compiled = tf.function(self._step, autograph=False)
 
     def __call__(self, batch: Any, asked: bool = False) -> StepResult:
         """Takes a step.

@@ -78,6 +78,31 @@ def ingest(label_dir: Path, store: str, labels: str, workers: int, scheduler: st
     click.echo(f"{store}: {len(report.written)} maps added, {len(report.kept)} were there.")
 
 
+@main.command("add-scans")
+@click.argument("scan_dir", type=click.Path(path_type=Path))
+@click.argument("store")
+@click.option(
+    "--scan-suffix", default="", help="End of the scans' names that their maps do not have: _T1w."
+)
+@click.option("--map-suffix", default="", help="End of the maps' names instead: _dseg.")
+def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> None:
+    """Puts the scans of SCAN_DIR beside the label maps of STORE, for supervised training.
+
+    A scan has the name of its map and lies on the same voxels. Run again, the command adds the
+    scans that are new.
+    """
+    from synthseg_generator.scan_store import add_scans as run
+    from synthseg_generator.store import open_store
+
+    suffixes = {"scan_suffix": scan_suffix, "map_suffix": map_suffix}
+    with _progress("add-scans") as progress:
+        report = run(scan_dir, open_store(store), **suffixes, progress=progress)
+    click.echo(f"{store}: {len(report.written)} scans added, {len(report.kept)} were there.")
+    if report.lacking:
+        names = ", ".join(report.lacking[:5]) + (", ..." if len(report.lacking) > 5 else "")
+        click.echo(f"{len(report.lacking)} maps have no scan yet: {names}.")
+
+
 @main.command()
 @click.argument("store")
 @click.option(

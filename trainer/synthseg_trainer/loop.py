@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from synthseg_generator.samples import sample_dataset
 
 from synthseg_trainer.best import BEST, keep_if_best
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
-from synthseg_trainer.feed import Feed
+from synthseg_trainer.feed import Feed, local_feed
 from synthseg_trainer.progress import Interruption, RunLog
-from synthseg_trainer.sources import BatchSource, Sources, SyntheticSources
+from synthseg_trainer.sources import BatchSource, Sources
 from synthseg_trainer.step import StepResult
+from synthseg_trainer.supervised import sources_of
 from synthseg_trainer.training import Training
 
 
@@ -28,7 +28,7 @@ def train(
     *,
     resume: bool = False,
     strategy: tf.distribute.Strategy | None = None,
-    feed: Feed = sample_dataset,
+    feed: Feed = local_feed,
     sources: Sources | None = None,
 ) -> bool:
     """Trains a network, to the last step or until a signal asks to stop.
@@ -38,8 +38,8 @@ def train(
         run: Folder of checkpoints and logs; several workers share it.
         resume: Go on from the newest checkpoint in `run`, if there is one.
         strategy: The devices; by default the only one there is.
-        feed: Who prepares synthetic samples; by default this process.
-        sources: What the network learns from; by default synthetic scans from `feed`.
+        feed: Who prepares samples; by default this process.
+        sources: What the network learns from; by default what the settings say, from `feed`.
 
     Returns:
         Whether the last step was done; false after SIGTERM or SIGINT, with the state saved.
@@ -49,7 +49,7 @@ def train(
         GeneratorError: The store cannot be read.
     """
     if sources is None:
-        sources = SyntheticSources(settings, feed)
+        sources = sources_of(settings, feed)
     training = Training(settings, run, resume=resume, strategy=strategy, sources=sources)
     return run_training(training)
 

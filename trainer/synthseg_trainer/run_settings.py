@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.scan_settings import ScanNoise
 
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.network_settings import NetworkSettings
@@ -87,6 +88,22 @@ class Validation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Supervised:
+    """Training on the scans that lie beside the label maps, instead of on synthetic ones.
+
+    Stages and validation say with their `generator` how scans are augmented; what that says of the
+    mixture of Gaussians means nothing then.
+
+    Attributes:
+        enabled: Whether to.
+        noise: Noise added to the scans.
+    """
+
+    enabled: bool = False
+    noise: ScanNoise = field(default_factory=ScanNoise)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     """One training run.
 
@@ -117,6 +134,7 @@ class TrainSettings:
         keep_checkpoints: How many stay on disk, the newest; `None` for all.
         keep_every_steps: Those of multiples of this step stay too; `None` for no others.
         log_steps: Steps between TensorBoard scalars.
+        supervised: Training on scans.
     """
 
     store: str
@@ -135,6 +153,7 @@ class TrainSettings:
     keep_checkpoints: int | None = 3
     keep_every_steps: int | None = None
     log_steps: int = 10
+    supervised: Supervised = field(default_factory=Supervised)
 
     def __post_init__(self) -> None:
         """Refuses a run that cannot start.

@@ -18,9 +18,10 @@ from synthseg_trainer.held_out import HeldOutScorer, HeldOutScores
 from synthseg_trainer.learner import Learner
 from synthseg_trainer.provenance import training_info
 from synthseg_trainer.resume import checkpoint_to_resume
-from synthseg_trainer.sources import BatchSource, Sources, SyntheticSources
+from synthseg_trainer.sources import BatchSource, Sources
 from synthseg_trainer.start import start_from_label_sizes, start_from_network
 from synthseg_trainer.step import TrainStep
+from synthseg_trainer.supervised import sources_of
 
 
 class Training:
@@ -31,7 +32,7 @@ class Training:
         run: Its folder.
         resume: Go on from the newest checkpoint in the folder, if there is one.
         strategy: The devices; by default the only one there is.
-        sources: What it learns from; by default synthetic scans that this process prepares.
+        sources: What it learns from; by default what the settings say, prepared by this process.
 
     Raises:
         CheckpointError: The folder holds checkpoints and `resume` is false, or they were made with
@@ -58,7 +59,7 @@ class Training:
             self.strategy, settings.batch_size, settings.accumulate_steps
         )
         checkpoint = checkpoint_to_resume(run, settings, resume)
-        self.sources = sources or SyntheticSources(settings)
+        self.sources = sources or sources_of(settings)
         self._info = training_info(settings)
         self.learner = Learner(settings, self.strategy)
         if checkpoint is None:

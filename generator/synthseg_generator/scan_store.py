@@ -1,0 +1,291 @@
+"""Scans beside the label maps of a store, for supervised training.
+
+    STORE.zarr/_scans/          group; attribute `scans`: the list of finished scans
+        <name of the map>/      uint16 [x, y, z, channel] on the grid of the map, a single chunk
+
+A voxel holds its intensity between the percentiles to which a served model rescales scans: 0 the
+lower, 65535 the upper. The list is written last: a scan that it does not name does not exist.
+
+Importing this module loads neither TensorFlow nor Dask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import zarr
+from zarr.codecs import ZstdCodec
+
+from synthseg_generator.errors import LabelError, StoreError
+from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE
+from synthseg_generator.store import LabelStore, first_line
+
+GROUP = "_scans"
+FULL_SCALE = 65535
+"""Stored value of the upper percentile."""
+PERCENTILES = (0.5, 99.5)
+"""As a served model rescales the scans that it is asked about."""
+_MOST_CHANNELS = 16
+# Voxels that the corners of scan and map may lie apart: headers hold 32-bit numbers.
+_CORNER_TOLERANCE = 0.05
+_COMPRESSOR = ZstdCodec(level=3, checksum=True)
+
+
+@dataclass(frozen=True)
+class StoredScan:
+    """One finished scan as the group lists it.
+
+    Attributes:
+        name: Name of its label map.
+        channels: Images in it.
+        sha256: Digest of the source file.
+    """
+
+    name: str
+    channels: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """What `add_scans` did.
+
+    Attributes:
+        written: Names of the maps that got a scan.
+        kept: Names of those that had it already, from the same file content.
+        lacking: Names of the maps of the store that have none.
+    """
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+
+def add_scans(
+    folder: Path,
+    store: LabelStore,
+    *,
+    scan_suffix: str = "",
+    map_suffix: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> ScanReport:
+    """Puts the scans of a folder beside the label maps of the same name.
+
+    Every scan's grid is compared with that of its map before the first is written.
+
+    Args:
+        folder: Scans in NIfTI or MGH format; other files are ignored.
+        store: The label maps.
+        scan_suffix: End of the scans' names that their maps do not have, such as `_T1w`.
+        map_suffix: End of the maps' names instead, such as `_dseg`.
+        progress: Called with the number of finished and of all scans.
+
+    Raises:
+        LabelError: A file is no scan, belongs to no map, or lies on another grid than its map.
+        StoreError: The store cannot be written, or holds another scan of a name.
+    """
+    paths = _scans_of(folder, store, scan_suffix, map_suffix)
+    digests = {name: _digest(path) for name, path in paths.items()}
+    known = list_scans(store)
+    for name, path in paths.items():
+        if name in known and known[name].sha256 != digests[name]:
+            raise StoreError(
+                f"{path} differs from the scan of {name} that {store.path} holds; trainings may "
+                "rest on that one: use a new store."
+            )
+        check_grid(path, store, name)
+    new = [name for name in paths if name not in known]
+    finished = dict(known)
+    for done, name in enumerate(new, start=1):
+        volume = read_scan(paths[name])
+        _write(store, name, volume)
+        finished[name] = StoredScan(name, volume.shape[-1], digests[name])
+        if progress is not None:
+            progress(done, len(new))
+    if new:
+        _list(store, finished)
+    lacking = tuple(name for name in store.names if name not in finished)
+    return ScanReport(tuple(new), tuple(n for n in paths if n not in new), lacking)
+
+
+def list_scans(store: LabelStore) -> dict[str, StoredScan]:
+    """The finished scans of a store by the name of their map; none where no scan was added."""
+    try:
+        attributes = zarr.open_group(store.path, path=GROUP, mode="r", zarr_format=3).attrs
+        entries: Any = attributes.asdict().get("scans", [])
+        return {entry["name"]: StoredScan(**entry) for entry in entries}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"{store.path}: its scans cannot be read: {first_line(error)}") from error
+
+
+def load_scan(store: LabelStore, name: str) -> np.ndarray:
+    """Reads one scan.
+
+    Returns:
+        uint16 `[x, y, z, channel]` in RAS on the grid of the label map, see the module.
+
+    Raises:
+        StoreError: The map has no scan, or it cannot be read.
+    """
+    try:
+        array = zarr.open_array(store.path, path=f"{GROUP}/{name}", mode="r", zarr_format=3)
+        return np.asarray(array[...])
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"{store.path}: map {name} has no scan: add it with `synthseg-generator add-scans`."
+        ) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise StoreError(
+            f"{store.path}: the scan of {name} cannot be read: {first_line(error)}"
+        ) from error
+
+
+def check_grid(path: Path, store: LabelStore, name: str) -> None:
+    """Refuses a scan whose voxels are not those of its label map.
+
+    Raises:
+        LabelError: They are others, or the file is no scan.
+    """
+    shape, affine = _read_header(path)
+    expected, theirs = store.maps[store.names.index(name)].shape, store.affine(name)
+    if shape != expected:
+        raise LabelError(
+            f"{path} has {_times(shape)} voxels (in RAS), its label map {name} {_times(expected)}: "
+            "resample it to the grid of the label map."
+        )
+    ends = np.array(np.meshgrid(*[(0, side - 1) for side in shape])).reshape(3, -1)
+    apart = (affine[:3, :3] - theirs[:3, :3]) @ ends + (affine[:3, 3:] - theirs[:3, 3:])
+    distance = float(np.linalg.norm(apart, axis=0).max())
+    if distance > _CORNER_TOLERANCE * min(store.voxel_size_mm):
+        raise LabelError(
+            f"{path} lies elsewhere than its label map {name}: their corners are up to "
+            f"{distance:.3g} mm apart. Resample it to the grid of the label map."
+        )
+
+
+def read_scan(path: Path) -> np.ndarray:
+    """Reads a scan, aligned to RAS, intensities between percentiles.
+
+    Returns:
+        uint16 `[x, y, z, channel]`, see the module.
+
+    Raises:
+        LabelError: The file is broken, or holds no image.
+    """
+    try:
+        image = nib.as_closest_canonical(_load(path))
+        values = np.asarray(image.dataobj)
+    except UNREADABLE as error:
+        raise LabelError(
+            f"{path} cannot be read to its end: {' '.join(str(error).split())}"
+        ) from error
+    if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
+        raise LabelError(f"{path} holds {values.dtype} voxels, expected real numbers.")
+    volume = values.astype(np.float32).reshape(*values.shape[:3], -1)
+    if not np.isfinite(volume).all():
+        raise LabelError(f"{path} holds voxels that are not finite.")
+    return np.stack([_rescaled(volume[..., c], path) for c in range(volume.shape[-1])], axis=-1)
+
+
+def _rescaled(channel: np.ndarray, path: Path) -> np.ndarray:
+    low, high = np.percentile(channel, PERCENTILES)
+    if not high > low:
+        raise LabelError(f"{path} shows nothing: nearly all voxels are {low:g}.")
+    share = (np.clip(channel, low, high) - low) / (high - low)
+    return np.rint(share * FULL_SCALE).astype(np.uint16)
+
+
+def _read_header(path: Path) -> tuple[tuple[int, ...], np.ndarray]:
+    """Shape and affine after alignment to RAS."""
+    try:
+        image = nib.as_closest_canonical(_load(path))
+    except (*UNREADABLE, np.linalg.LinAlgError) as error:
+        reason = " ".join(str(error).split())
+        raise LabelError(f"{path} is no readable NIfTI or MGH file: {reason}") from error
+    shape = tuple(int(side) for side in image.shape)
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] > _MOST_CHANNELS):
+        raise LabelError(
+            f"{path} has shape {shape}, expected one volume, or at most {_MOST_CHANNELS} channels."
+        )
+    return shape[:3], np.asarray(image.affine, np.float64)
+
+
+def _scans_of(
+    folder: Path, store: LabelStore, scan_suffix: str, map_suffix: str
+) -> Mapping[str, Path]:
+    """The scans of a folder by the name of their label map."""
+    if not folder.is_dir():
+        raise LabelError(f"{folder} is no folder of scans.")
+    found: dict[str, Path] = {}
+    for path in sorted(p for p in folder.iterdir() if p.name.endswith(EXTENSIONS) and p.is_file()):
+        stem = path.name[: -len(next(e for e in EXTENSIONS if path.name.endswith(e)))]
+        if not stem.endswith(scan_suffix):
+            continue
+        name = stem.removesuffix(scan_suffix) + map_suffix
+        if name not in store.names:
+            raise LabelError(
+                f"{path} belongs to no label map: {store.path} has no {name}. "
+                "Name scans as their maps, or say how they differ with --scan-suffix, --map-suffix."
+            )
+        if name in found:
+            raise LabelError(f"{path} and {found[name].name} both belong to {name}: remove one.")
+        found[name] = path
+    if not found:
+        raise LabelError(f"{folder} holds no scan *{scan_suffix} ({', '.join(EXTENSIONS)}).")
+    return found
+
+
+def _write(store: LabelStore, name: str, volume: np.ndarray) -> None:
+    try:
+        group = zarr.open_group(store.path, mode="r+", zarr_format=3).require_group(GROUP)
+        array = group.create_array(
+            name,
+            shape=volume.shape,
+            chunks=volume.shape,
+            dtype=volume.dtype,
+            compressors=_COMPRESSOR,
+            dimension_names=("x", "y", "z", "channel"),
+            overwrite=True,
+        )
+        array[...] = volume
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{store.path} cannot be written: {first_line(error)}") from error
+
+
+def _list(store: LabelStore, scans: Mapping[str, StoredScan]) -> None:
+    """Writes the list of scans, in one atomic step: the moment the store changes."""
+    group = zarr.open_group(store.path, path=GROUP, mode="r+", zarr_format=3)
+    group.attrs.update({"scans": [asdict(scans[name]) for name in sorted(scans)]})
+
+
+def scans_fingerprint(store: LabelStore) -> str:
+    """Digest of the label maps of a store and of the scans beside them."""
+    scans = list_scans(store)
+    content = [store.fingerprint, [(n, scans[n].sha256) for n in store.names if n in scans]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise LabelError(f"{path} cannot be read: {error}") from error
+
+
+def _load(path: Path) -> Any:
+    image: Any = nib.load(path)
+    return image
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " x ".join(str(side) for side in shape)

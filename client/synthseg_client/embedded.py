@@ -73,6 +73,7 @@ class EmbeddedServer:
         self._command += ["--address", self.address, "--parent-death"]
         self._command += ["--threads", str(threads)] if threads else []
         self._command += ["--cpu"] if cpu else []
+        self._command += ["--verbose"] if log is not None else []
         self._log_path = self._folder / "server.log"
         self._log = log
         self._child: subprocess.Popen[str] | None = None

@@ -20,7 +20,7 @@ TARGET_MM = 1.0
 """Voxel size that networks were trained at, unless the model names another."""
 TOLERANCE = 0.05
 """Scans whose voxel size is this close to the target, as a share of it, stay on their grid."""
-# Headers hold 32-bit numbers, and those nearest to 0.95 and 1.05 lie just below: as in the original,
+# Headers hold 32-bit numbers; those nearest to 0.95 and 1.05 lie just below: as in the original,
 # the first is resampled and the second is not, however the affine was rounded.
 _ROUNDING_MM = 1e-6
 # Width of the smoothing before voxels grow, in units of the new voxel size.

@@ -95,7 +95,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         deadline = _deadline(context)
         if signature.inputs:
             with self._admission.turn(deadline, context.is_active):
+                started = time.perf_counter()
                 values = servable.run(signature, inputs, outputs, _remaining(deadline))
+                took_s = time.perf_counter() - started
+            # Voxels only: nothing of a scan that could name a patient.
+            sizes = {key: value.shape for key, value in inputs.items() if value.ndim}
+            log.info("%s:%d ran for %.3f s on %s", name, servable.version, took_s, sizes)
         else:
             # Constants, as a label table: not worth a place in the queue.
             values = servable.run(signature, inputs, outputs, _remaining(deadline))

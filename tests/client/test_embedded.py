@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import stat
@@ -28,6 +29,7 @@ parser.add_argument("--address")
 parser.add_argument("--threads", type=int)
 parser.add_argument("--cpu", action="store_true")
 parser.add_argument("--parent-death", action="store_true")
+parser.add_argument("--verbose", action="store_true")
 given = parser.parse_args()
 if given.model_dir and given.model_dir.endswith("broken"):
     sys.exit("Error: no versions in " + given.model_dir)
@@ -78,6 +80,13 @@ def test_a_server_serves_while_the_block_lasts(stand_in):
         pid = server.pid
     assert _wait_until_dead(pid)
     assert not folder.exists()
+
+
+def test_whoever_wants_the_log_gets_all_of_it(stand_in):
+    log = io.StringIO()
+    with EmbeddedServer(log=log):
+        assert not log.getvalue()
+    assert "'--verbose'" in log.getvalue()
 
 
 def test_a_server_that_cannot_start_says_why(stand_in, tmp_path):

@@ -26,7 +26,7 @@ def load_settings(path: Path | str | None) -> GeneratorSettings:
     """Settings from a YAML or JSON file or a recipe; those of the released model without one.
 
     The file holds the groups of `GeneratorSettings`, or, as a training's file does, one group
-    `generator` with them in it.
+    `generator` with them in it, or the name of a recipe.
 
     Args:
         path: The file, or the name of a recipe that ships with the package (`released`, `2021`).
@@ -39,6 +39,8 @@ def load_settings(path: Path | str | None) -> GeneratorSettings:
     path = _recipe_or_file(Path(path))
     content = read_yaml(path)
     group = content.get(_GROUP, content)
+    if isinstance(group, str):
+        return load_settings(group)
     try:
         return generator_settings(group)
     except ConfigError as error:

@@ -10,6 +10,7 @@ from typing import Any
 from synthseg_generator.config import GeneratorSettings, generator_settings, read_settings
 from synthseg_generator.label_settings import LabelSettings
 from synthseg_generator.labels import SegmentationLabels
+from synthseg_generator.settings_file import load_settings as load_generator_settings
 from synthseg_generator.settings_file import read_yaml
 
 from synthseg_trainer.errors import ConfigError
@@ -26,7 +27,8 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
     """Reads a run from a YAML or JSON file.
 
     The file holds the settings of `TrainSettings`, and two more. `generator` is what all stages
-    start from; a stage's own `generator` changes it for this stage and those after it.
+    start from; a stage's own `generator` changes it for this stage and those after it. Either may
+    be the name of a recipe of `synthseg-generator`, or of a file, and then counts whole.
     `steps_per_epoch` lets stages say `epochs` instead of `steps`; a stage may have its own.
     `network.n_labels` is that of the store unless given.
 
@@ -45,7 +47,7 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
     unknown = sorted(set(values) - {f.name for f in fields(TrainSettings)} - set(_FILE_ONLY))
     if unknown:
         raise ConfigError(f"{path}: unknown setting {unknown[0]}.")
-    common = generator_settings(values.pop("generator", {}))
+    common = _read_generator(values.pop("generator", {}), GeneratorSettings())
     stages = _read_stages(values.pop("stages", []), common, values.pop("steps_per_epoch", None))
     labels = stages[0].generator.labels if stages else common.labels
     n_labels = len(output_labels_of(values["store"], labels))
@@ -108,10 +110,16 @@ def _read_stages(
         if not isinstance(entry, dict):
             raise ConfigError(f"{place} must be a group of settings, got {entry!r}.")
         values = _with_steps({"steps_per_epoch": steps_per_epoch, **entry}, place)
-        generator = generator_settings(values.pop("generator", {}), generator)
+        generator = _read_generator(values.pop("generator", {}), generator)
         base = Stage(name=f"stage {number + 1}", steps=1, generator=generator)
         stages.append(read_settings(base, values, place))
     return tuple(stages)
+
+
+def _read_generator(values: Any, base: GeneratorSettings) -> GeneratorSettings:
+    if isinstance(values, str):
+        return load_generator_settings(values)
+    return generator_settings(values, base)
 
 
 def _with_steps(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -132,5 +140,5 @@ def _read_validation(values: Any, generator: GeneratorSettings) -> Validation:
     if not isinstance(values, dict):
         raise ConfigError(f"validation must be a group of settings, got {values!r}.")
     values = dict(values)
-    own = generator_settings(values.pop("generator", {}), generator)
+    own = _read_generator(values.pop("generator", {}), generator)
     return read_settings(Validation(generator=own), values, "validation")

@@ -1,10 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from synthseg_generator.config import Crop, GeneratorSettings
 from synthseg_generator.errors import GeneratorError
+from synthseg_generator.store import open_store
 from synthseg_trainer.config import Stage, load_settings, recipe_names
 from synthseg_trainer.errors import ConfigError
 
+CROP = Crop(shape=(32, 32, 32))
 ERRORS = (ConfigError, GeneratorError)
 
 
@@ -51,6 +55,8 @@ def test_learning_rate_follows_a_cosine_to_its_end():
         ("jitter: 2", "jiter: 2", "crop.jiter"),
         ("loss: wl2", "loss: wl3", "wl3"),
         ("[32, 32, 32]", "[32, 32, 30]", "multiples of 4"),
+        ("[32, 32, 32]", "null", "crop.multiple of a whole map, must be multiples of 4"),
+        ("jitter: 2", "jitter: 2, multiple: 5", "crop.shape .* contradicts crop.multiple"),
         ("steps: 2, loss", "steps: 0, loss", "steps must be at least 1"),
         ("precision: float32", "precision: float8", "precision"),
         ("checkpoint_steps: 2", "checkpoint_step: 2", "checkpoint_step"),
@@ -61,6 +67,21 @@ def test_learning_rate_follows_a_cosine_to_its_end():
 def test_unfit_settings_are_refused_by_name(run_config, tmp_path, old, new, named):
     with pytest.raises(ERRORS, match=named):
         load_settings(_edited(run_config, tmp_path, old, new))
+
+
+def test_whole_maps_fit_a_network_when_they_are_cut_to_its_multiple(run_config, tmp_path):
+    settings = load_settings(_edited(run_config, tmp_path, "[32, 32, 32]", "null, multiple: 8"))
+    assert settings.stages[0].generator.crop.shape is None
+
+
+def test_targets_of_the_generator_are_the_labels_of_the_network(run_config, tmp_path, head_store):
+    targets = [int(value in (2, 41)) for value in open_store(head_store).labels.values]
+    text = f"  labels: {{targets: {targets}}}\n  elastic:"
+    settings = load_settings(_edited(run_config, tmp_path, "  elastic:", text))
+    assert settings.network.n_labels == 2
+    stage = replace(settings.stages[1], generator=GeneratorSettings(crop=CROP))
+    with pytest.raises(ConfigError, match=r"labels\.targets .* must be those of the first stage"):
+        replace(settings, stages=(settings.stages[0], stage))
 
 
 def test_missing_file_names_the_recipes():

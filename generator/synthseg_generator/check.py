@@ -13,6 +13,7 @@ import numpy as np
 
 from synthseg_generator.cluster import run_all
 from synthseg_generator.errors import ConfigError
+from synthseg_generator.label_table import BRAIN, LabelTable
 from synthseg_generator.labels import STRUCTURE_NAMES, GenerationLabels
 from synthseg_generator.store import LabelStore, cubic_voxel_size_mm
 
@@ -101,10 +102,10 @@ def check(
             progress(len(summaries), len(jobs))
     findings = [
         *find_stretched_voxels(store),
-        *find_absent_labels(store.labels, summaries),
-        *find_unpaired(store.labels, summaries),
-        *find_wrong_sides(store.labels, summaries),
-        *find_wrong_orientation(store.labels, summaries),
+        *find_absent_labels(store.table, summaries),
+        *find_unpaired(store.table, summaries),
+        *find_wrong_sides(store.table, summaries),
+        *find_wrong_orientation(store.table, summaries),
         *find_tiny(store, summaries, min_volume_mm3),
     ]
     return sorted(findings, key=lambda finding: finding.severity is Severity.WARNING)
@@ -131,10 +132,9 @@ def find_stretched_voxels(store: LabelStore) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, (), str(error))
 
 
-def find_absent_labels(
-    labels: GenerationLabels, summaries: Sequence[MapSummary]
-) -> Iterator[Finding]:
+def find_absent_labels(table: LabelTable, summaries: Sequence[MapSummary]) -> Iterator[Finding]:
     """Labels of the table that no map, or not every map, holds; maps without any structure."""
+    labels = table.labels
     counts = np.array([summary.counts for summary in summaries])
     targets = np.array(labels.targets, dtype=bool)
     for index, value in enumerate(labels.values):
@@ -142,28 +142,28 @@ def find_absent_labels(
         # Labels that only shape the background (vessels, eyes, ...) may be in few maps.
         severity = Severity.ERROR if targets[index] else Severity.WARNING
         if len(lacking) == len(summaries):
-            yield Finding(severity, (), f"label {_called(value)} is in no map.")
+            yield Finding(severity, (), f"label {_called(table, value)} is in no map.")
         elif lacking and targets[index]:
-            yield Finding(Severity.WARNING, lacking, f"label {_called(value)} is absent.")
+            yield Finding(Severity.WARNING, lacking, f"label {_called(table, value)} is absent.")
     empty = tuple(s.name for s in summaries if not s.counts[targets].any())
     if empty:
         yield Finding(Severity.ERROR, empty, "no structure that the network shall find.")
 
 
-def find_unpaired(labels: GenerationLabels, summaries: Sequence[MapSummary]) -> Iterator[Finding]:
+def find_unpaired(table: LabelTable, summaries: Sequence[MapSummary]) -> Iterator[Finding]:
     """Sided labels whose partner on the other side is absent from the same map."""
+    labels = table.labels
     for left, right in _pairs(labels):
         for here, there in ((left, right), (right, left)):
             lone = tuple(s.name for s in summaries if s.counts[here] and not s.counts[there])
             if lone:
-                one, other = _called(labels.values[here]), _called(labels.values[there])
+                one, other = (_called(table, labels.values[i]) for i in (here, there))
                 yield Finding(Severity.ERROR, lone, f"label {one} is there, its pair {other} not.")
 
 
-def find_wrong_sides(
-    labels: GenerationLabels, summaries: Sequence[MapSummary]
-) -> Iterator[Finding]:
+def find_wrong_sides(table: LabelTable, summaries: Sequence[MapSummary]) -> Iterator[Finding]:
     """Left labels that lie to the right of their partners."""
+    labels = table.labels
     exchanged = []
     wrong: dict[tuple[int, int], list[str]] = {}
     for summary in summaries:
@@ -182,15 +182,16 @@ def find_wrong_sides(
         )
         yield Finding(Severity.ERROR, tuple(exchanged), problem)
     for (left, right), names in wrong.items():
-        one, other = _called(labels.values[left]), _called(labels.values[right])
+        one, other = (_called(table, labels.values[i]) for i in (left, right))
         problem = f"left label {one} lies to the right of its pair {other}."
         yield Finding(Severity.ERROR, tuple(names), problem)
 
 
-def find_wrong_orientation(
-    labels: GenerationLabels, summaries: Sequence[MapSummary]
-) -> Iterator[Finding]:
-    """Maps whose labels are upside down or back to front; for the released label values only."""
+def find_wrong_orientation(table: LabelTable, summaries: Sequence[MapSummary]) -> Iterator[Finding]:
+    """Heads that are upside down or back to front; where labels have the released values."""
+    if table.anatomy != BRAIN:
+        return
+    labels = table.labels
     for axis, how, low, high in _PLACES:
         below, above = _indices(labels, low), _indices(labels, high)
         # Where either is absent its place is NaN, and nothing is said.
@@ -212,7 +213,7 @@ def find_tiny(
         tiny = {name: volume for name, volume in volumes.items() if volume < min_volume_mm3}
         if tiny:
             problem = (
-                f"label {_called(value)} has only {min(tiny.values()):g} mm³, "
+                f"label {_called(store.table, value)} has only {min(tiny.values()):g} mm³, "
                 f"expected at least {min_volume_mm3:g}."
             )
             yield Finding(Severity.WARNING, tuple(tiny), problem)
@@ -241,5 +242,6 @@ def _place(summary: MapSummary, indices: list[int], axis: int) -> float:
     return float(np.nansum(counts * summary.centroids[indices, axis]) / counts.sum())
 
 
-def _called(value: int) -> str:
-    return f"{value} ({STRUCTURE_NAMES[value]})" if value in STRUCTURE_NAMES else str(value)
+def _called(table: LabelTable, value: int) -> str:
+    names = {**(STRUCTURE_NAMES if table.anatomy == BRAIN else {}), **table.structure_names}
+    return f"{value} ({names[value]})" if value in names else str(value)

@@ -121,3 +121,19 @@ def test_the_official_maps_are_sound(shared_data, tmp_path):
     ingest(folder, tmp_path / "store.zarr", read_label_table("v2"))
     findings = check(open_store(tmp_path / "store.zarr"))
     assert [f for f in findings if f.severity is Severity.ERROR] == []
+
+
+def test_other_anatomies_have_their_own_names_and_no_head(tmp_path, write_map):
+    # Released values, by which a brain would be upside down.
+    (tmp_path / "table.yaml").write_text(
+        "{values: [0, 2, 8], n_neutral: 3, names: {2: liver, 8: bladder}, anatomy: abdomen}"
+    )
+    labels = np.zeros((8, 8, 16), np.int16)
+    labels[:, :, 2:6], labels[0, 0, 12] = 2, 8
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    write_map(folder / "one.nii.gz", labels)
+    ingest(folder, tmp_path / "store.zarr", read_label_table(tmp_path / "table.yaml"))
+    ((severity, maps, problem),) = said(check(open_store(tmp_path / "store.zarr")))
+    assert (severity, maps) == (Severity.WARNING, ("one",))
+    assert "8 (bladder) has only 1 mm³" in problem

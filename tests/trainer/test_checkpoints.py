@@ -7,7 +7,7 @@ from synthseg_trainer.checkpoints import (
     checkpoint_folders,
     latest_checkpoint,
     save_checkpoint,
-    settings_difference,
+    step_of,
 )
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
@@ -41,6 +41,26 @@ def test_only_the_newest_are_kept(tmp_path):
     ]
 
 
+def test_those_of_every_so_many_steps_stay_too(tmp_path):
+    for step in range(7):
+        save_checkpoint(tmp_path, _checkpoint(step), keep=1, keep_every_steps=3)
+    assert [step_of(folder) for folder in checkpoint_folders(tmp_path)] == [0, 3, 6]
+
+
+def test_all_are_kept_if_no_number_is_given(tmp_path):
+    for step in range(5):
+        save_checkpoint(tmp_path, _checkpoint(step))
+    assert len(checkpoint_folders(tmp_path)) == 5
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_checkpoint(tmp_path):
+    left = tmp_path / "checkpoints" / ".writing-abc"
+    left.mkdir(parents=True)
+    assert latest_checkpoint(tmp_path) is None
+    save_checkpoint(tmp_path, _checkpoint(1))
+    assert not left.exists()
+
+
 def test_no_checkpoint_is_no_error(tmp_path):
     assert latest_checkpoint(tmp_path) is None
 
@@ -68,10 +88,3 @@ def test_failed_writing_leaves_nothing(tmp_path):
     with pytest.raises(TypeError):
         save_checkpoint(tmp_path, unwritable, keep=3)
     assert list((tmp_path / "checkpoints").iterdir()) == []
-
-
-def test_difference_names_what_changed_and_skips_what_is_free():
-    old = {"seed": 1, "store": "a", "stages": [{"steps": 1, "loss": "dice"}]}
-    new = {"seed": 2, "store": "b", "stages": [{"steps": 5, "loss": "wl2"}]}
-    lines = settings_difference(old, new, free=("store", "stages[0].steps"))
-    assert lines == ["seed: 1 -> 2", "stages[0].loss: 'dice' -> 'wl2'"]

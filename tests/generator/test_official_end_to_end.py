@@ -212,12 +212,10 @@ def test_image_equals_official_on_the_same_labels(case, official_labels):
 def test_image_equals_official_out_of_reach_of_differing_labels(case, our_labels, official_labels):
     image = ops.convert_to_numpy(case.graph.paint(our_labels, case.row, case.noise))
     differing = np.asarray(our_labels) != np.asarray(official_labels)
-    # Blur reaches 7 voxels, an acquired voxel as far as the spacing again.
-    near = (
-        binary_dilation(differing, np.ones((3, 3, 3)), iterations=14)
-        if differing.any()
-        else differing
-    )
+    # Blur reaches 7 voxels, and acquired voxels show through as far as the spacing again.
+    cube_of_27 = np.ones((3, 3, 3))
+    near = binary_dilation(differing, cube_of_27, iterations=14) if differing.any() else differing
     step = differing.shape[0] // image.shape[0]
-    apart = np.abs(image - case.recorded[case.image][0])[~near[::step, ::step, ::step]]
-    assert apart.size == 0 or apart.max() < 1e-3
+    away = ~near[::step, ::step, ::step]
+    assert away.mean() > 0.4
+    np.testing.assert_allclose(image[away], case.recorded[case.image][0][away], atol=1e-3)

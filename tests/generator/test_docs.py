@@ -1,0 +1,42 @@
+"""The page on the settings says what is true."""
+
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from synthseg_generator.config import GeneratorSettings, Prior, Uniform, generator_settings
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "generator.md").read_text(encoding="utf-8")
+
+
+def _names(settings, path=""):
+    """Every setting as the page writes it: `group.name`."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if is_dataclass(value) and not isinstance(value, Uniform | Prior):
+            yield from _names(value, f"{path}{field.name}.")
+        else:
+            yield f"{path}{field.name}"
+
+
+def test_every_setting_is_on_the_page():
+    missing = [name for name in _names(GeneratorSettings()) if f"`{name}" not in PAGE]
+    assert not missing
+
+
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL))
+def test_examples_can_be_read(example):
+    assert generator_settings(yaml.safe_load(example)) != GeneratorSettings()
+
+
+def test_the_example_in_python_runs(shared_data, monkeypatch):
+    folder = shared_data / "label_tables"
+    if not (folder / "prior_means_t1.npy").is_file():
+        pytest.skip(f"no official priors in {folder}")
+    monkeypatch.chdir(folder)
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    names = {}
+    exec(compile(example, "generator.md", "exec"), names)
+    assert len(names["settings"].mixture.specific_means[0].rows) == 25

@@ -28,7 +28,8 @@ def match_files(*places: Path, partial: bool = False) -> dict[str, tuple[Path, .
         if not place.exists():
             raise VolumeError(f"{place}: no such file or folder.")
     if all(place.is_file() for place in places):
-        return {scan_name(places[-1]): places}
+        # Named after the answer.
+        return {scan_name(places[min(1, len(places) - 1)]): places}
     if not all(place.is_dir() for place in places):
         listed = " and ".join(map(str, places))
         raise VolumeError(f"{listed} must all be files, or all be folders.")

@@ -20,7 +20,8 @@ _settings = click.option(
     "--settings",
     "settings_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="YAML or JSON file with the generative model; by default that of the released network.",
+    help="YAML or JSON file with the generative model, or a recipe by name (released, 2021); by "
+    "default that of the released network.",
 )
 _seed = click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Names the samples."

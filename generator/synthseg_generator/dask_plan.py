@@ -26,7 +26,7 @@ from synthseg_generator.plan_store import (
     open_plan,
 )
 from synthseg_generator.samples import SampleSource
-from synthseg_generator.settings_file import settings_to_mapping
+from synthseg_generator.settings_file import known_mapping, settings_to_mapping
 from synthseg_generator.store import first_line, is_url, normalise
 from synthseg_generator.store_writing import group_attributes
 
@@ -115,6 +115,7 @@ def _same_plan(
     samples: SampleSource,
 ) -> Plan:
     """The plan that is there, if drawn from the same; by whatever versions, it is the truth."""
+    existing = {**existing, "settings": known_mapping(existing.get("settings"))}
     for key in ("n_samples", "seed", "settings", "store_fingerprint"):
         if existing.get(key) != wanted[key]:
             shown = "" if key in ("settings", "store_fingerprint") else f" {existing.get(key)}"

@@ -18,7 +18,7 @@ from synthseg_generator.files import whole, write_text
 from synthseg_generator.plan import SampleParameters
 from synthseg_generator.plan_store import Plan
 from synthseg_generator.samples import SampleSource
-from synthseg_generator.settings_file import settings_to_mapping
+from synthseg_generator.settings_file import known_mapping, settings_to_mapping
 from synthseg_generator.store import cubic_voxel_size_mm
 
 MANIFEST = "generate.json"
@@ -160,6 +160,8 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
+    if isinstance(found, dict):
+        found["settings"] = known_mapping(found.get("settings"))
     if found != wanted:
         differing = [key for key in wanted if found.get(key) != wanted[key]]
         raise StoreError(

@@ -81,6 +81,17 @@ def settings_to_mapping(settings: GeneratorSettings) -> dict[str, Any]:
     return mapping
 
 
+def known_mapping(mapping: Any) -> Any:
+    """A mapping that an earlier version wrote, with the defaults of what it did not know.
+
+    What holds no settings comes back as it is: it equals none.
+    """
+    try:
+        return settings_to_mapping(generator_settings(mapping))
+    except ConfigError:
+        return mapping
+
+
 def settings_digest(settings: GeneratorSettings) -> str:
     """Names settings by their content; equal settings have equal digests."""
     text = json.dumps(settings_to_mapping(settings), sort_keys=True)

@@ -19,6 +19,7 @@ from synthseg_generator.config import (
 )
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings_file import (
+    known_mapping,
     load_settings,
     read_yaml,
     recipe_names,
@@ -161,6 +162,14 @@ def test_settings_that_earlier_versions_wrote_into_checkpoints_are_read():
     assert settings.elastic.strength == Uniform(1, 2)
     again = json.loads(json.dumps(dataclasses.asdict(settings)))
     assert generator_settings(again) == settings
+
+
+def test_settings_of_an_earlier_version_are_those_of_now_with_defaults():
+    old = settings_to_mapping(SPECIFIC)
+    del old["image_gradients"], old["crop"]["spacing_mm"]
+    old["affine"]["shearing"] = old["affine"]["shearing"][0]
+    assert known_mapping(old) == settings_to_mapping(SPECIFIC)
+    assert known_mapping({"gone": 1}) == {"gone": 1}
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -2,12 +2,14 @@
 
 The network is the original's, 13.2 million parameters with random weights. Every way runs in a
 process of its own, which measures itself from after loading to the answer; the ways take turns,
-so a busy machine slows all of them alike. `--edge` chooses the scan's edge in voxels.
+so a busy machine slows all of them alike. `--edge` chooses the scan's edge in voxels. OpenVINO runs
+the same weights where it is installed (`pip install -e '.[bench]'`).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import resource
@@ -25,9 +27,11 @@ WAYS = {
     "Keras, oneDNN off, no flip": ("keras", False, False, False),
     "Keras, oneDNN on, no flip": ("keras", False, True, False),
     "served, labels, no flip": ("served", False, True, False),
+    "OpenVINO, no flip": ("openvino", False, False, False),
     "Keras, oneDNN off, flip": ("keras", True, False, False),
     "served, labels, flip": ("served", True, True, False),
     "served, labels and evidence, flip": ("served", True, True, True),
+    "OpenVINO, flip": ("openvino", True, False, False),
 }
 BASELINES = {False: "Keras, oneDNN off, no flip", True: "Keras, oneDNN off, flip"}
 
@@ -44,11 +48,15 @@ def main() -> None:
         way, folder = arguments.child
         print(json.dumps(measure(way, Path(folder), arguments.edge)))
         return
+    ways = arguments.ways
+    if importlib.util.find_spec("openvino") is None:
+        print("OpenVINO is not installed: left out (pip install -e '.[bench]').\n")
+        ways = [way for way in ways if WAYS[way][0] != "openvino"]
     with tempfile.TemporaryDirectory() as folder:
         run_child("export", folder, arguments.edge)
-        found: dict[str, list[dict[str, float]]] = {way: [] for way in arguments.ways}
+        found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for _ in range(arguments.rounds):
-            for way in arguments.ways:
+            for way in ways:
                 found[way].append(run_child(way, folder, arguments.edge))
     print_table(found, arguments.edge)
 
@@ -72,11 +80,14 @@ def measure(way: str, folder: Path, edge: int) -> dict[str, float]:
         from synthseg_serving.export import export_bundle
 
         export_bundle(random_bundle(), folder / "model")
+        export_plain(folder / "plain")
         return {}
     kind, flip, _, evidence = WAYS[way]
     image = np.random.default_rng(0).uniform(0, 100, (edge,) * 3).astype(np.float32)
     if kind == "keras":
         compute = load_keras(image, flip)
+    elif kind == "openvino":
+        compute = load_openvino(folder / "plain", image, flip)
     else:
         compute = load_served(folder / "model" / "1", image, flip, evidence)
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
@@ -116,18 +127,9 @@ def load_keras(image: object, flip: bool) -> object:
     """The plain network with softmax, run as the original runs it; labels come out."""
     import tensorflow as tf
     from synthseg_serving.server import available_cores
-    from synthseg_trainer.bundle import assign_weights
-    from synthseg_trainer.network import build_unet
 
     tf.config.threading.set_intra_op_parallelism_threads(available_cores())
-    bundle = random_bundle()
-    model = build_unet(bundle.network)
-    assign_weights(model, bundle.weights)
-    swap = list(bundle.labels.flip_channels)
-
-    @tf.function
-    def posteriors(volume: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(model(volume[tf.newaxis, ..., tf.newaxis], training=False))[0]
+    posteriors, swap = plain_network()
 
     def compute() -> object:
         found = posteriors(image)
@@ -140,10 +142,69 @@ def load_keras(image: object, flip: bool) -> object:
     return compute
 
 
+def plain_network() -> tuple[object, list[int]]:
+    """The Keras network with softmax as a function of a volume, and the channels' other sides."""
+    import tensorflow as tf
+    from synthseg_trainer.bundle import assign_weights
+    from synthseg_trainer.network import build_unet
+
+    bundle = random_bundle()
+    model = build_unet(bundle.network)
+    assign_weights(model, bundle.weights)
+
+    @tf.function(input_signature=[tf.TensorSpec([None] * 3)])
+    def posteriors(volume: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(model(volume[tf.newaxis, ..., tf.newaxis], training=False))[0]
+
+    return posteriors, list(bundle.labels.flip_channels)
+
+
+def export_plain(folder: Path) -> None:
+    """Writes the plain network for OpenVINO, which reads it without TensorFlow."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.posteriors, swap = plain_network()
+    module.weights = list(module.posteriors.get_concrete_function().variables)
+    tf.saved_model.save(module, str(folder), module.posteriors)
+    (folder / "swap.json").write_text(json.dumps(swap))
+
+
+def load_openvino(folder: Path, image: object, flip: bool) -> object:
+    """The plain network in OpenVINO's fastest setting for one scan, in full precision."""
+    import numpy as np
+    import openvino
+
+    swap = json.loads((folder / "swap.json").read_text())
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+    }
+    model = openvino.Core().read_model(folder)
+    model.reshape(list(image.shape))
+    compiled = openvino.compile_model(model, "CPU", settings)
+
+    def posteriors(volume: object) -> object:
+        return compiled(np.ascontiguousarray(volume))[0]
+
+    def compute() -> object:
+        found = posteriors(image)
+        if flip:
+            found = found.copy()
+            found += posteriors(image[::-1])[::-1][..., swap]
+        return found.argmax(axis=-1)
+
+    return compute
+
+
 def load_served(folder: Path, image: object, flip: bool, evidence: bool) -> object:
     """The exported version in a session, as a server runs it."""
     import numpy as np
     from synthseg_client import contract
+    from synthseg_serving.cpu import choose_instructions
+
+    choose_instructions()
     from synthseg_serving.servable import Servable
     from synthseg_serving.server import available_cores
 

@@ -66,6 +66,16 @@ def test_settings_choose_what_a_run_learns_from(settings):
     assert settings().supervised.noise.std.high == 4
 
 
+def test_a_run_learns_from_scans_and_goes_on_with_nothing_else(tmp_path, settings):
+    assert train(settings(), tmp_path)
+    checkpoint = latest_checkpoint(tmp_path)
+    assert checkpoint.step == 2
+    assert all(np.isfinite(value).all() for value in checkpoint.bundle.weights.values())
+    with pytest.raises(CheckpointError, match=r"supervised\.enabled: True -> False"):
+        train(settings(enabled="false"), tmp_path, resume=True)
+
+
+@pytest.mark.slow
 def test_an_interrupted_run_ends_where_the_whole_one_does(tmp_path, settings):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(settings(), whole)
@@ -75,8 +85,6 @@ def test_an_interrupted_run_ends_where_the_whole_one_does(tmp_path, settings):
     ends = [latest_checkpoint(run).bundle.weights for run in (whole, parts)]
     for name, value in ends[0].items():
         np.testing.assert_array_equal(value, ends[1][name], err_msg=name)
-    with pytest.raises(CheckpointError, match=r"supervised\.enabled: True -> False"):
-        train(settings(enabled="false"), whole, resume=True)
 
 
 def test_batches_hold_augmented_scans_and_their_labels(settings):

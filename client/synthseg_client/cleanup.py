@@ -57,6 +57,10 @@ class Evidence:
             probability=self.probability[:, keep],
         )
 
+    def where(self, keep: NDArray[np.bool_]) -> Evidence:
+        """A copy with probability 0 where `keep` bool `[k, n]` does not hold."""
+        return replace(self, probability=np.where(keep, self.probability, np.float32(0)))
+
     def unpadded(self) -> Evidence:
         """The same on the image's own grid; voxels of the padding are dropped."""
         where = np.stack(np.unravel_index(self.voxels, self.grid)) - np.reshape(self.offset, (3, 1))
@@ -107,10 +111,9 @@ class CleanPosteriors:
 
     def channel(self, index: int) -> NDArray[np.float32]:
         """float32 `[x, y, z]`: probability of one channel everywhere in the image."""
-        start, part = self.part(index)
-        volume = np.zeros(self.shape, np.float32)
-        volume[tuple(slice(a, a + n) for a, n in zip(start, part.shape, strict=True))] = part
-        return 1 - volume if index == 0 else volume
+        volume = np.full(self.shape, index == 0, np.float32)
+        volume.ravel()[self.voxels] = self._of(index)
+        return volume
 
     def part(self, index: int) -> tuple[tuple[int, int, int], NDArray[np.float32]]:
         """The smallest box outside which a channel is 0; of background, what it lacks to 1.
@@ -134,6 +137,8 @@ class CleanPosteriors:
 
     def _of(self, index: int) -> NDArray[np.float32]:
         """float32 `[n]`: probability of a channel at the listed voxels."""
+        if self.channels.shape[1] == 1:
+            return self.probability[np.flatnonzero(self.channels == index)].sum(axis=0)
         found = np.zeros(len(self.voxels), np.float32)
         for channels, probability in zip(self.channels, self.probability, strict=True):
             np.copyto(found, probability, where=(channels == index) & (probability > 0))
@@ -222,10 +227,10 @@ def clean_up(evidence: Evidence, model: Model, *, fast: bool) -> CleanPosteriors
     if model.is_brain:
         found = found.part(in_largest_piece(found.voxels, found.grid))
     if fast:
-        likely = found.probability > FAST_THRESHOLD
-        return _normalised(found, likely | (found.channels == 0))
-    kept = np.where(_class_pieces(found, model.topology_classes), found.probability, np.float32(0))
-    return _normalised(replace(found, probability=kept).unpadded(), np.ones(1, bool))
+        found = found.where((found.probability > FAST_THRESHOLD) | (found.channels == 0))
+    else:
+        found = found.where(_class_pieces(found, model.topology_classes)).unpadded()
+    return _normalised(found)
 
 
 def in_largest_piece(voxels: NDArray[np.int64], grid: Sequence[int]) -> NDArray[np.bool_]:
@@ -268,9 +273,9 @@ def _class_pieces(brain: Evidence, topology_classes: NDArray[np.int32]) -> NDArr
     return np.stack([kept[class_of[channels], columns] for channels in brain.channels])
 
 
-def _normalised(evidence: Evidence, keep: NDArray[np.bool_]) -> CleanPosteriors:
-    """What is kept, scaled to sum to 1; a voxel of which nothing is left is background."""
-    kept = np.where(keep, evidence.probability, np.float32(0))
+def _normalised(evidence: Evidence) -> CleanPosteriors:
+    """Evidence scaled in its place to sum to 1; a voxel of which nothing is left is background."""
+    kept = evidence.probability
     total = kept.sum(axis=0)
     kept /= np.where(total > 0, total, np.float32(1))
     np.copyto(kept, 1, where=(total == 0) & (evidence.channels == 0))

@@ -124,9 +124,7 @@ def segment_scan(
         with turn or nullcontext(), clock("server"):
             answer, model = _ask(session, image, replace(options, crop=crop), posteriors)
         with clock("cleanup"):
-            clean = clean_up(
-                read_evidence(answer, box.shape, model.n_labels), model, fast=options.fast
-            )
+            clean = _cleaned(answer, box.shape, model, options.fast)
             touched = cut_sides_touched(clean.best_channels(), box, volume.shape)
         if not touched or options.crop.explicit:
             break
@@ -158,6 +156,15 @@ def _ask(
     dense_bytes = image.size * session.describe().n_labels * _BYTES_PER_PROBABILITY
     outputs = contract.DENSE if posteriors or dense_bytes < DENSE_LIMIT_BYTES else contract.EVIDENCE
     return session.segment(image, options.crop.min_size, flip=not options.fast, outputs=outputs)
+
+
+def _cleaned(
+    answer: dict[str, NDArray], shape: tuple[int, int, int], model: Model, fast: bool
+) -> CleanPosteriors:
+    """The cleaned posteriors of an answer, which is emptied: with every channel it is large."""
+    evidence = read_evidence(answer, shape, model.n_labels)
+    answer.clear()
+    return clean_up(evidence, model, fast=fast)
 
 
 def _side_names(sides: list[tuple[int, int]]) -> str:

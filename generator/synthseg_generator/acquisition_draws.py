@@ -22,7 +22,7 @@ def draw_resolutions(
         Spacing and thickness in mm, float64 `[channel, 3]` each.
     """
     rows = [draw_resolution(config, rng, native_mm) for _ in range(n_channels)]
-    spacing, thickness = zip(*(config.fixed_rows(n_channels) or rows), strict=True)
+    spacing, thickness = zip(*(config.fixed_rows(n_channels, native_mm) or rows), strict=True)
     return np.array(spacing), np.array(thickness)
 
 

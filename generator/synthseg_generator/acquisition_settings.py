@@ -10,6 +10,7 @@ from synthseg_generator.ranges import (
     Triple,
     check_positive,
     check_probability,
+    snapped,
 )
 
 _RANDOM = (
@@ -100,11 +101,26 @@ class Acquisition:
                     f"that is {n_channels}."
                 )
 
-    def fixed_rows(self, n_channels: int) -> tuple[tuple[Triple, Triple], ...]:
-        """Fixed spacing and thickness of every channel in mm; none when they are drawn."""
+    def fixed_rows(
+        self, n_channels: int, native_mm: float = 1.0
+    ) -> tuple[tuple[Triple, Triple], ...]:
+        """Fixed spacing and thickness of every channel in mm; none when they are drawn.
+
+        Args:
+            n_channels: How many channels.
+            native_mm: Voxel size of the label map, taken for lengths that differ by rounding alone.
+        """
         if not self.fixed_spacing_mm:
             return ()
         thickness = self.fixed_thickness_mm or self.fixed_spacing_mm
-        rows = (self.fixed_spacing_mm, thickness)
+        rows = [
+            [_snapped(row, native_mm) for row in part]
+            for part in (self.fixed_spacing_mm, thickness)
+        ]
         spread = [part * n_channels if len(part) == 1 else part for part in rows]
         return tuple(zip(*spread, strict=True))
+
+
+def _snapped(row: Triple, native_mm: float) -> Triple:
+    x, y, z = (snapped(length, native_mm) for length in row)
+    return (x, y, z)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.ranges import Shape, Triple
+from synthseg_generator.ranges import Shape, Triple, snapped
 from synthseg_generator.shape_settings import Crop
 
 
@@ -76,7 +76,7 @@ def _factors(crop: Crop, voxel_size_mm: float) -> Triple:
     """Voxels of the sample per voxel of the map."""
     if crop.spacing_mm is None:
         return (1.0, 1.0, 1.0)
-    x, y, z = (voxel_size_mm / spacing for spacing in crop.spacing_mm)
+    x, y, z = (voxel_size_mm / snapped(spacing, voxel_size_mm) for spacing in crop.spacing_mm)
     return (x, y, z)
 
 

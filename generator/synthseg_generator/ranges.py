@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from synthseg_generator.errors import ConfigError
 
 AXES = 3
+# Voxel sizes come from affines of four or five digits.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ def each_term(interval: Uniform) -> PerTerm:
 def cube(side: float) -> Triple:
     """One length for x, y and z alike."""
     return (side, side, side)
+
+
+def snapped(length_mm: float, voxel_size_mm: float) -> float:
+    """A length that is the voxel size but for the rounding of an affine, as the voxel size."""
+    near = math.isclose(length_mm, voxel_size_mm, rel_tol=_ROUNDING)
+    return voxel_size_mm if near else length_mm
 
 
 def check_probability(name: str, value: float) -> None:

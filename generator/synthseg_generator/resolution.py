@@ -58,7 +58,7 @@ def blur_reaches(
     """
     widest = np.maximum(config.max_isotropic_mm, config.max_anisotropic_mm)
     drawn = tuple(window_reach(_SIGMA_PER_MM * side / native_mm) for side in widest)
-    fixed = config.fixed_rows(n_channels)
+    fixed = config.fixed_rows(n_channels, native_mm)
     if not fixed:
         return (drawn,) * n_channels
     return tuple(

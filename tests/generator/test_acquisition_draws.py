@@ -63,6 +63,12 @@ def test_fixed_rows_are_taken_channel_by_channel():
     assert thickness.tolist() == [[1, 1, 2], [1, 1, 2]]
 
 
+def test_fixed_spacing_that_differs_by_rounding_alone_is_that_of_the_map():
+    config = Acquisition(fixed_spacing_mm=((1, 1, 5),))
+    spacing, _ = draw_resolutions(config, 1, np.random.default_rng(0), native_mm=0.99999)
+    assert spacing.tolist() == [[0.99999, 0.99999, 5]]
+
+
 def test_fixed_slices_are_as_thick_as_their_spacing_unless_said():
     config = Acquisition(fixed_spacing_mm=((1, 1, 5),))
     spacing, thickness = draw_resolutions(config, 2, np.random.default_rng(0))

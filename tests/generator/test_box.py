@@ -34,7 +34,7 @@ def looked_up(parameters, model):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), strength=st.floats(0, 8), side=st.integers(4, 40))
 def test_no_look_up_leaves_the_box(seed, strength, side):
     model = GeneratorSettings(

@@ -41,6 +41,10 @@ def test_a_whole_map_at_2_mm_has_half_its_voxels():
     assert _sizes(Crop(shape=None, spacing_mm=(2, 2, 2))) == (MAP, (25, 26, 28))
 
 
+def test_voxels_that_differ_by_rounding_alone_are_those_of_the_map():
+    assert _sizes(Crop(shape=None, spacing_mm=(1, 1, 1)), 0.99999) == (MAP, MAP)
+
+
 def test_a_whole_map_is_cut_to_a_multiple():
     assert _sizes(Crop(shape=None, multiple=16)) == ((48, 48, 48), (48, 48, 48))
     assert _sizes(Crop(shape=None, multiple=16, spacing_mm=(2, 2, 2))) == (

@@ -1,26 +1,17 @@
 """3. Training: the numbers of the released model beside those of a network for a minute or two.
 
 Read tutorial 2 first: what it says of generation is not said again here. Run this as a script
-(`python tutorials/3_training.py`), or cell by cell in an editor that knows `# %%`. Without
-`--label-maps` it trains on three invented heads.
+(`python tutorials/3_training.py --label-maps FOLDER`), or cell by cell in an editor that knows
+`# %%`. Without `--label-maps` it trains on invented heads; all that it writes goes to
+`tutorial_3/`, or where `--output` says.
 """
 
 # %%
 import argparse
-import os
 from pathlib import Path
 
-# Twice as fast on many CPUs; TensorFlow reads it once.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import nibabel as nib
-import numpy as np
 import yaml
-from synthseg_generator.check import check
-from synthseg_generator.ingest import ingest
-from synthseg_generator.label_table import read_label_table
-from synthseg_generator.store import open_store
+from heads import label_store
 from synthseg_trainer.bundle import load_bundle
 from synthseg_trainer.checkpoints import find_bundle
 from synthseg_trainer.config import load_settings
@@ -29,6 +20,7 @@ from synthseg_trainer.loop import train
 parser = argparse.ArgumentParser(description="Trains a small SynthSeg.")
 parser.add_argument("--label-maps", type=Path, help="folder of label maps with 2.0's labels")
 parser.add_argument("--output", type=Path, default=Path("tutorial_3"), help="where results go")
+parser.add_argument("--crop", type=int, default=32, help="edge of the samples in voxels")
 parser.add_argument("--steps", type=int, default=40, help="steps of the second stage")
 options, _ = parser.parse_known_args()  # a notebook has arguments of its own
 options.output.mkdir(parents=True, exist_ok=True)
@@ -36,54 +28,15 @@ options.output.mkdir(parents=True, exist_ok=True)
 # %% [markdown]
 # ## Label maps
 #
-# The original reads a folder of label maps at each start. Here they go into a store once, which
-# knows their labels: which have no side, which look alike (`classes`), what the network shall
-# answer for each (`targets`). `v2` is the original's `generation_labels.npy`,
-# `generation_classes.npy` and `synthseg_segmentation_labels_2.0.npy` in one table.
-
+# The original reads a folder of label maps at each start. Here they go into a store once
+# (`synthseg-generator ingest`), which knows their labels: which have no side, which look alike
+# (`classes`), what the network shall answer for each (`targets`). The table `v2` is the original's
+# `generation_labels.npy`, `generation_classes.npy` and `synthseg_segmentation_labels_2.0.npy` in
+# one. For labels of your own see `examples/own_anatomy`.
 
 # %%
-def invented_head(size: float) -> np.ndarray:
-    """A head of a few ellipsoids with FreeSurfer's labels: int16 `[48, 48, 48]`."""
-    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 48)] * 3, indexing="ij")) / size
-    labels = np.zeros((48, 48, 48), np.int16)
-    for value, centre, radius in (
-        (516, (0, 0, 0), (0.9, 0.95, 0.95)),  # skull and all else
-        (24, (0, 0, 0.1), (0.75, 0.85, 0.8)),  # fluid around the brain
-        *((v, (s * 0.36, 0, 0.1), (0.33, 0.75, 0.65)) for v, s in ((3, -1), (42, 1))),  # cortex
-        *((v, (s * 0.33, 0, 0.1), (0.22, 0.55, 0.45)) for v, s in ((2, -1), (41, 1))),  # white
-    ):
-        terms = zip(grid, centre, radius, strict=True)
-        labels[sum(((g - c) / r) ** 2 for g, c, r in terms) <= 1] = value
-    return labels
-
-
-# The table of the invented heads: labels without a side, left ones, right ones in the same order.
-INVENTED = {
-    "values": [0, 24, 516, 2, 3, 41, 42],
-    "n_neutral": 3,
-    "targets": [0, 24, 0, 2, 3, 41, 42],  # the skull is background to the network
-    "names": {24: "csf", 2: "left white matter", 3: "left cortex"}
-    | {41: "right white matter", 42: "right cortex"},
-}
-
-maps, table = options.label_maps, "v2"
-if maps is None:
-    table = options.output / "labels.yaml"
-    table.write_text(yaml.safe_dump(INVENTED))
-    maps = options.output / "label_maps"
-    maps.mkdir(exist_ok=True)
-    for number, size in enumerate((1.0, 0.95, 0.9)):
-        path = maps / f"head_{number}.nii.gz"
-        if not path.exists():  # a store holds to the content of the files that it was made of
-            nib.save(nib.Nifti1Image(invented_head(size), np.eye(4)), path)
-
-store_path = options.output / "labels.zarr"
-ingest(maps, store_path, read_label_table(table))
-store = open_store(store_path)
-print(f"{len(store)} label maps of {store.shapes[0]} voxels")
-for finding in check(store):
-    print(finding)
+store = label_store(options)
+print(f"{len(store)} label maps, the first of {store.shapes[0]} voxels")
 
 # %% [markdown]
 # ## Settings
@@ -106,7 +59,7 @@ settings = {
     },
     # ----- generation, see tutorial 2 -----
     "generator": {
-        "crop": {"shape": [32, 32, 32], "placement": "centred", "jitter": 4},  # 160, anywhere
+        "crop": {"shape": [options.crop] * 3, "placement": "centred"},  # 160, anywhere in the map
         "flip_probability": 0.5,
         "affine": {"rotation_deg": [-15, 15], "scaling": [0.8, 1.2], "shearing": [-0.012, 0.012]},
         "elastic": {"strength": [0, 2]},  #          [0, 4]
@@ -143,7 +96,7 @@ settings = {
 settings_path = options.output / "settings.yaml"
 settings_path.write_text(yaml.safe_dump(settings, sort_keys=False))
 run = options.output / "run"
-finished = train(load_settings(settings_path, store=str(store_path)), run, resume=True)
+finished = train(load_settings(settings_path, store=store.path), run, resume=True)
 print("trained to the end" if finished else "interrupted; run again to go on")
 
 # %% [markdown]
@@ -156,4 +109,4 @@ print("trained to the end" if finished else "interrupted; run again to go on")
 bundle = load_bundle(find_bundle(run))
 count = sum(value.size for value in bundle.weights.values())
 print(f"{count} weights after {bundle.info['training']['step']} steps")
-print("labels:", ", ".join(bundle.labels.names))
+print("labels:", ", ".join(bundle.labels.names[:3]), "and so on")

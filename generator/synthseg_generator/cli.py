@@ -29,6 +29,15 @@ _seed = click.option(
 _plan = click.option(
     "--plan", "plan_path", help="Take samples from this plan; it fixes settings and seed."
 )
+_first = click.option(
+    "--first", type=click.IntRange(0), default=0, show_default=True, help="Number of the first."
+)
+_without = click.option(
+    "--without",
+    multiple=True,
+    metavar="MAP",
+    help="Leave this map of STORE out, as a training does with those that it validates on.",
+)
 _workers = click.option(
     "--workers",
     type=click.IntRange(1),
@@ -142,11 +151,12 @@ def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None
 @click.argument("store")
 @click.argument("picture", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--samples", type=click.IntRange(1, 100), default=6, show_default=True)
-@click.option("--first", type=click.IntRange(0), default=0, show_default=True)
+@_first
 @click.option("--stages", is_flag=True, help="Show each sample step by step instead.")
 @_seed
 @_settings
 @_plan
+@_without
 def preview(
     store: str,
     picture: Path,
@@ -156,9 +166,10 @@ def preview(
     seed: int,
     settings_path: Path | None,
     plan_path: str | None,
+    without: tuple[str, ...],
 ) -> None:
     """Draws synthetic scans beside their labels into PICTURE; the same seed draws the same."""
-    source = _source(store, seed, settings_path, plan_path)
+    source = _source(store, seed, settings_path, plan_path, without)
     from synthseg_generator.brain_generator import BrainGenerator
     from synthseg_generator.preview import preview as draw_sheet
     from synthseg_generator.stages import draw_stages
@@ -174,6 +185,7 @@ def preview(
 @click.option("--samples", type=click.IntRange(1), required=True, help="How many samples.")
 @_seed
 @_settings
+@_without
 @_workers
 @_scheduler
 def plan(
@@ -182,6 +194,7 @@ def plan(
     samples: int,
     seed: int,
     settings_path: Path | None,
+    without: tuple[str, ...],
     workers: int,
     scheduler: str | None,
 ) -> None:
@@ -191,7 +204,7 @@ def plan(
     """
     from synthseg_generator.dask_plan import write_plan
 
-    source = _source(store, seed, settings_path, None)
+    source = _source(store, seed, settings_path, None, without)
     with _progress("plan") as progress:
         drawn = write_plan(
             source, samples, plan, workers=workers, scheduler=scheduler, progress=progress
@@ -204,28 +217,38 @@ def plan(
 @click.argument("store")
 @click.argument("out_dir", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--samples", type=click.IntRange(1), required=True, help="How many samples.")
+@_first
 @_seed
 @_settings
 @_plan
+@_without
 @_workers
 @_scheduler
 def generate(
     store: str,
     out_dir: Path,
     samples: int,
+    first: int,
     seed: int,
     settings_path: Path | None,
     plan_path: str | None,
+    without: tuple[str, ...],
     workers: int,
     scheduler: str | None,
 ) -> None:
     """Writes synthetic scans and their labels as NIfTI files into OUT_DIR; resumable."""
-    source = _source(store, seed, settings_path, plan_path)
+    source = _source(store, seed, settings_path, plan_path, without)
     from synthseg_generator.generate import generate as run
 
     with _progress("generate") as progress:
         report = run(
-            source, out_dir, samples, workers=workers, scheduler=scheduler, progress=progress
+            source,
+            out_dir,
+            samples,
+            first=first,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
         )
     click.echo(f"{out_dir}: {len(report.written)} samples made, {len(report.kept)} were there.")
 
@@ -290,7 +313,13 @@ def priors(
         click.echo(str(path))
 
 
-def _source(store: str, seed: int, settings_path: Path | None, plan_path: str | None) -> Any:
+def _source(
+    store: str,
+    seed: int,
+    settings_path: Path | None,
+    plan_path: str | None,
+    without: tuple[str, ...],
+) -> Any:
     """The samples that the options name: drawn, or planned."""
     from synthseg_generator.plan_store import open_plan
     from synthseg_generator.samples import SampleSource
@@ -298,6 +327,9 @@ def _source(store: str, seed: int, settings_path: Path | None, plan_path: str | 
     from synthseg_generator.store import open_store
 
     opened = open_store(store)
+    if without:
+        opened.select(without)  # names that are not there
+        opened = opened.select([name for name in opened.names if name not in without])
     if plan_path is None:
         return SampleSource(opened, load_settings(settings_path), seed)
     given = click.get_current_context().get_parameter_source("seed")

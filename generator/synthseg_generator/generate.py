@@ -43,11 +43,12 @@ def generate(
     folder: Path,
     n_samples: int,
     *,
+    first: int = 0,
     workers: int = 1,
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> GenerateReport:
-    """Writes samples 0 to `n_samples - 1` as `sample-00000_image.nii.gz` and `..._labels.nii.gz`.
+    """Writes samples as `sample-00000_image.nii.gz` and `sample-00000_labels.nii.gz`.
 
     Samples that are there are kept, so an interrupted or shorter run goes on where it ended. A
     manifest says what the samples are; a folder of other samples is refused.
@@ -56,6 +57,7 @@ def generate(
         source: Which samples: drawn from a seed, or planned.
         folder: Where to write.
         n_samples: How many samples.
+        first: Number of the first.
         workers: Processes that make samples, each with a TensorFlow of its own; 1 starts none.
         scheduler: Address of a running Dask scheduler to use instead; its workers must reach the
             store and the folder.
@@ -66,13 +68,15 @@ def generate(
         StoreError: The folder holds other samples, or cannot be written.
     """
     planned = getattr(source, "n_samples", None)
-    if n_samples < 1 or (planned is not None and n_samples > planned):
+    if n_samples < 1 or (planned is not None and first + n_samples > planned):
         limit = "" if planned is None else f" and at most the {planned} of the plan"
-        raise ConfigError(f"generate makes at least one sample{limit}, got {n_samples}.")
+        got = f"{n_samples} from {first} on" if first else f"{n_samples}"
+        raise ConfigError(f"generate makes at least one sample{limit}, got {got}.")
     cubic_voxel_size_mm(source.store)
     source.parameters(0)  # what does not fit shows here, before any worker starts
     _check_manifest(source, folder)
-    todo = [k for k in range(n_samples) if not all(p.exists() for p in sample_paths(folder, k))]
+    wanted = range(first, first + n_samples)
+    todo = [k for k in wanted if not all(p.exists() for p in sample_paths(folder, k))]
     written = run_all(
         write_sample,
         [(k,) for k in todo],
@@ -83,7 +87,7 @@ def generate(
     for done, _ in enumerate(written, start=1):
         if progress is not None:
             progress(n_samples - len(todo) + done, n_samples)
-    kept = tuple(k for k in range(n_samples) if k not in set(todo))
+    kept = tuple(k for k in wanted if k not in set(todo))
     return GenerateReport(tuple(todo), kept)
 
 

@@ -123,15 +123,16 @@ class SyntheticSource:
     def describe(self, k: int, folder: Path) -> str:
         """See `BatchSource`; writes the settings of the generative model."""
         samples = self.samples
-        settings = folder / f"replay-{settings_digest(samples.settings)[:8]}.json"
+        replay = folder / f"replay-{settings_digest(samples.settings)[:8]}"
+        settings = replay.with_suffix(".json")
         text = json.dumps(settings_to_mapping(samples.settings), indent=1)
         write_text(settings, f"{text}\n")
         name = samples.store.names[int(samples.parameters(k).map_index)]
-        command = ["synthseg-generator", "preview", samples.store.path, f"sample-{k}.png"]
+        command = ["synthseg-generator", "generate", samples.store.path, str(replay)]
         command += ["--settings", str(settings), "--seed", str(samples.seed)]
         command += ["--first", str(k), "--samples", "1"]
         command += [word for name in self._left_out for word in ("--without", name)]
-        return f"sample {k}, made from map {name}, to be seen with `{shlex.join(command)}`"
+        return f"sample {k}, made from map {name}, written by `{shlex.join(command)}`"
 
 
 class SyntheticSources:

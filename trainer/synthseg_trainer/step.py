@@ -121,16 +121,17 @@ class TrainStep:
         for part in self._passes(batch):
             # A pass begins when the one before is done: only one at a time is held in memory.
             with tf.control_dependencies(gradients):
-                found, own = self._gradients(part)
-                own_sum = zip(gradients, found, strict=True) if gradients else None
-                gradients = [a + b for a, b in own_sum] if own_sum else found
-                terms += own
+                found, found_terms = self._gradients(part)
+                pairs = zip(gradients, found, strict=True) if gradients else None
+                gradients = [a + b for a, b in pairs] if pairs else found
+                terms += found_terms
         total = tf.add_n([term.total for term in terms])
         weight = tf.add_n([term.weight for term in terms])
         health = self._health(gradients)
-        # Without gradients: what the optimizer does next is summed over replicas by itself.
+        # The optimizer sums the gradients itself. `asked` is one for all, and needs copies here.
+        own = [total, weight, health, tf.identity(asked)]
         context = tf.distribute.get_replica_context()
-        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, [total, weight, health, asked])
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, own)
         all_total, all_weight, all_health, stop = sums
         self._learner.apply([gradient / all_weight for gradient in gradients])
         losses = tf.stack([term.total / term.weight for term in terms])

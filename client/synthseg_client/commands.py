@@ -222,7 +222,8 @@ def refuse_hopeless(plan: BatchPlan) -> None:
             raise OutputError(
                 f"{folder}: cannot be made for the results: {error.strerror}."
             ) from error
-        if not os.access(folder, os.W_OK | os.X_OK):
+        effective = os.access in os.supports_effective_ids
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
             raise OutputError(f"{folder}: no permission to write results there.")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +26,24 @@ sys.modules["contract_server"] = contract_server
 _SPEC.loader.exec_module(contract_server)
 
 IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01)
+
+
+@contextmanager
+def _as_nobody() -> Iterator[None]:
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def as_nobody() -> Callable[[], AbstractContextManager[None]]:
+    """A block in which permissions count: root, who may do everything, is somebody else there."""
+    return _as_nobody
 
 
 @pytest.fixture

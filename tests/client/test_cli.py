@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -206,6 +207,33 @@ def test_mistakes_are_told_in_one_line(
     if "Usage" not in run.output:
         assert len(run.output.strip().splitlines()) == 1
     assert {p.name for p in tmp_path.iterdir()} <= {"s.nii.gz", "text.nii.gz"}
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_any_work(
+    address, model, save_scan, as_nobody
+):
+    import synthseg_client.commands  # noqa: F401 - while modules may still be read
+
+    with tempfile.TemporaryDirectory() as name:
+        scan = save_scan(Path(name) / "s.nii.gz")
+        folder = Path(name) / "out"
+        folder.mkdir(mode=0o555)
+        Path(name).chmod(0o755)
+        with as_nobody():
+            run = _run("segment", "--i", scan, "--o", folder, "--server", address)
+        assert not list(folder.iterdir())
+    assert run.exit_code == 1
+    assert "no permission to write" in run.output
+    assert not model.requests
+
+
+def test_a_server_that_is_too_slow_fails_the_scan(address, model, tmp_path, save_scan):
+    model.delay_s = 2
+    scan, out = save_scan(tmp_path / "s.nii.gz"), tmp_path / "out"
+    run = _run("segment", "--i", scan, "--o", out, "--timeout", 0.2, "--server", address)
+    assert run.exit_code == 1
+    assert "did not answer in time" in run.output
+    assert not list(out.iterdir())
 
 
 def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path, save_scan, monkeypatch):

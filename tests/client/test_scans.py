@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import gzip
-import os
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
@@ -176,25 +174,12 @@ def test_another_ending_is_refused(tmp_path):
     _refused(tmp_path / "x.dcm", "not a scan by its name")
 
 
-@contextmanager
-def _as_nobody():
-    """Root may read everything: become somebody else for a while."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
-
-
-def test_a_file_without_permission_is_refused():
+def test_a_file_without_permission_is_refused(as_nobody):
     with tempfile.TemporaryDirectory() as folder:
         path = _save(Path(folder) / "x.nii.gz")
         path.chmod(0)
         Path(folder).chmod(0o755)
-        with _as_nobody():
+        with as_nobody():
             _refused(path, "permission")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,10 @@ def main() -> None:
 )
 @click.option("--store", help="Label store, over that of CONFIG.")
 @click.option(
+    "--initial-weights",
+    help="Run, checkpoint, bundle (.npz) or Keras weights (.weights.h5) to start from.",
+)
+@click.option(
     "--resume",
     is_flag=True,
     help="Go on from the newest checkpoint in the folder, if there is one.",
@@ -52,7 +57,14 @@ def main() -> None:
     type=click.IntRange(min=1),
     help="Replicas on the CPU, to try a distributed run.",
 )
-def train(config: Path, run: Path, store: str | None, resume: bool, **devices: Any) -> None:
+def train(
+    config: Path,
+    run: Path,
+    store: str | None,
+    initial_weights: str | None,
+    resume: bool,
+    **devices: Any,
+) -> None:
     """Trains the network of CONFIG, a YAML file or the name of a recipe (see `recipes`).
 
     Takes every GPU of the machine, and every machine that TF_CONFIG names. Exit code 143:
@@ -61,6 +73,8 @@ def train(config: Path, run: Path, store: str | None, resume: bool, **devices: A
     from synthseg_trainer.config import load_settings
 
     settings = load_settings(config, store=store)
+    if initial_weights is not None:
+        settings = replace(settings, initial_weights=initial_weights)
     if not _train(settings, run, resume, **devices):
         sys.exit(INTERRUPTED)
     click.echo(f"Trained {settings.total_steps} steps; checkpoints are in {run / 'checkpoints'}.")
@@ -105,15 +119,13 @@ def pack(
     SOURCE is a run, a checkpoint, a bundle (.npz), or weights that Keras saved on any backend
     (.weights.h5). An OUTPUT.weights.h5 is written as Keras does, with OUTPUT.json beside it.
     """
-    import dataclasses
-
     quieten_tensorflow()
     from synthseg_trainer.bundle import save_bundle
     from synthseg_trainer.exchange import is_keras_weights, load_network, write_keras_weights
 
     bundle = load_network(source, settings)
     info = {**bundle.info, "name": name, **({"licence": licence} if licence else {})}
-    packed = dataclasses.replace(bundle, info=info)
+    packed = replace(bundle, info=info)
     if not is_keras_weights(output):
         save_bundle(output, packed, "float16" if half else "float32")
     elif half:

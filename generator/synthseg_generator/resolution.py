@@ -121,7 +121,8 @@ def acquisition_weights(
     Returns:
         float32 `[n_out, n_in]`.
     """
-    acquired = ops.floor(n_in / spacing)
+    # A slice wider than the crop shows all of it.
+    acquired = ops.maximum(ops.floor(n_in / spacing), 1.0)
     place = ops.cast(ops.arange(n_out), "float32") * (acquired / n_out)
     lower = ops.floor(place)
     share = (place - lower)[:, None]

@@ -15,12 +15,12 @@ from keras import ops
 Tensor = Any
 
 
-def linear_weights(positions: Tensor, size: Tensor | int) -> Tensor:
+def linear_weights(positions: Tensor, size: int) -> Tensor:
     """Matrix that interpolates linearly along one axis, clamped at both ends.
 
     Args:
         positions: float32 `[n]`, where to look, in voxels of the source.
-        size: Voxels of the source along this axis, a Python int.
+        size: Voxels of the source along this axis.
 
     Returns:
         float32 `[n, size]`; each row sums to 1.

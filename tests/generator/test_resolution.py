@@ -69,6 +69,11 @@ def test_spacing_finer_than_the_map_shows_the_map():
     np.testing.assert_allclose(_acquire(image, [0.5, 1, 1]), image, atol=1e-6)
 
 
+def test_a_slice_wider_than_the_crop_shows_all_of_it():
+    image = np.ones((16, 4, 4, 1), np.float32)
+    np.testing.assert_allclose(_acquire(image, [1, 8, 1]), image, atol=1e-6)
+
+
 def test_fixed_spacing_repeats_the_last_acquired_voxel():
     signal = np.arange(8, dtype=np.float32) ** 2
     weights = acquisition_weights(8, 8, 2.0, np.float32(0), 7, repeat_last=True)

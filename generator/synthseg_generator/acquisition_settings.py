@@ -60,7 +60,8 @@ class Acquisition:
         for name in ("fixed_spacing_mm", "fixed_thickness_mm"):
             for row in getattr(self, name):
                 self._check_lengths(name, row)
-        if not self.blur_jitter >= 1:
+        check_positive("acquisition.blur_jitter", self.blur_jitter)
+        if self.blur_jitter < 1:
             raise ConfigError(
                 f"acquisition.blur_jitter must be at least 1, got {self.blur_jitter}."
             )

@@ -49,7 +49,7 @@ def load_settings(path: Path | str | None) -> GeneratorSettings:
 
 def _recipe_or_file(path: Path) -> Path:
     recipe = _RECIPES / f"{path}.yaml"
-    if path.exists() or not recipe.is_file():
+    if path.is_file() or not recipe.is_file():
         return path
     return recipe
 

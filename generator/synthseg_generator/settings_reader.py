@@ -67,7 +67,7 @@ def _parse(kind: Any, setting: Field[Any], value: Any, path: str) -> Any:
         return _convert(kind, _spelled_out(kind, setting, value))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise ConfigError(f"{path}: cannot read {value!r} ({error}).") from error
 
 
@@ -106,6 +106,8 @@ def _convert(kind: Any, value: Any) -> Any:
         inner = [k for k in get_args(kind) if k is not NoneType]
         return None if value is None else _convert(inner[0], value)
     if get_origin(kind) is tuple:
+        if isinstance(value, Mapping | str):
+            raise ConfigError(f"expected a list, got {value!r}.")
         entries = get_args(kind)
         kinds = [entries[0]] * len(value) if entries[-1] is Ellipsis else entries
         return tuple(_convert(k, v) for k, v in zip(kinds, value, strict=True))

@@ -115,8 +115,9 @@ def priors_from(value: Any) -> Any:
     _check_keys(value, "file")
     path = Path(value["file"])
     try:
-        table = np.load(path)
-    except (OSError, ValueError) as error:
+        with path.open("rb") as file:
+            table = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
         raise ConfigError(f"{path} is no readable NumPy array: {error}") from error
     if table.ndim != 2 or len(table) % 2 or not len(table):
         raise ConfigError(

@@ -111,6 +111,12 @@ def test_a_file_of_the_name_of_a_recipe_comes_first(tmp_path, monkeypatch):
     assert load_settings("2021").n_channels == 3
 
 
+def test_a_folder_of_the_name_of_a_recipe_does_not_matter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("2021").mkdir()
+    assert load_settings("2021").gamma_std == 0.4
+
+
 def test_priors_are_read_from_the_original_s_arrays(tmp_path):
     table = np.array([[10.0, 20.0], [1.0, 2.0], [30.0, 40.0], [3.0, 4.0]])
     np.save(tmp_path / "means.npy", table)
@@ -136,6 +142,16 @@ def test_files_without_priors_are_refused_by_name(tmp_path, content, complaint):
     if content is not None:
         np.save(path, content)
     with pytest.raises(ConfigError, match=f"mixture.specific_means.*priors.npy.*{complaint}"):
+        generator_settings({"mixture": {"specific_means": {"file": str(path)}}})
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_empty_file_and_one_of_several_arrays_are_no_priors(tmp_path, several):
+    path = tmp_path / "priors.npz"
+    path.touch()
+    if several:
+        np.savez(path, means=np.zeros((2, 3)))
+    with pytest.raises(ConfigError, match=r"priors\.npz is no readable NumPy array"):
         generator_settings({"mixture": {"specific_means": {"file": str(path)}}})
 
 

@@ -6,7 +6,7 @@ Importing this module loads nothing heavy.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_settings import LabelSettings
 from synthseg_generator.labels import (
+    BACKGROUND,
     GENERATION_V1,
     GENERATION_V2,
     STRUCTURE_NAMES,
@@ -136,7 +137,7 @@ def read_label_table(choice: str | Path) -> LabelTable:
         )
     try:
         return _from_columns(content)
-    except (LabelError, TypeError, ValueError, AttributeError) as error:
+    except (LabelError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise LabelError(f"{path}: {error}") from error
 
 
@@ -154,19 +155,34 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _from_columns(content: Mapping[str, Any]) -> LabelTable:
-    values = tuple(int(value) for value in content["values"])
+    values = _whole_numbers(content["values"])
+    if BACKGROUND not in values:
+        raise LabelError(f"values {values} lack {BACKGROUND}, which stands for the background.")
     classes = content.get("classes", range(len(values)))
+    names, topology = (content.get(key) or {} for key in ("names", "topology"))
     table = LabelTable(
         labels=GenerationLabels(
             values=values,
-            n_neutral=int(content["n_neutral"]),
-            classes=tuple(int(value) for value in classes),
-            targets=tuple(int(value) for value in content.get("targets", values)),
+            n_neutral=_whole_number(content["n_neutral"]),
+            classes=_whole_numbers(classes),
+            targets=_whole_numbers(content.get("targets", values)),
         ),
-        structure_names={int(k): str(v) for k, v in (content.get("names") or {}).items()},
-        structure_topology={int(k): int(v) for k, v in (content.get("topology") or {}).items()},
+        structure_names={_whole_number(k): str(v) for k, v in names.items()},
+        structure_topology={_whole_number(k): _whole_number(v) for k, v in topology.items()},
     )
     released = {0, *table.labels.targets} <= set(STRUCTURE_NAMES)
     table = replace(table, anatomy=str(content.get("anatomy", BRAIN if released else _UNNAMED)))
     table.segmentation_labels()  # contradictions between the targets show here, not in training
     return table
+
+
+def _whole_numbers(values: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(_whole_number(value) for value in values)
+
+
+def _whole_number(value: Any) -> int:
+    """A number that is whole; JSON writes those that name something as text."""
+    number = int(value)
+    if isinstance(value, bool) or (isinstance(value, float) and value != number):
+        raise LabelError(f"expected a whole number, got {value!r}.")
+    return number

@@ -12,6 +12,8 @@ from synthseg_generator.errors import ConfigError
 from synthseg_generator.ranges import Shape, Triple, snapped
 from synthseg_generator.shape_settings import Crop
 
+_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True)
 class MapGeometry:
@@ -55,7 +57,10 @@ def crop_geometry(crop: Crop, map_shape: Sequence[int], voxel_size_mm: float) ->
     factors = _factors(crop, voxel_size_mm)
     if crop.shape is not None:
         return CropGeometry(_region(crop.shape, factors), crop.shape)
-    inside = [int(side * factor) for side, factor in zip(map_shape, factors, strict=True)]
+    # 10 voxels of 0.3 mm are 30 of 0.1 mm, though 0.3 / 0.1 is less than 3 in binary.
+    inside = [
+        int(side * factor + _ROUNDING) for side, factor in zip(map_shape, factors, strict=True)
+    ]
     shape = _shape(side - side % crop.multiple for side in inside)
     if min(shape) < 1:
         raise ConfigError(

@@ -45,6 +45,14 @@ def test_voxels_that_differ_by_rounding_alone_are_those_of_the_map():
     assert _sizes(Crop(shape=None, spacing_mm=(1, 1, 1)), 0.99999) == (MAP, MAP)
 
 
+def test_a_whole_map_loses_no_voxel_to_the_rounding_of_numbers():
+    assert crop_geometry(Crop(shape=None, spacing_mm=(0.1, 0.1, 0.1)), (10, 10, 10), 0.3).shape == (
+        30,
+        30,
+        30,
+    )
+
+
 def test_a_whole_map_is_cut_to_a_multiple():
     assert _sizes(Crop(shape=None, multiple=16)) == ((48, 48, 48), (48, 48, 48))
     assert _sizes(Crop(shape=None, multiple=16, spacing_mm=(2, 2, 2))) == (

@@ -6,6 +6,7 @@ Once small, coarse, of one contrast and in this process; once (slow) as its READ
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import runpy
@@ -33,6 +34,7 @@ class Outcome:
     folder: Path
     checked: str
     labels: str
+    status: dict[str, object]
 
 
 def run(command: object, *arguments: object) -> str:
@@ -94,9 +96,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         places += ["--vol", folder / "volumes.csv", "--server", address]
         run(client, "segment", *places)
         labels = run(client, "labels", "--server", address)
+        status = json.loads(run(client, "status", "--json", "--server", address))
     finally:
         server.stop(0)
-    return Outcome(folder, checked, labels)
+    return Outcome(folder, checked, labels, status)
 
 
 def test_good_maps_have_nothing_to_complain_about(outcome):
@@ -123,6 +126,17 @@ def test_volumes_and_label_table_carry_the_names(outcome):
     assert float(row[header.index("liver")]) > 100_000
     for name in NAMES:
         assert name in outcome.labels
+
+
+def test_the_served_model_carries_recipe_and_anatomy(outcome):
+    assert outcome.status["anatomy"] == "abdomen"
+    assert outcome.status["voxel_size_mm"] == 4
+    assert outcome.status["mirrored"] is False
+    training = outcome.status["training"]
+    assert training["step"] == STEPS
+    (stage,) = training["settings"]["stages"]
+    assert stage["loss"] == "cross_entropy"
+    assert stage["generator"]["crop"]["shape"] == [40, 32, 40]
 
 
 @pytest.mark.slow

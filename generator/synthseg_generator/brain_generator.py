@@ -41,7 +41,8 @@ class BrainGenerator:
 
     It has the name and the `generate_brain` of the original. Where the original takes a folder of
     label maps, this takes the store that `synthseg-generator ingest` makes of it, which knows the
-    labels; where the original takes many arguments, this takes one settings object.
+    labels; where the original takes many arguments, this takes one settings object. Its `aff` is
+    `affine(k)` here, for crops differ in place; `generate` writes files.
 
     Args:
         store: A label store, or its path.
@@ -109,6 +110,20 @@ class BrainGenerator:
         image, channels = graph(ids, parameters.to_row())
         values = np.array(sorted({0, *labels.targets}), np.int32)
         return Sample(image.numpy(), values[channels.numpy()])
+
+    def affine(self, k: int) -> np.ndarray:
+        """Where sample `k` lies: in the place of the map that it was cut from.
+
+        Returns:
+            float64 `[4, 4]`, voxel indices to RAS mm, as a NIfTI file takes it.
+
+        Raises:
+            ConfigError: The settings do not fit the label maps.
+            StoreError: The label map cannot be read.
+        """
+        from synthseg_generator.generate import crop_affine
+
+        return crop_affine(self.source, self.source.parameters(k))
 
 
 @lru_cache(maxsize=4)

@@ -7,12 +7,11 @@ sample by starting a shard there, and several trainers share a stream by strided
 
 At most `window` samples are on their way. A worker that dies loses nothing: its samples are
 prepared again, equal to the bit, by another. Results go from worker to consumer directly, not
-through the scheduler; from workers on other machines the labels travel compressed, to about an
-eighth.
+through the scheduler, and the labels travel compressed, to about an eighth.
 
-Memory: a worker holds `cache_bytes` of maps and the samples of a task or two; consumer and workers
-together hold `window` samples, each at most as large as a label map (16.8 MB for 256³, half of that
-on average with the released settings): 270 MB at most by default.
+Memory: a worker holds `cache_bytes` of maps and the boxes of one task. Consumer and workers
+together hold `window` compressed samples, about 1.1 MB each for 160³ crops of 256³ maps (18 MB by
+default), and the consumer opens one at a time (8.5 MB on average, a whole map of 16.8 MB at most).
 
 Importing this module loads neither TensorFlow nor Dask.
 """
@@ -96,8 +95,7 @@ class SampleStream:
         """
         settings = self.settings
         jobs = ((numbers,) for numbers in _batched(shard, settings.task_samples))
-        # Only another machine's network is slow enough to make compression worth its time.
-        shared = (self.source, settings.cache_bytes, settings.scheduler is not None)
+        shared = (self.source, settings.cache_bytes)
         window = settings.window // settings.task_samples
         for samples in run_ordered(self.client, cut_samples, jobs, window, shared):
             yield from map(unpack, samples)

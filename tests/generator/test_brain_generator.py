@@ -57,6 +57,15 @@ def test_a_generator_begins_where_it_is_told(generator, store, small_settings):
     assert_same(next(iter(later)), generator.sample(3))
 
 
+def test_a_sample_lies_where_its_crop_lies(generator, store):
+    parameters = generator.source.parameters(1)
+    name, start = store.names[int(parameters.map_index)], parameters.crop_start
+    padding = generator.source.padding(store.shapes[int(parameters.map_index)])
+    np.testing.assert_allclose(
+        generator.affine(1) @ [0, 0, 0, 1], store.affine(name) @ [*(start - padding), 1]
+    )
+
+
 def test_planned_samples_are_the_drawn_ones(tmp_path, generator, store, small_settings):
     plan = write_plan(SampleSource(store, small_settings, 1), 3, tmp_path / "plan.zarr")
     assert_same(BrainGenerator.from_source(plan).sample(2), generator.sample(2))

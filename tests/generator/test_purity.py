@@ -12,7 +12,7 @@ from synthseg_generator.cluster import run_ordered
 from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import SampleSource, Shard, sample_dataset
 from synthseg_generator.stream import StreamSettings, open_stream
-from synthseg_generator.stream_worker import cut_sample, cut_samples
+from synthseg_generator.stream_worker import cut_sample, cut_samples, unpack
 from synthseg_generator.synthesis import Synthesizer
 
 N_SAMPLES = 4
@@ -96,8 +96,9 @@ def test_dask_workers_make_the_images_of_plain_python(cluster, source, rendered,
 def test_four_workers_give_the_same_bits_in_any_order(cluster, source, reference, order):
     numbers = list(range(N_SAMPLES))
     random.Random(order).shuffle(numbers)
-    jobs, shared = [([k],) for k in numbers], (source, 2**20, False)
-    samples = [s for task in run_ordered(cluster, cut_samples, jobs, 4, shared) for s in task]
+    jobs, shared = [([k],) for k in numbers], (source, 2**20)
+    tasks = run_ordered(cluster, cut_samples, jobs, 4, shared)
+    samples = [unpack(sample) for task in tasks for sample in task]
     assert_same_bits(sorted(samples, key=lambda sample: sample.k), reference)
 
 

@@ -29,7 +29,7 @@ def stream(cluster, source):
 
 @pytest.fixture(scope="module")
 def local_stream(cluster, source):
-    """As to workers that the stream started itself: on this machine labels travel plain."""
+    """As to workers that the stream started itself, with larger tasks."""
     return SampleStream(cluster, source, StreamSettings(window=6, task_samples=3))
 
 

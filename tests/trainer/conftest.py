@@ -16,11 +16,12 @@ precision: float32
 network: {{stem: 2, features: 4, n_levels: 2}}
 generator:
   crop: {{shape: [32, 32, 32], placement: centred, jitter: 2}}
-  elastic: {{integration_step: 4}}
+  elastic: {{squarings: 2}}
 stages:
   - {{name: first, steps: 2, loss: wl2, learning_rate: 0.01}}
   - {{name: second, steps: 3, loss: dice_cross_entropy, learning_rate: 0.01,
-      final_learning_rate: 0.001, generator: {{gamma_std: 0.2}}}}
+      final_learning_rate: 0.001, fresh_optimizer: true, generator: {{gamma_std: 0.2}}}}
+average_decay: 0.9
 validation: {{maps: [head_2], every_steps: 4, samples: 1}}
 checkpoint_steps: 2
 log_steps: 1

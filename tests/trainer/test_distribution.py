@@ -1,54 +1,78 @@
-"""Real processes: two replicas, two workers over TCP, a killed run and an interrupted one."""
+"""Real processes: two replicas, two workers over TCP that Dask feeds, killed and told to stop."""
 
 import dataclasses
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_generator.cluster import open_cluster
 from synthseg_generator.samples import SampleSource, Shard
 from synthseg_generator.store import open_store
-from synthseg_trainer.checkpoints import checkpoint_folders, latest_checkpoint
+from synthseg_trainer.checkpoints import checkpoint_folders, latest_checkpoint, step_of
 from synthseg_trainer.config import load_settings
-from synthseg_trainer.distribution import samples_per_replica, shard_of
+from synthseg_trainer.distribution import choose_strategy, samples_per_replica, shard_of
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.feed import open_feed
 from synthseg_trainer.loop import train
 
+WORKER = Path(__file__).with_name("recorded_run.py")
 STEPS = 4
+# Batch normalisation, two losses, and an optimizer that does not blow rounding up to whole steps.
+RUN = """
+store: {store}
+batch_size: 2
+network: {{stem: 2, features: 2, n_levels: 2}}
+scored_subvoxels: 3
+adam: {{epsilon: 0.001}}
+generator:
+  crop: {{shape: [16, 16, 16], placement: centred, jitter: 2}}
+  elastic: {{squarings: 2}}
+stages:
+  - {{name: warm-up, steps: 2, loss: wl2, learning_rate: 0.01}}
+  - {{name: rest, steps: {rest}, loss: dice_cross_entropy, learning_rate: 0.01}}
+checkpoint_steps: 1
+keep_checkpoints: 2
+"""
 
 
 @pytest.fixture(scope="module")
-def pair_config(run_config, tmp_path_factory):
-    """A run of four steps with two samples each."""
-    text = run_config.read_text()
-    start, end = text.index("stages:"), text.index("validation:")
-    stage = f"{{name: only, steps: {STEPS}, loss: dice_cross_entropy, learning_rate: 0.001}}"
-    stages = f"stages:\n  - {stage}\n"
-    path = tmp_path_factory.mktemp("pair") / "pair.yaml"
-    path.write_text(f"batch_size: 2\n{text[:start]}{stages}checkpoint_steps: 1\n")
-    assert end > start
-    return path
+def config(head_store, tmp_path_factory):
+    """A function that writes a run of two samples per step."""
+
+    def write(steps):
+        path = tmp_path_factory.mktemp("config") / "run.yaml"
+        path.write_text(RUN.format(store=head_store, rest=steps - 2))
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="module")
-def single_run(pair_config, tmp_path_factory):
-    """The run on one device, in this process."""
-    run = tmp_path_factory.mktemp("single")
-    train(load_settings(pair_config), run)
-    return run
+def single(config, tmp_path_factory):
+    """What the run records on one device with a batch of two, in this process."""
+    folder = tmp_path_factory.mktemp("single")
+    record_run = runpy.run_path(str(WORKER))["record_run"]
+    assert record_run(load_settings(config(STEPS)), folder / "run", folder / "record.npz")
+    return _read(folder / "record.npz")
 
 
-def _start(config, run, *options, **environment):
-    command = [sys.executable, "-m", "synthseg_trainer", "train", str(config), "--run", str(run)]
+def _read(record):
+    with np.load(record) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _start(*arguments, **environment):
     return subprocess.Popen(
-        [*command, *options],
+        [sys.executable, *map(str, arguments)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -62,34 +86,48 @@ def _finish(process, expected=0):
     return output
 
 
-def _assert_same_network(first, second, tolerance):
-    ours, theirs = (latest_checkpoint(run).bundle.weights for run in (first, second))
-    assert ours.keys() == theirs.keys()
-    for name, value in theirs.items():
-        np.testing.assert_allclose(ours[name], value, atol=tolerance, err_msg=name)
+def _assert_learned_the_same(record, single):
+    np.testing.assert_allclose(record["losses"], single["losses"], rtol=1e-4)
+    assert record.keys() == single.keys()
+    for name in single.keys() - {"losses", "samples"}:
+        for replica in record[name]:
+            np.testing.assert_array_equal(replica, record[name][0], err_msg=name)
+        np.testing.assert_allclose(record[name][0], single[name][0], atol=1e-4, err_msg=name)
 
 
-def test_two_replicas_learn_what_one_device_learns(pair_config, single_run, tmp_path):
-    """Weights and moving statistics: each replica takes one of the two samples of a step."""
-    _finish(_start(pair_config, tmp_path, "--cpu-replicas", "2"))
-    _assert_same_network(tmp_path, single_run, 2e-3)
+def test_two_replicas_learn_what_one_device_learns(config, single, tmp_path):
+    """Each takes one of the two samples: losses, weights and moving statistics."""
+    options = {"config": config(STEPS), "run": tmp_path, "record": tmp_path / "r.npz"}
+    _finish(_start(WORKER, json.dumps({**options, "replicas": 2}, default=str)))
+    record = _read(tmp_path / "r.npz")
+    np.testing.assert_array_equal(record["samples"], single["samples"])
+    assert record["unet_bn_down_0/moving_mean"].shape[0] == 2
+    _assert_learned_the_same(record, single)
 
 
-def test_two_workers_learn_what_one_device_learns(pair_config, single_run, tmp_path):
-    ports = _free_ports(2)
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    workers = [
-        _start(
-            pair_config,
-            tmp_path,
-            TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}),
-        )
-        for index in range(2)
-    ]
-    for worker in workers:
-        _finish(worker)
+def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tmp_path):
+    """And leave together, saved, when one of them is told to stop."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
+    options = {"config": config(1000), "run": tmp_path}
+    with open_cluster(1) as client:
+        options["scheduler"] = client.scheduler_info()["address"]
+        workers = []
+        for index in range(2):
+            own = {**options, "record": tmp_path / f"{index}.npz"}
+            if index == 1:
+                own["stop_after"] = STEPS - 1
+            task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            text = json.dumps(own, default=str)
+            workers.append(_start(WORKER, text, TF_CONFIG=json.dumps(task)))
+        for worker in workers:
+            _finish(worker, 143)
+    records = [_read(tmp_path / f"{index}.npz") for index in range(2)]
+    for name in records[0].keys() - {"samples"}:
+        np.testing.assert_array_equal(records[0][name], records[1][name], err_msg=name)
+    taken = np.concatenate([record["samples"] for record in records], axis=1)
+    np.testing.assert_array_equal(taken, single["samples"])
+    _assert_learned_the_same(records[0], single)
     assert latest_checkpoint(tmp_path).step == STEPS
-    _assert_same_network(tmp_path, single_run, 2e-3)
 
 
 def _free_ports(count):
@@ -100,36 +138,38 @@ def _free_ports(count):
     return ports
 
 
-def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(pair_config, single_run, tmp_path):
-    """`kill -9`, then SIGTERM (exit code 143, saved), then to the end; one device, same samples."""
-    _stop_after_first_checkpoint(_start(pair_config, tmp_path), tmp_path, signal.SIGKILL, -9)
-    long = _lengthened(pair_config, tmp_path)
-    process = _start(long, tmp_path, "--resume")
-    output = _stop_after_first_checkpoint(process, tmp_path, signal.SIGTERM, 143, beyond=STEPS)
-    assert "interrupted at step" in output
-    resumed = latest_checkpoint(tmp_path).step
-    settings = load_settings(pair_config)
-    only = dataclasses.replace(settings.stages[0], steps=resumed)
-    reference = tmp_path / "reference"
-    train(dataclasses.replace(settings, stages=(only,)), reference)
-    _assert_same_network(tmp_path, reference, 0)
+def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(config, tmp_path):
+    """`kill -9` between two steps, then SIGTERM: exit code 143, saved; one device."""
+    path, run = config(100_000), tmp_path / "run"
+    command = ("-m", "synthseg_trainer", "train", path, "--run", run)
+    killed = _start(*command)
+    _signal_after_step(killed, run, 2, signal.SIGKILL)
+    _finish(killed, -signal.SIGKILL)
+    reached = latest_checkpoint(run).step
+    resumed = _start(*command, "--resume")
+    _signal_after_step(resumed, run, reached, signal.SIGTERM)
+    assert "interrupted at step" in _finish(resumed, 143)
+    ended = latest_checkpoint(run)
+    settings = load_settings(path)
+    rest = dataclasses.replace(settings.stages[1], steps=ended.step - 2)
+    stages = (settings.stages[0], rest)
+    train(dataclasses.replace(settings, stages=stages, checkpoint_steps=1000), tmp_path / "whole")
+    whole = latest_checkpoint(tmp_path / "whole")
+    assert whole.step == ended.step
+    for name, value in whole.bundle.weights.items():
+        np.testing.assert_array_equal(ended.bundle.weights[name], value, err_msg=name)
+    for value, other in zip(whole.optimizer, ended.optimizer, strict=True):
+        np.testing.assert_array_equal(value, other)
 
 
-def _lengthened(config, folder):
-    path = folder / "long.yaml"
-    path.write_text(config.read_text().replace(f"steps: {STEPS}", "steps: 1000"))
-    return path
-
-
-def _stop_after_first_checkpoint(process, run, number, expected, beyond=0):
+def _signal_after_step(process, run, step, number):
+    """Sends a signal once there is a checkpoint beyond a step, at whatever the run does then."""
     deadline = time.monotonic() + 300
-    while not any(int(f.name.split("-")[1]) > beyond for f in checkpoint_folders(run)):
+    while not any(step_of(folder) > step for folder in checkpoint_folders(run)):
         assert time.monotonic() < deadline, "no checkpoint in time"
-        if process.poll() is not None:
-            break
+        assert process.poll() is None, process.communicate()[0][-3000:]
         time.sleep(0.05)
     process.send_signal(number)
-    return _finish(process, expected) if process.poll() is None else process.communicate()[0]
 
 
 def test_a_step_takes_the_same_samples_whatever_the_workers():
@@ -141,12 +181,21 @@ def test_a_step_takes_the_same_samples_whatever_the_workers():
     assert taken == [[12, 13, 16, 17], [14, 15, 18, 19]]
 
 
-def test_a_batch_that_replicas_cannot_share_is_refused():
+@pytest.mark.parametrize(
+    ("passes", "named"), [(1, "3 cannot be shared by 2 replicas."), (3, "in 3 passes each")]
+)
+def test_a_batch_that_replicas_cannot_share_is_refused(passes, named):
     class Strategy:
         num_replicas_in_sync = 2
 
-    with pytest.raises(ConfigError, match="batch_size 3 cannot be shared by 2 replicas"):
-        samples_per_replica(Strategy(), 3)
+    with pytest.raises(ConfigError, match=named):
+        samples_per_replica(Strategy(), 3, passes)
+
+
+def test_a_broken_description_of_the_cluster_is_refused(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{worker")
+    with pytest.raises(ConfigError, match="TF_CONFIG is no JSON"):
+        choose_strategy()
 
 
 def test_dask_workers_feed_the_samples_that_this_process_would_make(run_config):

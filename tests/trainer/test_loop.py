@@ -1,4 +1,7 @@
 import dataclasses
+import runpy
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +10,10 @@ from synthseg_trainer.checkpoints import checkpoint_folders, latest_checkpoint
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import CheckpointError, TrainerError
 from synthseg_trainer.loop import train
+from synthseg_trainer.sources import SyntheticSources
 from synthseg_trainer.training import Training
+
+record_run = runpy.run_path(str(Path(__file__).with_name("recorded_run.py")))["record_run"]
 
 
 @pytest.fixture(scope="module")
@@ -37,29 +43,38 @@ def test_training_changes_weights_and_moving_statistics(finished_run):
         assert np.any(before[name] != after[name])
 
 
-def test_resumed_run_equals_the_uninterrupted_one_to_the_bit(settings, finished_run, tmp_path):
-    first, second = settings.stages
-    short = dataclasses.replace(settings, stages=(first, dataclasses.replace(second, steps=1)))
-    # The cosine depends on the length of the stage: hold the rate, so that only resuming differs.
-    stages = tuple(dataclasses.replace(s, final_learning_rate=None) for s in settings.stages)
-    whole, part = (
-        dataclasses.replace(
-            s,
-            stages=tuple(
-                dataclasses.replace(a, steps=b.steps) for a, b in zip(stages, s.stages, strict=True)
-            ),
-        )
-        for s in (settings, short)
-    )
-    train(whole, tmp_path / "whole")
-    train(part, tmp_path / "part")
-    train(whole, tmp_path / "part", resume=True)
-    expected, found = (latest_checkpoint(tmp_path / name) for name in ("whole", "part"))
-    assert found.step == expected.step
+def test_a_run_told_to_stop_goes_on_to_the_same_network_to_the_bit(
+    settings, finished_run, tmp_path
+):
+    """SIGTERM in the second stage; moving statistics, optimizer and averaged weights too."""
+    run = tmp_path / "run"
+    assert not record_run(settings, run, tmp_path / "record.npz", stop_after=2)
+    assert latest_checkpoint(run).state["next_sample"] == 3 * settings.batch_size
+    assert train(settings, run, resume=True)
+    expected, found = (latest_checkpoint(folder) for folder in (finished_run, run))
+    assert found.state == expected.state
     for name, value in expected.bundle.weights.items():
         np.testing.assert_array_equal(found.bundle.weights[name], value)
     for value, other in zip(expected.optimizer, found.optimizer, strict=True):
         np.testing.assert_array_equal(value, other)
+
+
+def test_a_broken_newest_checkpoint_leaves_the_one_before(settings, finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    newest = checkpoint_folders(run)[-1]
+    (newest / "optimizer.npz").write_bytes(b"broken")
+    with pytest.warns(RuntimeWarning, match="Trying the one before"):
+        training = Training(settings, run, resume=True)
+    assert training.step == settings.total_steps - 1
+
+
+def test_a_run_does_not_go_on_with_other_data(settings, finished_run):
+    class Others(SyntheticSources):
+        fingerprint = "other"
+
+    with pytest.raises(CheckpointError, match="was trained on other data than"):
+        Training(settings, finished_run, resume=True, sources=Others(settings))
 
 
 def test_a_folder_with_a_run_is_not_overwritten(settings, finished_run):
@@ -81,22 +96,14 @@ def test_validation_scores_every_structure_of_held_out_maps(settings, finished_r
     assert all(0 <= score <= 1 for score in present)
 
 
-def test_held_out_maps_are_not_trained_on(settings, finished_run):
-    training = Training(settings, finished_run, resume=True)
-    assert training.training_maps.names == ("head_0", "head_1")
-
-
-def test_a_run_without_maps_to_train_on_is_refused(settings, tmp_path):
-    validation = dataclasses.replace(settings.validation, maps=("head_0", "head_1", "head_2"))
-    with pytest.raises(TrainerError, match="none is left to train on"):
-        Training(dataclasses.replace(settings, validation=validation), tmp_path)
-
-
-def test_loss_that_is_not_finite_names_the_samples(settings, tmp_path):
+def test_a_loss_that_is_not_finite_names_the_sample_and_how_to_make_it(settings, tmp_path):
     wild = dataclasses.replace(
         settings.stages[1], learning_rate=1e30, final_learning_rate=None, steps=20
     )
-    with pytest.raises(
-        TrainerError, match=r"loss of step \d+ is nan; samples \d+ to \d+ of seed 1"
-    ):
+    said = (
+        r"the (loss|gradient) of step \d+ \(stage second\) is not finite: "
+        r"sample \d+, made from map head_[01], written by `synthseg-generator generate .*"
+        r" --first \d+ --samples 1 --without head_2`"
+    )
+    with pytest.raises(TrainerError, match=said):
         train(dataclasses.replace(settings, stages=(wild,)), tmp_path)

@@ -104,7 +104,9 @@ def test_scored_checkpoints_are_not_scored_again_and_outlive_rotation(run, scans
     first = validate(run, *scans, options, every=2)
     assert [record.step for record in first.records] == [100, 300]
     record = run / "validation" / "step-00000100.json"
-    record.write_text(record.read_text().replace("0.0", "0.25"))
+    content = json.loads(record.read_text().replace("0.0", "0.25"))
+    del content["setup"]["files_sha256"]  # earlier versions had none
+    record.write_text(json.dumps(content))
     said = []
     for path in (run / "checkpoints" / "step-00000300").iterdir():
         path.unlink()
@@ -126,6 +128,11 @@ def test_scores_of_other_scans_or_options_are_not_mixed(run, scans):
     validate(run, *scans, ValidationOptions(), every=3)
     with pytest.raises(ValidationError, match="flip: False -> True"):
         validate(run, *scans, ValidationOptions(flip=True))
+    # The same people, another contrast.
+    other = nib.load(scans[0] / "two.nii.gz")
+    nib.save(nib.Nifti1Image(1 - other.get_fdata(), other.affine), scans[0] / "two.nii.gz")
+    with pytest.raises(ValidationError, match="files of the same names hold something else"):
+        validate(run, *scans, ValidationOptions())
     for folder in scans:
         next(folder.glob("two*")).unlink()
     with pytest.raises(ValidationError, match=r"scans: \['one', 'two'\] -> \['one'\]"):
@@ -141,6 +148,18 @@ def test_scores_of_another_run_in_the_folder_are_refused(run, scans):
     record.write_text(json.dumps(content))
     with pytest.raises(ValidationError, match="step 100 had other weights"):
         validate(run, *scans, ValidationOptions())
+
+
+@pytest.mark.parametrize(
+    ("channels", "info", "complaint"),
+    [(2, {}, "takes 2 channels"), (1, {"voxel_size_mm": [1.0, 2.0]}, "sides of 1.0 and 2.0 mm")],
+)
+def test_networks_that_no_scan_fits_are_refused(tmp_path, scans, channels, info, complaint):
+    network = NetworkSettings(n_labels=3, features=2, n_levels=2, n_channels=channels)
+    bundle = Bundle(network=network, labels=LABELS, weights={}, info=info)
+    save_checkpoint(tmp_path / "odd", Checkpoint(bundle, (), {"step": 1, "settings": {}}))
+    with pytest.raises(ValidationError, match=complaint):
+        validate(tmp_path / "odd", *scans, ValidationOptions())
 
 
 def test_long_scans_are_cut_around_the_structures(run, scans):

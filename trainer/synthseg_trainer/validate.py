@@ -15,24 +15,29 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from synthseg_generator.files import write_text
 
 from synthseg_trainer.best import keep_if_best
 from synthseg_trainer.bundle import Bundle, load_bundle
 from synthseg_trainer.checkpoints import BUNDLE, CHECKPOINTS
-from synthseg_trainer.errors import CheckpointError, TrainerError
+from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.evaluate import dice_scores, mean_of_present
 from synthseg_trainer.pairs import match_files
 from synthseg_trainer.scan_grid import on_network_grid
 from synthseg_trainer.score_tables import MEAN, write_rows
+from synthseg_trainer.validation_records import (
+    STEP,
+    Record,
+    ValidationError,
+    read_records,
+    setup_of,
+    write_record,
+)
 from synthseg_trainer.volumes import Volume, label_on_grid, read_image, read_labels
 
 if TYPE_CHECKING:
@@ -41,13 +46,8 @@ if TYPE_CHECKING:
 SCORES = "scores.csv"
 CURVE = "curve.csv"
 CURVES = "curves.png"
-_STEP = re.compile(r"step-(\d+)")
 _LIMIT = 192
 _BRAIN = "brain"
-
-
-class ValidationError(TrainerError, ValueError):
-    """There is nothing to validate, or the folder holds scores that do not go with the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,30 +64,6 @@ class ValidationOptions:
     flip: bool = False
     limit: int | None = None
     merge_parcels: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """Scores of one checkpoint.
-
-    Attributes:
-        step: Of the checkpoint.
-        scans: Their names.
-        labels: Label values of the network, without background.
-        names: Their structures.
-        dice: float64 `[scan, label]`, NaN for a label that is in neither.
-    """
-
-    step: int
-    scans: tuple[str, ...]
-    labels: tuple[int, ...]
-    names: tuple[str, ...]
-    dice: np.ndarray
-
-    @property
-    def mean(self) -> float:
-        """Mean over the scans of their mean over the structures."""
-        return float(np.nanmean(mean_of_present(self.dice.T)))
 
 
 @dataclass(frozen=True)
@@ -132,8 +108,8 @@ def validate(
     """
     folder = output or run / "validation"
     pairs = match_files(scans, labels)
-    setup = {**dataclasses.asdict(options), "scans": sorted(pairs)}
-    records = _read_records(folder, setup)
+    setup = setup_of(dataclasses.asdict(options), pairs)
+    records = read_records(folder, setup)
     checkpoints = _checkpoints(run)[::every]
     if not checkpoints and not records:
         raise ValidationError(f"{run} holds no checkpoint; expected {CHECKPOINTS}/step-*/{BUNDLE}.")
@@ -170,7 +146,7 @@ def _score_one(
         return
     record = scorer(step, bundle)
     keep_if_best(folder, bundle, record.mean, scans=len(record.scans))
-    _write_record(folder, record, digest, setup)
+    write_record(folder, record, digest, setup)
     records[step] = (record, digest)
     say(f"step {step}: mean Dice {record.mean:.3f}")
 
@@ -192,6 +168,7 @@ class _Scorer:
         self._predictor: Predictor | None = None
 
     def __call__(self, step: int, bundle: Bundle) -> Record:
+        _refuse_unfit_network(bundle)
         predictor = self._predictor_for(bundle)
         values = np.array(bundle.labels.values)
         rows = []
@@ -222,13 +199,31 @@ class _Scorer:
 
     def _prepare(self, scan: Path, labels: Path, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
         """A scan as the network takes it, and its label map on the same grid."""
-        sizes = np.atleast_1d(bundle.info.get("voxel_size_mm", 1.0))
-        image = on_network_grid(read_image(scan), float(sizes[0]))
+        voxel_mm = float(bundle.info.get("voxel_size_mm", 1.0))
+        image = on_network_grid(read_image(scan), voxel_mm)
         known = read_labels(labels, merge_parcels=self._options.merge_parcels)
         truth = label_on_grid(known, image.values.shape, image.affine)
         limit = self._options.limit or (_LIMIT if _is_brain(bundle) else None)
         box = _box_around(Volume(truth, image.affine), limit)
         return image.values[box], truth[box]
+
+
+def _refuse_unfit_network(bundle: Bundle) -> None:
+    """Refuses networks that no scan can be prepared for.
+
+    Raises:
+        ValidationError: The network takes several channels, or voxels that are no cubes.
+    """
+    if bundle.network.n_channels != 1:
+        raise ValidationError(
+            f"the network takes {bundle.network.n_channels} channels; "
+            "only networks of 1 can be validated on scans."
+        )
+    if isinstance(sizes := bundle.info.get("voxel_size_mm", 1.0), list):
+        raise ValidationError(
+            f"the network was trained on voxels with sides of {' and '.join(map(str, sizes))} mm; "
+            "only networks of cubic voxels can be validated on scans."
+        )
 
 
 def _is_brain(bundle: Bundle) -> bool:
@@ -257,59 +252,10 @@ def _checkpoints(run: Path) -> list[tuple[int, Path]]:
     parent = run / CHECKPOINTS if (run / CHECKPOINTS).is_dir() else run
     found = []
     for path in parent.iterdir():
-        name = _STEP.fullmatch(path.name)
+        name = STEP.fullmatch(path.name)
         if name and (path / BUNDLE).is_file():
             found.append((int(name[1]), path / BUNDLE))
     return sorted(found)
-
-
-def _write_record(folder: Path, record: Record, digest: str, setup: Mapping[str, Any]) -> None:
-    content = {
-        "step": record.step,
-        "weights_sha256": digest,
-        "setup": setup,
-        "labels": record.labels,
-        "names": record.names,
-        "dice": [[None if np.isnan(v) else float(v) for v in row] for row in record.dice],
-    }
-    write_text(folder / f"step-{record.step:08d}.json", json.dumps(content))
-
-
-def _read_records(folder: Path, setup: Mapping[str, Any]) -> dict[int, tuple[Record, str]]:
-    """Scores of earlier calls, with the digest of their weights."""
-    records = {}
-    for path in sorted(folder.glob("step-*.json")) if folder.is_dir() else ():
-        if not _STEP.fullmatch(path.stem):
-            continue
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            theirs = content["setup"]
-            record = Record(
-                step=int(content["step"]),
-                scans=tuple(theirs["scans"]),
-                labels=tuple(content["labels"]),
-                names=tuple(content["names"]),
-                dice=np.array(content["dice"], np.float64),
-            )
-            digest = str(content["weights_sha256"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValidationError(f"{path} holds no scores: {error!r}. Remove it.") from error
-        if theirs != setup:
-            raise ValidationError(_difference(folder, theirs, setup))
-        records[record.step] = (record, digest)
-    return records
-
-
-def _difference(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    changed = [
-        f"{name}: {theirs.get(name)} -> {ours[name]}"
-        for name in ours
-        if theirs.get(name) != ours[name]
-    ]
-    return (
-        f"{folder} holds scores of other scans or options ({'; '.join(changed)}): "
-        "name another folder with --o, or remove it."
-    )
 
 
 def _write_tables(folder: Path, records: Sequence[Record], best: Record) -> None:

@@ -29,6 +29,13 @@ def test_scans_reach_the_network_as_the_client_sends_them(sizes, flip, voxel_mm)
     np.testing.assert_allclose(found.affine, expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [0.95, 1.05])
+def test_at_the_bounds_of_what_is_left_alone_scans_go_the_client_s_way(size):
+    scan = _scan(np.float32([1, 1, size]))
+    left_alone = plan_resampling(scan.values.shape, scan.affine, 1.0) is None
+    assert np.array_equal(on_network_grid(scan).affine, scan.affine) == left_alone
+
+
 def test_voxels_close_to_the_network_s_are_left_alone():
     scan = _scan((1.04, 0.96, 1.0), flip=True)
     found = on_network_grid(scan)

@@ -13,7 +13,9 @@ from synthseg_trainer.volumes import Volume
 
 _TOLERANCE = 0.05
 """Voxel sizes this close to the network's, as a share of it, are left alone."""
-_ROUNDING_MM = 1e-6  # headers hold 32-bit numbers
+# Headers hold 32-bit numbers; those nearest to 0.95 and 1.05 lie just below: as in the original,
+# the first is resampled and the second is not.
+_ROUNDING_MM = 1e-6
 _ANTIALIAS = 0.25  # of a new voxel
 
 
@@ -28,7 +30,8 @@ def on_network_grid(scan: Volume, voxel_mm: float = 1.0) -> Volume:
         float32 `[x, y, z]`.
     """
     sizes = voxel_sizes(scan.affine)
-    if np.all(np.abs(sizes - voxel_mm) <= _TOLERANCE * voxel_mm + _ROUNDING_MM):
+    off = (sizes - voxel_mm - _ROUNDING_MM) / voxel_mm
+    if np.all((off > -_TOLERANCE) & (off <= _TOLERANCE)):
         return scan.to_ras()
     factors = sizes / voxel_mm
     values = scan.values

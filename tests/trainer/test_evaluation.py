@@ -91,13 +91,18 @@ def test_probabilities_add_soft_dice(study):
         assert float(soft[label]) == pytest.approx(float(hard[label]) * 2 / 3, abs=1e-5)
 
 
+def test_background_is_no_structure_of_the_mean(study):
+    done = _evaluate(study, study / "better", "--labels", "0,3,42")
+    assert "s0: mean Dice 0.800 over 2 structures" in done.stdout
+
+
 def test_labels_of_one_side_alone_are_said(study):
     for path in (study / "truth").iterdir():
         labels = np.asarray(nib.load(path).dataobj).copy()
         labels[0, 0, 0] = 77
         nib.save(nib.Nifti1Image(labels, np.eye(4)), path)
     done = _evaluate(study, study / "better")
-    assert "not scored, because only the truth have them: labels 77" in done.stdout
+    assert "not scored, because only the truth has them: labels 77" in done.stdout
 
 
 def test_a_missing_answer_is_one_line_and_can_be_left_out(study):

@@ -84,10 +84,14 @@ class Scores:
     values: Mapping[str, np.ndarray]
     left_out: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
+    @property
+    def structures(self) -> list[int]:
+        """Columns of the labels that are structures; background is none."""
+        return [i for i, label in enumerate(self.labels.values) if label != BACKGROUND]
+
     def means(self, metric: str = DICE) -> np.ndarray:
-        """float64 `[scan]`: mean over the structures that have a score; background is none."""
-        structures = [i for i, label in enumerate(self.labels.values) if label]
-        return mean_of_present(self.values[metric][:, structures].T)
+        """float64 `[scan]`: mean over the structures that have a score."""
+        return mean_of_present(self.values[metric][:, self.structures].T)
 
 
 @dataclass(frozen=True)

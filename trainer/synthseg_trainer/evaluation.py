@@ -145,14 +145,14 @@ def summary(request: Evaluation, result: Result) -> Iterator[str]:
     first = result.first
     means = first.means()
     for row, scan in enumerate(first.scans):
-        count = int(np.isfinite(first.values[DICE][row, :-1]).sum())
+        count = int(np.isfinite(first.values[DICE][row, first.structures]).sum())
         yield f"{scan}: mean Dice {means[row]:.3f} over {count} structures"
     if len(first.scans) > 1:
         yield f"mean over {len(first.scans)} scans: {float(mean_of_present(means[:, None])[0]):.3f}"
-    for where, labels in zip(("truth", "answers"), first.left_out, strict=True):
+    for where, labels in zip(("truth has", "answers have"), first.left_out, strict=True):
         if labels:
             listed = ", ".join(map(str, labels))
-            yield f"not scored, because only the {where} have them: labels {listed}"
+            yield f"not scored, because only the {where} them: labels {listed}"
     if result.second is not None:
         yield from _summary_of_tests(first, result.second)
 

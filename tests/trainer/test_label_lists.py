@@ -43,7 +43,7 @@ def test_the_original_s_lists_are_read(shared_data):
     assert dict(zip(named.values, named.names, strict=True))[17] == "left hippocampus"
 
 
-@pytest.mark.parametrize("content", ["", "no numbers here"])
+@pytest.mark.parametrize("content", ["", "no numbers here", "--1 twice", "² above"])
 def test_a_list_without_labels_is_refused(tmp_path, content):
     path = tmp_path / "labels.txt"
     path.write_text(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from synthseg_generator.labels import STRUCTURE_NAMES
 from synthseg_trainer.errors import TrainerError
 
 _TABLES = (".json", ".yaml", ".yml")
+_NUMBER = re.compile(r"\s*-?[0-9]+\s*")
 
 
 class LabelListError(TrainerError, ValueError):
@@ -76,7 +78,7 @@ def _from_table(choice: str) -> LabelList:
 
 
 def _is_list(choice: str) -> bool:
-    return all(part.strip().lstrip("-").isdigit() for part in choice.split(","))
+    return all(_NUMBER.fullmatch(part) for part in choice.split(","))
 
 
 def _read_array(path: Path) -> list[int]:

@@ -37,6 +37,12 @@ def test_a_stage_that_cannot_be_read_is_named(tmp_path, head_store, stage, named
         _read(tmp_path, head_store, f"stages: [{stage}]")
 
 
+@pytest.mark.parametrize("network", ["", "5", "[1]"])
+def test_a_network_that_is_no_group_is_named(tmp_path, head_store, network):
+    with pytest.raises(ERRORS, match="network must be a group of settings"):
+        _read(tmp_path, head_store, f"network: {network}")
+
+
 def test_groups_of_optimizer_and_weights_are_read(tmp_path, head_store):
     text = (
         "adam: {clip_norm: 1, weight_decay: 0.01}\naverage_decay: 0.99\nkeep_checkpoints: null\n"

@@ -51,7 +51,9 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
     stages = _read_stages(values.pop("stages", []), common, values.pop("steps_per_epoch", None))
     labels = stages[0].generator.labels if stages else common.labels
     n_labels = len(output_labels_of(values["store"], labels))
-    network = {"n_labels": n_labels, **values.pop("network", {})}
+    network = values.pop("network", {})
+    if isinstance(network, dict):
+        network = {"n_labels": n_labels, **network}
     validation = _read_validation(
         values.pop("validation", {}), stages[-1].generator if stages else common
     )

@@ -4,50 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
-from synthseg_generator.command_line import ErrorReportingGroup, UsageProblem
+from synthseg_generator.cli_options import (
+    find_source,
+    first_option,
+    plan_option,
+    progress_bar,
+    scheduler_option,
+    seed_option,
+    settings_option,
+    without_option,
+    workers_option,
+)
+from synthseg_generator.command_line import ErrorReportingGroup
 from synthseg_generator.errors import GeneratorError
 
 FOUND_PROBLEMS = 1
-
-_settings = click.option(
-    "--settings",
-    "settings_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="YAML or JSON file with the generative model, or a recipe by name (released, 2021); by "
-    "default that of the released network.",
-)
-_seed = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Names the samples."
-)
-_plan = click.option(
-    "--plan", "plan_path", help="Take samples from this plan; it fixes settings and seed."
-)
-_first = click.option(
-    "--first", type=click.IntRange(0), default=0, show_default=True, help="Number of the first."
-)
-_without = click.option(
-    "--without",
-    multiple=True,
-    metavar="MAP",
-    help="Leave this map of STORE out, as a training does with those that it validates on.",
-)
-_workers = click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Processes that share the work; 1 starts none.",
-)
-_scheduler = click.option(
-    "--scheduler", help="Address of a running Dask scheduler to use instead, tcp://host:port."
-)
 
 
 @click.group(cls=ErrorReportingGroup, errors=(GeneratorError,), extra="generator")
@@ -69,8 +44,8 @@ def main() -> None:
     show_default=True,
     help="Labels that the maps may hold: v2, v1 (SynthSeg 1.0), or a JSON or YAML file.",
 )
-@_workers
-@_scheduler
+@workers_option
+@scheduler_option
 def ingest(label_dir: Path, store: str, labels: str, workers: int, scheduler: str | None) -> None:
     """Writes the label maps (NIfTI, MGH) of LABEL_DIR into STORE, a local path or fsspec URL.
 
@@ -81,7 +56,7 @@ def ingest(label_dir: Path, store: str, labels: str, workers: int, scheduler: st
     from synthseg_generator.label_table import read_label_table
 
     table = read_label_table(labels)
-    with _progress("ingest") as progress:
+    with progress_bar("ingest") as progress:
         report = run(
             label_dir, store, table, workers=workers, scheduler=scheduler, progress=progress
         )
@@ -105,7 +80,7 @@ def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> 
     from synthseg_generator.store import open_store
 
     suffixes = {"scan_suffix": scan_suffix, "map_suffix": map_suffix}
-    with _progress("add-scans") as progress:
+    with progress_bar("add-scans") as progress:
         report = run(scan_dir, open_store(store), **suffixes, progress=progress)
     click.echo(f"{store}: {len(report.written)} scans added, {len(report.kept)} were there.")
     if report.lacking:
@@ -122,8 +97,8 @@ def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> 
     show_default=True,
     help="Smaller structures are reported.",
 )
-@_workers
-@_scheduler
+@workers_option
+@scheduler_option
 def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None) -> None:
     """Says what is wrong with the label maps of STORE for training; exit code 1 on errors."""
     from synthseg_generator.check import Severity
@@ -131,7 +106,7 @@ def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None
     from synthseg_generator.store import open_store
 
     opened = open_store(store)
-    with _progress("check") as progress:
+    with progress_bar("check") as progress:
         findings = run(
             opened,
             min_volume_mm3=min_volume_mm3,
@@ -151,12 +126,12 @@ def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None
 @click.argument("store")
 @click.argument("picture", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--samples", type=click.IntRange(1, 100), default=6, show_default=True)
-@_first
+@first_option
 @click.option("--stages", is_flag=True, help="Show each sample step by step instead.")
-@_seed
-@_settings
-@_plan
-@_without
+@seed_option
+@settings_option
+@plan_option
+@without_option
 def preview(
     store: str,
     picture: Path,
@@ -169,7 +144,7 @@ def preview(
     without: tuple[str, ...],
 ) -> None:
     """Draws synthetic scans beside their labels into PICTURE; the same seed draws the same."""
-    source = _source(store, seed, settings_path, plan_path, without)
+    source = find_source(store, seed, settings_path, plan_path, without)
     from synthseg_generator.brain_generator import BrainGenerator
     from synthseg_generator.preview import preview as draw_sheet
     from synthseg_generator.stages import draw_stages
@@ -183,11 +158,15 @@ def preview(
 @click.argument("store")
 @click.argument("plan")
 @click.option("--samples", type=click.IntRange(1), required=True, help="How many samples.")
-@_seed
-@_settings
-@_without
-@_workers
-@_scheduler
+@seed_option
+@settings_option
+@without_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes that draw; one per core by default, none for a plan of one block.",
+)
+@scheduler_option
 def plan(
     store: str,
     plan: str,
@@ -195,7 +174,7 @@ def plan(
     seed: int,
     settings_path: Path | None,
     without: tuple[str, ...],
-    workers: int,
+    workers: int | None,
     scheduler: str | None,
 ) -> None:
     """Draws the parameters of samples of STORE into PLAN, a local path or fsspec URL.
@@ -204,8 +183,9 @@ def plan(
     """
     from synthseg_generator.dask_plan import write_plan
 
-    source = _source(store, seed, settings_path, None, without)
-    with _progress("plan") as progress:
+    source = find_source(store, seed, settings_path, None, without)
+    workers = workers or os.cpu_count() or 1
+    with progress_bar("plan") as progress:
         drawn = write_plan(
             source, samples, plan, workers=workers, scheduler=scheduler, progress=progress
         )
@@ -217,13 +197,13 @@ def plan(
 @click.argument("store")
 @click.argument("out_dir", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--samples", type=click.IntRange(1), required=True, help="How many samples.")
-@_first
-@_seed
-@_settings
-@_plan
-@_without
-@_workers
-@_scheduler
+@first_option
+@seed_option
+@settings_option
+@plan_option
+@without_option
+@workers_option
+@scheduler_option
 def generate(
     store: str,
     out_dir: Path,
@@ -237,10 +217,10 @@ def generate(
     scheduler: str | None,
 ) -> None:
     """Writes synthetic scans and their labels as NIfTI files into OUT_DIR; resumable."""
-    source = _source(store, seed, settings_path, plan_path, without)
+    source = find_source(store, seed, settings_path, plan_path, without)
     from synthseg_generator.generate import generate as run
 
-    with _progress("generate") as progress:
+    with progress_bar("generate") as progress:
         report = run(
             source,
             out_dir,
@@ -311,45 +291,6 @@ def priors(
     scans, label_maps = zip(*find_pairs(scan_dir, label_dir), strict=True)
     for path in save_priors(estimate_priors(scans, label_maps, settings), out_dir):
         click.echo(str(path))
-
-
-def _source(
-    store: str,
-    seed: int,
-    settings_path: Path | None,
-    plan_path: str | None,
-    without: tuple[str, ...],
-) -> Any:
-    """The samples that the options name: drawn, or planned."""
-    from synthseg_generator.plan_store import open_plan
-    from synthseg_generator.samples import SampleSource
-    from synthseg_generator.settings_file import load_settings
-    from synthseg_generator.store import open_store
-
-    opened = open_store(store)
-    if without:
-        opened.select(without)  # names that are not there
-        opened = opened.select([name for name in opened.names if name not in without])
-    if plan_path is None:
-        return SampleSource(opened, load_settings(settings_path), seed)
-    given = click.get_current_context().get_parameter_source("seed")
-    if settings_path is not None or given is not click.core.ParameterSource.DEFAULT:
-        raise UsageProblem("--plan fixes settings and seed: leave --settings and --seed out.")
-    return open_plan(plan_path, opened)
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal's error stream; nothing elsewhere."""
-    from tqdm import tqdm
-
-    with tqdm(desc=title, disable=None, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield show
 
 
 if __name__ == "__main__":

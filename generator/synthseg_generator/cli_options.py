@@ -1,0 +1,84 @@
+"""What several commands of `synthseg-generator` share: options, the samples they name, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from synthseg_generator.command_line import UsageProblem
+
+settings_option = click.option(
+    "--settings",
+    "settings_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML or JSON file with the generative model, or a recipe by name (released, 2021); by "
+    "default that of the released network.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Names the samples."
+)
+plan_option = click.option(
+    "--plan", "plan_path", help="Take samples from this plan; it fixes settings and seed."
+)
+first_option = click.option(
+    "--first", type=click.IntRange(0), default=0, show_default=True, help="Number of the first."
+)
+without_option = click.option(
+    "--without",
+    multiple=True,
+    metavar="MAP",
+    help="Leave this map of STORE out, as a training does with those that it validates on.",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the work; 1 starts none.",
+)
+scheduler_option = click.option(
+    "--scheduler", help="Address of a running Dask scheduler to use instead, tcp://host:port."
+)
+
+
+def find_source(
+    store: str,
+    seed: int,
+    settings_path: Path | None,
+    plan_path: str | None,
+    without: tuple[str, ...],
+) -> Any:
+    """The samples that the options name: drawn, or planned."""
+    from synthseg_generator.plan_store import open_plan
+    from synthseg_generator.samples import SampleSource
+    from synthseg_generator.settings_file import load_settings
+    from synthseg_generator.store import open_store
+
+    opened = open_store(store)
+    if without:
+        opened.select(without)  # names that are not there
+        opened = opened.select([name for name in opened.names if name not in without])
+    if plan_path is None:
+        return SampleSource(opened, load_settings(settings_path), seed)
+    given = click.get_current_context().get_parameter_source("seed")
+    if settings_path is not None or given is not click.core.ParameterSource.DEFAULT:
+        raise UsageProblem("--plan fixes settings and seed: leave --settings and --seed out.")
+    return open_plan(plan_path, opened)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal's error stream; nothing elsewhere."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, disable=None, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

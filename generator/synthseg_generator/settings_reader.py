@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from synthseg_generator.short_forms import (
 
 Settings = TypeVar("Settings")
 
+_EXPONENTIAL = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
 # Dataclasses that are one value in a file, not a group of settings.
 _VALUES = (Uniform, Prior)
 
@@ -120,9 +122,15 @@ def _uniform(value: Any) -> Uniform:
     return Uniform(_plain(float, low), _plain(float, high))
 
 
+def _is_exponential(value: Any) -> bool:
+    """Whether it was meant for a number, which YAML takes for text without a point and a sign."""
+    return isinstance(value, str) and bool(_EXPONENTIAL.fullmatch(value))
+
+
 def _plain(kind: Any, value: Any) -> Any:
     if kind in (int, float) and not is_number(value):
-        raise ConfigError(f"expected a number, got {value!r}.")
+        hint = " YAML knows exponents as in 1.0e-4 alone." if _is_exponential(value) else ""
+        raise ConfigError(f"expected a number, got {value!r}.{hint}")
     if kind is int and value != int(value):
         raise ConfigError(f"expected a whole number, got {value!r}.")
     if kind is bool and not isinstance(value, bool):

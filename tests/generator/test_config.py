@@ -156,6 +156,7 @@ KNOWN = {"rows": [[0, 1]]}
         ({"elastic": {"squarings": -1}}, "elastic.squarings"),
         ({"gamma_std": "wide"}, "generator.gamma_std"),
         ({"gamma_std": -1}, "gamma_std"),
+        ({"gamma_std": "1e-1"}, "generator.gamma_std.*'1e-1'.*YAML knows exponents as in 1.0e-4"),
         ({"clip": 0}, "clip"),
         ({"flip_probability": 1.5}, "flip_probability"),
         ({"n_channels": 0}, "n_channels"),

@@ -81,6 +81,13 @@ def test_the_released_recipe_says_what_the_original_did(head_store):
     assert dice.generator.crop.shape == (160, 160, 160)
 
 
+def test_a_folder_of_the_name_of_a_recipe_does_not_matter(tmp_path, head_store, monkeypatch):
+    store = str(head_store.resolve())
+    monkeypatch.chdir(tmp_path)
+    Path("released").mkdir()
+    assert load_settings(Path("released"), store=store).stages
+
+
 def test_the_recipe_of_2021_has_its_values(head_store):
     settings = load_settings(Path("2021"), store=str(head_store))
     assert settings.stages[0].weights.background == 1e-4

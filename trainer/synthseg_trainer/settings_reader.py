@@ -92,7 +92,7 @@ def recipe_path(name: str) -> Path:
 
 
 def _recipe_or_file(path: Path) -> Path:
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return path
     recipe = recipe_path(str(path))
     if recipe.exists():

@@ -41,6 +41,11 @@ class Segmenter(tf.Module):
             ExportError: The network cannot be served, or its labels are not its channels.
         """
         super().__init__(name="segmenter")
+        if isinstance(sizes := bundle.info.get("voxel_size_mm", 1.0), list):
+            raise ExportError(
+                f"the network was trained on voxels with sides of {' and '.join(map(str, sizes))} "
+                "mm; only networks of cubic voxels can be served."
+            )
         if len(bundle.labels) != bundle.network.n_labels:
             raise ExportError(
                 f"the network has {bundle.network.n_labels} channels, the label table "

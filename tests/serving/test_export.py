@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,13 @@ def test_label_table_of_another_length_is_refused(bundle: Bundle, tmp_path: Path
     wrong = Bundle(network=bundle.network, labels=SYNTHSEG_V1, weights=bundle.weights)
     with pytest.raises(ExportError, match="33 channels, the label table 32 rows"):
         export_bundle(wrong, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_voxels_that_are_no_cubes_are_refused(bundle: Bundle, tmp_path: Path) -> None:
+    flat = dataclasses.replace(bundle, info={**bundle.info, "voxel_size_mm": [1.0, 2.0]})
+    with pytest.raises(ExportError, match=r"sides of 1\.0 and 2\.0 mm"):
+        export_bundle(flat, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

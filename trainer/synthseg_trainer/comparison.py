@@ -44,9 +44,9 @@ class Scoring:
         merge_parcels: Read FreeSurfer's cortical parcels (1xxx, 2xxx) as cortex (3, 42).
         distances: Measure surface distances too.
         voxels: In voxels rather than mm.
-        as_original: Reproduce the original's numbers: see `surface.original_distances`; a label in
-            neither map scores 0; what the answer holds more than 10 voxels outside of the truth is
-            not looked at.
+        as_original: Reproduce the original's numbers: see `surface.original_distances`; a label of
+            `labels` in neither map scores 0; what the answer holds more than 10 voxels outside of
+            the truth is not looked at.
     """
 
     labels: LabelList | None = None

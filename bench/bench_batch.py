@@ -23,12 +23,13 @@ def main() -> None:
     """Segments one scan, then all, for several numbers of jobs, and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scans", type=int, default=8)
+    parser.add_argument("--crop", type=int, default=192)
     parser.add_argument("--jobs", type=int, nargs="*", default=[1, 3])
     arguments = parser.parse_args()
     if not WHOLE_HEAD.exists():
         print(f"no scan: {WHOLE_HEAD} is missing.")
         return
-    print("### A folder of scans, 192³ to the network\n")
+    print(f"### A folder of scans, {arguments.crop}³ to the network\n")
     print("| scans | jobs | wall s | s a scan | server busy |\n|---|---|---|---|---|")
     cases = [(1, 1), *((arguments.scans, jobs) for jobs in arguments.jobs)]
     with tempfile.TemporaryDirectory() as name:
@@ -38,7 +39,8 @@ def main() -> None:
                 inputs = copies(folder / f"in{scans}", scans)
                 done = len(server.runs())
                 command = [CLIENT, "segment", "--i", inputs, "--o", folder / f"out{scans}-{jobs}"]
-                command += ["--crop", "192", "--jobs", str(jobs), "--server", server.address]
+                command += ["--crop", str(arguments.crop), "--jobs", str(jobs)]
+                command += ["--server", server.address]
                 wall = run_measured(command, None, TIMEOUT_S).wall_s
                 runs = server.runs()[done:]
                 whole = (runs[-1][1] - runs[0][0]).total_seconds()

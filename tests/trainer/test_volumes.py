@@ -50,7 +50,7 @@ def test_what_is_no_label_map_is_refused_by_name(tmp_path, labels):
         read_labels(broken)
     scan = _save(tmp_path / "scan.nii", labels * 0.3, dtype=np.float32)
     with pytest.raises(
-        VolumeError, match=r"scan\.nii is no label map: .* no integers, such as 0\.9"
+        VolumeError, match=r"scan\.nii is no label map: .* no 32-bit integers, such as 0\.9"
     ):
         read_labels(scan)
     series = _save(tmp_path / "series.nii", np.stack([labels] * 2, axis=-1))
@@ -58,6 +58,22 @@ def test_what_is_no_label_map_is_refused_by_name(tmp_path, labels):
         VolumeError, match=r"series\.nii has shape .* expected a label map of three"
     ):
         read_labels(series)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "named"),
+    [
+        (np.nan, np.float32, "nan"),
+        (-np.inf, np.float32, "-inf"),
+        (1e20, np.float32, r"1e\+20"),
+        (2**31 + 5, np.uint32, r"2\.14748e\+09"),
+    ],
+)
+def test_values_that_no_label_can_have_are_named(tmp_path, labels, value, dtype, named):
+    values = labels.astype(dtype)
+    values[1, 2, 3] = value
+    with pytest.raises(VolumeError, match=rf"a\.nii is no label map: .* such as {named}\."):
+        read_labels(_save(tmp_path / "a.nii", values, dtype=dtype))
 
 
 def test_of_a_scan_of_many_volumes_the_first_counts_and_no_voxel_is_nan(tmp_path):

@@ -20,6 +20,7 @@ from synthseg_trainer.errors import TrainerError
 
 LABELS_SUFFIX = "_synthseg"
 """What `synthseg-client segment` adds to the name of a scan."""
+_LARGEST_LABEL = np.iinfo(np.int32).max
 _LARGEST_FRACTION = 1e-3  # beyond this a value is no rounded label
 _SMALLEST_MM3 = 1e-9
 _MGH = (".mgz", ".mgh")
@@ -59,21 +60,29 @@ def read_labels(path: Path, *, merge_parcels: bool = False) -> Volume:
 
     Raises:
         VolumeError: The file is missing or broken, is no single volume, or holds values that are no
-            integers.
+            32-bit integers.
     """
     volume = _read(path, "label map")
+    wrong = volume.values[~_are_labels(volume.values)]
+    if wrong.size:
+        raise VolumeError(
+            f"{path} is no label map: it holds values that are no 32-bit integers, such as "
+            f"{wrong[0]:g}."
+        )
     labels = np.rint(volume.values).astype(np.int32)
-    if not np.issubdtype(volume.values.dtype, np.integer):
-        wrong = volume.values[~(np.abs(volume.values - labels) < _LARGEST_FRACTION)]
-        if wrong.size:
-            raise VolumeError(
-                f"{path} is no label map: it holds values that are no integers, such as "
-                f"{wrong[0]:g}."
-            )
     if merge_parcels:
         labels[(labels >= _LEFT_PARCELS) & (labels < _RIGHT_PARCELS)] = _LEFT_CORTEX
         labels[(labels >= _RIGHT_PARCELS) & (labels < _PARCELS_END)] = _RIGHT_CORTEX
     return Volume(labels, volume.affine)
+
+
+def _are_labels(values: np.ndarray) -> np.ndarray:
+    """Where values are whole numbers, but for rounding, that int32 holds: bool, same shape."""
+    fit: np.ndarray = np.abs(values) <= _LARGEST_LABEL
+    if not np.issubdtype(values.dtype, np.integer):
+        with np.errstate(invalid="ignore"):  # infinities and NaN
+            fit &= np.abs(values - np.rint(values)) < _LARGEST_FRACTION
+    return fit
 
 
 def read_image(path: Path) -> Volume:

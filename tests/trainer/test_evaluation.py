@@ -74,6 +74,16 @@ def test_two_methods_are_tested_against_each_other(study):
     assert all(float(row["first_mean"]) > float(row["second_mean"]) for row in rows)
 
 
+def test_a_method_that_finds_nothing_has_no_distances_and_a_picture(study):
+    for path in (study / "worse").iterdir():
+        nib.save(nib.Nifti1Image(np.zeros((14, 14, 14), np.int16), np.eye(4)), path)
+    options = ("--against", study / "worse", "--distances", "--o", study / "out")
+    done = _evaluate(study, study / "better", *options)
+    assert done.exit_code == 0, done.output
+    assert (study / "out" / "boxplot.png").is_file()
+    assert {row["whole"] for row in _table(study / "out" / "second_hausdorff.csv")} == {""}
+
+
 def test_probabilities_add_soft_dice(study):
     for number in range(4):
         labels = np.asarray(nib.load(study / "better" / f"s{number}.nii.gz").dataobj)

@@ -99,6 +99,8 @@ def _boxes(axis: Any, scores: Scores, metric: str, index: int, count: int) -> No
     width = 0.7 / count
     offset = (index - (count - 1) / 2) * width
     places = [place + offset for place, column in enumerate(present) if len(column)]
+    if not places:  # a set may have no distances at all
+        return
     drawn = axis.boxplot(
         [column for column in present if len(column)],
         positions=places,

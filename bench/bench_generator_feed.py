@@ -1,7 +1,7 @@
 """What feeds the generator: ingest, plan and stream with one and two Dask worker processes.
 
-Workers are started before the clock is. Processor time per sample, of the consumer and of all
-workers together, says more than the clock on a busy machine.
+Workers are started before the clock is. Processor time, of this process and of all workers
+together, says more than the clock on a busy machine.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,23 @@ N_WARM = 6 * N_MAPS
 WORKERS = (1, 2)
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """Time on the clock."""
+@dataclass(frozen=True)
+class Cost:
+    """What an action took: on the clock, of this process, and of all workers, in seconds."""
+
+    wall_s: float
+    here_s: float
+    workers_s: float
+
+
+def cost(client: Any, action: Callable[[], object]) -> Cost:
+    """Runs an action and measures it."""
+    before = cpu_seconds(), sum(client.run(cpu_seconds).values())
     started = time.perf_counter()
     action()
-    return time.perf_counter() - started
+    elapsed = time.perf_counter() - started
+    after = cpu_seconds(), sum(client.run(cpu_seconds).values())
+    return Cost(elapsed, after[0] - before[0], after[1] - before[1])
 
 
 def cpu_seconds() -> float:
@@ -46,32 +59,30 @@ def cpu_seconds() -> float:
 def measure(client: Any, maps: Path, root: Path, workers: int) -> dict[str, str]:
     """One column of the table."""
     address, path = client.scheduler.address, root / f"{workers}.zarr"
-    table = LABEL_TABLES["v2"]
-    ingested = seconds(lambda: ingest(maps, path, table, scheduler=address))
+    table, plan = LABEL_TABLES["v2"], root / f"plan{workers}.zarr"
+    ingested = cost(client, lambda: ingest(maps, path, table, scheduler=address))
     source = SampleSource(open_store(path), GeneratorSettings(), seed=1)
-    plan = root / f"plan{workers}.zarr"
-    planned = seconds(lambda: write_plan(source, N_ROWS, plan, scheduler=address))
+    planned = cost(client, lambda: write_plan(source, N_ROWS, plan, scheduler=address))
+    stream = SampleStream(client, source, StreamSettings())
+    for _ in stream.samples(Shard(count=N_WARM)):
+        pass  # from here on the workers hold the maps
+    sent: list[int] = []
+    shard = Shard(first=N_WARM, count=N_SAMPLES)
+    streamed = cost(client, lambda: sent.extend(s.labels.nbytes for s in stream.samples(shard)))
     return {
-        "ingest": f"{ingested / N_MAPS:.2f} s per map",
-        "plan": f"{N_ROWS / planned:.0f} rows/s",
-        "stream, maps in memory": stream_cell(SampleStream(client, source, StreamSettings())),
+        "ingest": f"{ingested.wall_s / N_MAPS:.2f} s per map; {cpu_per(ingested, N_MAPS)}",
+        "plan": f"{N_ROWS / planned.wall_s:.0f} rows/s; {cpu_per(planned, N_ROWS)}",
+        "stream, maps in memory": (
+            f"{N_SAMPLES / streamed.wall_s:.0f} samples/s, "
+            f"{sum(sent) / 1e6 / streamed.wall_s:.0f} MB/s; {cpu_per(streamed, N_SAMPLES)}"
+        ),
     }
 
 
-def stream_cell(stream: SampleStream) -> str:
-    """What a stream gives once its workers hold the maps."""
-    for _ in stream.samples(Shard(count=N_WARM)):
-        pass
-    before = cpu_seconds(), sum(stream.client.run(cpu_seconds).values())
-    started = time.perf_counter()
-    sent = sum(s.labels.nbytes for s in stream.samples(Shard(first=N_WARM, count=N_SAMPLES)))
-    elapsed = time.perf_counter() - started
-    after = cpu_seconds(), sum(stream.client.run(cpu_seconds).values())
-    here, there = (1e3 * (b - a) / N_SAMPLES for a, b in zip(before, after, strict=True))
-    return (
-        f"{N_SAMPLES / elapsed:.0f} samples/s, {sent / 1e6 / elapsed:.0f} MB/s; "
-        f"CPU per sample {here:.0f} ms here, {there:.0f} ms in workers"
-    )
+def cpu_per(spent: Cost, count: int) -> str:
+    """Processor time for each of some things."""
+    here, workers = (1e3 * seconds / count for seconds in (spent.here_s, spent.workers_s))
+    return f"CPU for each {here:.1f} ms here, {workers:.1f} ms in workers"
 
 
 def main() -> None:

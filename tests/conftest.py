@@ -9,6 +9,9 @@ from pathlib import Path
 # Before anything imports TensorFlow: it reads both once.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# No command run in this process may choose other instructions for the processes after it:
+# results are compared to the bit between them.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "DEFAULT")
 
 import numpy as np
 import pytest

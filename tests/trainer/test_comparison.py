@@ -1,12 +1,16 @@
+import os
+
 import nibabel as nib
 import numpy as np
 import pytest
+from synthseg_trainer import comparison
 from synthseg_trainer.comparison import (
     ComparisonError,
     Scoring,
     compare,
     compare_probabilities,
 )
+from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.label_lists import LabelList, read_label_list
 from synthseg_trainer.pairs import match_files
 
@@ -149,3 +153,8 @@ def test_what_the_original_fills_in_has_no_score_here(shared_data):
     for values in scores.values.values():
         assert np.isnan(values[:, 1]).all()
         assert np.isfinite(values[:, [0, 2]]).all()
+
+
+def test_a_killed_process_is_said_in_one_line():
+    with pytest.raises(TrainerError, match="fewer --jobs"):
+        list(comparison._each(os._exit, [1, 1], jobs=2))

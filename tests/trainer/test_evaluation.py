@@ -124,3 +124,11 @@ def test_a_missing_answer_is_one_line_and_can_be_left_out(study):
     done = _evaluate(study, study / "better", "--partial")
     assert done.exit_code == 0
     assert "mean over 3 scans" in done.stdout
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(study):
+    (study / "taken").write_text("a file")
+    done = _evaluate(study, study / "better", "--o", study / "taken" / "scores")
+    assert done.exit_code == 2
+    assert "taken" in done.stderr
+    assert "mean over" not in done.stdout

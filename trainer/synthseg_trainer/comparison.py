@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,7 +218,13 @@ def _each(
     # Not forked: a process with threads of its own may hang in the copy.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(files)), mp_context=context) as pool:
-        yield from pool.map(score, files)
+        try:
+            yield from pool.map(score, files)
+        except BrokenProcessPool as error:
+            raise TrainerError(
+                f"one of {jobs} processes was killed, most likely for want of memory: "
+                "score with fewer --jobs."
+            ) from error
 
 
 def _score_pair(files: tuple[Path, ...], scoring: Scoring) -> _PairScores:

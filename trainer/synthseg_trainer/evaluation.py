@@ -17,6 +17,7 @@ from synthseg_trainer.comparison import (
     compare,
     compare_probabilities,
 )
+from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluate import mean_of_present
 from synthseg_trainer.pairs import match_files
 from synthseg_trainer.score_tables import (
@@ -95,6 +96,21 @@ def evaluate(
         )
         first = dataclasses.replace(first, values={**first.values, SOFT_DICE: soft})
     return Result(first, second)
+
+
+def prepare_output(output: Path) -> None:
+    """Makes the folder that `write_result` writes to, so that scores are not lost for want of it.
+
+    Raises:
+        TrainerError: It cannot be made.
+    """
+    folder = output.parent if output.suffix == _CSV else output
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainerError(
+            f"{folder} cannot be made: {error.strerror}. Name another place with --o."
+        ) from error
 
 
 def write_result(output: Path, request: Evaluation, result: Result) -> list[Path]:

@@ -67,10 +67,12 @@ def evaluate(
         scoring=Scoring(labels=labels, **scored),
         partial=partial,
     )
+    if output:
+        evaluation.prepare_output(output)
     result = evaluation.evaluate(request, jobs=jobs)
-    files = evaluation.write_result(output, request, result) if output else []
     for line in evaluation.summary(request, result):
         click.echo(line)
+    files = evaluation.write_result(output, request, result) if output else []
     if files:
         click.echo(f"Wrote {', '.join(path.name for path in files)} to {files[0].parent}.")
 

@@ -132,6 +132,7 @@ def test_the_served_model_carries_recipe_and_anatomy(outcome):
     assert outcome.status["anatomy"] == "abdomen"
     assert outcome.status["voxel_size_mm"] == 4
     assert outcome.status["mirrored"] is False
+    assert outcome.status["limits"]["least_size"] == 32
     training = outcome.status["training"]
     assert training["step"] == STEPS
     (stage,) = training["settings"]["stages"]

@@ -115,6 +115,8 @@ def run_status(given: dict[str, Any]) -> int:
         available = "AVAILABLE" in versions.values()
         if available:
             model = session.describe()
+            if not model.is_brain:
+                facts["limits"]["least_size"] = Crop().for_any_anatomy().least
             facts |= {
                 "answers_with_version": model.version,
                 "labels": model.n_labels,

@@ -6,7 +6,6 @@ are in it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +15,12 @@ from pathlib import Path
 
 from synthseg_generator import store_writing as writing
 from synthseg_generator.cluster import run_all
-from synthseg_generator.errors import GeneratorError, LabelError, StoreError
+from synthseg_generator.errors import GeneratorError, StoreError
 from synthseg_generator.files import sync_tree
 from synthseg_generator.label_maps import (
     Source,
     check_voxel_size,
+    file_digest,
     read_headers,
     read_label_map,
     structures_centre,
@@ -69,7 +69,7 @@ def ingest(
         LabelError: A file is no label map or does not fit the table or the others.
         StoreError: The store cannot be written, or holds something else.
     """
-    sources = [replace(s, sha256=_digest(s.path)) for s in read_headers(folder)]
+    sources = [replace(s, sha256=file_digest(s.path)) for s in read_headers(folder)]
     existing = _existing(destination)
     if existing is not None:
         check_compatible(existing, table, sources)
@@ -184,11 +184,3 @@ def _existing(destination: str | os.PathLike[str]) -> LabelStore | None:
     if attributes is None or writing.is_unfinished(attributes):
         return None
     return open_store(destination)
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise LabelError(f"{path} cannot be read: {error}") from error

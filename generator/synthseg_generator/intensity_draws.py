@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ import numpy as np
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.intensity_settings import BiasField, Mixture, Prior
 from synthseg_generator.labels import GenerationLabels
-from synthseg_generator.ranges import Shape
+from synthseg_generator.ranges import Shape, coarse_shape
 from synthseg_generator.shape_draws import draw_uniform
 
 _Contrast = TypeVar("_Contrast")
@@ -89,8 +88,7 @@ def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generato
 
 def bias_shape(config: BiasField, region: Sequence[int]) -> Shape:
     """Nodes of the bias field over so many voxels of the map."""
-    x, y, z = (math.ceil(side * config.scale) for side in region)
-    return (x, y, z)
+    return coarse_shape(region, config.scale)
 
 
 def draw_bias_field(

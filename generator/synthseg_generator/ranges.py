@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synthseg_generator.errors import ConfigError
@@ -98,3 +99,9 @@ def check_count(name: str, value: int, least: int = 1) -> None:
     """
     if int(value) != value or value < least:
         raise ConfigError(f"{name} must be a whole number of at least {least}, got {value}.")
+
+
+def coarse_shape(shape: Sequence[int], scale: float) -> Shape:
+    """Nodes of a grid that covers so many voxels with `scale` nodes per voxel, rounded up."""
+    x, y, z = (math.ceil(side * scale) for side in shape)
+    return (x, y, z)

@@ -24,7 +24,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
-from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE
+from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE, file_digest
 from synthseg_generator.store import LabelStore, first_line
 
 GROUP = "_scans"
@@ -92,7 +92,7 @@ def add_scans(
         StoreError: The store cannot be written, or holds another scan of a name.
     """
     paths = _scans_of(folder, store, scan_suffix, map_suffix)
-    digests = {name: _digest(path) for name, path in paths.items()}
+    digests = {name: file_digest(path) for name, path in paths.items()}
     known = list_scans(store)
     for name, path in paths.items():
         if name in known and known[name].sha256 != digests[name]:
@@ -272,14 +272,6 @@ def scans_fingerprint(store: LabelStore) -> str:
     scans = list_scans(store)
     content = [store.fingerprint, [(n, scans[n].sha256) for n in store.names if n in scans]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise LabelError(f"{path} cannot be read: {error}") from error
 
 
 def _load(path: Path) -> Any:

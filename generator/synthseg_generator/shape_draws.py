@@ -5,14 +5,13 @@ NumPy alone; nothing here knows of images.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from synthseg_generator.crops import MapGeometry, crop_geometry
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.ranges import Shape, Uniform
+from synthseg_generator.ranges import Shape, Uniform, coarse_shape
 from synthseg_generator.shape_settings import Affine, Crop, Elastic
 
 
@@ -63,8 +62,7 @@ def affine_matrix(
 
 def velocity_shape(config: Elastic, map_shape: Sequence[int]) -> Shape:
     """Nodes of the velocity grid for a map of this shape."""
-    x, y, z = (math.ceil(side * config.scale) for side in map_shape)
-    return (x, y, z)
+    return coarse_shape(map_shape, config.scale)
 
 
 def draw_velocity(

@@ -9,7 +9,6 @@ RUN/checkpoints/step-00001000/
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import warnings
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_generator.files import sync, sync_tree
 
 from synthseg_trainer.bundle import Bundle, load_bundle, save_bundle
 from synthseg_trainer.errors import CheckpointError
@@ -75,15 +75,14 @@ def save_checkpoint(
         save_bundle(temporary / BUNDLE, checkpoint.bundle)
         with (temporary / "optimizer.npz").open("wb") as file:
             np.savez(file, *checkpoint.optimizer)
-            _sync(file)
         with (temporary / "state.json").open("w", encoding="utf-8") as text:
             json.dump({"format": FORMAT_VERSION, **checkpoint.state}, text, indent=1)
-            _sync(text)
+        sync_tree(temporary)
         temporary.chmod(0o755)
         if place.exists():
             shutil.rmtree(place)
         temporary.replace(place)
-        _sync_folder(folder)
+        sync(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -91,20 +90,6 @@ def save_checkpoint(
         if not keep_every_steps or step_of(old) % keep_every_steps:
             shutil.rmtree(old, ignore_errors=True)
     return place
-
-
-def _sync(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """So that a new name survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def step_of(folder: Path) -> int:

@@ -11,7 +11,6 @@ Importing this module loads no Keras.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from typing import Any
 from synthseg_generator.config import read_settings
 from synthseg_generator.errors import ConfigError as GeneratorConfigError
 from synthseg_generator.errors import LabelError
+from synthseg_generator.files import sync
 from synthseg_generator.label_table import read_label_table
 from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.settings_file import read_yaml
@@ -165,7 +165,7 @@ def write_keras_weights(path: Path, bundle: Bundle) -> Path:
         text.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
         model.save_weights(weights)
         for file, place in ((text, beside), (weights, path)):
-            _sync(file)
+            sync(file)
             file.replace(place)
     return beside
 
@@ -224,8 +224,3 @@ def _count_arrays(path: Path) -> int:
             f"{path} holds no weights as Keras 3 writes them (model.save_weights): {error}."
         ) from error
     return len(found)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

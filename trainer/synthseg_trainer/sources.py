@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import tensorflow as tf
+from synthseg_generator.config import GeneratorSettings
 from synthseg_generator.files import write_text
 from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.noise import voxel_noise
@@ -22,7 +23,7 @@ from synthseg_generator.store import LabelStore, open_store
 from synthseg_trainer.batch import make_synthesizer
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
-from synthseg_trainer.feed import Feed
+from synthseg_trainer.feed import Feed, local_feed
 
 Tensor = Any
 
@@ -147,7 +148,7 @@ class SyntheticSources:
         GeneratorError: The store cannot be read, or has no map of a name.
     """
 
-    def __init__(self, settings: TrainSettings, feed: Feed = sample_dataset) -> None:
+    def __init__(self, settings: TrainSettings, feed: Feed = local_feed) -> None:
         self._settings = settings
         self._feed = feed
         self.store = open_store(settings.store)
@@ -163,19 +164,24 @@ class SyntheticSources:
         """See `Sources`."""
         return self.training_maps.fingerprint
 
-    def of_stage(self, stage: Stage) -> SyntheticSource:
+    def of_stage(self, stage: Stage) -> BatchSource:
         """See `Sources`."""
-        samples = SampleSource(self.training_maps, stage.generator, self._settings.seed)
-        return SyntheticSource(samples, self._feed, self._settings.validation.maps)
+        return self._source(self.training_maps, stage.generator, self._settings.seed, self._feed)
 
-    def of_validation(self) -> SyntheticSource | None:
+    def of_validation(self) -> BatchSource | None:
         """See `Sources`."""
         validation = self._settings.validation
         if not validation.maps:
             return None
         held_out = self.store.select(validation.maps)
-        samples = SampleSource(held_out, validation.generator, validation.seed)
-        return SyntheticSource(samples, left_out=self.training_maps.names)
+        return self._source(held_out, validation.generator, validation.seed, local_feed)
+
+    def _source(
+        self, maps: LabelStore, generator: GeneratorSettings, seed: int, feed: Feed
+    ) -> BatchSource:
+        """Samples of some maps of the store."""
+        left_out = [name for name in self.store.names if name not in maps.names]
+        return SyntheticSource(SampleSource(maps, generator, seed), feed, left_out)
 
     def _maps_for_training(self) -> LabelStore:
         kept_out = self._settings.validation.maps

@@ -11,7 +11,6 @@ from typing import Any
 
 import tensorflow as tf
 from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import Shard
 from synthseg_generator.scan_samples import ScanSampleSource
@@ -19,7 +18,7 @@ from synthseg_generator.scan_store import scans_fingerprint
 from synthseg_generator.scan_synthesis import ScanAugmenter
 from synthseg_generator.store import LabelStore, cubic_voxel_size_mm
 
-from synthseg_trainer.config import Stage, TrainSettings
+from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.feed import Feed, local_feed
 from synthseg_trainer.sources import Sources, SyntheticSources
 
@@ -64,51 +63,24 @@ class ScanSource:
         return f"sample {k} of seed {samples.seed}, made from the scan of {name}"
 
 
-class ScanSources:
+class ScanSources(SyntheticSources):
     """Scans for training, and others for scores, of maps that are kept out of training.
-
-    Args:
-        settings: The run.
-        feed: Who prepares the samples for training; by default this process.
 
     Raises:
         TrainerError: No map is left to train on.
         GeneratorError: The store cannot be read, has no map of a name, or lacks a scan.
     """
 
-    def __init__(self, settings: TrainSettings, feed: Feed = local_feed) -> None:
-        self._settings = settings
-        self._feed = feed
-        maps = SyntheticSources(settings)
-        self.store, self.training_maps = maps.store, maps.training_maps
-
-    @property
-    def labels(self) -> SegmentationLabels:
-        """See `Sources`."""
-        return self.store.table.segmentation_labels(self._settings.stages[0].generator.labels)
-
     @property
     def fingerprint(self) -> str:
         """See `Sources`."""
         return scans_fingerprint(self.training_maps)
 
-    def of_stage(self, stage: Stage) -> ScanSource:
-        """See `Sources`."""
-        return self._source(self.training_maps, stage.generator, self._settings.seed, self._feed)
-
-    def of_validation(self) -> ScanSource | None:
-        """See `Sources`."""
-        validation = self._settings.validation
-        if not validation.maps:
-            return None
-        held_out = self.store.select(validation.maps)
-        return self._source(held_out, validation.generator, validation.seed, local_feed)
-
     def _source(
-        self, store: LabelStore, generator: GeneratorSettings, seed: int, feed: Feed
+        self, maps: LabelStore, generator: GeneratorSettings, seed: int, feed: Feed
     ) -> ScanSource:
         noise = self._settings.supervised.noise
-        return ScanSource(ScanSampleSource(store, generator, noise, seed), feed)
+        return ScanSource(ScanSampleSource(maps, generator, noise, seed), feed)
 
 
 def sources_of(settings: TrainSettings, feed: Feed = local_feed) -> Sources:

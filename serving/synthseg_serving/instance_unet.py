@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
+from synthseg_trainer import layer_names as names
 from synthseg_trainer.config import NetworkSettings
 
-from synthseg_serving import variables as names
 from synthseg_serving.blocks import fold, max_pool
 from synthseg_serving.decoder import low_margin
 from synthseg_serving.unet import SLAB_VOXELS, ServedUnet
+from synthseg_serving.variables import NORM_EPSILON
 
 
 def served_unet(
@@ -61,7 +62,7 @@ class InstanceNormUnet(ServedUnet):
 
     def _normalize(self, volume: tf.Tensor, layer: str) -> tf.Tensor:
         mean, variance = tf.nn.moments(volume, axes=[0, 1, 2])
-        scale = self._values[f"{layer}/scale"] * tf.math.rsqrt(variance + names.NORM_EPSILON)
+        scale = self._values[f"{layer}/scale"] * tf.math.rsqrt(variance + NORM_EPSILON)
         return volume * scale + (self._values[f"{layer}/offset"] - mean * scale)
 
     def _add_norm(self, trained: Mapping[str, np.ndarray], layer: str) -> None:
@@ -70,4 +71,4 @@ class InstanceNormUnet(ServedUnet):
 
     def _head(self, trained: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         self._add_norm(trained, names.up_norm(self.network, 0))
-        return trained[f"{names.LIKELIHOOD}/kernel"][0, 0, 0], trained[f"{names.LIKELIHOOD}/bias"]
+        return trained[f"{names.LOGITS}/kernel"][0, 0, 0], trained[f"{names.LOGITS}/bias"]

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 from synthseg_client.contract import SIZE_MULTIPLE
+from synthseg_trainer import layer_names as names
 from synthseg_trainer.config import NetworkSettings
 
-from synthseg_serving import variables as names
 from synthseg_serving.blocks import fold, max_pool, unfold
 from synthseg_serving.decoder import low_margin, parity_kernels, upsampled_convolution
 from synthseg_serving.errors import ExportError
 from synthseg_serving.slabs import Slabs, for_each_slab, keep_inside
+from synthseg_serving.variables import BATCH_NORM, NORM_EPSILON, check_weights
 
 SLAB_VOXELS = SIZE_MULTIPLE
 """Thickness of the slabs in voxels of the network grid."""
@@ -61,7 +62,7 @@ class ServedUnet(tf.Module):
         """
         super().__init__(name="unet")
         _check_servable(network)
-        names.check_weights(trained, network, "model")
+        check_weights(trained, network, "model")
         self.network = network
         self.activation = ACTIVATIONS[network.activation]
         self.radius = network.kernel_size // 2
@@ -280,8 +281,8 @@ class ServedUnet(tf.Module):
     def _head(self, trained: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Kernel and bias of the last convolution, with the normalisation before it."""
         scale, offset = _affine(trained, names.up_norm(self.network, 0))
-        kernel = trained[f"{names.LIKELIHOOD}/kernel"][0, 0, 0].astype(np.float64)
-        return scale[:, np.newaxis] * kernel, trained[f"{names.LIKELIHOOD}/bias"] + offset @ kernel
+        kernel = trained[f"{names.LOGITS}/kernel"][0, 0, 0].astype(np.float64)
+        return scale[:, np.newaxis] * kernel, trained[f"{names.LOGITS}/bias"] + offset @ kernel
 
     def _variable(self, name: str, value: np.ndarray) -> None:
         array = np.ascontiguousarray(value, np.float32)
@@ -321,8 +322,6 @@ def _check_servable(network: NetworkSettings) -> None:
 
 def _affine(trained: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, np.ndarray]:
     """Batch normalisation with its moving statistics as float64 scale and offset."""
-    gamma, beta, mean, variance = (
-        trained[f"{layer}/{n}"].astype(np.float64) for n in names.BATCH_NORM
-    )
-    scale = gamma / np.sqrt(variance + names.NORM_EPSILON)
+    gamma, beta, mean, variance = (trained[f"{layer}/{n}"].astype(np.float64) for n in BATCH_NORM)
+    scale = gamma / np.sqrt(variance + NORM_EPSILON)
     return scale, beta - mean * scale

@@ -1,41 +1,19 @@
-"""Names and shapes of the network's variables, without building it. Imports nothing heavy."""
+"""Shapes of the network's variables, without building it. Imports nothing heavy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+from synthseg_trainer import layer_names as names
 from synthseg_trainer.config import NetworkSettings
 
 from synthseg_serving.errors import WeightsError
 
-LIKELIHOOD = "unet_likelihood"
-"""Layer whose output is the logits."""
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 INSTANCE_NORM = ("gamma", "beta")
 NORM_EPSILON = 1e-3
 _SHOWN = 5
-
-
-def down_convolutions(network: NetworkSettings, level: int) -> list[str]:
-    """Layer names of the convolutions on the way down, first to last."""
-    return [f"unet_conv_downarm_{level}_{i}" for i in range(network.convs_per_level)]
-
-
-def up_convolutions(network: NetworkSettings, level: int) -> list[str]:
-    """Layer names of the convolutions on the way up, first to last."""
-    index = 2 * network.n_levels - 2 - level
-    return [f"unet_conv_uparm_{index}_{i}" for i in range(network.convs_per_level)]
-
-
-def down_norm(level: int) -> str:
-    """Layer name of the batch normalisation on the way down."""
-    return f"unet_bn_down_{level}"
-
-
-def up_norm(network: NetworkSettings, level: int) -> str:
-    """Layer name of the batch normalisation on the way up."""
-    return f"unet_bn_up_{network.n_levels - 2 - level}"
 
 
 def variable_shapes(network: NetworkSettings) -> dict[str, tuple[int, ...]]:
@@ -44,15 +22,18 @@ def variable_shapes(network: NetworkSettings) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     arriving = network.n_channels * network.stem**3
     for level in range(network.n_levels):
-        arriving = _add_level(shapes, network, down_convolutions(network, level), level, arriving)
-        _add_norm(shapes, network, down_norm(level), arriving)
+        features = (network.features_at(level),) * network.convs_per_level
+        layers = names.down_convolutions(network, level)
+        arriving = _add_level(shapes, network.kernel_size, layers, features, arriving)
+        _add_norm(shapes, network, names.down_norm(level), arriving)
     for level in reversed(range(deepest)):
         arriving += network.features_at(level)
-        arriving = _add_level(shapes, network, up_convolutions(network, level), level, arriving)
-        _add_norm(shapes, network, up_norm(network, level), arriving)
+        layers, features = names.up_convolutions(network, level), network.up_features(level)
+        arriving = _add_level(shapes, network.kernel_size, layers, features, arriving)
+        _add_norm(shapes, network, names.up_norm(network, level), arriving)
     answered = network.n_labels * network.stem**3
-    shapes[f"{LIKELIHOOD}/kernel"] = (1, 1, 1, arriving, answered)
-    shapes[f"{LIKELIHOOD}/bias"] = (answered,)
+    shapes[f"{names.LOGITS}/kernel"] = (1, 1, 1, arriving, answered)
+    shapes[f"{names.LOGITS}/bias"] = (answered,)
     return shapes
 
 
@@ -90,16 +71,15 @@ def check_weights(weights: Mapping[str, np.ndarray], network: NetworkSettings, s
 
 def _add_level(
     shapes: dict[str, tuple[int, ...]],
-    network: NetworkSettings,
+    kernel_size: int,
     layers: list[str],
-    level: int,
+    features: tuple[int, ...],
     arriving: int,
 ) -> int:
-    features = network.features_at(level)
-    for layer in layers:
-        shapes[f"{layer}/kernel"] = (*(network.kernel_size,) * 3, arriving, features)
-        shapes[f"{layer}/bias"] = (features,)
-        arriving = features
+    for layer, maps in zip(layers, features, strict=True):
+        shapes[f"{layer}/kernel"] = (*(kernel_size,) * 3, arriving, maps)
+        shapes[f"{layer}/bias"] = (maps,)
+        arriving = maps
     return arriving
 
 

@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 from synthseg_trainer.batch import draw_subvoxels, fold_target, head_logits
 from synthseg_trainer.config import NetworkSettings
-from synthseg_trainer.network import LOGITS, build_unet, fold
+from synthseg_trainer.layer_names import LOGITS
+from synthseg_trainer.network import build_unet, fold
 
 SETTINGS = NetworkSettings(n_labels=5, features=3, n_levels=2, stem=2)
 

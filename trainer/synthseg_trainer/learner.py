@@ -13,7 +13,8 @@ import tensorflow as tf
 from synthseg_trainer.bundle import assign_weights, weights_of
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.errors import CheckpointError
-from synthseg_trainer.network import LOGITS, build_unet
+from synthseg_trainer.layer_names import LOGITS
+from synthseg_trainer.network import build_unet
 
 Tensor = Any
 

@@ -11,10 +11,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from synthseg_trainer import layer_names as names
 from synthseg_trainer.config import NetworkSettings
-
-LOGITS = "unet_likelihood"
-"""Name of the last convolution, whose output is the logits."""
 
 
 def fold(volume: keras.KerasTensor, block: int) -> keras.KerasTensor:
@@ -135,39 +133,40 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
     skips = []
     deepest = settings.n_levels - 1
     for level in range(settings.n_levels):
-        volume = _convolutions(
-            volume, settings, f"unet_conv_downarm_{level}", settings.features_at(level)
-        )
+        features = (settings.features_at(level),) * settings.convs_per_level
+        volume = _convolutions(volume, settings, names.down_convolutions(settings, level), features)
         skips.append(volume)
-        volume = _normalize(volume, settings, f"unet_bn_down_{level}", synchronized)
+        volume = _normalize(volume, settings, names.down_norm(level), synchronized)
         if level < deepest:
             volume = layers.MaxPooling3D(2, padding="same", name=f"unet_maxpool_{level}")(volume)
-    for step in range(deepest):
-        index, level = settings.n_levels + step, deepest - 1 - step
+    for level in reversed(range(deepest)):
+        index = 2 * deepest - level
         volume = layers.UpSampling3D(2, name=f"unet_up_{index}")(volume)
         volume = layers.Concatenate(name=f"unet_merge_{index}")([skips[level], volume])
         volume = _convolutions(
-            volume, settings, f"unet_conv_uparm_{index}", settings.features_at(level)
+            volume, settings, names.up_convolutions(settings, level), settings.up_features(level)
         )
-        volume = _normalize(volume, settings, f"unet_bn_up_{step}", synchronized)
-    logits = layers.Conv3D(settings.n_labels * settings.stem**3, 1, dtype="float32", name=LOGITS)(
-        volume
-    )
+        volume = _normalize(volume, settings, names.up_norm(settings, level), synchronized)
+    answered = settings.n_labels * settings.stem**3
+    logits = layers.Conv3D(answered, 1, dtype="float32", name=names.LOGITS)(volume)
     if settings.stem > 1:
         logits = DepthToSpace(settings.stem, dtype="float32", name="unet_depth_to_space")(logits)
     return keras.Model(image, logits, name="unet")
 
 
 def _convolutions(
-    volume: keras.KerasTensor, settings: NetworkSettings, prefix: str, features: int
+    volume: keras.KerasTensor,
+    settings: NetworkSettings,
+    names_of_layers: list[str],
+    features: tuple[int, ...],
 ) -> keras.KerasTensor:
-    for index in range(settings.convs_per_level):
+    for name, maps in zip(names_of_layers, features, strict=True):
         volume = Convolution(
-            features,
+            maps,
             settings.kernel_size,
             padding="same",
             activation=settings.activation,
-            name=f"{prefix}_{index}",
+            name=name,
         )(volume)
     return volume
 

@@ -17,7 +17,8 @@ import tensorflow as tf
 from synthseg_trainer.batch import head_logits
 from synthseg_trainer.bundle import assign_weights
 from synthseg_trainer.config import NetworkSettings
-from synthseg_trainer.network import LOGITS, build_unet
+from synthseg_trainer.layer_names import LOGITS
+from synthseg_trainer.network import build_unet
 
 MIN_SIZE = 128
 """Least network grid of brain scans."""

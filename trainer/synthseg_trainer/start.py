@@ -14,8 +14,9 @@ from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.exchange import load_network
 from synthseg_trainer.learner import Learner
-from synthseg_trainer.network import LOGITS
+from synthseg_trainer.layer_names import LOGITS
 from synthseg_trainer.sources import BatchSource
+from synthseg_trainer.widening import WIDTHS, is_wider, widen
 
 # Samples whose labels are counted before the first step.
 _COUNTED_SAMPLES = 4
@@ -36,6 +37,8 @@ def start_from_network(
 ) -> None:
     """Starts at the weights of another network; its last layer too if the labels are the same.
 
+    A wider network begins with the same answers, see `widening`.
+
     Args:
         learner: Takes the weights.
         network: Its network.
@@ -49,20 +52,21 @@ def start_from_network(
     _check_network(path, bundle, network)
     weights = dict(bundle.weights)
     if bundle.labels.values != labels.values:
-        own = weights_of(learner.model)
-        weights |= {name: own[name] for name in own if name.startswith(f"{LOGITS}/")}
-    assign_weights(learner.model, weights)
+        weights = {k: v for k, v in weights.items() if not k.startswith(f"{LOGITS}/")}
+    own = weights_of(learner.model)
+    assign_weights(learner.model, widen(weights, bundle.network, network, own))
 
 
 def _check_network(path: Path, bundle: Bundle, network: NetworkSettings) -> None:
     wanted = dataclasses.asdict(dataclasses.replace(network, n_labels=bundle.network.n_labels))
+    free = WIDTHS if is_wider(network, bundle.network) else ()
     differing = [
         f"{name} {value} instead of {wanted[name]}"
         for name, value in dataclasses.asdict(bundle.network).items()
-        if value != wanted[name]
+        if value != wanted[name] and name not in free
     ]
     if differing:
         raise CheckpointError(
             f"initial_weights: the network in {path} has {', '.join(differing)}; "
-            "only the labels may differ."
+            "only the labels may differ, and the width grow."
         )

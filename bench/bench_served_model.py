@@ -106,8 +106,8 @@ def random_bundle() -> object:
     import numpy as np
     from synthseg_generator.labels import SYNTHSEG_V1
     from synthseg_serving.variables import variable_shapes
-    from synthseg_trainer.bundle import Bundle
     from synthseg_trainer.config import NetworkSettings
+    from synthseg_trainer.network.bundle import Bundle
 
     rng = np.random.default_rng(0)
     network = NetworkSettings(n_labels=N_LABELS)
@@ -145,8 +145,8 @@ def load_keras(image: object, flip: bool) -> object:
 def plain_network() -> tuple[object, list[int]]:
     """The Keras network with softmax as a function of a volume, and the channels' other sides."""
     import tensorflow as tf
-    from synthseg_trainer.bundle import assign_weights
-    from synthseg_trainer.network import build_unet
+    from synthseg_trainer.network.bundle import assign_weights
+    from synthseg_trainer.network.unet import build_unet
 
     bundle = random_bundle()
     model = build_unet(bundle.network)

@@ -57,7 +57,7 @@ def measure_step(name: str, store: Path, steps: int) -> dict[str, Any]:
     """Times the parts of a step; runs in a process of its own."""
     import tensorflow as tf
     from synthseg_generator.samples import Shard
-    from synthseg_trainer.training import Training
+    from synthseg_trainer.training.state import Training
 
     with tempfile.TemporaryDirectory() as run:
         training = Training(settings_of(name, store), Path(run))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 from synthseg_client import contract
-from synthseg_trainer.bundle import Bundle
+from synthseg_trainer.network.bundle import Bundle
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from synthseg_serving.errors import ExportError

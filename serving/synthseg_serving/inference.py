@@ -11,7 +11,7 @@ import json
 import numpy as np
 import tensorflow as tf
 from synthseg_client import contract
-from synthseg_trainer.bundle import Bundle
+from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.errors import ExportError
 from synthseg_serving.instance_unet import served_unet

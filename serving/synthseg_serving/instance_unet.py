@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
-from synthseg_trainer import layer_names as names
 from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.network import layer_names as names
 
 from synthseg_serving.blocks import fold, max_pool
 from synthseg_serving.decoder import low_margin

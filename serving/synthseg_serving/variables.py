@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from synthseg_trainer import layer_names as names
 from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.network import layer_names as names
 
 from synthseg_serving.errors import WeightsError
 

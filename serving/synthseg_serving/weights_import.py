@@ -14,8 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 from synthseg_generator.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
-from synthseg_trainer.bundle import Bundle
 from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.errors import WeightsError
 from synthseg_serving.variables import check_weights, variable_shapes

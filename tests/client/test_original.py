@@ -84,8 +84,8 @@ def plain(weights: Path):
     """The plain Keras network, and what its channels mean."""
     import tensorflow as tf
     from synthseg_serving.weights_import import read_released
-    from synthseg_trainer.bundle import assign_weights
-    from synthseg_trainer.network import build_unet
+    from synthseg_trainer.network.bundle import assign_weights
+    from synthseg_trainer.network.unet import build_unet
 
     bundle = read_released(weights, "v1")
     model = build_unet(bundle.network)

@@ -21,8 +21,8 @@ from synthseg_serving.export import export_bundle
 from synthseg_serving.server import Server, ServerSettings
 from synthseg_serving.variables import variable_shapes
 from synthseg_serving.versions import ModelConfig, VersionPolicy
-from synthseg_trainer.bundle import Bundle
 from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.network.bundle import Bundle
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,

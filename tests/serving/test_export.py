@@ -16,8 +16,8 @@ from synthseg_serving.cli import main
 from synthseg_serving.errors import ExportError
 from synthseg_serving.export import export_bundle, next_version
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
-from synthseg_trainer.bundle import Bundle, save_bundle
-from synthseg_trainer.checkpoints import find_bundle
+from synthseg_trainer.network.bundle import Bundle, save_bundle
+from synthseg_trainer.runs.checkpoints import find_bundle
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 

@@ -12,8 +12,8 @@ from scipy import ndimage
 from synthseg_client import contract
 from synthseg_serving.errors import CallError
 from synthseg_serving.servable import Servable
-from synthseg_trainer.bundle import Bundle, assign_weights
-from synthseg_trainer.network import build_unet
+from synthseg_trainer.network.bundle import Bundle, assign_weights
+from synthseg_trainer.network.unet import build_unet
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from synthseg_serving.errors import ModelError
 from synthseg_serving.shipped import shipped_model_dir, user_cache
-from synthseg_trainer.bundle import Bundle, save_bundle
+from synthseg_trainer.network.bundle import Bundle, save_bundle
 
 
 def test_is_exported_once_even_by_two_at_once(bundle: Bundle, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_serving.shipped import WEIGHTS
 from synthseg_serving.variables import check_weights
-from synthseg_trainer.bundle import load_bundle
+from synthseg_trainer.network.bundle import load_bundle
 
 MOST_BYTES = 12_000_000
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from synthseg_serving.errors import ExportError
 from synthseg_serving.sources import read_source
-from synthseg_trainer.bundle import Bundle, save_bundle
-from synthseg_trainer.exchange import write_keras_weights
+from synthseg_trainer.network.bundle import Bundle, save_bundle
+from synthseg_trainer.network.exchange import write_keras_weights
 
 
 def test_weights_from_keras_are_the_bundle_that_they_were(bundle: Bundle, tmp_path: Path) -> None:

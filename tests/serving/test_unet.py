@@ -14,9 +14,9 @@ from synthseg_serving.instance_unet import served_unet
 from synthseg_serving.unet import ServedUnet
 from synthseg_serving.variables import variable_shapes
 from synthseg_serving.weights_import import read_released
-from synthseg_trainer.bundle import Bundle, assign_weights, weights_of
 from synthseg_trainer.config import NetworkSettings
-from synthseg_trainer.network import build_unet
+from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
+from synthseg_trainer.network.unet import build_unet
 
 NETWORKS = {
     "original shape": {"n_levels": 5, "features": 3},

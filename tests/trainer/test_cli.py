@@ -1,7 +1,7 @@
 import pytest
 from click.testing import CliRunner
-from synthseg_trainer.bundle import load_bundle
 from synthseg_trainer.cli import main
+from synthseg_trainer.network.bundle import load_bundle
 
 
 @pytest.mark.parametrize(

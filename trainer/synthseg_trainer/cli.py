@@ -12,7 +12,7 @@ from synthseg_generator.command_line import ErrorReportingGroup, UsageProblem
 from synthseg_generator.errors import GeneratorError
 
 from synthseg_trainer.errors import TrainerError
-from synthseg_trainer.score_commands import evaluate, validate
+from synthseg_trainer.evaluation.commands import evaluate, validate
 from synthseg_trainer.startup import prepare_tensorflow, quieten_tensorflow
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ def _train(
     cpu_replicas: int,
 ) -> bool:
     prepare_tensorflow(threads)
-    from synthseg_trainer.distribution import choose_strategy
-    from synthseg_trainer.feed import open_feed
-    from synthseg_trainer.loop import train as train_network
+    from synthseg_trainer.training.distribution import choose_strategy
+    from synthseg_trainer.training.feed import open_feed
+    from synthseg_trainer.training.loop import train as train_network
 
     strategy = choose_strategy(cpu_replicas)
     with open_feed(workers, scheduler) as feed:
@@ -120,8 +120,12 @@ def pack(
     (.weights.h5). An OUTPUT.weights.h5 is written as Keras does, with OUTPUT.json beside it.
     """
     quieten_tensorflow()
-    from synthseg_trainer.bundle import save_bundle
-    from synthseg_trainer.exchange import is_keras_weights, load_network, write_keras_weights
+    from synthseg_trainer.network.bundle import save_bundle
+    from synthseg_trainer.network.exchange import (
+        is_keras_weights,
+        load_network,
+        write_keras_weights,
+    )
 
     bundle = load_network(source, settings)
     info = {**bundle.info, "name": name, **({"licence": licence} if licence else {})}

@@ -1,0 +1,160 @@
+import os
+
+import nibabel as nib
+import numpy as np
+import pytest
+from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.evaluation import comparison
+from synthseg_trainer.evaluation.comparison import (
+    ComparisonError,
+    Scoring,
+    compare,
+    compare_probabilities,
+)
+from synthseg_trainer.evaluation.label_lists import LabelList, read_label_list
+from synthseg_trainer.evaluation.pairs import match_files
+
+
+def _save(path, values, affine=None, dtype=np.int16):
+    path.parent.mkdir(exist_ok=True)
+    nib.save(nib.Nifti1Image(values.astype(dtype), np.eye(4) if affine is None else affine), path)
+    return path
+
+
+@pytest.fixture
+def labels():
+    volume = np.zeros((12, 14, 16), np.int32)
+    volume[2:6, 3:11, 4:12] = 3
+    volume[6:10, 3:11, 4:12] = 42
+    return volume
+
+
+def _scores(truth, answer, **scoring):
+    return compare(match_files(truth, answer), Scoring(**scoring))
+
+
+def test_a_map_agrees_fully_with_itself(tmp_path, labels):
+    path = _save(tmp_path / "a.nii.gz", labels)
+    scores = _scores(path, path, distances=True)
+    assert scores.scans == ("a",)
+    assert scores.labels.values == (3, 42)
+    np.testing.assert_array_equal(scores.values["dice"], [[1, 1, 1]])
+    for metric in ("hausdorff", "hausdorff_99", "hausdorff_95", "mean_distance"):
+        np.testing.assert_array_equal(scores.values[metric], [[0, 0, 0]])
+
+
+def test_orientation_and_grid_of_the_files_do_not_matter(tmp_path, labels):
+    truth = _save(tmp_path / "truth.nii.gz", labels)
+    turned = nib.as_closest_canonical(nib.load(truth)).as_reoriented(
+        nib.orientations.axcodes2ornt("LPS", (("L", "R"), ("P", "A"), ("I", "S")))
+    )
+    answer = tmp_path / "answer.nii.gz"
+    nib.save(turned, answer)
+    finer = _save(
+        tmp_path / "finer.nii", labels.repeat(2, 0), np.diag([0.5, 1, 1, 1]) @ _shift(-0.5)
+    )
+    assert _scores(truth, answer).means() == [1.0]
+    assert _scores(truth, finer).means() == [1.0]
+
+
+def _shift(x):
+    affine = np.eye(4)
+    affine[0, 3] = x
+    return affine
+
+
+def test_distances_follow_the_voxel_size_of_the_answer(tmp_path, labels):
+    affine = np.diag([3.0, 1.0, 1.0, 1.0])
+    truth = _save(tmp_path / "truth.nii", labels, affine)
+    answer = _save(tmp_path / "answer.nii", np.roll(labels, 1, 0), affine)
+    assert _scores(truth, answer, distances=True).values["hausdorff"][0, 0] == 3
+    in_voxels = _scores(truth, answer, distances=True, voxels=True)
+    assert in_voxels.values["hausdorff"][0, 0] == 1
+
+
+def test_a_structure_that_one_scan_misses_scores_zero(tmp_path, labels):
+    for name in ("one.nii", "two.nii"):
+        _save(tmp_path / "truth" / name, labels)
+        seen = labels if name == "one.nii" else np.where(labels == 3, 0, labels)
+        _save(tmp_path / "answers" / name, seen)
+    scores = _scores(tmp_path / "truth", tmp_path / "answers", distances=True)
+    np.testing.assert_array_equal(scores.values["dice"][:, :2], [[1, 1], [0, 1]])
+    assert np.isnan(scores.values["hausdorff"][1, 0])
+    np.testing.assert_array_equal(scores.means("hausdorff"), [0, 0])
+
+
+def test_labels_that_one_set_does_not_know_are_left_out_and_said(tmp_path, labels):
+    truth = _save(tmp_path / "t.nii", np.where(labels == 3, 77, labels))
+    answer = _save(tmp_path / "a.nii", labels)
+    scores = _scores(truth, answer)
+    assert scores.labels.values == (42,)
+    assert scores.left_out == ((77,), (3,))
+    # Asked for, they are scored.
+    asked = _scores(truth, answer, labels=LabelList((3, 42), ("a", "b")))
+    np.testing.assert_array_equal(asked.values["dice"], [[0, 1, 1]])
+
+
+def test_parcels_count_as_cortex_when_asked(tmp_path, labels):
+    parcels = np.where(labels == 3, 1005, np.where(labels == 42, 2035, 0))
+    truth, answer = _save(tmp_path / "t.nii", parcels), _save(tmp_path / "a.nii", labels)
+    assert _scores(truth, answer, merge_parcels=True).means() == [1.0]
+    with pytest.raises(ComparisonError, match="no label in common"):
+        _scores(truth, answer)
+
+
+def test_processes_give_the_same_scores(tmp_path, labels):
+    for number in range(3):
+        _save(tmp_path / "truth" / f"{number}.nii", labels)
+        _save(tmp_path / "answers" / f"{number}.nii", np.roll(labels, number, 1))
+    pairs = match_files(tmp_path / "truth", tmp_path / "answers")
+    scoring = Scoring(distances=True)
+    alone, together = (compare(pairs, scoring, jobs=jobs) for jobs in (1, 2))
+    assert alone.scans == together.scans == ("0", "1", "2")
+    for metric, values in alone.values.items():
+        np.testing.assert_array_equal(values, together.values[metric])
+
+
+@pytest.mark.parametrize("channels", [None, LabelList((3, 42), ("left", "right"))])
+def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path, labels, channels):
+    values = (0, *read_label_list("v1").values) if channels is None else (0, 3, 42)
+    truth = _save(tmp_path / "truth.nii.gz", np.roll(labels, 1, 2))
+    sure = np.stack([labels == value for value in values], axis=-1)
+    answer = _save(tmp_path / "p.nii.gz", sure, dtype=np.float32)
+    wanted = LabelList((42, 3, 9), ("right", "left", "other"))
+    (found,) = compare_probabilities(match_files(truth, answer), wanted, channels)
+    hard = compare(match_files(truth, _save(tmp_path / "hard.nii", labels)), Scoring())
+    np.testing.assert_allclose(found[[1, 0, 3]], hard.values["dice"][0])
+    assert np.isnan(found[2])
+
+
+def test_probabilities_that_do_not_fit_the_labels_are_refused(tmp_path, labels):
+    truth = _save(tmp_path / "truth.nii", labels)
+    answer = _save(tmp_path / "p.nii", np.stack([labels] * 5, axis=-1), dtype=np.float32)
+    with pytest.raises(ComparisonError, match=r"p\.nii has shape .* 32 or 33 channels"):
+        compare_probabilities(match_files(truth, answer), LabelList((3,), ("left",)))
+
+
+def test_everything_equals_the_original_s_arrays(shared_data):
+    folder = shared_data / "reference" / "evaluate"
+    with np.load(folder / "dice_and_distances.npz") as recorded:
+        values = tuple(int(value) for value in recorded["labels"])
+    labels = LabelList(values, tuple(map(str, values)))
+    scores = _scores(folder / "gt", folder / "seg", labels=labels, distances=True, as_original=True)
+    assert scores.scans == ("sub0", "sub1")
+    for metric, found in scores.values.items():
+        expected = np.load(folder / f"out_{metric}.npy")
+        np.testing.assert_allclose(found.T, expected, rtol=1e-12, err_msg=metric)
+
+
+def test_what_the_original_fills_in_has_no_score_here(shared_data):
+    folder = shared_data / "reference" / "evaluate"
+    labels = LabelList((17, 99), ("hippocampus", "absent"))
+    scores = _scores(folder / "gt", folder / "seg", labels=labels, distances=True, voxels=True)
+    for values in scores.values.values():
+        assert np.isnan(values[:, 1]).all()
+        assert np.isfinite(values[:, [0, 2]]).all()
+
+
+def test_a_killed_process_is_said_in_one_line():
+    with pytest.raises(TrainerError, match="fewer --jobs"):
+        list(comparison._each(os._exit, [1, 1], jobs=2))

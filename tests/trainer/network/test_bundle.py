@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from synthseg_generator.labels import SYNTHSEG_V1
+from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.network.bundle import (
+    Bundle,
+    assign_weights,
+    load_bundle,
+    save_bundle,
+    weights_of,
+)
+from synthseg_trainer.network.unet import build_unet
+
+SETTINGS = NetworkSettings(n_labels=32, features=2, n_levels=2)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_unet(SETTINGS)
+
+
+@pytest.fixture
+def bundle(model):
+    return Bundle(
+        network=SETTINGS, labels=SYNTHSEG_V1, weights=weights_of(model), info={"name": "small"}
+    )
+
+
+def test_what_is_saved_comes_back(tmp_path, bundle):
+    save_bundle(tmp_path / "model.npz", bundle)
+    back = load_bundle(tmp_path / "model.npz")
+    assert (back.network, back.labels, back.info) == (bundle.network, bundle.labels, bundle.info)
+    assert back.weights.keys() == bundle.weights.keys()
+    for name, value in bundle.weights.items():
+        np.testing.assert_array_equal(back.weights[name], value)
+
+
+def test_half_precision_comes_back_as_float32_within_its_error(tmp_path, bundle):
+    save_bundle(tmp_path / "model.npz", bundle, np.float16)
+    back = load_bundle(tmp_path / "model.npz")
+    for name, value in bundle.weights.items():
+        assert back.weights[name].dtype == np.float32
+        np.testing.assert_allclose(back.weights[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_weights_fit_a_network_of_the_same_settings(model, bundle):
+    other = build_unet(SETTINGS)
+    assign_weights(other, bundle.weights)
+    image = np.random.default_rng(0).random((1, 8, 8, 8, 1), np.float32)
+    np.testing.assert_array_equal(other(image), model(image))
+
+
+def test_missing_and_misshapen_weights_are_refused_by_name(model, bundle):
+    weights = dict(bundle.weights)
+    del weights["unet_bn_down_0/gamma"]
+    weights["unet_likelihood/bias"] = np.zeros(7)
+    with pytest.raises(
+        CheckpointError, match=r"unet_bn_down_0/gamma is missing.*unet_likelihood/bias"
+    ):
+        assign_weights(model, weights)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"none\.npz: no such file"):
+        load_bundle(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 broken"])
+def test_broken_file_is_named(tmp_path, content):
+    path = tmp_path / "broken.npz"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"broken\.npz is not a model bundle"):
+        load_bundle(path)
+
+
+def test_interrupted_writing_leaves_the_old_file(tmp_path, bundle):
+    path = tmp_path / "model.npz"
+    save_bundle(path, bundle)
+    before = path.read_bytes()
+    unwritable = Bundle(network=SETTINGS, labels=SYNTHSEG_V1, weights={}, info={"bad": object()})
+    with pytest.raises(TypeError):
+        save_bundle(path, unwritable)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]

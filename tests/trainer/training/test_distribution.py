@@ -1,0 +1,215 @@
+"""Real processes: two replicas, two workers over TCP that Dask feeds, killed and told to stop."""
+
+import dataclasses
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from synthseg_generator.cluster import open_cluster
+from synthseg_generator.samples import SampleSource, Shard
+from synthseg_generator.store import open_store
+from synthseg_trainer.config import load_settings
+from synthseg_trainer.errors import ConfigError
+from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint, step_of
+from synthseg_trainer.training.distribution import choose_strategy, samples_per_replica, shard_of
+from synthseg_trainer.training.feed import open_feed
+from synthseg_trainer.training.loop import train
+
+# Seconds of work that a busy machine stretches to minutes.
+pytestmark = pytest.mark.timeout(1500)
+WORKER = Path(__file__).with_name("recorded_run.py")
+STEPS = 4
+# Batch normalisation, two losses, and an optimizer that does not blow rounding up to whole steps.
+RUN = """
+store: {store}
+batch_size: 2
+network: {{stem: 2, features: 2, n_levels: 2}}
+scored_subvoxels: 3
+adam: {{epsilon: 0.001}}
+generator:
+  crop: {{shape: [16, 16, 16], placement: centred, jitter: 2}}
+  elastic: {{squarings: 2}}
+stages:
+  - {{name: warm-up, steps: 2, loss: wl2, learning_rate: 0.01}}
+  - {{name: rest, steps: {rest}, loss: dice_cross_entropy, learning_rate: 0.01}}
+checkpoint_steps: 1
+keep_checkpoints: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def config(head_store, tmp_path_factory):
+    """A function that writes a run of two samples per step."""
+
+    def write(steps):
+        path = tmp_path_factory.mktemp("config") / "run.yaml"
+        path.write_text(RUN.format(store=head_store, rest=steps - 2))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def single(config, tmp_path_factory):
+    """What the run records on one device with a batch of two, in this process."""
+    folder = tmp_path_factory.mktemp("single")
+    record_run = runpy.run_path(str(WORKER))["record_run"]
+    assert record_run(load_settings(config(STEPS)), folder / "run", folder / "record.npz")
+    return _read(folder / "record.npz")
+
+
+def _read(record):
+    with np.load(record) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _start(*arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(process, expected=0):
+    try:
+        output, _ = process.communicate(timeout=1200)
+    finally:
+        process.kill()
+    assert process.returncode == expected, output[-3000:]
+    return output
+
+
+def _assert_learned_the_same(record, single):
+    np.testing.assert_allclose(record["losses"], single["losses"], rtol=1e-5)
+    assert record.keys() == single.keys()
+    for name in single.keys() - {"losses", "samples"}:
+        for replica in record[name]:
+            np.testing.assert_array_equal(replica, record[name][0], err_msg=name)
+        np.testing.assert_allclose(record[name][0], single[name][0], atol=1e-5, err_msg=name)
+
+
+def test_two_replicas_learn_what_one_device_learns(config, single, tmp_path):
+    """Each takes one of the two samples: losses, weights and moving statistics."""
+    options = {"config": config(STEPS), "run": tmp_path, "record": tmp_path / "r.npz"}
+    _finish(_start(WORKER, json.dumps({**options, "replicas": 2}, default=str)))
+    record = _read(tmp_path / "r.npz")
+    np.testing.assert_array_equal(record["samples"], single["samples"])
+    assert record["unet_bn_down_0/moving_mean"].shape[0] == 2
+    _assert_learned_the_same(record, single)
+
+
+def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tmp_path):
+    """And leave together, saved, when one of them is told to stop."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
+    options = {"config": config(1000), "run": tmp_path}
+    with open_cluster(1) as client:
+        options["scheduler"] = client.scheduler_info()["address"]
+        workers = []
+        for index in range(2):
+            own = {**options, "record": tmp_path / f"{index}.npz"}
+            if index == 1:
+                own["stop_after"] = STEPS - 1
+            task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            text = json.dumps(own, default=str)
+            workers.append(_start(WORKER, text, TF_CONFIG=json.dumps(task)))
+        for worker in workers:
+            _finish(worker, 143)
+    records = [_read(tmp_path / f"{index}.npz") for index in range(2)]
+    for name in records[0].keys() - {"samples"}:
+        np.testing.assert_array_equal(records[0][name], records[1][name], err_msg=name)
+    taken = np.concatenate([record["samples"] for record in records], axis=1)
+    np.testing.assert_array_equal(taken, single["samples"])
+    _assert_learned_the_same(records[0], single)
+    assert latest_checkpoint(tmp_path).step == STEPS
+
+
+def _free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(config, tmp_path):
+    """`kill -9` between two steps, then SIGTERM: exit code 143, saved; one device."""
+    path, run = config(100_000), tmp_path / "run"
+    command = ("-m", "synthseg_trainer", "train", path, "--run", run)
+    killed = _start(*command)
+    _signal_after_step(killed, run, 2, signal.SIGKILL)
+    _finish(killed, -signal.SIGKILL)
+    reached = latest_checkpoint(run).step
+    resumed = _start(*command, "--resume")
+    _signal_after_step(resumed, run, reached, signal.SIGTERM)
+    assert "interrupted at step" in _finish(resumed, 143)
+    ended = latest_checkpoint(run)
+    settings = load_settings(path)
+    rest = dataclasses.replace(settings.stages[1], steps=ended.step - 2)
+    stages = (settings.stages[0], rest)
+    train(dataclasses.replace(settings, stages=stages, checkpoint_steps=1000), tmp_path / "whole")
+    whole = latest_checkpoint(tmp_path / "whole")
+    assert whole.step == ended.step
+    for name, value in whole.bundle.weights.items():
+        np.testing.assert_array_equal(ended.bundle.weights[name], value, err_msg=name)
+    for value, other in zip(whole.optimizer, ended.optimizer, strict=True):
+        np.testing.assert_array_equal(value, other)
+
+
+def _signal_after_step(process, run, step, number):
+    """Sends a signal once there is a checkpoint beyond a step, at whatever the run does then."""
+    deadline = time.monotonic() + 900
+    while not any(step_of(folder) > step for folder in checkpoint_folders(run)):
+        assert time.monotonic() < deadline, "no checkpoint in time"
+        assert process.poll() is None, process.communicate()[0][-3000:]
+        time.sleep(0.05)
+    process.send_signal(number)
+
+
+def test_a_step_takes_the_same_samples_whatever_the_workers():
+    taken = []
+    for worker in range(2):
+        context = tf.distribute.InputContext(num_input_pipelines=2, input_pipeline_id=worker)
+        shard = shard_of(context, batch_size=4, first_step=3)
+        taken.append(list(dataclasses.replace(shard, count=4)))
+    assert taken == [[12, 13, 16, 17], [14, 15, 18, 19]]
+
+
+@pytest.mark.parametrize(
+    ("passes", "named"), [(1, "3 cannot be shared by 2 replicas."), (3, "in 3 passes each")]
+)
+def test_a_batch_that_replicas_cannot_share_is_refused(passes, named):
+    class Strategy:
+        num_replicas_in_sync = 2
+
+    with pytest.raises(ConfigError, match=named):
+        samples_per_replica(Strategy(), 3, passes)
+
+
+def test_a_broken_description_of_the_cluster_is_refused(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{worker")
+    with pytest.raises(ConfigError, match="TF_CONFIG is no JSON"):
+        choose_strategy()
+
+
+def test_dask_workers_feed_the_samples_that_this_process_would_make(run_config):
+    settings = load_settings(run_config)
+    source = SampleSource(open_store(settings.store), settings.stages[0].generator, settings.seed)
+    with open_feed(workers=1) as feed:
+        fed = list(feed(source, Shard(count=3)))
+    for k, element in enumerate(fed):
+        row = source.parameters(k).to_row()
+        assert int(element["k"]) == k
+        for name, value in row.items():
+            np.testing.assert_array_equal(element["row"][name], value)

@@ -1,0 +1,99 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from synthseg_generator.config import Crop, GeneratorSettings
+from synthseg_generator.labels import SYNTHSEG_V1
+from synthseg_trainer.config import NetworkSettings, Stage, TrainSettings
+from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.network.bundle import load_bundle
+from synthseg_trainer.training.learner import Learner
+from synthseg_trainer.training.start import start_from_label_sizes, start_from_network
+
+HEAD = "unet_likelihood/"
+NETWORK = NetworkSettings(n_labels=32, features=4, n_levels=3)
+
+
+def _learner(network):
+    stage = Stage(name="s", steps=1, generator=GeneratorSettings(crop=Crop(shape=(8, 8, 8))))
+    settings = TrainSettings(store="none.zarr", network=network, stages=(stage,))
+    return Learner(settings, tf.distribute.get_strategy())
+
+
+def test_a_network_of_the_same_labels_is_taken_whole(small_bundle):
+    learner = _learner(NETWORK)
+    start_from_network(learner, NETWORK, SYNTHSEG_V1, small_bundle)
+    taken = learner.weights()
+    for name, value in load_bundle(small_bundle).weights.items():
+        np.testing.assert_array_equal(taken[name], value)
+
+
+def test_with_other_labels_the_last_layer_starts_anew(small_bundle):
+    network = dataclasses.replace(NETWORK, n_labels=3)
+    learner = _learner(network)
+    own = learner.weights()
+    labels = dataclasses.replace(
+        SYNTHSEG_V1,
+        values=SYNTHSEG_V1.values[:3],
+        names=SYNTHSEG_V1.names[:3],
+        topology_classes=SYNTHSEG_V1.topology_classes[:3],
+        flip_channels=(0, 1, 2),
+    )
+    start_from_network(learner, network, labels, small_bundle)
+    taken, given = learner.weights(), load_bundle(small_bundle).weights
+    for name, value in taken.items():
+        expected = own if name.startswith(HEAD) else given
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_a_wider_network_starts_with_the_answers_of_the_narrower(small_bundle):
+    wider = dataclasses.replace(NETWORK, features=5, head_features=9)
+    learner = _learner(wider)
+    start_from_network(learner, wider, SYNTHSEG_V1, small_bundle)
+    narrow = _learner(NETWORK)
+    start_from_network(narrow, NETWORK, SYNTHSEG_V1, small_bundle)
+    image = np.random.default_rng(1).random((1, 8, 8, 8, 1), np.float32)
+    np.testing.assert_allclose(learner.model(image), narrow.model(image), atol=1e-5)
+    for name, weight in learner.weights().items():
+        assert name.endswith(("bias", "beta", "mean")) or np.any(weight[..., -1]), name
+
+
+def test_a_wider_network_of_other_labels_starts_its_last_layer_anew(small_bundle):
+    wider = dataclasses.replace(NETWORK, head_features=9, n_labels=3)
+    learner = _learner(wider)
+    own = learner.weights()
+    labels = dataclasses.replace(
+        SYNTHSEG_V1,
+        values=SYNTHSEG_V1.values[:3],
+        names=SYNTHSEG_V1.names[:3],
+        topology_classes=SYNTHSEG_V1.topology_classes[:3],
+        flip_channels=(0, 1, 2),
+    )
+    start_from_network(learner, wider, labels, small_bundle)
+    taken = learner.weights()
+    np.testing.assert_array_equal(taken[f"{HEAD}kernel"], own[f"{HEAD}kernel"])
+    first = "unet_conv_downarm_0_0/kernel"
+    np.testing.assert_array_equal(taken[first], load_bundle(small_bundle).weights[first])
+
+
+def test_another_network_is_refused_by_what_differs(small_bundle):
+    network = dataclasses.replace(NETWORK, features=3, normalization="instance")
+    with pytest.raises(CheckpointError, match=r"features 4 instead of 3, normalization batch"):
+        start_from_network(_learner(network), network, SYNTHSEG_V1, small_bundle)
+
+
+def test_the_last_layer_starts_at_how_often_labels_are():
+    class Source:
+        def dataset(self, shard):
+            return tf.data.Dataset.from_tensors({"k": 0}).repeat(shard.count)
+
+        def render(self, batch):
+            return None, tf.constant([[[[0, 0, 0, 1]]]])
+
+    network = dataclasses.replace(NETWORK, n_labels=3, stem=2)
+    learner = _learner(network)
+    start_from_label_sizes(learner, network, Source())
+    bias = learner.head.bias.numpy().reshape(8, 3)
+    np.testing.assert_allclose(bias[0], np.log([13 / 19, 5 / 19, 1 / 19]), rtol=1e-5)
+    assert np.all(bias == bias[0])

@@ -1,0 +1,114 @@
+"""Supervised training: scans and labels instead of synthetic scans, all else as always."""
+
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from synthseg_generator.ingest import ingest
+from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.samples import Shard
+from synthseg_generator.scan_store import add_scans
+from synthseg_generator.store import open_store
+from synthseg_trainer.config import load_settings
+from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.runs.checkpoints import latest_checkpoint
+from synthseg_trainer.training.feed import open_feed
+from synthseg_trainer.training.loop import train
+from synthseg_trainer.training.sources import SyntheticSources
+from synthseg_trainer.training.supervised import ScanSources, sources_of
+
+RUN = """
+supervised: {{enabled: {enabled}, noise: {{std: [0, 4]}}}}
+network: {{stem: 2, features: 2, n_levels: 2, convs_per_level: 1, normalization: instance}}
+generator:
+  crop: {{shape: [24, 24, 24], placement: centred, jitter: 2}}
+  elastic: {{squarings: 2}}
+  bias_field: {{strength: [0, 0.3]}}
+stages: [{{steps: 2, loss: dice_cross_entropy, learning_rate: 0.01}}]
+validation: {{maps: [head_1], every_steps: 100, samples: 1}}
+checkpoint_steps: 1
+log_steps: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def pair_store(tmp_path_factory, make_head):
+    """Two heads and a scan of each."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for name in ("scans", "maps"):
+        (folder / name).mkdir()
+    for number, size in enumerate((1.0, 0.9)):
+        labels = make_head((28, 30, 32), size=size)
+        scan = (labels % 50 * 10.0 + np.random.default_rng(number).normal(0, 5, labels.shape)) + 100
+        for kind, volume in (("maps", labels.astype(np.int16)), ("scans", scan)):
+            nib.save(nib.Nifti1Image(volume, np.eye(4)), folder / kind / f"head_{number}.nii.gz")
+    ingest(folder / "maps", folder / "s.zarr", LABEL_TABLES["v2"])
+    add_scans(folder / "scans", open_store(folder / "s.zarr"))
+    return folder / "s.zarr"
+
+
+@pytest.fixture
+def settings(tmp_path, pair_store):
+    """A function that makes settings of a run."""
+
+    def make(enabled="true"):
+        path = tmp_path / "run.yaml"
+        path.write_text(RUN.format(enabled=enabled))
+        return load_settings(path, store=str(pair_store))
+
+    return make
+
+
+def test_settings_choose_what_a_run_learns_from(settings):
+    assert isinstance(sources_of(settings()), ScanSources)
+    assert isinstance(sources_of(settings(enabled="false")), SyntheticSources)
+    assert settings().supervised.noise.std.high == 4
+
+
+def test_a_run_learns_from_scans_and_goes_on_with_nothing_else(tmp_path, settings):
+    assert train(settings(), tmp_path)
+    checkpoint = latest_checkpoint(tmp_path)
+    assert checkpoint.step == 2
+    assert all(np.isfinite(value).all() for value in checkpoint.bundle.weights.values())
+    with pytest.raises(CheckpointError, match=r"supervised\.enabled: True -> False"):
+        train(settings(enabled="false"), tmp_path, resume=True)
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_where_the_whole_one_does(tmp_path, settings):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(settings(), whole)
+    first = Path("checkpoints") / "step-00000001"
+    shutil.copytree(whole / first, parts / first)
+    assert train(settings(), parts, resume=True)
+    ends = [latest_checkpoint(run).bundle.weights for run in (whole, parts)]
+    for name, value in ends[0].items():
+        np.testing.assert_array_equal(value, ends[1][name], err_msg=name)
+
+
+def test_batches_hold_augmented_scans_and_their_labels(settings):
+    sources = sources_of(settings())
+    source = sources.of_stage(settings().stages[0])
+    (batch,) = source.dataset(Shard(count=2)).padded_batch(2)
+    images, targets = source.render(batch)
+    assert images.shape == (2, 24, 24, 24, 1)
+    assert targets.shape == (2, 24, 24, 24)
+    assert 0 < np.ptp(images) <= 1 + 1e-6
+    assert np.unique(targets).max() < len(sources.labels)
+    assert "made from the scan of head_0" in source.describe(0, folder=None)
+    assert sources.of_validation().samples.store.names == ("head_1",)
+
+
+@pytest.mark.slow
+def test_dask_workers_prepare_the_same_samples(settings):
+    shard = Shard(first=1, count=3)
+    here = sources_of(settings()).of_stage(settings().stages[0])
+    with open_feed(workers=1) as feed:
+        there = sources_of(settings(), feed).of_stage(settings().stages[0])
+        pairs = zip(here.dataset(shard), there.dataset(shard), strict=True)
+        for one, other in pairs:
+            np.testing.assert_array_equal(one["scan"], other["scan"])
+            np.testing.assert_array_equal(one["labels"], other["labels"])
+            np.testing.assert_array_equal(one["row"]["scan_noise"], other["row"]["scan_noise"])

@@ -1,0 +1,1 @@
+"""Scores of segmentations and of networks, against label maps."""

@@ -1,0 +1,128 @@
+"""The commands `synthseg-trainer evaluate` and `validate`: parse, call, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("truth", type=_PATH)
+@click.argument("answers", type=_PATH)
+@click.option(
+    "--o",
+    "output",
+    type=_PATH,
+    help="A .csv for Dice, one row per scan; or a folder for tables of everything and a box plot.",
+)
+@click.option("--against", type=_PATH, help="Segmentations of another method, to test against.")
+@click.option("--posteriors", type=_PATH, help="Probabilities of ANSWERS, for soft Dice.")
+@click.option("--distances", is_flag=True, help="Measure surface distances: HD 100, 99, 95, mean.")
+@click.option("--voxels", is_flag=True, help="Distances in voxels, not mm.")
+@click.option(
+    "--as-original",
+    is_flag=True,
+    help="The original's numbers: voxels, its cuts, its values for what is missing.",
+)
+@click.option(
+    "--labels",
+    "label_list",
+    help="What to score: 2,3,41; v1; v2; a label table, .npy or text. "
+    "By default what occurs in both.",
+)
+@click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
+@click.option("--partial", is_flag=True, help="Leave out scans that one of the folders lacks.")
+@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Processes.")
+def evaluate(
+    truth: Path,
+    answers: Path,
+    output: Path | None,
+    against: Path | None,
+    posteriors: Path | None,
+    label_list: str | None,
+    partial: bool,
+    jobs: int,
+    **scored: Any,
+) -> None:
+    """Scores segmentations against others of the same scans: Dice, surface distances, tests.
+
+    TRUTH and ANSWERS are two label maps, or two folders whose files have the same names (endings
+    and `_synthseg` aside). Grids may differ: the truth is looked up at the answer's voxels. With
+    --against, the two sets of answers are compared by paired Wilcoxon tests and Cohen's d.
+    """
+    from synthseg_trainer.evaluation import report
+    from synthseg_trainer.evaluation.comparison import Scoring
+    from synthseg_trainer.evaluation.label_lists import read_label_list
+
+    labels = read_label_list(label_list) if label_list else None
+    request = report.Evaluation(
+        truth=truth,
+        answers=answers,
+        against=against,
+        posteriors=posteriors,
+        scoring=Scoring(labels=labels, **scored),
+        partial=partial,
+    )
+    if output:
+        report.prepare_output(output)
+    result = report.evaluate(request, jobs=jobs)
+    for line in report.summary(request, result):
+        click.echo(line)
+    files = report.write_result(output, request, result) if output else []
+    if files:
+        click.echo(f"Wrote {', '.join(path.name for path in files)} to {files[0].parent}.")
+
+
+@click.command()
+@click.argument("run", type=_PATH)
+@click.option("--scans", required=True, type=_PATH, help="Folder of scans.")
+@click.option("--labels", required=True, type=_PATH, help="Folder of label maps of the same names.")
+@click.option("--o", "output", type=_PATH, help="Folder of the results; RUN/validation by default.")
+@click.option("--every", default=1, type=click.IntRange(min=1), help="Score every n-th checkpoint.")
+@click.option("--flip", is_flag=True, help="Average with the mirrored pass, as a server does.")
+@click.option(
+    "--crop",
+    "limit",
+    type=click.IntRange(min=1),
+    help="Longest side in voxels, cut around the structures; 192 for brains by default.",
+)
+@click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
+def validate(
+    run: Path,
+    scans: Path,
+    labels: Path,
+    output: Path | None,
+    every: int,
+    threads: int | None,
+    **options: Any,
+) -> None:
+    """Scores the checkpoints of RUN on scans with label maps, and names the best.
+
+    Checkpoints that are scored already are not scored again. Writes tables, curves and the best
+    network to RUN/validation. Scans are resampled and segmented as a server does, but for the
+    clean-up of connected components; label maps are looked up at the voxels of the answer.
+    """
+    from synthseg_trainer.startup import prepare_tensorflow
+
+    prepare_tensorflow(threads)
+    from synthseg_trainer.evaluation import validate as validation
+    from synthseg_trainer.runs.best import BEST
+
+    found = validation.validate(
+        run,
+        scans,
+        labels,
+        validation.ValidationOptions(**options),
+        output=output,
+        every=every,
+        say=click.echo,
+    )
+    best = found.folder / BEST
+    click.echo(f"Best: step {found.best.step}, mean Dice {found.best.mean:.3f}; kept as {best}.")
+    click.echo(f"Curves: {found.folder / validation.CURVES}")
+    click.echo(f"Export it: synthseg-serving export {best} models/NAME")

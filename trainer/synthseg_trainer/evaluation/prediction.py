@@ -1,0 +1,138 @@
+"""Labels of a scan from a network in training, by the same steps as the served graph.
+
+Percentile rescale, padding, the average with the mirrored pass, smoothing, the most probable label.
+Probabilities exist for a slab at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.network.bundle import assign_weights
+from synthseg_trainer.network.layer_names import LOGITS
+from synthseg_trainer.network.unet import build_unet
+from synthseg_trainer.training.batch import head_logits
+
+MIN_SIZE = 128
+"""Least network grid of brain scans."""
+SIZE_MULTIPLE = 32
+"""Network grids are multiples of this, as when served."""
+_PERCENTILES = (0.5, 99.5)
+_SMOOTHING_SIGMA_VOXELS = 0.5
+_SLAB_VOXELS = 32
+
+
+class Predictor:
+    """A network whose weights can be exchanged, from scan to labels.
+
+    Args:
+        network: Shape of the network.
+        flip_channels: For each channel that of the same structure on the other side.
+    """
+
+    def __init__(self, network: NetworkSettings, flip_channels: Sequence[int]) -> None:
+        self.network = network
+        self._flip_channels = list(flip_channels)
+        self._model = build_unet(network)
+        self._head = self._model.get_layer(LOGITS)
+        body = keras.Model(self._model.input, self._head.input)
+        volume = tf.TensorSpec((1, None, None, None, 1), tf.float32)
+        self._features = tf.function(lambda x: body(x, training=False), input_signature=[volume])
+        rows = tf.TensorSpec((1, None, None, None, self._head.input.shape[-1]), tf.float32)
+        self._plain = tf.function(self._slab_labels, input_signature=[rows])
+        self._averaged = tf.function(self._slab_labels, input_signature=[rows, rows])
+
+    def load(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Gives the network other weights, by `<layer>/<variable>`.
+
+        Raises:
+            CheckpointError: They are not this network's.
+        """
+        assign_weights(self._model, weights)
+
+    def segment(
+        self, image: np.ndarray, *, flip: bool = True, min_size: int = MIN_SIZE
+    ) -> np.ndarray:
+        """Segments a scan, without the clean-up of connected components.
+
+        Args:
+            image: float32 `[x, y, z]`, RAS axes, the network's voxel size, finite.
+            flip: Average with the left-right mirrored pass.
+            min_size: Least network grid per axis.
+
+        Returns:
+            int32 `[x, y, z]`, channels of the network.
+        """
+        multiple = math.lcm(SIZE_MULTIPLE, self.network.size_multiple)
+        grid = [-(-max(n, min_size) // multiple) * multiple for n in image.shape]
+        before = [(g - n) // 2 for g, n in zip(grid, image.shape, strict=True)]
+        around = [(b, g - n - b) for b, g, n in zip(before, grid, image.shape, strict=True)]
+        volume = np.pad(rescale(image), around)
+        passes = [volume, volume[::-1]] if flip else [volume]
+        features = [self._features(tf.constant(v[None, ..., None])) for v in passes]
+        labels = np.concatenate(list(self._slabs(features)))
+        inside = tuple(slice(b, b + n) for b, n in zip(before, image.shape, strict=True))
+        return labels[inside]
+
+    def _slabs(self, features: list[Any]) -> Any:
+        """Labels slab by slab along x, int32 `[thickness, y, z]`."""
+        stem, size = self.network.stem, int(features[0].shape[1])
+        thickness = max(_SLAB_VOXELS // stem, 1)
+        for first in range(0, size, thickness):
+            # One row more on either side for the smoothing.
+            low, high = max(first - 1, 0), min(first + thickness + 1, size)
+            if len(features) == 1:
+                labels = self._plain(features[0][:, low:high])
+            else:
+                mirrored = features[1][:, size - high : size - low]
+                labels = self._averaged(features[0][:, low:high], mirrored)
+            start = (first - low) * stem
+            yield labels.numpy()[start : start + thickness * stem]
+
+    def _slab_labels(self, plain: Any, mirrored: Any = None) -> Any:
+        posterior = self._probabilities(plain)
+        if mirrored is not None:
+            other = tf.reverse(self._probabilities(mirrored), [0])
+            posterior = 0.5 * (posterior + tf.gather(other, self._flip_channels, axis=-1))
+        for axis in range(3):
+            posterior = _smooth(posterior, axis)
+        return tf.argmax(posterior, axis=-1, output_type=tf.int32)
+
+    def _probabilities(self, features: Any) -> Any:
+        """float32 `[x, y, z, label]` of folded features `[1, x/s, y/s, z/s, feature]`."""
+        s, n_labels = self.network.stem, self.network.n_labels
+        folded = tf.nn.softmax(head_logits(self._head, features, s)[0])
+        x, y, z = tf.unstack(tf.shape(folded)[:3])
+        parts = tf.reshape(folded, [x, y, z, s, s, s, n_labels])
+        parts = tf.transpose(parts, [0, 3, 1, 4, 2, 5, 6])
+        return tf.reshape(parts, [x * s, y * s, z * s, n_labels])
+
+
+def rescale(image: np.ndarray) -> np.ndarray:
+    """Clips to the 0.5th and 99.5th percentile over all voxels and maps those to 0 and 1.
+
+    Returns:
+        float32 of the same shape; all zeros where both percentiles are equal.
+    """
+    low, high = np.percentile(image.astype(np.float64), _PERCENTILES)
+    if not high > low:
+        return np.zeros(image.shape, np.float32)
+    clipped = np.clip(image, np.float32(low), np.float32(high)).astype(np.float64)
+    return np.clip((clipped - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def _smooth(posterior: Any, axis: int) -> Any:
+    """Blurs along an axis with three voxels of a Gaussian, zeros around the volume."""
+    neighbour = math.exp(-1 / (2 * _SMOOTHING_SIGMA_VOXELS**2))
+    total = 1 + 2 * neighbour
+    padded = tf.pad(posterior, [[int(i == axis)] * 2 for i in range(4)])
+    size = tf.shape(posterior)[axis]
+    before, after = (tf.gather(padded, tf.range(size) + shift, axis=axis) for shift in (0, 2))
+    return (posterior + neighbour * (before + after)) / total

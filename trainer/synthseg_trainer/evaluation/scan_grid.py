@@ -1,0 +1,62 @@
+"""A scan on the grid that a network was trained on: voxels of its size, axes right, anterior, up.
+
+The same numbers as the client's, which follow the original: smoothed where voxels grow, linear
+between voxel centres, constant beyond them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from synthseg_trainer.evaluation.volumes import Volume
+
+_TOLERANCE = 0.05
+"""Voxel sizes this close to the network's, as a share of it, are left alone."""
+# Headers hold 32-bit numbers; those nearest to 0.95 and 1.05 lie just below: as in the original,
+# the first is resampled and the second is not.
+_ROUNDING_MM = 1e-6
+_ANTIALIAS = 0.25  # of a new voxel
+
+
+def on_network_grid(scan: Volume, voxel_mm: float = 1.0) -> Volume:
+    """Resamples a scan where it needs it, and turns it to RAS.
+
+    Args:
+        scan: float32 `[x, y, z]`, any orientation and voxel size.
+        voxel_mm: Voxel size of the network.
+
+    Returns:
+        float32 `[x, y, z]`.
+    """
+    sizes = voxel_sizes(scan.affine)
+    off = (sizes - voxel_mm - _ROUNDING_MM) / voxel_mm
+    if np.all((off > -_TOLERANCE) & (off <= _TOLERANCE)):
+        return scan.to_ras()
+    factors = sizes / voxel_mm
+    values = scan.values
+    for axis, factor in enumerate(factors):
+        values = _resample_axis(values, axis, float(factor))
+    affine = scan.affine.copy()
+    affine[:3, :3] /= factors
+    affine[:3, 3] -= affine[:3, :3] @ (0.5 * (factors - 1))
+    return Volume(values, affine).to_ras()
+
+
+def _resample_axis(values: np.ndarray, axis: int, factor: float) -> np.ndarray:
+    """Resamples along one axis; `factor` is old voxel size over new."""
+    from scipy.ndimage import gaussian_filter1d
+
+    size = values.shape[axis]
+    if factor <= 1:
+        # Also an axis that keeps its size, as in the original.
+        values = gaussian_filter1d(values, _ANTIALIAS / factor, axis)
+    # As the original counts: rounding makes it one voxel longer now and then.
+    start, step = -(factor - 1) / (2 * factor), 1 / factor
+    positions = np.arange(start, start + step * np.ceil(size * factor), step).clip(0, size - 1)
+    low = np.minimum(positions.astype(int), max(size - 2, 0))
+    high = np.minimum(low + 1, size - 1)
+    weight = (positions - low).astype(np.float32)
+    weight = weight.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
+    below, above = (np.take(values, index, axis) for index in (low, high))
+    return below + (above - below) * weight

@@ -1,0 +1,127 @@
+"""The training loop: generator and network in one step, on whatever devices there are.
+
+Keras' `fit` fails under `MultiWorkerMirroredStrategy`, so the loop is ours: `strategy.run` with a
+custom step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from synthseg_trainer.config import Stage, TrainSettings
+from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.runs.best import BEST, keep_if_best
+from synthseg_trainer.runs.progress import Interruption, RunLog
+from synthseg_trainer.training.feed import Feed, local_feed
+from synthseg_trainer.training.sources import BatchSource, Sources
+from synthseg_trainer.training.state import Training
+from synthseg_trainer.training.step import StepResult
+from synthseg_trainer.training.supervised import sources_of
+
+
+def train(
+    settings: TrainSettings,
+    run: Path,
+    *,
+    resume: bool = False,
+    strategy: tf.distribute.Strategy | None = None,
+    feed: Feed = local_feed,
+    sources: Sources | None = None,
+) -> bool:
+    """Trains a network, to the last step or until a signal asks to stop.
+
+    Args:
+        settings: The run.
+        run: Folder of checkpoints and logs; several workers share it.
+        resume: Go on from the newest checkpoint in `run`, if there is one.
+        strategy: The devices; by default the only one there is.
+        feed: Who prepares samples; by default this process.
+        sources: What the network learns from; by default what the settings say, from `feed`.
+
+    Returns:
+        Whether the last step was done; false after SIGTERM or SIGINT, with the state saved.
+
+    Raises:
+        TrainerError: The loss is not finite, or the run cannot start.
+        GeneratorError: The store cannot be read.
+    """
+    if sources is None:
+        sources = sources_of(settings, feed)
+    training = Training(settings, run, resume=resume, strategy=strategy, sources=sources)
+    return run_training(training)
+
+
+def run_training(training: Training) -> bool:
+    """Takes the steps of a run that are left; see `train`."""
+    settings, run = training.settings, training.run
+    log = RunLog(run, training, settings)
+    try:
+        with Interruption() as interruption:
+            stopped = False
+            while training.step < settings.total_steps and not stopped:
+                stopped = _train_stage(training, log, interruption)
+            if stopped and training.step < settings.total_steps:
+                training.save()
+                log.say(f"interrupted at step {training.step}, saved in {run}")
+                return False
+        return True
+    finally:
+        log.close()
+
+
+def _train_stage(training: Training, log: RunLog, interruption: Interruption) -> bool:
+    """Trains to the end of the present stage; true if a worker was asked to stop before."""
+    index, offset = training.settings.stage_at(training.step)
+    stage = training.settings.stages[index]
+    source = training.sources.of_stage(stage)
+    step, batches = training.make_step(stage, source), training.batches(source)
+    if offset == 0 and stage.fresh_optimizer:
+        training.learner.forget_moments()
+    for position in range(offset, stage.steps):
+        rate = stage.learning_rate_at(position)
+        training.learner.optimizer.learning_rate.assign(rate)
+        # All workers learn at the same step that one was asked to stop, and leave together.
+        result = step(next(batches), interruption.asked)
+        _check_health(training, stage, source, result)
+        training.step += 1
+        log.step(training.step, stage.name, result.loss, rate)
+        _mark(training, log)
+        if result.stop:
+            return True
+    return False
+
+
+def _check_health(
+    training: Training, stage: Stage, source: BatchSource, result: StepResult
+) -> None:
+    """Stops at a loss or a gradient that is not finite.
+
+    Raises:
+        TrainerError: It is one; the message names its samples.
+    """
+    if result.healthy:
+        return
+    what = "gradient" if np.isfinite(result.loss) else "loss"
+    if result.suspects:
+        cause = "; ".join(source.describe(k, training.run) for k in result.suspects)
+    else:
+        cause = "a sample of another worker caused it"
+    raise TrainerError(
+        f"the {what} of step {training.step} (stage {stage.name}) is not finite: {cause}. "
+        "The last checkpoint is from before."
+    )
+
+
+def _mark(training: Training, log: RunLog) -> None:
+    settings, last = training.settings, training.step == training.settings.total_steps
+    if training.writes and (training.step % settings.validation.every_steps == 0 or last):
+        scores = training.validate()
+        if scores is not None:
+            log.validated(training.step, scores)
+            if keep_if_best(training.run, training.bundle(), scores.mean):
+                log.say(f"best so far, kept as {training.run / BEST}")
+    if training.step % settings.checkpoint_steps == 0 or last:
+        training.save()

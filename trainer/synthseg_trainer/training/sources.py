@@ -1,0 +1,196 @@
+"""Where the images and targets of a run come from: synthetic scans of the maps of a label store.
+
+Another kind of training is another `Sources`, handed to `synthseg_trainer.training.loop.train`.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import tensorflow as tf
+from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.files import write_text
+from synthseg_generator.labels import SegmentationLabels
+from synthseg_generator.noise import voxel_noise
+from synthseg_generator.samples import SampleSource, Shard, sample_dataset
+from synthseg_generator.settings_file import settings_digest, settings_to_mapping
+from synthseg_generator.store import LabelStore, open_store
+
+from synthseg_trainer.config import Stage, TrainSettings
+from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.training.batch import make_synthesizer
+from synthseg_trainer.training.feed import Feed, local_feed
+
+Tensor = Any
+
+
+class BatchSource(Protocol):
+    """Samples of one kind: what the input pipeline carries, and what a device makes of it.
+
+    Sample k is the same whenever it is asked for: a run that resumes, or another number of devices,
+    asks for it again.
+    """
+
+    def dataset(self, shard: Shard) -> tf.data.Dataset:
+        """The samples of a shard in its order, one element each.
+
+        Returns:
+            Mappings with the sample's number, `k` int64 `[]`, and what `render` needs. They are
+            batched with `padded_batch`: what differs in size must bear padding at its end.
+        """
+
+    def render(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Makes images and targets of a batch of elements, inside the graph of a step.
+
+        Returns:
+            float32 `[b, x, y, z, channel]`, and int32 `[b, x, y, z]`, channels of the network.
+        """
+
+    def describe(self, k: int, folder: Path) -> str:
+        """Sample `k` in words: what it is made from, and how to see it again.
+
+        Args:
+            k: Number of the sample.
+            folder: Where a file that this needs may be written.
+        """
+
+
+class Sources(Protocol):
+    """All that a run learns from."""
+
+    @property
+    def labels(self) -> SegmentationLabels:
+        """What the network's channels mean."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the data that samples are made from; a run is resumed with the same only."""
+
+    def of_stage(self, stage: Stage) -> BatchSource:
+        """Samples of a stage."""
+
+    def of_validation(self) -> BatchSource | None:
+        """Samples for scores while training; `None` for no scores."""
+
+
+class SyntheticSource:
+    """Synthetic scans of label maps.
+
+    Args:
+        samples: Which samples.
+        feed: Who prepares them.
+        left_out: Maps of the store that `samples` does not take.
+    """
+
+    def __init__(
+        self, samples: SampleSource, feed: Feed = sample_dataset, left_out: Sequence[str] = ()
+    ) -> None:
+        self.samples = samples
+        self._feed = feed
+        self._left_out = left_out
+        self._synthesizer = make_synthesizer(samples)
+        # Traced once for all samples of a batch.
+        self._render_one = tf.function(self._synthesize, autograph=False)
+
+    def dataset(self, shard: Shard) -> tf.data.Dataset:
+        """See `BatchSource`; boxes that Dask workers cut differ in size."""
+        return self._feed(self.samples, shard)
+
+    def render(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """See `BatchSource`."""
+        boxes = batch.get("box_start")
+        pairs = [
+            self._render_one(
+                batch["labels"][i],
+                {name: value[i] for name, value in batch["row"].items()},
+                None if boxes is None else boxes[i],
+            )
+            for i in range(batch["k"].shape[0])
+        ]
+        images, targets = zip(*pairs, strict=True)
+        return tf.stack(images), tf.stack(targets)
+
+    def _synthesize(
+        self, labels: Tensor, row: Mapping[str, Any], box: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        noise = voxel_noise(row["noise_seed"], self._synthesizer.noise_shape)
+        image, target = self._synthesizer(labels, row, noise, box)
+        return image, target
+
+    def describe(self, k: int, folder: Path) -> str:
+        """See `BatchSource`; writes the settings of the generative model."""
+        samples = self.samples
+        replay = folder / f"replay-{settings_digest(samples.settings)[:8]}"
+        settings = replay.with_suffix(".json")
+        text = json.dumps(settings_to_mapping(samples.settings), indent=1)
+        write_text(settings, f"{text}\n")
+        name = samples.store.names[int(samples.parameters(k).map_index)]
+        command = ["synthseg-generator", "generate", samples.store.path, str(replay)]
+        command += ["--settings", str(settings), "--seed", str(samples.seed)]
+        command += ["--first", str(k), "--samples", "1"]
+        command += [word for name in self._left_out for word in ("--without", name)]
+        return f"sample {k}, made from map {name}, written by `{shlex.join(command)}`"
+
+
+class SyntheticSources:
+    """Synthetic scans for training, and others for scores, of maps that are kept out of training.
+
+    Args:
+        settings: The run.
+        feed: Who prepares the samples for training; by default this process.
+
+    Raises:
+        TrainerError: No map is left to train on.
+        GeneratorError: The store cannot be read, or has no map of a name.
+    """
+
+    def __init__(self, settings: TrainSettings, feed: Feed = local_feed) -> None:
+        self._settings = settings
+        self._feed = feed
+        self.store = open_store(settings.store)
+        self.training_maps = self._maps_for_training()
+
+    @property
+    def labels(self) -> SegmentationLabels:
+        """See `Sources`."""
+        return self.store.table.segmentation_labels(self._settings.stages[0].generator.labels)
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Sources`."""
+        return self.training_maps.fingerprint
+
+    def of_stage(self, stage: Stage) -> BatchSource:
+        """See `Sources`."""
+        return self._source(self.training_maps, stage.generator, self._settings.seed, self._feed)
+
+    def of_validation(self) -> BatchSource | None:
+        """See `Sources`."""
+        validation = self._settings.validation
+        if not validation.maps:
+            return None
+        held_out = self.store.select(validation.maps)
+        return self._source(held_out, validation.generator, validation.seed, local_feed)
+
+    def _source(
+        self, maps: LabelStore, generator: GeneratorSettings, seed: int, feed: Feed
+    ) -> BatchSource:
+        """Samples of some maps of the store."""
+        left_out = [name for name in self.store.names if name not in maps.names]
+        return SyntheticSource(SampleSource(maps, generator, seed), feed, left_out)
+
+    def _maps_for_training(self) -> LabelStore:
+        kept_out = self._settings.validation.maps
+        if kept_out:
+            self.store.select(kept_out)
+        names = [name for name in self.store.names if name not in kept_out]
+        if not names:
+            raise TrainerError(
+                f"{self.store.path}: validation takes all {len(self.store)} maps, "
+                "none is left to train on."
+            )
+        return self.store.select(names)

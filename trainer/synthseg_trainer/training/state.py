@@ -1,0 +1,145 @@
+"""The state of a run, what makes a step of it, and its way to disk and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from synthseg_trainer.config import Stage, TrainSettings
+from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.network.bundle import Bundle
+from synthseg_trainer.runs.checkpoints import Checkpoint, save_checkpoint
+from synthseg_trainer.runs.provenance import training_info
+from synthseg_trainer.runs.resume import checkpoint_to_resume
+from synthseg_trainer.training.distribution import is_chief, samples_per_replica, shard_of
+from synthseg_trainer.training.held_out import HeldOutScorer, HeldOutScores
+from synthseg_trainer.training.learner import Learner
+from synthseg_trainer.training.sources import BatchSource, Sources
+from synthseg_trainer.training.start import start_from_label_sizes, start_from_network
+from synthseg_trainer.training.step import TrainStep
+from synthseg_trainer.training.supervised import sources_of
+
+
+class Training:
+    """One run: the weights and the optimizer that steps change, and the number of steps done.
+
+    Args:
+        settings: The run.
+        run: Its folder.
+        resume: Go on from the newest checkpoint in the folder, if there is one.
+        strategy: The devices; by default the only one there is.
+        sources: What it learns from; by default what the settings say, prepared by this process.
+
+    Raises:
+        CheckpointError: The folder holds checkpoints and `resume` is false, or they were made with
+            other settings or data.
+        TrainerError: No map is left to train on.
+        ConfigError: The batch cannot be shared by the devices.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        run: Path,
+        *,
+        resume: bool = False,
+        strategy: tf.distribute.Strategy | None = None,
+        sources: Sources | None = None,
+    ) -> None:
+        self.settings = settings
+        self.run = run
+        self.step = 0
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.writes = is_chief(self.strategy)
+        self._per_replica = samples_per_replica(
+            self.strategy, settings.batch_size, settings.accumulate_steps
+        )
+        checkpoint = checkpoint_to_resume(run, settings, resume)
+        self.sources = sources or sources_of(settings)
+        self._info = training_info(settings)
+        self.learner = Learner(settings, self.strategy)
+        if checkpoint is None:
+            self._start()
+        else:
+            self._restore(checkpoint)
+
+    def _start(self) -> None:
+        network, initial = self.settings.network, self.settings.initial_weights
+        first = self.sources.of_stage(self.settings.stages[0])
+        start_from_label_sizes(self.learner, network, first)
+        if initial is not None:
+            start_from_network(self.learner, network, self.sources.labels, Path(initial))
+        self.learner.start_average()
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        # Checkpoints of the first version do not name their data.
+        if checkpoint.state.get("data", self.sources.fingerprint) != self.sources.fingerprint:
+            raise CheckpointError(
+                f"{self.run} was trained on other data than {self.settings.store} holds now. "
+                "Restore them, or start another folder."
+            )
+        try:
+            self.learner.restore(checkpoint.bundle.weights, checkpoint.optimizer)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.run}: {error}") from error
+        self.step = checkpoint.step
+
+    def bundle(self) -> Bundle:
+        """The network as it is now, with its averaged weights if there are any."""
+        training = {"step": self.step, **self._info["training"]}
+        return Bundle(
+            network=self.settings.network,
+            labels=self.sources.labels,
+            weights=self.learner.weights(),
+            info={**self._info, "training": training},
+        )
+
+    def save(self) -> None:
+        """Writes a checkpoint of the present state; only one of several workers does."""
+        if not self.writes:
+            return
+        bundle = self.bundle()
+        state = {
+            "step": self.step,
+            "next_sample": self.step * self.settings.batch_size,
+            "data": self.sources.fingerprint,
+            "settings": bundle.info["training"]["settings"],
+        }
+        save_checkpoint(
+            self.run,
+            Checkpoint(bundle, self.learner.state(), state),
+            self.settings.keep_checkpoints,
+            self.settings.keep_every_steps,
+        )
+
+    def batches(self, source: BatchSource) -> Iterator[Any]:
+        """Batches from the present step on, shared between the devices."""
+
+        def shared(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            shard = shard_of(context, self.settings.batch_size, self.step)
+            samples = source.dataset(shard)
+            # What differs in size bears padding.
+            return samples.padded_batch(self._per_replica, drop_remainder=True).prefetch(2)
+
+        return iter(self.strategy.distribute_datasets_from_function(shared))
+
+    def make_step(self, stage: Stage, source: BatchSource) -> TrainStep:
+        """The compiled step of a stage."""
+        return TrainStep(self.settings, stage, source, self.learner)
+
+    def validate(self) -> HeldOutScores | None:
+        """Scores on the validation scans, the same every time; `None` without any."""
+        return self._scorer() if self._scorer else None
+
+    @cached_property
+    def _scorer(self) -> HeldOutScorer | None:
+        source = self.sources.of_validation()
+        if source is None:
+            return None
+        labels = self.sources.labels
+        stem, samples = self.settings.network.stem, self.settings.validation.samples
+        return HeldOutScorer(source, self.learner, stem, (labels.values, labels.names), samples)

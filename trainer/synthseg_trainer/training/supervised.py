@@ -1,0 +1,89 @@
+"""Supervised training: real scans and their label maps instead of synthetic scans.
+
+The loop, the losses, the stages and what a checkpoint holds are the same; only the batches differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.noise import voxel_noise
+from synthseg_generator.samples import Shard
+from synthseg_generator.scan_samples import ScanSampleSource
+from synthseg_generator.scan_store import scans_fingerprint
+from synthseg_generator.scan_synthesis import ScanAugmenter
+from synthseg_generator.store import LabelStore, cubic_voxel_size_mm
+
+from synthseg_trainer.config import TrainSettings
+from synthseg_trainer.training.feed import Feed, local_feed
+from synthseg_trainer.training.sources import Sources, SyntheticSources
+
+Tensor = Any
+
+
+class ScanSource:
+    """Augmented scans and their labels; see `synthseg_trainer.training.sources.BatchSource`.
+
+    Args:
+        samples: Which samples.
+        feed: Who prepares them.
+    """
+
+    def __init__(self, samples: ScanSampleSource, feed: Feed = local_feed) -> None:
+        self.samples = samples
+        self._feed = feed
+        store = samples.store
+        self._augmenter = ScanAugmenter(
+            samples.settings, store.labels, samples.map_shape, cubic_voxel_size_mm(store)
+        )
+
+    def dataset(self, shard: Shard) -> tf.data.Dataset:
+        """See `BatchSource`."""
+        return self._feed(self.samples, shard)
+
+    def render(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """See `BatchSource`."""
+        pairs = []
+        for i in range(batch["k"].shape[0]):
+            row = {name: value[i] for name, value in batch["row"].items()}
+            noise = voxel_noise(row["noise_seed"], self._augmenter.noise_shape)
+            volumes = (batch["scan"][i], batch["labels"][i])
+            pairs.append(self._augmenter.augment(*volumes, row, noise, batch["box_start"][i]))
+        images, targets = zip(*pairs, strict=True)
+        return tf.stack(images), tf.stack(targets)
+
+    def describe(self, k: int, folder: Path) -> str:
+        """See `BatchSource`."""
+        samples = self.samples
+        name = samples.store.names[int(samples.parameters(k).map_index)]
+        return f"sample {k} of seed {samples.seed}, made from the scan of {name}"
+
+
+class ScanSources(SyntheticSources):
+    """Scans for training, and others for scores, of maps that are kept out of training.
+
+    Raises:
+        TrainerError: No map is left to train on.
+        GeneratorError: The store cannot be read, has no map of a name, or lacks a scan.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Sources`."""
+        return scans_fingerprint(self.training_maps)
+
+    def _source(
+        self, maps: LabelStore, generator: GeneratorSettings, seed: int, feed: Feed
+    ) -> ScanSource:
+        noise = self._settings.supervised.noise
+        return ScanSource(ScanSampleSource(maps, generator, noise, seed), feed)
+
+
+def sources_of(settings: TrainSettings, feed: Feed = local_feed) -> Sources:
+    """What a run learns from: scans if its settings say `supervised`, else synthetic scans."""
+    kind = ScanSources if settings.supervised.enabled else SyntheticSources
+    return kind(settings, feed)

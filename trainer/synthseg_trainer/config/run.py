@@ -11,12 +11,13 @@ from synthseg_trainer.config.network import NetworkSettings
 from synthseg_trainer.config.stage import Stage
 from synthseg_trainer.errors import ConfigError
 
+OPTIMIZERS = ("adam", "muon")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdamSettings:
-    """The optimizer; the defaults are the original's.
+    """Numbers of Adam; the defaults are the original's.
 
     Attributes:
         beta_1: Decay of the mean of gradients.
@@ -120,13 +121,17 @@ class TrainSettings:
             weights.
         network: Shape of the network; its labels follow from the store.
         initial_weights: Run, checkpoint, bundle or weights from Keras (`.weights.h5`) to start from
-            instead of random weights. Their network must be the same but for the labels; where
-            those differ the last layer starts anew.
+            instead of random weights. Their network must be the same but for the labels, or
+            narrower: a wider one begins with the same answers. Where the labels differ the last
+            layer starts anew.
         scored_subvoxels: With a stem, how many of the sub-voxels of each block the loss looks at,
             drawn anew for every sample: neighbours teach much the same, and the loss costs as much
             as the network; `None` for all.
         stages: What is trained, in order.
-        adam: The optimizer.
+        optimizer: `adam` as the original's, or `muon`, which makes the steps of a kernel's singular
+            directions equally long and learns more per step; what is no kernel, and the last
+            layer, stay with Adam.
+        adam: Numbers of Adam; weight decay and clipping hold for both.
         average_decay: Checkpoints and validation take a moving average of the weights, with this
             decay per step; `None` takes the last ones.
         validation: Scores while training.
@@ -146,6 +151,7 @@ class TrainSettings:
     initial_weights: str | None = None
     scored_subvoxels: int | None = None
     stages: tuple[Stage, ...]
+    optimizer: str = "adam"
     adam: AdamSettings = field(default_factory=AdamSettings)
     average_decay: float | None = None
     validation: Validation = field(default_factory=Validation)
@@ -169,6 +175,10 @@ class TrainSettings:
             raise ConfigError(
                 f"precision must be {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}, "
                 f"got {self.precision!r}."
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise ConfigError(
+                f"optimizer must be {' or '.join(OPTIMIZERS)}, got {self.optimizer!r}."
             )
         if self.average_decay is not None and not 0 < self.average_decay < 1:
             raise ConfigError(f"average_decay must lie between 0 and 1, got {self.average_decay}.")

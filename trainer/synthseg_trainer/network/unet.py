@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
+from synthseg_trainer.network.instance_norm import InstanceNormalization
 
 
 def fold(volume: keras.KerasTensor, block: int) -> keras.KerasTensor:
@@ -175,7 +176,6 @@ def _normalize(
     volume: keras.KerasTensor, settings: NetworkSettings, name: str, synchronized: bool
 ) -> keras.KerasTensor:
     if settings.normalization == "instance":
-        # One group per channel.
-        return layers.GroupNormalization(groups=-1, epsilon=1e-3, name=name)(volume)
+        return InstanceNormalization(epsilon=1e-3, name=name)(volume)
     extra = {"synchronized": True} if synchronized else {}
     return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=name, **extra)(volume)

@@ -15,6 +15,7 @@ from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import assign_weights, weights_of
 from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.network.unet import build_unet
+from synthseg_trainer.training.optimizers import build_optimizer
 
 Tensor = Any
 
@@ -41,7 +42,7 @@ class Learner:
             self.head = self.model.get_layer(LOGITS)
             self.body = keras.Model(self.model.input, self.head.input)
             self.variables = self.model.trainable_variables
-            self.optimizer = _optimizer(settings, self.variables)
+            self.optimizer = build_optimizer(settings, self.variables)
             averaged = self.variables if self._decay is not None else []
             self._averages = [tf.Variable(v.numpy(), trainable=False) for v in averaged]
         keras.mixed_precision.set_global_policy("float32")
@@ -122,22 +123,3 @@ class Learner:
             )
         for variable, value in zip(variables, state, strict=True):
             variable.assign(value)
-
-
-def _optimizer(settings: TrainSettings, variables: Sequence[Any]) -> Any:
-    """Adam, built for these variables."""
-    adam = settings.adam
-    optimizer = keras.optimizers.Adam(
-        settings.stages[0].learning_rate,
-        beta_1=adam.beta_1,
-        beta_2=adam.beta_2,
-        epsilon=adam.epsilon,
-        weight_decay=adam.weight_decay or None,
-    )
-    if adam.weight_decay:
-        # Biases and normalisations are vectors.
-        optimizer.exclude_from_weight_decay([v for v in variables if len(v.shape) < 2])
-    if settings.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(variables)
-    return optimizer

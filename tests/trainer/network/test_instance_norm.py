@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from synthseg_trainer.network.instance_norm import InstanceNormalization
+
+RNG = np.random.default_rng(0)
+# Far from zero, as features are after a convolution with a bias.
+VOLUME = RNG.normal(3, 2, (2, 12, 10, 8, 5)).astype(np.float32)
+UPSTREAM = RNG.normal(size=VOLUME.shape).astype(np.float32)
+WEIGHTS = [RNG.uniform(0.5, 2, 5).astype(np.float32), RNG.normal(size=5).astype(np.float32)]
+
+
+def _forth_and_back(layer):
+    layer.build(VOLUME.shape)
+    layer.set_weights(WEIGHTS)
+    volume = tf.constant(VOLUME)
+    with tf.GradientTape() as tape:
+        tape.watch(volume)
+        answer = layer(volume)
+        loss = tf.reduce_sum(tf.cast(answer, tf.float32) * UPSTREAM)
+    return [answer, *tape.gradient(loss, [volume, *layer.trainable_variables])]
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.02)])
+def test_values_and_gradients_are_those_of_one_group_per_channel(precision, tolerance):
+    ours = _forth_and_back(InstanceNormalization(epsilon=1e-3, dtype=precision))
+    expected = _forth_and_back(layers.GroupNormalization(groups=-1, epsilon=1e-3))
+    for mine, theirs in zip(ours, expected, strict=True):
+        reach = tolerance * np.abs(theirs).max()
+        np.testing.assert_allclose(tf.cast(mine, tf.float32), theirs, atol=reach)
+
+
+def test_weights_carry_the_names_that_they_had():
+    layer = InstanceNormalization(name="unet_bn_down_0")
+    layer.build(VOLUME.shape)
+    assert [weight.name for weight in layer.weights] == ["gamma", "beta"]

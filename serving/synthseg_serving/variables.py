@@ -22,14 +22,13 @@ def variable_shapes(network: NetworkSettings) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     arriving = network.n_channels * network.stem**3
     for level in range(network.n_levels):
-        features = (network.features_at(level),) * network.convs_per_level
         layers = names.down_convolutions(network, level)
-        arriving = _add_level(shapes, network.kernel_size, layers, features, arriving)
+        arriving = _add_level(shapes, network, layers, level, arriving)
         _add_norm(shapes, network, names.down_norm(level), arriving)
     for level in reversed(range(deepest)):
         arriving += network.features_at(level)
-        layers, features = names.up_convolutions(network, level), network.up_features(level)
-        arriving = _add_level(shapes, network.kernel_size, layers, features, arriving)
+        layers = names.up_convolutions(network, level)
+        arriving = _add_level(shapes, network, layers, level, arriving)
         _add_norm(shapes, network, names.up_norm(network, level), arriving)
     answered = network.n_labels * network.stem**3
     shapes[f"{names.LOGITS}/kernel"] = (1, 1, 1, arriving, answered)
@@ -71,15 +70,16 @@ def check_weights(weights: Mapping[str, np.ndarray], network: NetworkSettings, s
 
 def _add_level(
     shapes: dict[str, tuple[int, ...]],
-    kernel_size: int,
+    network: NetworkSettings,
     layers: list[str],
-    features: tuple[int, ...],
+    level: int,
     arriving: int,
 ) -> int:
-    for layer, maps in zip(layers, features, strict=True):
-        shapes[f"{layer}/kernel"] = (*(kernel_size,) * 3, arriving, maps)
-        shapes[f"{layer}/bias"] = (maps,)
-        arriving = maps
+    features = network.features_at(level)
+    for layer in layers:
+        shapes[f"{layer}/kernel"] = (*(network.kernel_size,) * 3, arriving, features)
+        shapes[f"{layer}/bias"] = (features,)
+        arriving = features
     return arriving
 
 

@@ -16,11 +16,8 @@ import numpy as np
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.unet import build_unet
 
-NETWORK = NetworkSettings(n_labels=33, features=2, n_levels=2, stem=2, head_features=4)
-SETTINGS = {
-    "network": {"features": 2, "n_levels": 2, "stem": 2, "head_features": 4},
-    "labels": "v2",
-}
+NETWORK = NetworkSettings(n_labels=33, features=2, n_levels=2, stem=2)
+SETTINGS = {"network": {"features": 2, "n_levels": 2, "stem": 2}, "labels": "v2"}
 
 
 def trained(image: np.ndarray) -> keras.Model:

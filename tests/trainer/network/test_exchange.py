@@ -28,7 +28,7 @@ from synthseg_trainer.network.unet import build_unet
 
 # Written by `keras_network.py` on Keras' JAX backend: a network, its input and its logits.
 RECORDED = Path(__file__).parent / "data"
-NETWORK = NetworkSettings(n_labels=33, features=2, n_levels=2, stem=2, head_features=4)
+NETWORK = NetworkSettings(n_labels=33, features=2, n_levels=2, stem=2)
 
 
 def run(*arguments):

@@ -19,9 +19,6 @@ class NetworkSettings:
         convs_per_level: Convolutions at each resolution, on the way down and on the way up.
         features: Feature maps of the first level; each level doubles them.
         max_features: Bound on that doubling; `None` for no bound.
-        head_features: Feature maps of the very last 3³ convolution, from which the logits are
-            made; `None` for as many as its level has. Behind a stem of 2 every feature serves 8
-            sub-voxels: more of them here sharpen boundaries at little cost.
         kernel_size: Edge of the convolution kernels in voxels.
         stem: Edge in voxels of the blocks folded into channels before the first level: with 2 the
             network works at half the resolution and answers the 8 sub-voxels of every block; 1 is
@@ -38,7 +35,6 @@ class NetworkSettings:
     convs_per_level: int = 2
     features: int = 24
     max_features: int | None = None
-    head_features: int | None = None
     kernel_size: int = 3
     stem: int = 1
     activation: str = "elu"
@@ -63,10 +59,6 @@ class NetworkSettings:
                 raise ConfigError(
                     f"network.{name} must be at least {low}, got {getattr(self, name)}."
                 )
-        if self.head_features is not None and self.head_features < 1:
-            raise ConfigError(
-                f"network.head_features must be at least 1, got {self.head_features}."
-            )
         if self.normalization not in ("batch", "instance"):
             raise ConfigError(
                 f"network.normalization must be 'batch' or 'instance', got {self.normalization!r}."
@@ -83,10 +75,3 @@ class NetworkSettings:
         """Feature maps of a level, 0 the finest."""
         features = self.features * 2**level
         return features if self.max_features is None else min(features, self.max_features)
-
-    def up_features(self, level: int) -> tuple[int, ...]:
-        """Feature maps of each convolution of a level on the way up, first to last."""
-        own = [self.features_at(level)] * self.convs_per_level
-        if level == 0 and self.head_features is not None:
-            own[-1] = self.head_features
-        return tuple(own)

@@ -121,9 +121,8 @@ class TrainSettings:
             weights.
         network: Shape of the network; its labels follow from the store.
         initial_weights: Run, checkpoint, bundle or weights from Keras (`.weights.h5`) to start from
-            instead of random weights. Their network must be the same but for the labels, or
-            narrower: a wider one begins with the same answers. Where the labels differ the last
-            layer starts anew.
+            instead of random weights. Their network must be the same but for the labels; where
+            those differ the last layer starts anew.
         scored_subvoxels: With a stem, how many of the sub-voxels of each block the loss looks at,
             drawn anew for every sample: neighbours teach much the same, and the loss costs as much
             as the network; `None` for all.

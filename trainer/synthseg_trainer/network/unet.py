@@ -134,8 +134,8 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
     skips = []
     deepest = settings.n_levels - 1
     for level in range(settings.n_levels):
-        features = (settings.features_at(level),) * settings.convs_per_level
-        volume = _convolutions(volume, settings, names.down_convolutions(settings, level), features)
+        layer_names = names.down_convolutions(settings, level)
+        volume = _convolutions(volume, settings, layer_names, settings.features_at(level))
         skips.append(volume)
         volume = _normalize(volume, settings, names.down_norm(level), synchronized)
         if level < deepest:
@@ -144,9 +144,8 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
         index = 2 * deepest - level
         volume = layers.UpSampling3D(2, name=f"unet_up_{index}")(volume)
         volume = layers.Concatenate(name=f"unet_merge_{index}")([skips[level], volume])
-        volume = _convolutions(
-            volume, settings, names.up_convolutions(settings, level), settings.up_features(level)
-        )
+        layer_names = names.up_convolutions(settings, level)
+        volume = _convolutions(volume, settings, layer_names, settings.features_at(level))
         volume = _normalize(volume, settings, names.up_norm(settings, level), synchronized)
     answered = settings.n_labels * settings.stem**3
     logits = layers.Conv3D(answered, 1, dtype="float32", name=names.LOGITS)(volume)
@@ -158,12 +157,12 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
 def _convolutions(
     volume: keras.KerasTensor,
     settings: NetworkSettings,
-    names_of_layers: list[str],
-    features: tuple[int, ...],
+    layer_names: list[str],
+    features: int,
 ) -> keras.KerasTensor:
-    for name, maps in zip(names_of_layers, features, strict=True):
+    for name in layer_names:
         volume = Convolution(
-            maps,
+            features,
             settings.kernel_size,
             padding="same",
             activation=settings.activation,

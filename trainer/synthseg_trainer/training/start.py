@@ -14,7 +14,6 @@ from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
 from synthseg_trainer.network.exchange import load_network
 from synthseg_trainer.network.layer_names import LOGITS
-from synthseg_trainer.network.widening import WIDTHS, is_wider, widen
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.sources import BatchSource
 
@@ -37,8 +36,6 @@ def start_from_network(
 ) -> None:
     """Starts at the weights of another network; its last layer too if the labels are the same.
 
-    A wider network begins with the same answers, see `widening`.
-
     Args:
         learner: Takes the weights.
         network: Its network.
@@ -52,21 +49,20 @@ def start_from_network(
     _check_network(path, bundle, network)
     weights = dict(bundle.weights)
     if bundle.labels.values != labels.values:
-        weights = {k: v for k, v in weights.items() if not k.startswith(f"{LOGITS}/")}
-    own = weights_of(learner.model)
-    assign_weights(learner.model, widen(weights, bundle.network, network, own))
+        own = weights_of(learner.model)
+        weights |= {name: own[name] for name in own if name.startswith(f"{LOGITS}/")}
+    assign_weights(learner.model, weights)
 
 
 def _check_network(path: Path, bundle: Bundle, network: NetworkSettings) -> None:
     wanted = dataclasses.asdict(dataclasses.replace(network, n_labels=bundle.network.n_labels))
-    free = WIDTHS if is_wider(network, bundle.network) else ()
     differing = [
         f"{name} {value} instead of {wanted[name]}"
         for name, value in dataclasses.asdict(bundle.network).items()
-        if value != wanted[name] and name not in free
+        if value != wanted[name]
     ]
     if differing:
         raise CheckpointError(
             f"initial_weights: the network in {path} has {', '.join(differing)}; "
-            "only the labels may differ, and the width grow."
+            "only the labels may differ."
         )

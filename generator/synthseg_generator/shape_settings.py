@@ -23,6 +23,9 @@ from synthseg_generator.ranges import (
     each_term,
 )
 
+# A millionth of a displacement is below what float32 coordinates of a map can tell apart.
+_MOST_SQUARINGS = 20
+
 
 def _around(centre: float) -> dict[str, Any]:
     """Where a bound in a settings file lies about, and what "off" means."""
@@ -101,6 +104,10 @@ class Elastic:
             )
         check_count("elastic.integration_step", self.integration_step)
         check_count("elastic.squarings", self.squarings, least=0)
+        if self.squarings > _MOST_SQUARINGS:
+            raise ConfigError(
+                f"elastic.squarings must not exceed {_MOST_SQUARINGS}, got {self.squarings}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,6 +154,7 @@ KNOWN = {"rows": [[0, 1]]}
         ({"elastic": {"scale": 2}}, "elastic.scale"),
         ({"elastic": {"integration_step": 0}}, "elastic.integration_step"),
         ({"elastic": {"squarings": -1}}, "elastic.squarings"),
+        ({"elastic": {"squarings": 21}}, "elastic.squarings"),
         ({"gamma_std": "wide"}, "generator.gamma_std"),
         ({"gamma_std": -1}, "gamma_std"),
         ({"gamma_std": "1e-1"}, "generator.gamma_std.*'1e-1'.*YAML knows exponents as in 1.0e-4"),

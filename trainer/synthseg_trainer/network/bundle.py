@@ -7,8 +7,6 @@ The file is a plain `.npz` without pickled objects: one array per variable, name
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike
 from synthseg_generator.errors import LabelError
+from synthseg_generator.files import whole
 from synthseg_generator.labels import SegmentationLabels
 
 from synthseg_trainer.config import NetworkSettings
@@ -54,6 +53,9 @@ def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> No
         path: The `.npz` file.
         bundle: The network.
         dtype: Type of the weights on disk; float16 halves the file.
+
+    Raises:
+        StoreError: The file cannot be written.
     """
     metadata = {
         "format": FORMAT_VERSION,
@@ -62,18 +64,8 @@ def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> No
         "info": dict(bundle.info),
     }
     arrays = {name: np.asarray(value, dtype) for name, value in bundle.weights.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **{_METADATA: np.array(json.dumps(metadata))}, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{_METADATA: np.array(json.dumps(metadata))}, **arrays)  # type: ignore[arg-type]
 
 
 def load_bundle(path: Path) -> Bundle:

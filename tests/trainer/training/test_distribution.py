@@ -28,12 +28,13 @@ from synthseg_trainer.training.loop import train
 pytestmark = pytest.mark.timeout(1500)
 WORKER = Path(__file__).with_name("recorded_run.py")
 STEPS = 4
-# Batch normalisation, two losses, and an optimizer that does not blow rounding up to whole steps.
+# Batch normalisation, two losses, and both optimizers, which do not blow rounding up to whole steps.
 RUN = """
 store: {store}
 batch_size: 2
 network: {{stem: 2, features: 2, n_levels: 2}}
 scored_subvoxels: 3
+optimizer: muon
 adam: {{epsilon: 0.001}}
 generator:
   crop: {{shape: [16, 16, 16], placement: centred, jitter: 2}}

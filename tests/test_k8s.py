@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import http.server
 import json
@@ -9,12 +10,18 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 import yaml
+from synthseg_generator.ingest import ingest
+from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_trainer.config import load_settings
+from synthseg_trainer.training.distribution import samples_per_replica
 
 K8S = Path(__file__).resolve().parents[1] / "k8s"
 OVERLAYS = sorted(path.parent.name for path in K8S.glob("overlays/*/kustomization.yaml"))
@@ -258,6 +265,34 @@ def test_workers_find_each_other_by_stable_names(overlay, machines, tmp_path):
         },
         "task": {"type": "worker", "index": 0},
     }
+
+
+@pytest.fixture(scope="module")
+def label_store(tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., Any]) -> str:
+    """A store of one small head, from which the settings take their labels."""
+    folder = tmp_path_factory.mktemp("heads")
+    image = nib.Nifti1Image(make_head((20, 22, 21)).astype(np.int16), np.eye(4))
+    nib.save(image, folder / "head.nii.gz")
+    ingest(folder, folder / "heads.zarr", LABEL_TABLES["v2"])
+    return str(folder / "heads.zarr")
+
+
+@pytest.mark.parametrize("overlay", ["training", "training-two-machines"])
+def test_machines_train_the_released_recipe_and_can_share_its_batch(overlay, label_store, tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text(find(overlay, "ConfigMap")["data"]["train.yaml"])
+    settings = load_settings(path, store=label_store)
+    (job,) = find(overlay, "JobSet")["spec"]["replicatedJobs"]
+    (container,) = containers(overlay)
+
+    class Strategy:
+        num_replicas_in_sync = job["template"]["spec"]["parallelism"] * int(
+            container["resources"]["limits"]["nvidia.com/gpu"]
+        )
+
+    assert samples_per_replica(Strategy(), settings.batch_size) == 1
+    released = load_settings(Path("released"), store=label_store)
+    assert settings == dataclasses.replace(released, batch_size=settings.batch_size)
 
 
 def test_a_saved_run_restarts_uncounted_and_wrong_settings_end_it():

@@ -63,8 +63,10 @@ class HeldOutScorer:
         self._learner = learner
         self._stem = stem
         self._values, self._names = labels
-        self._samples = samples
-        self._compiled = tf.function(self._answer, autograph=False)
+        # Boxes of scans differ in size, and each size would have a graph of its own.
+        self._scans = source.dataset(Shard(count=samples)).batch(1, drop_remainder=True)
+        signature = [self._scans.element_spec]
+        self._compiled = tf.function(self._answer, input_signature=signature, autograph=False)
 
     def __call__(self) -> HeldOutScores:
         """Scores the network as it is now, with averaged weights if there are any."""
@@ -72,7 +74,7 @@ class HeldOutScorer:
         picture = np.zeros((1, 1, 3), np.uint8)
         channels = range(len(self._values))
         with self._learner.averaged():
-            for batch in self._source.dataset(Shard(count=self._samples)).batch(1):
+            for batch in self._scans:
                 image, target, answer = (value.numpy()[0] for value in self._compiled(batch))
                 if not scores:
                     values = np.array(self._values)

@@ -1,5 +1,6 @@
 """Supervised training: scans and labels instead of synthetic scans, all else as always."""
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -17,17 +18,18 @@ from synthseg_trainer.runs.checkpoints import latest_checkpoint
 from synthseg_trainer.training.feed import open_feed
 from synthseg_trainer.training.loop import train
 from synthseg_trainer.training.sources import SyntheticSources
+from synthseg_trainer.training.state import Training
 from synthseg_trainer.training.supervised import ScanSources, sources_of
 
 RUN = """
 supervised: {{enabled: {enabled}, noise: {{std: [0, 4]}}}}
 network: {{stem: 2, features: 2, n_levels: 2, convs_per_level: 1, normalization: instance}}
 generator:
-  crop: {{shape: [24, 24, 24], placement: centred, jitter: 2}}
+  crop: {{shape: {crop}, placement: centred, jitter: 2}}
   elastic: {{squarings: 2}}
   bias_field: {{strength: [0, 0.3]}}
 stages: [{{steps: 2, loss: dice_cross_entropy, learning_rate: 0.01}}]
-validation: {{maps: [head_1], every_steps: 100, samples: 1}}
+validation: {{maps: [head_1], every_steps: 100, samples: 3}}
 checkpoint_steps: 1
 log_steps: 1
 """
@@ -53,9 +55,9 @@ def pair_store(tmp_path_factory, make_head):
 def settings(tmp_path, pair_store):
     """A function that makes settings of a run."""
 
-    def make(enabled="true"):
+    def make(enabled="true", crop=(24, 24, 24)):
         path = tmp_path / "run.yaml"
-        path.write_text(RUN.format(enabled=enabled))
+        path.write_text(RUN.format(enabled=enabled, crop=list(crop)))
         return load_settings(path, store=str(pair_store))
 
     return make
@@ -99,6 +101,20 @@ def test_batches_hold_augmented_scans_and_their_labels(settings):
     assert np.unique(targets).max() < len(sources.labels)
     assert "made from the scan of head_0" in source.describe(0, folder=None)
     assert sources.of_validation().samples.store.names == ("head_1",)
+
+
+def test_boxes_of_all_sizes_share_graphs(tmp_path, settings):
+    small = settings(crop=(16, 16, 16))
+    training = Training(small, tmp_path / "run")
+    source = training.sources.of_stage(small.stages[0])
+    batches = list(itertools.islice(training.batches(source), 4))
+    assert len({tuple(batch["scan"].shape) for batch in batches}) == 4
+    step = training.make_step(small.stages[0], source)
+    assert all(step(batch).healthy for batch in batches)
+    # One for the first box, one for all others.
+    assert step._compiled.experimental_get_tracing_count() == 2
+    assert np.isfinite(training.validate().mean)
+    assert training._scorer._compiled.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.slow

@@ -1,3 +1,7 @@
+import resource
+import shutil
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from synthseg_generator.labels import SYNTHSEG_V1
@@ -7,17 +11,19 @@ from synthseg_trainer.network.bundle import Bundle
 from synthseg_trainer.runs.checkpoints import (
     Checkpoint,
     checkpoint_folders,
+    find_bundle,
     latest_checkpoint,
+    prepare_run,
     save_checkpoint,
     step_of,
 )
 
 
-def _checkpoint(step):
+def _checkpoint(step, size=3):
     bundle = Bundle(
         network=NetworkSettings(n_labels=32),
         labels=SYNTHSEG_V1,
-        weights={"layer/kernel": np.full(3, step, np.float32)},
+        weights={"layer/kernel": np.full(size, step, np.float32)},
     )
     optimizer = tuple(np.full(2, step + i, np.float32) for i in range(12))
     return Checkpoint(bundle, optimizer, {"step": step, "settings": {"seed": 1}})
@@ -53,6 +59,39 @@ def test_all_are_kept_if_no_number_is_given(tmp_path):
     assert len(checkpoint_folders(tmp_path)) == 5
 
 
+def test_a_copy_that_its_owner_named_is_no_checkpoint_and_stays(tmp_path):
+    kept = save_checkpoint(tmp_path, _checkpoint(1))
+    copies = [kept.with_name(name) for name in ("step-00000001-good", "step-late", "step-")]
+    for copy in copies:
+        shutil.copytree(kept, copy)
+    for step in (2, 3):
+        save_checkpoint(tmp_path, _checkpoint(step), keep=1, keep_every_steps=3)
+    assert [step_of(folder) for folder in checkpoint_folders(tmp_path)] == [3]
+    assert all(copy.is_dir() for copy in copies)
+    assert latest_checkpoint(tmp_path).step == 3
+    assert find_bundle(tmp_path).parent.name == "step-00000003"
+
+
+def test_the_highest_step_is_the_newest_also_with_a_digit_more(tmp_path):
+    for step in (99_999_999, 100_000_000):
+        save_checkpoint(tmp_path, _checkpoint(step))
+    assert latest_checkpoint(tmp_path).step == 100_000_000
+    assert find_bundle(tmp_path).parent.name == "step-100000000"
+
+
+def test_a_run_that_fell_back_from_a_broken_checkpoint_keeps_what_it_writes_then(tmp_path):
+    for step in (1, 4):
+        broken = save_checkpoint(tmp_path, _checkpoint(step))
+    (broken / "state.json").unlink()
+    for step in (2, 3):
+        assert save_checkpoint(tmp_path, _checkpoint(step), keep=1).is_dir()
+    with pytest.warns(RuntimeWarning, match="Trying the one before"):
+        assert latest_checkpoint(tmp_path).step == 3
+    save_checkpoint(tmp_path, _checkpoint(4), keep=1)
+    assert latest_checkpoint(tmp_path).step == 4
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
+
+
 def test_what_a_killed_process_left_half_written_goes_with_the_next_checkpoint(tmp_path):
     left = tmp_path / "checkpoints" / ".writing-abc"
     left.mkdir(parents=True)
@@ -81,6 +120,59 @@ def test_a_run_with_only_broken_checkpoints_is_refused(tmp_path):
         pytest.raises(CheckpointError, match="none of its 1 checkpoints"),
     ):
         latest_checkpoint(tmp_path)
+
+
+@contextmanager
+def _room_for(size):
+    """Files can grow to a number of bytes only, as on a disk that is full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_is_named_and_what_was_saved_before_stays(tmp_path):
+    place = save_checkpoint(tmp_path, _checkpoint(1))
+    large = Checkpoint(_checkpoint(1).bundle, (np.zeros(100_000),), {"step": 1})
+    with _room_for(100_000), pytest.raises(CheckpointError) as caught:
+        save_checkpoint(tmp_path, large)
+    assert str(caught.value) == (
+        f"{place} cannot be written: File too large. "
+        "Give it rights and room, then go on with --resume."
+    )
+    assert [path.name for path in place.parent.iterdir()] == ["step-00000001"]
+    assert len(latest_checkpoint(tmp_path).optimizer) == 12
+
+
+@pytest.mark.parametrize(
+    ("taken", "run", "named"),
+    [
+        ("run", "run", "run cannot be written: there is a file of that name. Give the run another"),
+        ("over", "over/run", "over/run cannot be written: Not a directory"),
+        ("run/checkpoints", "run", "run/checkpoints cannot be written: there is a file"),
+        ("other", "r" * 300, "r cannot be written: File name too long"),
+    ],
+)
+def test_a_run_that_cannot_be_written_is_refused_in_a_line(tmp_path, taken, run, named):
+    (tmp_path / taken).parent.mkdir(exist_ok=True)
+    (tmp_path / taken).touch()
+    with pytest.raises(CheckpointError, match=named):
+        prepare_run(tmp_path / run)
+
+
+def test_a_run_that_can_be_written_gets_its_folders_and_nothing_else(tmp_path):
+    for _ in range(2):
+        prepare_run(tmp_path / "runs" / "first")
+    (found,) = (tmp_path / "runs" / "first").iterdir()
+    assert found.name == "checkpoints"
+    assert list(found.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="r/checkpoints cannot be read: File name too long"):
+        latest_checkpoint(tmp_path / ("r" * 300))
 
 
 def test_failed_writing_leaves_nothing(tmp_path):

@@ -9,15 +9,19 @@ RUN/checkpoints/step-00001000/
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_generator.errors import StoreError
 from synthseg_generator.files import sync, sync_tree
 
 from synthseg_trainer.errors import CheckpointError
@@ -26,7 +30,8 @@ from synthseg_trainer.network.bundle import Bundle, load_bundle, save_bundle
 FORMAT_VERSION = 1
 CHECKPOINTS = "checkpoints"
 BUNDLE = "model.npz"
-_PREFIX = "step-"
+STEP = re.compile(r"step-(\d+)")
+"""Name of what belongs to a checkpoint; a copy of another name is its owner's."""
 _WRITING = ".writing-"
 
 
@@ -51,10 +56,47 @@ class Checkpoint:
         return int(self.state["step"])
 
 
+def prepare_run(run: Path) -> None:
+    """Makes the folders of a run, and makes sure that files can be written there.
+
+    Raises:
+        CheckpointError: They cannot.
+    """
+    for folder in (run, run / CHECKPOINTS):
+        prepare_folder(folder)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Makes a folder, and makes sure that files can be written there.
+
+    Raises:
+        CheckpointError: They cannot.
+    """
+    with _written(folder, "Give the run another folder, or this one rights and room"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"probe")
+
+
+@contextmanager
+def _written(place: Path, advice: str) -> Iterator[None]:
+    """Names the place, and what to do, where something cannot be written."""
+    try:
+        yield
+    except StoreError:
+        raise  # It names the place.
+    except OSError as error:
+        taken = isinstance(error, FileExistsError)
+        reason = "there is a file of that name" if taken else error.strerror or error
+        raise CheckpointError(f"{place} cannot be written: {reason}. {advice}.") from error
+
+
 def save_checkpoint(
     run: Path, checkpoint: Checkpoint, keep: int | None = None, keep_every_steps: int | None = None
 ) -> Path:
     """Writes a checkpoint whole or not at all, then removes the oldest.
+
+    Those of later steps stay: a run writes an earlier one only where they cannot be read.
 
     Args:
         run: Folder of the run, which nobody else writes.
@@ -64,42 +106,73 @@ def save_checkpoint(
 
     Returns:
         Its folder.
+
+    Raises:
+        CheckpointError: The folder cannot be written.
+        StoreError: The network in it cannot be written.
     """
     folder = run / CHECKPOINTS
-    folder.mkdir(parents=True, exist_ok=True)
-    place = folder / f"{_PREFIX}{checkpoint.step:08d}"
-    for left in folder.glob(f"{_WRITING}*"):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder, prefix=_WRITING))
-    try:
-        save_bundle(temporary / BUNDLE, checkpoint.bundle)
-        with (temporary / "optimizer.npz").open("wb") as file:
-            np.savez(file, *checkpoint.optimizer)
-        with (temporary / "state.json").open("w", encoding="utf-8") as text:
-            json.dump({"format": FORMAT_VERSION, **checkpoint.state}, text, indent=1)
-        sync_tree(temporary)
-        temporary.chmod(0o755)
-        if place.exists():
-            shutil.rmtree(place)
-        temporary.replace(place)
-        sync(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    for old in checkpoint_folders(run)[: -keep if keep else 0]:
+    place = folder / f"step-{checkpoint.step:08d}"
+    with _written(place, "Give it rights and room, then go on with --resume"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f"{_WRITING}*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=_WRITING))
+        try:
+            _write_files(temporary, checkpoint)
+            _put_in_place(temporary, place)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    until_now = [old for old in checkpoint_folders(run) if step_of(old) <= checkpoint.step]
+    for old in until_now[: -keep if keep else 0]:
         if not keep_every_steps or step_of(old) % keep_every_steps:
             shutil.rmtree(old, ignore_errors=True)
     return place
 
 
+def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
+    save_bundle(folder / BUNDLE, checkpoint.bundle)
+    with (folder / "optimizer.npz").open("wb") as file:
+        np.savez(file, *checkpoint.optimizer)
+    with (folder / "state.json").open("w", encoding="utf-8") as text:
+        json.dump({"format": FORMAT_VERSION, **checkpoint.state}, text, indent=1)
+    sync_tree(folder)
+    folder.chmod(0o755)
+
+
+def _put_in_place(temporary: Path, place: Path) -> None:
+    """Gives a finished checkpoint its name; one that had it goes only then."""
+    former = temporary.with_name(f"{temporary.name}-former")
+    if place.exists():
+        place.replace(former)
+    temporary.replace(place)
+    sync(place.parent)
+    shutil.rmtree(former, ignore_errors=True)
+
+
 def step_of(folder: Path) -> int:
     """Steps done when the checkpoint of this folder was written."""
-    return int(folder.name.removeprefix(_PREFIX))
+    return int(folder.name.removeprefix("step-"))
 
 
 def checkpoint_folders(run: Path) -> list[Path]:
-    """Folders of the finished checkpoints of a run, oldest first."""
-    return sorted((run / CHECKPOINTS).glob(f"{_PREFIX}*"))
+    """Folders of the finished checkpoints of a run, oldest first.
+
+    Raises:
+        CheckpointError: The run cannot be read.
+    """
+    return _folders_in(run / CHECKPOINTS)
+
+
+def _folders_in(parent: Path) -> list[Path]:
+    """Folders with the names of checkpoints, oldest first; other names are passed over."""
+    try:
+        found = list(parent.iterdir()) if parent.is_dir() else []
+        named = [path for path in found if STEP.fullmatch(path.name) and path.is_dir()]
+    except OSError as error:
+        raise CheckpointError(f"{parent} cannot be read: {error.strerror}.") from error
+    return sorted(named, key=step_of)
 
 
 def find_bundle(source: Path) -> Path:
@@ -120,12 +193,11 @@ def find_bundle(source: Path) -> Path:
     if (source / BUNDLE).is_file():
         return source / BUNDLE
     parent = source / CHECKPOINTS if (source / CHECKPOINTS).is_dir() else source
-    # Names are step-00001000: the highest is the newest.
-    found = sorted(parent.glob(f"{_PREFIX}*/{BUNDLE}"))
+    found = [folder / BUNDLE for folder in _folders_in(parent) if (folder / BUNDLE).is_file()]
     if not found:
         raise CheckpointError(
             f"{source} holds no checkpoint; expected {BUNDLE} in it, or "
-            f"{CHECKPOINTS}/{_PREFIX}*/{BUNDLE}."
+            f"{CHECKPOINTS}/step-*/{BUNDLE}."
         )
     return found[-1]
 

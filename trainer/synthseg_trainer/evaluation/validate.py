@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.evaluation.output import prepare_folder
 from synthseg_trainer.evaluation.overlap import dice_scores, mean_of_present
 from synthseg_trainer.evaluation.pairs import match_files
 from synthseg_trainer.evaluation.scan_grid import on_network_grid
 from synthseg_trainer.evaluation.score_tables import MEAN, write_rows
 from synthseg_trainer.evaluation.validation_records import (
-    STEP,
     Record,
     ValidationError,
     read_records,
@@ -38,7 +38,7 @@ from synthseg_trainer.evaluation.validation_records import (
 from synthseg_trainer.evaluation.volumes import Volume, label_on_grid, read_image, read_labels
 from synthseg_trainer.network.bundle import Bundle, load_bundle
 from synthseg_trainer.runs.best import keep_if_best
-from synthseg_trainer.runs.checkpoints import BUNDLE, CHECKPOINTS
+from synthseg_trainer.runs.checkpoints import BUNDLE, CHECKPOINTS, STEP
 
 if TYPE_CHECKING:
     from synthseg_trainer.evaluation.prediction import Predictor
@@ -89,6 +89,7 @@ def validate(
     *,
     output: Path | None = None,
     every: int = 1,
+    partial: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Scores the checkpoints of a run that are not scored yet.
@@ -100,19 +101,21 @@ def validate(
         options: How to score.
         output: Folder of the results; `run/validation` by default.
         every: Score every n-th checkpoint.
+        partial: Leave out scans that have no label map, instead of refusing them.
         say: Called with a line for each checkpoint.
 
     Raises:
-        TrainerError: There are no checkpoints or scans, or scores were made with other scans or
-            options.
+        TrainerError: There are no checkpoints or scans, the results have no place, or scores were
+            made with other scans or options.
     """
     folder = output or run / "validation"
-    pairs = match_files(scans, labels)
+    pairs = match_files(scans, labels, partial=partial)
+    checkpoints = _checkpoints(run)[::every]
     setup = setup_of(dataclasses.asdict(options), pairs)
     records = read_records(folder, setup)
-    checkpoints = _checkpoints(run)[::every]
     if not checkpoints and not records:
         raise ValidationError(f"{run} holds no checkpoint; expected {CHECKPOINTS}/step-*/{BUNDLE}.")
+    prepare_folder(folder)
     scorer = _Scorer(pairs, options)
     for step, path in checkpoints:
         _score_one(scorer, step, path, folder, setup, records, say)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,8 @@ from synthseg_generator.files import write_text
 
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.overlap import mean_of_present
+from synthseg_trainer.runs.checkpoints import STEP
 
-STEP = re.compile(r"step-(\d+)")
 _CONTENTS = "files_sha256"
 
 

@@ -7,11 +7,12 @@ from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation import comparison
 from synthseg_trainer.evaluation.comparison import (
     ComparisonError,
+    Coverage,
     Scoring,
     compare,
-    compare_probabilities,
+    compare_sets,
 )
-from synthseg_trainer.evaluation.label_lists import LabelList, read_label_list
+from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.pairs import match_files
 
 
@@ -88,10 +89,24 @@ def test_labels_that_one_set_does_not_know_are_left_out_and_said(tmp_path, label
     answer = _save(tmp_path / "a.nii", labels)
     scores = _scores(truth, answer)
     assert scores.labels.values == (42,)
-    assert scores.left_out == ((77,), (3,))
+    assert scores.coverage == Coverage(truth_alone=(77,), answers_alone=(3,))
     # Asked for, they are scored.
     asked = _scores(truth, answer, labels=LabelList((3, 42), ("a", "b")))
     np.testing.assert_array_equal(asked.values["dice"], [[0, 1, 1]])
+
+
+def test_what_one_method_never_finds_is_scored_if_the_other_finds_it(tmp_path, labels):
+    truth = _save(tmp_path / "t.nii", np.where(labels == 42, 77, labels))
+    one = _save(tmp_path / "one.nii", np.where(labels == 42, 78, labels))
+    other = _save(tmp_path / "other.nii", np.where(labels == 3, 79, labels // 42 * 77))
+    for answers in ((one, other), (other, one)):
+        sets = [match_files(truth, answer) for answer in answers]
+        found = dict(zip(answers, compare_sets(sets, Scoring()), strict=True))
+        assert {scores.labels.values for scores in found.values()} == {(3, 77)}
+        np.testing.assert_array_equal(found[one].values["dice"][0, :2], [1, 0])
+        np.testing.assert_array_equal(found[other].values["dice"][0, :2], [0, 1])
+        assert found[one].coverage == Coverage(answers_alone=(78,), never_found=(77,))
+        assert found[other].coverage == Coverage(answers_alone=(79,), never_found=(3,))
 
 
 def test_parcels_count_as_cortex_when_asked(tmp_path, labels):
@@ -112,26 +127,6 @@ def test_processes_give_the_same_scores(tmp_path, labels):
     assert alone.scans == together.scans == ("0", "1", "2")
     for metric, values in alone.values.items():
         np.testing.assert_array_equal(values, together.values[metric])
-
-
-@pytest.mark.parametrize("channels", [None, LabelList((3, 42), ("left", "right"))])
-def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path, labels, channels):
-    values = (0, *read_label_list("v1").values) if channels is None else (0, 3, 42)
-    truth = _save(tmp_path / "truth.nii.gz", np.roll(labels, 1, 2))
-    sure = np.stack([labels == value for value in values], axis=-1)
-    answer = _save(tmp_path / "p.nii.gz", sure, dtype=np.float32)
-    wanted = LabelList((42, 3, 9), ("right", "left", "other"))
-    (found,) = compare_probabilities(match_files(truth, answer), wanted, channels)
-    hard = compare(match_files(truth, _save(tmp_path / "hard.nii", labels)), Scoring())
-    np.testing.assert_allclose(found[[1, 0, 3]], hard.values["dice"][0])
-    assert np.isnan(found[2])
-
-
-def test_probabilities_that_do_not_fit_the_labels_are_refused(tmp_path, labels):
-    truth = _save(tmp_path / "truth.nii", labels)
-    answer = _save(tmp_path / "p.nii", np.stack([labels] * 5, axis=-1), dtype=np.float32)
-    with pytest.raises(ComparisonError, match=r"p\.nii has shape .* 32 or 33 channels"):
-        compare_probabilities(match_files(truth, answer), LabelList((3,), ("left",)))
 
 
 def test_everything_equals_the_original_s_arrays(shared_data):

@@ -3,28 +3,9 @@ import csv
 import nibabel as nib
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from synthseg_trainer.cli import main
 
-METRICS = ("dice", "hausdorff", "hausdorff_99", "hausdorff_95", "mean_distance")
-
-
-@pytest.fixture
-def study(tmp_path):
-    """True label maps of four scans, and two methods' answers; the first one's are better."""
-    truth = np.zeros((14, 14, 14), np.int16)
-    truth[2:7, 3:11, 4:12] = 3
-    truth[7:12, 3:11, 4:12] = 42
-    for number in range(4):
-        for method, shift in (("truth", 0), ("better", 1), ("worse", 2)):
-            moved = np.roll(truth, shift, number % 3)
-            (tmp_path / method).mkdir(exist_ok=True)
-            nib.save(nib.Nifti1Image(moved, np.eye(4)), tmp_path / method / f"s{number}.nii.gz")
-    return tmp_path
-
-
-def _evaluate(study, *arguments):
-    return CliRunner().invoke(main, ["evaluate", str(study / "truth"), *map(str, arguments)])
+METRICS = ("dice", "hausdorff_mm", "hausdorff_99_mm", "hausdorff_95_mm", "mean_distance_mm")
+LEFT = "left cerebral cortex"
 
 
 def _table(path):
@@ -32,8 +13,8 @@ def _table(path):
         return list(csv.DictReader(file))
 
 
-def test_a_csv_holds_dice_a_row_per_scan(study):
-    done = _evaluate(study, study / "better", "--o", study / "dice.csv")
+def test_a_csv_holds_dice_a_row_per_scan(study, evaluate):
+    done = evaluate(study / "better", "--o", study / "dice.csv")
     assert done.exit_code == 0, done.output
     assert "mean over 4 scans" in done.stdout
     rows = _table(study / "dice.csv")
@@ -44,8 +25,8 @@ def test_a_csv_holds_dice_a_row_per_scan(study):
         assert float(row["mean"]) == pytest.approx(mean, abs=1e-5)
 
 
-def test_a_folder_holds_every_metric_and_a_picture(study):
-    done = _evaluate(study, study / "better", "--distances", "--o", study / "out")
+def test_a_folder_holds_every_metric_and_a_picture(study, evaluate):
+    done = evaluate(study / "better", "--distances", "--o", study / "out")
     assert done.exit_code == 0, done.output
     names = {f"{metric}.csv" for metric in METRICS} | {"scores.csv", "boxplot.png"}
     assert {path.name for path in (study / "out").iterdir()} == names
@@ -57,8 +38,8 @@ def test_a_folder_holds_every_metric_and_a_picture(study):
     assert rows[2]["structure"] == "whole"
 
 
-def test_two_methods_are_tested_against_each_other(study):
-    done = _evaluate(study, study / "better", "--against", study / "worse", "--o", study / "out")
+def test_two_methods_are_tested_against_each_other(study, evaluate):
+    done = evaluate(study / "better", "--against", study / "worse", "--o", study / "out")
     assert done.exit_code == 0, done.output
     assert "Wilcoxon p = 0.125, Cohen's d = " in done.stdout
     names = {"dice.csv", "second_dice.csv", "scores.csv", "tests.csv", "boxplot.png"}
@@ -74,17 +55,17 @@ def test_two_methods_are_tested_against_each_other(study):
     assert all(float(row["first_mean"]) > float(row["second_mean"]) for row in rows)
 
 
-def test_a_method_that_finds_nothing_has_no_distances_and_a_picture(study):
+def test_a_method_that_finds_nothing_has_no_distances_and_a_picture(study, evaluate):
     for path in (study / "worse").iterdir():
         nib.save(nib.Nifti1Image(np.zeros((14, 14, 14), np.int16), np.eye(4)), path)
     options = ("--against", study / "worse", "--distances", "--o", study / "out")
-    done = _evaluate(study, study / "better", *options)
+    done = evaluate(study / "better", *options)
     assert done.exit_code == 0, done.output
     assert (study / "out" / "boxplot.png").is_file()
-    assert {row["whole"] for row in _table(study / "out" / "second_hausdorff.csv")} == {""}
+    assert {row["whole"] for row in _table(study / "out" / "second_hausdorff_mm.csv")} == {""}
 
 
-def test_probabilities_add_soft_dice(study):
+def test_probabilities_add_soft_dice(study, evaluate):
     for number in range(4):
         labels = np.asarray(nib.load(study / "better" / f"s{number}.nii.gz").dataobj)
         halves = np.stack([0.5 * (labels == value) for value in (42, 3)], axis=-1)
@@ -92,7 +73,7 @@ def test_probabilities_add_soft_dice(study):
         path.parent.mkdir(exist_ok=True)
         nib.save(nib.Nifti1Image(halves.astype(np.float32), np.eye(4)), path)
     options = ("--posteriors", study / "post", "--labels", "42,3", "--o", study / "out")
-    done = _evaluate(study, study / "better", *options)
+    done = evaluate(study / "better", *options)
     assert done.exit_code == 0, done.output
     (hard, *_), (soft, *_) = (_table(study / "out" / f"{n}.csv") for n in ("dice", "soft_dice"))
     assert list(soft) == ["subject", "42", "3", "whole", "mean"]
@@ -101,34 +82,65 @@ def test_probabilities_add_soft_dice(study):
         assert float(soft[label]) == pytest.approx(float(hard[label]) * 2 / 3, abs=1e-5)
 
 
-def test_background_is_no_structure_of_the_mean(study):
-    done = _evaluate(study, study / "better", "--labels", "0,3,42")
-    assert "s0: mean Dice 0.800 over 2 structures" in done.stdout
-
-
-def test_labels_of_one_side_alone_are_said(study):
-    for path in (study / "truth").iterdir():
-        labels = np.asarray(nib.load(path).dataobj).copy()
-        labels[0, 0, 0] = 77
-        nib.save(nib.Nifti1Image(labels, np.eye(4)), path)
-    done = _evaluate(study, study / "better")
-    assert "not scored, because only the truth has them: labels 77" in done.stdout
-
-
-def test_a_missing_answer_is_one_line_and_can_be_left_out(study):
+def test_a_missing_answer_is_one_line_and_can_be_left_out(study, evaluate):
     (study / "better" / "s2.nii.gz").unlink()
-    done = _evaluate(study, study / "better")
+    done = evaluate(study / "better")
     assert done.exit_code == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "s2.nii.gz" in done.stderr
-    done = _evaluate(study, study / "better", "--partial")
+    done = evaluate(study / "better", "--partial")
     assert done.exit_code == 0
     assert "mean over 3 scans" in done.stdout
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(study):
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(study, evaluate):
     (study / "taken").write_text("a file")
-    done = _evaluate(study, study / "better", "--o", study / "taken" / "scores")
+    done = evaluate(study / "better", "--o", study / "taken" / "scores")
     assert done.exit_code == 2
     assert "taken" in done.stderr
     assert "mean over" not in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--distances", "--against", "--posteriors"])
+def test_a_csv_is_refused_for_more_than_dice_before_anything_is_scored(study, evaluate, option):
+    value = [] if option == "--distances" else [study / "worse"]
+    done = evaluate(study / "better", option, *value, "--o", study / "dice.csv")
+    assert done.exit_code == 2
+    assert f"would hold Dice alone, and nothing of {option}" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not done.stdout
+    assert not (study / "dice.csv").exists()
+
+
+def test_probabilities_of_other_labels_are_refused_before_anything_is_scored(study, evaluate):
+    done = evaluate(study / "better", "--posteriors", study / "worse", "--o", study / "out")
+    assert done.exit_code == 2
+    assert "name the labels of all channels with --labels" in done.stderr
+    assert not (study / "out").exists()
+
+
+def test_exchanged_methods_have_the_same_p_values(study, evaluate, relabel):
+    # The first never finds what the second finds in part.
+    relabel("truth", np.s_[:, :, 4:6], 17)
+    relabel("worse", np.s_[:, :, 5:7], 17)
+    found = []
+    for first, second in (("better", "worse"), ("worse", "better")):
+        done = evaluate(study / first, "--against", study / second, "--o", study / "out")
+        assert done.exit_code == 0, done.output
+        found.append(_table(study / "out" / "tests.csv"))
+    assert [row["label"] for row in found[0]] == ["3", "17", "42", "", ""]
+    for one, other in zip(*found, strict=True):
+        assert one["wilcoxon_p"] == other["wilcoxon_p"]
+        assert one["first_mean"] == other["second_mean"]
+        assert float(one["cohens_d"] or 0) == -float(other["cohens_d"] or 0)
+    assert float(found[0][1]["first_mean"]) == 0 < float(found[0][1]["second_mean"])
+
+
+def test_a_missed_structure_does_not_shorten_mean_distances(study, evaluate, relabel):
+    """The mean is that of structures which both methods found."""
+    relabel("better", np.s_[7:], 0)
+    options = ("--against", study / "worse", "--distances", "--o", study / "out")
+    assert evaluate(study / "better", *options).exit_code == 0
+    rows = [r for r in _table(study / "out" / "tests.csv") if r["metric"] == "mean_distance_mm"]
+    left, mean = (next(r for r in rows if r["structure"] == name) for name in (LEFT, "mean"))
+    assert {**left, "label": "", "structure": "mean"} == mean

@@ -175,3 +175,21 @@ def test_a_run_without_checkpoints_is_one_line(tmp_path, scans):
     assert done.exit_code == 2
     assert "holds no checkpoint" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_scans_without_a_label_map_can_be_left_out(run, scans):
+    (scans[1] / "two.nii").unlink()
+    done = _validate(run, scans, "--every", "3")
+    assert done.exit_code == 2
+    assert "two.nii.gz. Add them, or leave them out with --partial." in done.stderr
+    done = _validate(run, scans, "--every", "3", "--partial")
+    assert done.exit_code == 0, done.output
+    assert {row["subject"] for row in _rows(run / "validation" / "scores.csv")} == {"one"}
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(run, scans):
+    (run / "taken").write_text("a file")
+    done = _validate(run, scans, "--o", str(run / "taken" / "results"))
+    assert done.exit_code == 2
+    assert "taken/results cannot be written to" in done.stderr
+    assert "step" not in done.stdout

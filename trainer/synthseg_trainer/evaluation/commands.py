@@ -17,9 +17,13 @@ _PATH = click.Path(path_type=Path)
     "--o",
     "output",
     type=_PATH,
-    help="A .csv for Dice, one row per scan; or a folder for tables of everything and a box plot.",
+    help="A .csv for Dice alone, one row per scan; or a folder for all tables and a box plot.",
 )
-@click.option("--against", type=_PATH, help="Segmentations of another method, to test against.")
+@click.option(
+    "--against",
+    type=_PATH,
+    help="Segmentations of another method, to test against; p values are of single tests.",
+)
 @click.option("--posteriors", type=_PATH, help="Probabilities of ANSWERS, for soft Dice.")
 @click.option("--distances", is_flag=True, help="Measure surface distances: HD 100, 99, 95, mean.")
 @click.option("--voxels", is_flag=True, help="Distances in voxels, not mm.")
@@ -53,10 +57,12 @@ def evaluate(
     TRUTH and ANSWERS are two label maps, or two folders whose files have the same names (endings
     and `_synthseg` aside). Grids may differ: the truth is looked up at the answer's voxels. With
     --against, the two sets of answers are compared by paired Wilcoxon tests and Cohen's d.
+    What the truth and either set know is scored, with Dice 0 where a map misses it.
     """
     from synthseg_trainer.evaluation import report
     from synthseg_trainer.evaluation.comparison import Scoring
     from synthseg_trainer.evaluation.label_lists import read_label_list
+    from synthseg_trainer.evaluation.summary import summary
 
     labels = read_label_list(label_list) if label_list else None
     request = report.Evaluation(
@@ -66,13 +72,12 @@ def evaluate(
         posteriors=posteriors,
         scoring=Scoring(labels=labels, **scored),
         partial=partial,
+        output=output,
     )
-    if output:
-        report.prepare_output(output)
     result = report.evaluate(request, jobs=jobs)
-    for line in report.summary(request, result):
+    for line in summary(request, result):
         click.echo(line)
-    files = report.write_result(output, request, result) if output else []
+    files = report.write_result(request, result)
     if files:
         click.echo(f"Wrote {', '.join(path.name for path in files)} to {files[0].parent}.")
 
@@ -91,6 +96,7 @@ def evaluate(
     help="Longest side in voxels, cut around the structures; 192 for brains by default.",
 )
 @click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
+@click.option("--partial", is_flag=True, help="Leave out scans that have no label map.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
 def validate(
     run: Path,
@@ -98,6 +104,7 @@ def validate(
     labels: Path,
     output: Path | None,
     every: int,
+    partial: bool,
     threads: int | None,
     **options: Any,
 ) -> None:
@@ -120,6 +127,7 @@ def validate(
         validation.ValidationOptions(**options),
         output=output,
         every=every,
+        partial=partial,
         say=click.echo,
     )
     best = found.folder / BEST

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import multiprocessing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -12,27 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.labels import BACKGROUND
 
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.label_lists import LabelList, structure_name
 from synthseg_trainer.evaluation.overlap import (
     ORIGINAL_EPSILON,
-    dice_of_masks,
     dice_scores,
     mean_of_present,
 )
 from synthseg_trainer.evaluation.surface import DISTANCES, original_distances, surface_distances
-from synthseg_trainer.evaluation.volumes import Volume, label_on_grid, opened, read_labels
+from synthseg_trainer.evaluation.volumes import label_on_grid, read_labels
 
 DICE = "dice"
 SOFT_DICE = "soft_dice"
 _ORIGINAL_MARGIN = 10
 
+Pairs = Mapping[str, tuple[Path, ...]]
+"""By scan the true label map and the answered one."""
+
 
 class ComparisonError(TrainerError, ValueError):
-    """Label maps have nothing in common, or probabilities do not fit the labels."""
+    """Files have nothing in common, or do not fit the labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +42,8 @@ class Scoring:
     """What is scored, and how.
 
     Attributes:
-        labels: Labels in the order of the tables; `None` for those that occur in both sets, but not
-            background.
+        labels: Labels in the order of the tables; `None` for those that occur in the truth and in
+            the answers, but not background.
         merge_parcels: Read FreeSurfer's cortical parcels (1xxx, 2xxx) as cortex (3, 42).
         distances: Measure surface distances too.
         voxels: In voxels rather than mm.
@@ -67,6 +69,21 @@ class Scoring:
         return "voxels" if self.voxels or self.as_original else "mm"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """Which label values the truth and a set of answers do not share.
+
+    Attributes:
+        truth_alone: In the truth but in no set of answers; not scored.
+        answers_alone: In these answers but not in the truth; not scored.
+        never_found: Scored, for another set of answers has them, but not in these answers.
+    """
+
+    truth_alone: tuple[int, ...] = ()
+    answers_alone: tuple[int, ...] = ()
+    never_found: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True)
 class Scores:
     """Scores of a set of scans.
@@ -76,14 +93,13 @@ class Scores:
         labels: Structures, one per column.
         values: By metric float64 `[scan, label + 1]`; the last column is the whole structure,
             everything that is not background. NaN where there is no score.
-        left_out: Labels that occur in one of the sets alone and are not scored: in the truth, in
-            the answers.
+        coverage: Labels that not all know; nothing where the labels were asked for.
     """
 
     scans: tuple[str, ...]
     labels: LabelList
     values: Mapping[str, np.ndarray]
-    left_out: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    coverage: Coverage = Coverage()
 
     @property
     def structures(self) -> list[int]:
@@ -105,108 +121,54 @@ class _PairScores:
 
 
 def compare(
-    pairs: Mapping[str, tuple[Path, ...]],
+    pairs: Pairs,
     scoring: Scoring,
     *,
     jobs: int = 1,
     report: Callable[[str], None] = lambda name: None,
 ) -> Scores:
-    """Scores label maps.
+    """Scores one set of answers, see `compare_sets`."""
+    return compare_sets([pairs], scoring, jobs=jobs, report=report)[0]
+
+
+def compare_sets(
+    sets: Sequence[Pairs],
+    scoring: Scoring,
+    *,
+    jobs: int = 1,
+    report: Callable[[str], None] = lambda name: None,
+) -> list[Scores]:
+    """Scores several sets of answers by the same labels, so that they can be compared.
 
     Args:
-        pairs: By scan the true label map and the answered one, see `match_files`. Grids may differ:
-            the truth is looked up at the answer's voxels.
+        sets: For each set of answers, by scan the true label map and the answered one, see
+            `match_files`. Grids may differ: the truth is looked up at the answer's voxels.
         scoring: What to measure.
         jobs: Processes that share the scans.
         report: Called with a scan's name when it is scored.
 
+    Returns:
+        Scores of each set; the columns are the same.
+
     Raises:
         VolumeError: A file cannot be read.
-        ComparisonError: The two sets share no label.
+        ComparisonError: Truth and answers share no label.
     """
-    found = []
+    files = [(name, paths) for pairs in sets for name, paths in pairs.items()]
     score = functools.partial(_score_pair, scoring=scoring)
-    for name, scores in zip(pairs, _each(score, list(pairs.values()), jobs), strict=True):
+    found = []
+    for (name, _), scores in zip(files, _each(score, [p for _, p in files], jobs), strict=True):
         found.append(scores)
         report(name)
-    left_out: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
-    if scoring.labels is not None:
-        labels = scoring.labels
-    else:
-        labels, left_out = _shared_labels(found, next(iter(pairs.values())))
-    rows = [_row(scores, labels, scoring) for scores in found]
-    values = {
-        metric: np.array([row[:, column] for row in rows])
-        for column, metric in enumerate(scoring.metrics)
-    }
-    return Scores(tuple(pairs), labels, values, left_out)
-
-
-def compare_probabilities(
-    pairs: Mapping[str, tuple[Path, ...]],
-    labels: LabelList,
-    channels: LabelList | None = None,
-    *,
-    merge_parcels: bool = False,
-) -> np.ndarray:
-    """Soft Dice of probability maps.
-
-    Args:
-        pairs: By scan the true label map and the file of probabilities, `[x, y, z, channel]`.
-        labels: Which to score.
-        channels: What the channels are, the first of which may be background and not in the list;
-            by default the labels of the released model that has as many.
-        merge_parcels: Read FreeSurfer's cortical parcels as cortex in the truth.
-
-    Returns:
-        float64 `[scan, label + 1]`; NaN for labels that have no channel; the last column is
-        everything that is not background.
-
-    Raises:
-        VolumeError: A file cannot be read.
-        ComparisonError: The channels are not the labels'.
-    """
-    rows = []
-    for truth, probabilities in pairs.values():
-        expected = read_labels(truth, merge_parcels=merge_parcels)
-        with opened(probabilities) as image:
-            known = _labels_of_channels(image.shape, channels, probabilities)
-            by_label = _soft_scores(expected, image, known)
-        nothing = float("nan")
-        rows.append([by_label.get(label, nothing) for label in (*labels.values, None)])
-    return np.array(rows)
-
-
-def _labels_of_channels(
-    shape: tuple[int, ...], channels: LabelList | None, path: Path
-) -> tuple[int, ...]:
-    """Label value of each channel."""
-    count = shape[3] if len(shape) == 4 else 0
-    tables = [t.segmentation_labels().values for t in LABEL_TABLES.values()]
-    if channels is not None:
-        tables = [channels.values, (BACKGROUND, *channels.values)]
-    for table in tables:
-        if len(table) == count:
-            return table
-    expected = " or ".join(str(len(table)) for table in tables)
-    raise ComparisonError(
-        f"{path} has shape {shape}, expected x, y, z and {expected} channels: "
-        "name the labels of all channels with --labels."
-    )
-
-
-def _soft_scores(expected: Volume, image: Any, labels: tuple[int, ...]) -> dict[int | None, float]:
-    shape = image.shape[:3]
-    truth = label_on_grid(expected, shape, np.asarray(image.affine))
-    foreground = np.zeros(shape, np.float32)
-    scores: dict[int | None, float] = {}
-    for index, label in enumerate(labels):
-        channel = np.asarray(image.dataobj[..., index], np.float32)
-        scores[label] = dice_of_masks(truth == label, channel)
-        if label != BACKGROUND:
-            foreground += channel
-    scores[None] = dice_of_masks(truth != BACKGROUND, foreground)
-    return scores
+    ends = itertools.accumulate(map(len, sets))
+    by_set = [found[end - len(pairs) : end] for pairs, end in zip(sets, ends, strict=True)]
+    labels, coverage = scoring.labels, [Coverage()] * len(sets)
+    if labels is None:
+        labels, coverage = _labels_to_score(by_set, files[0][1])
+    return [
+        Scores(tuple(pairs), labels, _values(scores, labels, scoring), covered)
+        for pairs, scores, covered in zip(sets, by_set, coverage, strict=True)
+    ]
 
 
 def _each(
@@ -283,27 +245,38 @@ def _measure_as_original(
     return np.hstack([dice, distances])
 
 
-def _row(scores: _PairScores, labels: LabelList, scoring: Scoring) -> np.ndarray:
-    """float64 `[label + 1, metric]`; what the scan lacks altogether has no score."""
+def _values(found: list[_PairScores], labels: LabelList, scoring: Scoring) -> dict[str, np.ndarray]:
+    """By metric float64 `[scan, label + 1]`; what a pair lacks altogether has no score."""
     nothing = np.full(len(scoring.metrics), np.nan)
-    return np.array([scores.values.get(label, nothing) for label in (*labels.values, None)])
+    rows = [[s.values.get(label, nothing) for label in (*labels.values, None)] for s in found]
+    return dict(zip(scoring.metrics, np.moveaxis(np.array(rows), -1, 0), strict=True))
 
 
-def _shared_labels(
-    found: list[_PairScores], example: tuple[Path, ...]
-) -> tuple[LabelList, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Labels that occur in both sets, and those in the truth and in the answers alone.
+def _labels_to_score(
+    by_set: list[list[_PairScores]], example: tuple[Path, ...]
+) -> tuple[LabelList, list[Coverage]]:
+    """Labels that occur in the truth and in a set of answers, and which sets lack which.
 
-    Labels of one set alone are other anatomy more often than mistakes; a label that both sets know
-    is scored in every scan, 0 where one of the two maps lacks it.
+    Labels of one side alone are other anatomy more often than mistakes; a label that both sides
+    know is scored in every scan, 0 where one of the two maps lacks it. One set that knows it is
+    enough: else a method would look the better, the more structures it never finds.
     """
-    truth, answers = (
-        frozenset().union(*(getattr(s, side) for s in found)) - {BACKGROUND}
-        for side in ("in_truth", "in_answer")
-    )
-    shared = tuple(sorted(truth & answers))
-    if not shared:
+    truth = _occurring(itertools.chain(*by_set), "in_truth")
+    answers = [_occurring(found, "in_answer") for found in by_set]
+    anywhere = frozenset().union(*answers)
+    scored = tuple(sorted(truth & anywhere))
+    if not scored:
         raise ComparisonError(f"{example[1]} and {example[0]} have no label in common.")
-    names = tuple(structure_name(value) for value in shared)
-    left_out = tuple(sorted(truth - answers)), tuple(sorted(answers - truth))
-    return LabelList(shared, names), left_out
+    coverage = [
+        Coverage(
+            truth_alone=tuple(sorted(truth - anywhere)),
+            answers_alone=tuple(sorted(answered - truth)),
+            never_found=tuple(sorted((truth & anywhere) - answered)),
+        )
+        for answered in answers
+    ]
+    return LabelList(scored, tuple(map(structure_name, scored))), coverage
+
+
+def _occurring(found: Iterable[_PairScores], side: str) -> frozenset[int]:
+    return frozenset().union(*(getattr(scores, side) for scores in found)) - {BACKGROUND}

@@ -10,7 +10,7 @@ import numpy as np
 from synthseg_generator.pictures import save_figure
 
 from synthseg_trainer.evaluation.comparison import Scores
-from synthseg_trainer.evaluation.score_tables import MEAN, WHOLE, column_name
+from synthseg_trainer.evaluation.score_tables import MEAN, WHOLE, title
 from synthseg_trainer.evaluation.surface import DISTANCES
 
 _DOTS_PER_INCH = 110
@@ -39,10 +39,11 @@ def draw_box_plot(path: Path, sets: Mapping[str, Scores], unit: str) -> None:
     for axis, metric in zip(axes, metrics, strict=True):
         for index, scores in enumerate(sets.values()):
             _boxes(axis, scores, metric, index, len(sets))
-        axis.set_ylabel(column_name(metric, unit).replace("_", " "))
+        axis.set_ylabel(f"{title(metric)} ({unit})" if metric in DISTANCES else title(metric))
         axis.set_xticks(range(len(names)), [])
         axis.set_xlim(-0.7, len(names) - 0.3)
-        axis.set_ylim(bottom=0, top=None if metric in DISTANCES else 1.02)
+        # Room for scores of 0: a structure that is never found is to be seen.
+        axis.set_ylim(*((0, None) if metric in DISTANCES else (-0.02, 1.02)))
         axis.grid(axis="y", alpha=0.3)
     axes[-1].set_xticks(range(len(names)), names, rotation=90, fontsize=8)
     if len(sets) > 1:

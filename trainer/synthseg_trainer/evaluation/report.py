@@ -7,22 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from synthseg_trainer.errors import TrainerError
-from synthseg_trainer.evaluation.comparison import (
-    DICE,
-    SOFT_DICE,
-    Scores,
-    Scoring,
-    compare,
-    compare_probabilities,
-)
-from synthseg_trainer.evaluation.overlap import mean_of_present
+from synthseg_trainer.evaluation.comparison import SOFT_DICE, Scores, Scoring, compare_sets
+from synthseg_trainer.evaluation.output import OutputError, prepare_folder
 from synthseg_trainer.evaluation.pairs import match_files
+from synthseg_trainer.evaluation.probabilities import check_channels, compare_probabilities
 from synthseg_trainer.evaluation.score_tables import (
-    MEAN,
-    paired_tests,
+    column_name,
     write_comparison,
     write_long_table,
     write_wide_table,
@@ -45,6 +35,8 @@ class Evaluation:
         posteriors: Probabilities of the first set, for soft Dice.
         scoring: What to measure.
         partial: Leave out scans that lack a file.
+        output: A `.csv` for the table of Dice alone; or a folder for everything: a table per
+            metric, all of them in one, the box plot, and the tests of two sets. `None` for nothing.
     """
 
     truth: Path
@@ -53,6 +45,7 @@ class Evaluation:
     posteriors: Path | None = None
     scoring: Scoring
     partial: bool = False
+    output: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,51 +67,34 @@ def evaluate(
         report: Called with a scan's name when it is scored.
 
     Raises:
-        TrainerError: Files are missing, unreadable, or have nothing in common.
+        TrainerError: Files are missing, unreadable, or have nothing in common; or the results
+            would have no place.
     """
+    _refuse_small_output(request)
     places = [request.truth, request.answers]
     places += [place for place in (request.against, request.posteriors) if place is not None]
     matched = match_files(*places, partial=request.partial)
     scoring = request.scoring
-    first = compare(
-        {name: files[:2] for name, files in matched.items()}, scoring, jobs=jobs, report=report
-    )
-    second = None
-    if request.against is not None:
-        pairs = {name: (files[0], files[2]) for name, files in matched.items()}
-        # The same columns, so that there is something to test.
-        alike = dataclasses.replace(scoring, labels=first.labels)
-        second = compare(pairs, alike, jobs=jobs, report=report)
+    probabilities = {name: (files[0], files[-1]) for name, files in matched.items()}
     if request.posteriors is not None:
-        pairs = {name: (files[0], files[-1]) for name, files in matched.items()}
+        check_channels(probabilities, scoring.labels)
+    if request.output is not None:
+        prepare_folder(request.output.parent if _is_table(request.output) else request.output)
+    answers = range(1, 2 if request.against is None else 3)
+    sets = [{name: (files[0], files[i]) for name, files in matched.items()} for i in answers]
+    first, *rest = compare_sets(sets, scoring, jobs=jobs, report=report)
+    if request.posteriors is not None:
         soft = compare_probabilities(
-            pairs, first.labels, scoring.labels, merge_parcels=scoring.merge_parcels
+            probabilities, first.labels, scoring.labels, merge_parcels=scoring.merge_parcels
         )
         first = dataclasses.replace(first, values={**first.values, SOFT_DICE: soft})
-    return Result(first, second)
+    return Result(first, *rest)
 
 
-def prepare_output(output: Path) -> None:
-    """Makes the folder that `write_result` writes to, so that scores are not lost for want of it.
-
-    Raises:
-        TrainerError: It cannot be made.
-    """
-    folder = output.parent if output.suffix == _CSV else output
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainerError(
-            f"{folder} cannot be made: {error.strerror}. Name another place with --o."
-        ) from error
-
-
-def write_result(output: Path, request: Evaluation, result: Result) -> list[Path]:
-    """Writes tables and figure.
+def write_result(request: Evaluation, result: Result) -> list[Path]:
+    """Writes tables and figure to the output, if there is one.
 
     Args:
-        output: A `.csv` for the table of Dice alone, or a folder for everything: a table per
-            metric, all of them in one, the box plot, and the tests of two sets.
         request: What was evaluated.
         result: Its scores.
 
@@ -128,10 +104,39 @@ def write_result(output: Path, request: Evaluation, result: Result) -> list[Path
     Raises:
         StoreError: A file cannot be written.
     """
-    if output.suffix == _CSV:
-        write_wide_table(output, result.first)
-        return [output]
-    return list(_write_folder(output, request, result))
+    if request.output is None:
+        return []
+    if _is_table(request.output):
+        write_wide_table(request.output, result.first)
+        return [request.output]
+    return list(_write_folder(request.output, request, result))
+
+
+def _is_table(output: Path) -> bool:
+    return output.suffix.lower() == _CSV
+
+
+def _refuse_small_output(request: Evaluation) -> None:
+    """Refuses a `.csv` that could not hold what is measured.
+
+    Raises:
+        OutputError: It is one.
+    """
+    if request.output is None or not _is_table(request.output):
+        return
+    if request.output.is_dir():
+        raise OutputError(f"{request.output} is a folder, expected a table: name another with --o.")
+    asked = {
+        "--distances": request.scoring.distances,
+        "--against": request.against is not None,
+        "--posteriors": request.posteriors is not None,
+    }
+    lost = [option for option, wanted in asked.items() if wanted]
+    if lost:
+        raise OutputError(
+            f"{request.output} would hold Dice alone, and nothing of {' and '.join(lost)}: "
+            "name a folder with --o."
+        )
 
 
 def _write_folder(output: Path, request: Evaluation, result: Result) -> Iterator[Path]:
@@ -139,45 +144,20 @@ def _write_folder(output: Path, request: Evaluation, result: Result) -> Iterator
 
     first, second, unit = result.first, result.second, request.scoring.unit
     for metric in first.values:
-        write_wide_table(output / f"{metric}{_CSV}", first, metric)
-        yield output / f"{metric}{_CSV}"
+        table = output / f"{column_name(metric, unit)}{_CSV}"
+        write_wide_table(table, first, metric)
+        yield table
     write_long_table(output / LONG_TABLE, first, unit)
     yield output / LONG_TABLE
     sets = {request.answers.name: first}
     if second is not None and request.against is not None:
         for metric in second.values:
-            write_wide_table(output / f"second_{metric}{_CSV}", second, metric)
-            yield output / f"second_{metric}{_CSV}"
+            table = output / f"second_{column_name(metric, unit)}{_CSV}"
+            write_wide_table(table, second, metric)
+            yield table
         shared = dataclasses.replace(first, values={m: first.values[m] for m in second.values})
         write_comparison(output / TESTS, shared, second, unit)
         yield output / TESTS
         sets = {f"first: {request.answers}": shared, f"second: {request.against}": second}
     draw_box_plot(output / BOX_PLOT, sets, unit)
     yield output / BOX_PLOT
-
-
-def summary(request: Evaluation, result: Result) -> Iterator[str]:
-    """The result in lines for a terminal."""
-    first = result.first
-    means = first.means()
-    for row, scan in enumerate(first.scans):
-        count = int(np.isfinite(first.values[DICE][row, first.structures]).sum())
-        yield f"{scan}: mean Dice {means[row]:.3f} over {count} structures"
-    if len(first.scans) > 1:
-        yield f"mean over {len(first.scans)} scans: {float(mean_of_present(means[:, None])[0]):.3f}"
-    for where, labels in zip(("truth has", "answers have"), first.left_out, strict=True):
-        if labels:
-            listed = ", ".join(map(str, labels))
-            yield f"not scored, because only the {where} them: labels {listed}"
-    if result.second is not None:
-        yield from _summary_of_tests(first, result.second)
-
-
-def _summary_of_tests(first: Scores, second: Scores) -> Iterator[str]:
-    for (_, name), test in paired_tests(first, second, DICE):
-        if name == MEAN:
-            yield (
-                f"mean Dice {test.first_mean:.3f} against {test.second_mean:.3f} "
-                f"over {test.count} scans: Wilcoxon p = {test.p_value:.3g}, "
-                f"Cohen's d = {test.cohens_d:.2f}"
-            )

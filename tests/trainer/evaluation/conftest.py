@@ -1,0 +1,44 @@
+"""Segmentations of two methods, and the command that scores them."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from synthseg_trainer.cli import main
+
+
+@pytest.fixture
+def study(tmp_path):
+    """True label maps of four scans, and two methods' answers; the first one's are better."""
+    truth = np.zeros((14, 14, 14), np.int16)
+    truth[2:7, 3:11, 4:12] = 3
+    truth[7:12, 3:11, 4:12] = 42
+    for number in range(4):
+        for method, shift in (("truth", 0), ("better", 1), ("worse", 2)):
+            moved = np.roll(truth, shift, number % 3)
+            (tmp_path / method).mkdir(exist_ok=True)
+            nib.save(nib.Nifti1Image(moved, np.eye(4)), tmp_path / method / f"s{number}.nii.gz")
+    return tmp_path
+
+
+@pytest.fixture
+def evaluate(study):
+    """A function that runs the command on the study's truth."""
+
+    def run(*arguments):
+        return CliRunner().invoke(main, ["evaluate", str(study / "truth"), *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def relabel(study):
+    """A function that gives another label to a part of all maps of a method, or of the truth."""
+
+    def change(method, place, label):
+        for path in (study / method).iterdir():
+            labels = np.asarray(nib.load(path).dataobj).copy()
+            labels[place] = label
+            nib.save(nib.Nifti1Image(labels, np.eye(4)), path)
+
+    return change

@@ -1,0 +1,45 @@
+import nibabel as nib
+import numpy as np
+import pytest
+from synthseg_trainer.evaluation.comparison import ComparisonError, Scoring, compare
+from synthseg_trainer.evaluation.label_lists import LabelList, read_label_list
+from synthseg_trainer.evaluation.pairs import match_files
+from synthseg_trainer.evaluation.probabilities import check_channels, compare_probabilities
+
+
+def _save(path, values, dtype=np.int16):
+    nib.save(nib.Nifti1Image(values.astype(dtype), np.eye(4)), path)
+    return path
+
+
+@pytest.fixture
+def labels():
+    volume = np.zeros((12, 14, 16), np.int32)
+    volume[2:6, 3:11, 4:12] = 3
+    volume[6:10, 3:11, 4:12] = 42
+    return volume
+
+
+@pytest.mark.parametrize("channels", [None, LabelList((3, 42), ("left", "right"))])
+def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path, labels, channels):
+    values = (0, *read_label_list("v1").values) if channels is None else (0, 3, 42)
+    truth = _save(tmp_path / "truth.nii.gz", np.roll(labels, 1, 2))
+    sure = np.stack([labels == value for value in values], axis=-1)
+    answer = _save(tmp_path / "p.nii.gz", sure, dtype=np.float32)
+    wanted = LabelList((42, 3, 9), ("right", "left", "other"))
+    (found,) = compare_probabilities(match_files(truth, answer), wanted, channels)
+    hard = compare(match_files(truth, _save(tmp_path / "hard.nii", labels)), Scoring())
+    np.testing.assert_allclose(found[[1, 0, 3]], hard.values["dice"][0])
+    assert np.isnan(found[2])
+
+
+def test_probabilities_that_do_not_fit_the_labels_are_refused(tmp_path, labels):
+    truth = _save(tmp_path / "truth.nii", labels)
+    answer = _save(tmp_path / "p.nii", np.stack([labels] * 5, axis=-1), dtype=np.float32)
+    pairs = match_files(truth, answer)
+    for refuse in (
+        lambda: compare_probabilities(pairs, LabelList((3,), ("left",))),
+        lambda: check_channels(pairs, None),
+    ):
+        with pytest.raises(ComparisonError, match=r"p\.nii has shape .* 32 or 33 channels"):
+            refuse()

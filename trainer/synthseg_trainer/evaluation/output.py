@@ -1,0 +1,29 @@
+"""Where results go: looked at before anything is measured, so that nothing is measured in vain."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from synthseg_trainer.errors import TrainerError
+
+
+class OutputError(TrainerError, ValueError):
+    """Results cannot be written where they should go."""
+
+
+def prepare_folder(folder: Path) -> None:
+    """Makes a folder, and sees that files can be written to it.
+
+    Raises:
+        OutputError: They cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written to: {error.strerror or error}. "
+            "Name another place with --o."
+        ) from error

@@ -1,0 +1,95 @@
+"""Soft Dice of probability maps, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.labels import BACKGROUND
+
+from synthseg_trainer.evaluation.comparison import ComparisonError
+from synthseg_trainer.evaluation.label_lists import LabelList
+from synthseg_trainer.evaluation.overlap import dice_of_masks
+from synthseg_trainer.evaluation.volumes import Volume, label_on_grid, opened, read_labels
+
+
+def check_channels(pairs: Mapping[str, tuple[Path, ...]], channels: LabelList | None) -> None:
+    """Looks at the headers of probability maps alone; arguments as for `compare_probabilities`.
+
+    Raises:
+        VolumeError: A file cannot be read.
+        ComparisonError: The channels are not the labels'.
+    """
+    for _, probabilities in pairs.values():
+        with opened(probabilities) as image:
+            _labels_of_channels(image.shape, channels, probabilities)
+
+
+def compare_probabilities(
+    pairs: Mapping[str, tuple[Path, ...]],
+    labels: LabelList,
+    channels: LabelList | None = None,
+    *,
+    merge_parcels: bool = False,
+) -> np.ndarray:
+    """Soft Dice of probability maps.
+
+    Args:
+        pairs: By scan the true label map and the file of probabilities, `[x, y, z, channel]`.
+        labels: Which to score.
+        channels: What the channels are, the first of which may be background and not in the list;
+            by default the labels of the released model that has as many.
+        merge_parcels: Read FreeSurfer's cortical parcels as cortex in the truth.
+
+    Returns:
+        float64 `[scan, label + 1]`; NaN for labels that have no channel; the last column is
+        everything that is not background.
+
+    Raises:
+        VolumeError: A file cannot be read.
+        ComparisonError: The channels are not the labels'.
+    """
+    rows = []
+    for truth, probabilities in pairs.values():
+        expected = read_labels(truth, merge_parcels=merge_parcels)
+        with opened(probabilities) as image:
+            known = _labels_of_channels(image.shape, channels, probabilities)
+            by_label = _soft_scores(expected, image, known)
+        nothing = float("nan")
+        rows.append([by_label.get(label, nothing) for label in (*labels.values, None)])
+    return np.array(rows)
+
+
+def _labels_of_channels(
+    shape: tuple[int, ...], channels: LabelList | None, path: Path
+) -> tuple[int, ...]:
+    """Label value of each channel."""
+    count = shape[3] if len(shape) == 4 else 0
+    tables = [t.segmentation_labels().values for t in LABEL_TABLES.values()]
+    if channels is not None:
+        tables = [channels.values, (BACKGROUND, *channels.values)]
+    for table in tables:
+        if len(table) == count:
+            return table
+    expected = " or ".join(str(len(table)) for table in tables)
+    raise ComparisonError(
+        f"{path} has shape {shape}, expected x, y, z and {expected} channels: "
+        "name the labels of all channels with --labels."
+    )
+
+
+def _soft_scores(expected: Volume, image: Any, labels: tuple[int, ...]) -> dict[int | None, float]:
+    shape = image.shape[:3]
+    truth = label_on_grid(expected, shape, np.asarray(image.affine))
+    foreground = np.zeros(shape, np.float32)
+    scores: dict[int | None, float] = {}
+    for index, label in enumerate(labels):
+        channel = np.asarray(image.dataobj[..., index], np.float32)
+        scores[label] = dice_of_masks(truth == label, channel)
+        if label != BACKGROUND:
+            foreground += channel
+    scores[None] = dice_of_masks(truth != BACKGROUND, foreground)
+    return scores

@@ -15,10 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.network.blocks import unfold
 from synthseg_trainer.network.bundle import assign_weights
+from synthseg_trainer.network.head import head_logits
 from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.network.unet import build_unet
-from synthseg_trainer.training.batch import head_logits
 
 MIN_SIZE = 128
 """Least network grid of brain scans."""
@@ -107,12 +108,11 @@ class Predictor:
 
     def _probabilities(self, features: Any) -> Any:
         """float32 `[x, y, z, label]` of folded features `[1, x/s, y/s, z/s, feature]`."""
-        s, n_labels = self.network.stem, self.network.n_labels
-        folded = tf.nn.softmax(head_logits(self._head, features, s)[0])
+        stem = self.network.stem
+        folded = tf.nn.softmax(head_logits(self._head, features, stem)[0])
         x, y, z = tf.unstack(tf.shape(folded)[:3])
-        parts = tf.reshape(folded, [x, y, z, s, s, s, n_labels])
-        parts = tf.transpose(parts, [0, 3, 1, 4, 2, 5, 6])
-        return tf.reshape(parts, [x * s, y * s, z * s, n_labels])
+        folded = tf.reshape(folded, [1, x, y, z, stem**3 * self.network.n_labels])
+        return unfold(folded, stem)[0]
 
 
 def rescale(image: np.ndarray) -> np.ndarray:

@@ -13,72 +13,8 @@ from keras import layers, ops
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
+from synthseg_trainer.network.blocks import DepthToSpace, SpaceToDepth
 from synthseg_trainer.network.instance_norm import InstanceNormalization
-
-
-def fold(volume: keras.KerasTensor, block: int) -> keras.KerasTensor:
-    """Folds blocks of `block`³ voxels into channels, as `SpaceToDepth` says."""
-    batch, *shape, channels = ops.shape(volume)
-    x, y, z = (n // block for n in shape)
-    volume = ops.reshape(volume, (batch, x, block, y, block, z, block, channels))
-    volume = ops.transpose(volume, (0, 1, 3, 5, 2, 4, 6, 7))
-    return ops.reshape(volume, (batch, x, y, z, block**3 * channels))
-
-
-@keras.saving.register_keras_serializable("synthseg")
-class SpaceToDepth(layers.Layer):
-    """Folds blocks of s³ voxels into channels: `[b, x, y, z, c]` to `[b, x/s, y/s, z/s, s³·c]`.
-
-    The sub-voxel runs x slowest, z faster, the original channel fastest.
-    """
-
-    def __init__(self, block: int, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.block = block
-
-    def call(self, volume: keras.KerasTensor) -> keras.KerasTensor:
-        """Folds; every axis must be a multiple of `block`."""
-        return fold(volume, self.block)
-
-    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Shape of the folded volume."""
-        batch, *axes, channels = shape
-        return (
-            batch,
-            *(n and n // self.block for n in axes),
-            channels and self.block**3 * channels,
-        )
-
-    def get_config(self) -> dict[str, object]:
-        """Settings from which Keras builds the layer again."""
-        return {**super().get_config(), "block": self.block}
-
-
-@keras.saving.register_keras_serializable("synthseg")
-class DepthToSpace(layers.Layer):
-    """The way back of `SpaceToDepth`: `[b, x, y, z, s³·c]` to `[b, x·s, y·s, z·s, c]`."""
-
-    def __init__(self, block: int, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.block = block
-
-    def call(self, volume: keras.KerasTensor) -> keras.KerasTensor:
-        """Unfolds; the channels must be a multiple of `block`³."""
-        s = self.block
-        batch, x, y, z, folded = ops.shape(volume)
-        channels = folded // s**3
-        volume = ops.reshape(volume, (batch, x, y, z, s, s, s, channels))
-        volume = ops.transpose(volume, (0, 1, 4, 2, 5, 3, 6, 7))
-        return ops.reshape(volume, (batch, x * s, y * s, z * s, channels))
-
-    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Shape of the unfolded volume."""
-        batch, *axes, folded = shape
-        return (batch, *(n and n * self.block for n in axes), folded and folded // self.block**3)
-
-    def get_config(self) -> dict[str, object]:
-        """Settings from which Keras builds the layer again."""
-        return {**super().get_config(), "block": self.block}
 
 
 @keras.saving.register_keras_serializable("synthseg")

@@ -1,4 +1,4 @@
-"""What a training step computes on: images of a batch, and logits and targets in one order.
+"""What a training step computes on: images of a batch, and targets in the order of the logits.
 
 With a stem the last layer answers the sub-voxels of every block in its channels. Losses and scores
 do not mind the order of voxels, so targets are folded alike instead of unfolding the large logits.
@@ -13,7 +13,7 @@ from synthseg_generator.samples import SampleSource
 from synthseg_generator.store import cubic_voxel_size_mm
 from synthseg_generator.synthesis import Synthesizer
 
-from synthseg_trainer.network.unet import fold
+from synthseg_trainer.network.blocks import fold
 
 
 def make_synthesizer(source: SampleSource) -> Synthesizer:
@@ -36,26 +36,6 @@ def draw_subvoxels(count: int, stem: int, seed: Any) -> Any:
     """
     order = tf.random.stateless_uniform((stem**3,), seed, alg="philox")
     return tf.argsort(order)[:count]
-
-
-def head_logits(head: Any, features: Any, stem: int, subvoxels: Any = None) -> Any:
-    """Logits of the last convolution, of 1³, for some sub-voxels only.
-
-    Args:
-        head: The layer.
-        features: `[b, x, y, z, feature]`, its input.
-        stem: Edge of the blocks.
-        subvoxels: int32 `[n]`, which to compute; `None` for all.
-
-    Returns:
-        float32 `[b, x, y, z, n, label]`.
-    """
-    width = head.kernel.shape[-2]
-    kernel = tf.reshape(tf.convert_to_tensor(head.kernel), (width, stem**3, -1))
-    bias = tf.reshape(tf.convert_to_tensor(head.bias), (stem**3, -1))
-    if subvoxels is not None:
-        kernel, bias = tf.gather(kernel, subvoxels, axis=1), tf.gather(bias, subvoxels)
-    return tf.einsum("bxyzf,fnl->bxyznl", tf.cast(features, tf.float32), kernel) + bias
 
 
 def fold_target(target: Any, stem: int) -> Any:

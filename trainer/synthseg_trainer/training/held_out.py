@@ -11,8 +11,9 @@ import tensorflow as tf
 from synthseg_generator.samples import Shard
 
 from synthseg_trainer.evaluation.overlap import dice_scores, mean_of_present
+from synthseg_trainer.network.blocks import unfold
+from synthseg_trainer.network.head import head_logits
 from synthseg_trainer.runs.sample_picture import sample_picture
-from synthseg_trainer.training.batch import head_logits
 
 if TYPE_CHECKING:
     from synthseg_trainer.training.learner import Learner
@@ -90,10 +91,7 @@ class HeldOutScorer:
     def _answer(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         """Images, and true and answered channels in the order of the voxels."""
         image, target = self._source.render(batch)
-        learner, s = self._learner, self._stem
-        logits = head_logits(learner.head, learner.body(image, training=False), s)
+        learner, stem = self._learner, self._stem
+        logits = head_logits(learner.head, learner.body(image, training=False), stem)
         folded = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        _, x, y, z, _ = folded.shape
-        blocks = tf.reshape(folded, [-1, x, y, z, s, s, s])
-        blocks = tf.transpose(blocks, [0, 1, 4, 2, 5, 3, 6])
-        return image, target, tf.reshape(blocks, [-1, x * s, y * s, z * s])
+        return image, target, unfold(folded, stem)[..., 0]

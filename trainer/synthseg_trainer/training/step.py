@@ -10,12 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from synthseg_trainer.config import Stage, TrainSettings
-from synthseg_trainer.training.batch import (
-    draw_subvoxels,
-    fold_labels,
-    fold_target,
-    head_logits,
-)
+from synthseg_trainer.network.head import head_logits
+from synthseg_trainer.training.batch import draw_subvoxels, fold_labels, fold_target
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.losses import Terms, near_boundaries, sample_terms
 from synthseg_trainer.training.sources import BatchSource

@@ -299,11 +299,6 @@ class ServedUnet(tf.Module):
 
 
 def _check_servable(network: NetworkSettings) -> None:
-    if network.activation not in ACTIVATIONS:
-        known = ", ".join(sorted(ACTIVATIONS))
-        raise ExportError(
-            f"activation {network.activation!r} cannot be served, expected one of {known}."
-        )
     if network.n_channels != 1:
         raise ExportError(f"the network takes {network.n_channels} channels; only 1 can be served.")
     if SIZE_MULTIPLE % network.size_multiple or SLAB_VOXELS % (2 * network.stem):

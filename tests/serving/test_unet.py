@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_serving.errors import ExportError, WeightsError
 from synthseg_serving.instance_unet import served_unet
+from synthseg_serving.unet import ACTIVATIONS as SERVED_ACTIVATIONS
 from synthseg_serving.unet import ServedUnet
 from synthseg_serving.variables import variable_shapes
 from synthseg_serving.weights_import import read_released
 from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.config.network import ACTIVATIONS
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
 from synthseg_trainer.network.unet import build_unet
 
@@ -60,6 +63,14 @@ def test_equals_the_keras_network(name: str, make_bundle: Callable[..., Bundle])
         for first, slab in zip((0, 32, 64), found, strict=True):
             rows = padded[first : first + 32 + 2 * margin]
             np.testing.assert_allclose(slab, rows, rtol=0, atol=1e-5)
+
+
+def test_every_activation_of_the_settings_can_be_served_as_keras_computes_it() -> None:
+    assert set(SERVED_ACTIVATIONS) == set(ACTIVATIONS)
+    values = np.linspace(-3, 3, 13, dtype=np.float32)
+    for name, function in SERVED_ACTIVATIONS.items():
+        expected = keras.activations.get(name)(values)
+        np.testing.assert_allclose(function(values), expected, atol=1e-6, err_msg=name)
 
 
 def in_slabs(served: ServedUnet, volume: np.ndarray, margin: int) -> tf.Tensor:
@@ -122,7 +133,6 @@ def test_negative_variances_are_refused(make_bundle: Callable[..., Bundle]) -> N
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"activation": "elo"}, "activation 'elo' cannot be served"),
         ({"n_channels": 2}, "2 channels"),
         ({"n_levels": 7}, "multiples of 64"),
         ({"stem": 8, "n_levels": 2, "kernel_size": 5}, "slabs of 4 rows"),

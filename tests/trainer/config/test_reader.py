@@ -1,8 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from synthseg_generator.config import Crop, GeneratorSettings
 from synthseg_generator.errors import GeneratorError
 from synthseg_generator.settings_file import load_settings as generator_settings
+from synthseg_generator.store import open_store
 from synthseg_trainer.config import AdamSettings, NetworkSettings, load_settings, recipe_names
 from synthseg_trainer.config.reader import recipe_path
 from synthseg_trainer.errors import ConfigError
@@ -14,6 +17,34 @@ def _read(tmp_path, head_store, text):
     path = tmp_path / "run.yaml"
     path.write_text(text)
     return load_settings(path, store=str(head_store))
+
+
+def _edited(run_config, tmp_path, old, new):
+    text = run_config.read_text()
+    assert old in text
+    path = tmp_path / "edited.yaml"
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def test_stages_inherit_the_generator_of_those_before_them(run_config):
+    first, second = load_settings(run_config).stages
+    assert first.generator.crop == second.generator.crop
+    assert first.generator.gamma_std == 0.5
+    assert second.generator.gamma_std == 0.2
+
+
+def test_labels_of_the_network_are_those_of_the_store(run_config):
+    assert load_settings(run_config).network.n_labels == 33
+
+
+@pytest.mark.parametrize("n_labels", [4, 34])
+def test_labels_of_the_network_are_no_others_than_those_of_the_store(
+    run_config, tmp_path, n_labels
+):
+    path = _edited(run_config, tmp_path, "stem: 2", f"stem: 2, n_labels: {n_labels}")
+    with pytest.raises(ConfigError, match=rf"n_labels is {n_labels}, but .* has 33 labels"):
+        load_settings(path)
 
 
 def test_epochs_are_as_many_steps(tmp_path, head_store):
@@ -93,3 +124,55 @@ def test_the_recipe_of_2021_has_its_values(head_store):
     assert settings.stages[0].weights.background == 1e-4
     assert settings.stages[1].generator == generator_settings("2021")
     assert settings.stages[1].generator.crop.shape == (96, 96, 96)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("features: 4", "featurs: 4", "network.featurs"),
+        ("jitter: 2", "jiter: 2", "crop.jiter"),
+        ("loss: wl2", "loss: wl3", "wl3"),
+        ("[32, 32, 32]", "[32, 32, 30]", "multiples of 4"),
+        ("[32, 32, 32]", "null", "crop.multiple of a whole map, must be multiples of 4"),
+        ("jitter: 2", "jitter: 2, multiple: 5", "crop.shape .* contradicts crop.multiple"),
+        ("steps: 2, loss", "steps: 0, loss", "steps must be at least 1"),
+        ("precision: float32", "precision: float8", "precision"),
+        ("checkpoint_steps: 2", "checkpoint_step: 2", "checkpoint_step"),
+        ("learning_rate: 0.01}", "learning_rate: fast}", "learning_rate"),
+        ("stages:", "stages: 3\nx:", "stages|unknown setting x"),
+    ],
+)
+def test_unfit_settings_are_refused_by_name(run_config, tmp_path, old, new, named):
+    with pytest.raises(ERRORS, match=named):
+        load_settings(_edited(run_config, tmp_path, old, new))
+
+
+def test_whole_maps_fit_a_network_when_they_are_cut_to_its_multiple(run_config, tmp_path):
+    settings = load_settings(_edited(run_config, tmp_path, "[32, 32, 32]", "null, multiple: 8"))
+    assert settings.stages[0].generator.crop.shape is None
+
+
+def test_targets_of_the_generator_are_the_labels_of_the_network(run_config, tmp_path, head_store):
+    targets = [int(value in (2, 41)) for value in open_store(head_store).labels.values]
+    text = f"  labels: {{targets: {targets}}}\n  elastic:"
+    settings = load_settings(_edited(run_config, tmp_path, "  elastic:", text))
+    assert settings.network.n_labels == 2
+    stage = replace(settings.stages[1], generator=GeneratorSettings(crop=Crop(shape=(32, 32, 32))))
+    with pytest.raises(ConfigError, match=r"labels\.targets .* must be those of the first stage"):
+        replace(settings, stages=(settings.stages[0], stage))
+
+
+def test_missing_file_names_the_recipes():
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file.*laptop"):
+        load_settings(Path("nowhere.yaml"))
+
+
+def test_missing_store_is_named(tmp_path):
+    with pytest.raises(GeneratorError, match=r"nothing\.zarr"):
+        load_settings(Path("laptop"), store=str(tmp_path / "nothing.zarr"))
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_every_recipe_can_be_read(head_store, recipe):
+    settings = load_settings(Path(recipe), store=str(head_store))
+    assert settings.total_steps > 0

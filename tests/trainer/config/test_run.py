@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from synthseg_generator.config import Crop, GeneratorSettings
 from synthseg_trainer.config import (
@@ -22,6 +24,8 @@ def _run(**changes):
     ("wrong", "named"),
     [
         ({"stages": ()}, "at least one"),
+        ({"seed": -1}, "seed must lie between 0 and 4294967295"),
+        ({"seed": 2**32}, "seed must lie between 0 and 4294967295"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"batch_size": 3, "accumulate_steps": 2}, "batch_size 3 cannot be taken in 2 passes"),
         ({"accumulate_steps": 0}, "accumulate_steps must be at least 1"),
@@ -59,3 +63,20 @@ def test_optimizers_out_of_range_are_refused_by_name(wrong, named):
 def test_validation_needs_counts_above_0(name):
     with pytest.raises(ConfigError, match=name):
         Validation(**{name: 0})
+
+
+def test_validation_needs_a_seed_that_is_not_negative():
+    with pytest.raises(ConfigError, match=r"validation\.seed must be at least 0, got -1"):
+        Validation(seed=-1)
+
+
+def test_position_in_the_run_names_stage_and_step():
+    settings = _run(stages=(replace(STAGE, steps=2), replace(STAGE, steps=3)))
+    assert settings.total_steps == 5
+    assert [settings.stage_at(step) for step in range(5)] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+    ]

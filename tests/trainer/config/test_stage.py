@@ -26,6 +26,12 @@ def test_the_warm_up_refuses_weights_that_it_does_not_know(weights):
         Stage(name="s", steps=1, loss="wl2", weights=LossWeights(**weights))
 
 
+@pytest.mark.parametrize("loss", ["dice", "cross_entropy", "dice_cross_entropy"])
+def test_other_losses_refuse_the_weight_of_the_warm_up(loss):
+    with pytest.raises(ConfigError, match=r"weights\.background is for wl2"):
+        Stage(name="s", steps=1, loss=loss, weights=LossWeights(background=0.1))
+
+
 @pytest.mark.parametrize("rates", [{"learning_rate": 0}, {"final_learning_rate": -1}])
 def test_rates_that_are_not_positive_are_refused(rates):
     with pytest.raises(ConfigError, match="learning rates must be positive"):
@@ -35,3 +41,8 @@ def test_rates_that_are_not_positive_are_refused(rates):
 def test_a_rate_without_an_end_stays():
     stage = Stage(name="s", steps=3, learning_rate=0.1)
     assert [stage.learning_rate_at(step) for step in range(3)] == [0.1, 0.1, 0.1]
+
+
+def test_learning_rate_follows_a_cosine_to_its_end():
+    stage = Stage(name="s", steps=3, learning_rate=1.0, final_learning_rate=0.5)
+    assert [stage.learning_rate_at(step) for step in range(3)] == pytest.approx([1.0, 0.75, 0.5])

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import ops
 from synthseg_trainer.config import NetworkSettings
-from synthseg_trainer.errors import ConfigError
-from synthseg_trainer.network.unet import Convolution, DepthToSpace, SpaceToDepth, build_unet, fold
+from synthseg_trainer.network.unet import Convolution, build_unet
 
 
 @pytest.mark.parametrize(("n_labels", "parameters"), [(32, 13_242_824), (33, 13_242_849)])
@@ -20,35 +18,12 @@ def test_layers_carry_the_official_names(shared_data):
     assert sorted(ours) == sorted(name for name in official if name != "unet_prediction")
 
 
-def test_folding_is_undone_by_unfolding():
-    volume = np.random.default_rng(0).random((2, 4, 6, 8, 3), np.float32)
-    np.testing.assert_array_equal(DepthToSpace(2)(SpaceToDepth(2)(volume)), volume)
-
-
-def test_folded_channels_run_x_slowest_and_the_original_channel_fastest():
-    volume = np.arange(16).reshape(1, 2, 2, 2, 2)
-    np.testing.assert_array_equal(ops.convert_to_numpy(fold(volume, 2)).ravel(), np.arange(16))
-
-
 @pytest.mark.parametrize("stem", [1, 2])
 def test_answer_has_the_shape_of_the_image(stem):
     settings = NetworkSettings(n_labels=5, features=2, n_levels=3, stem=stem)
     size = settings.size_multiple
     answer = build_unet(settings)(np.zeros((1, size, 2 * size, size, 1), np.float32))
     assert tuple(answer.shape) == (1, size, 2 * size, size, 5)
-
-
-def test_width_stops_growing_at_its_bound():
-    settings = NetworkSettings(n_labels=2, features=24, max_features=128)
-    assert [settings.features_at(level) for level in range(5)] == [24, 48, 96, 128, 128]
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"n_labels": 1}, {"n_levels": 1}, {"stem": 0}, {"kernel_size": 2}]
-)
-def test_settings_that_make_no_network_are_refused_by_name(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        NetworkSettings(**{"n_labels": 3, **wrong})
 
 
 def test_instance_normalization_does_not_mind_the_brightness_of_the_scan():

@@ -7,6 +7,9 @@ from typing import Literal
 
 from synthseg_trainer.errors import ConfigError
 
+ACTIVATIONS = ("elu", "relu", "selu", "softplus", "tanh", "swish", "silu", "linear")
+"""Those that can be served too."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
@@ -23,7 +26,7 @@ class NetworkSettings:
         stem: Edge in voxels of the blocks folded into channels before the first level: with 2 the
             network works at half the resolution and answers the 8 sub-voxels of every block; 1 is
             the original.
-        activation: Name of the activation.
+        activation: One of `ACTIVATIONS`.
         normalization: `batch` as in the released models, which needs long training before the
             moving statistics serve every contrast, or `instance`, which uses those of the scan at
             hand.
@@ -41,10 +44,10 @@ class NetworkSettings:
     normalization: Literal["batch", "instance"] = "batch"
 
     def __post_init__(self) -> None:
-        """Refuses numbers that make no network.
+        """Refuses what makes no network.
 
         Raises:
-            ConfigError: A number is out of its range.
+            ConfigError: A number is out of its range, or a name unknown.
         """
         least = {
             "n_labels": 2,
@@ -52,13 +55,19 @@ class NetworkSettings:
             "n_levels": 2,
             "convs_per_level": 1,
             "features": 1,
+            "max_features": 1,
+            "kernel_size": 1,
             "stem": 1,
         }
         for name, low in least.items():
-            if getattr(self, name) < low:
-                raise ConfigError(
-                    f"network.{name} must be at least {low}, got {getattr(self, name)}."
-                )
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise ConfigError(f"network.{name} must be at least {low}, got {value}.")
+        if self.activation not in ACTIVATIONS:
+            raise ConfigError(
+                f"network.activation must be one of {', '.join(ACTIVATIONS)}, "
+                f"got {self.activation!r}."
+            )
         if self.normalization not in ("batch", "instance"):
             raise ConfigError(
                 f"network.normalization must be 'batch' or 'instance', got {self.normalization!r}."

@@ -30,7 +30,7 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
     start from; a stage's own `generator` changes it for this stage and those after it. Either may
     be the name of a recipe of `synthseg-generator`, or of a file, and then counts whole.
     `steps_per_epoch` lets stages say `epochs` instead of `steps`; a stage may have its own.
-    `network.n_labels` is that of the store unless given.
+    `network.n_labels` follows from the store.
 
     Args:
         path: The file, or the name of a recipe that ships with the package.
@@ -50,18 +50,12 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
     common = _read_generator(values.pop("generator", {}), GeneratorSettings())
     stages = _read_stages(values.pop("stages", []), common, values.pop("steps_per_epoch", None))
     labels = stages[0].generator.labels if stages else common.labels
-    n_labels = len(output_labels_of(values["store"], labels))
-    network = values.pop("network", {})
-    if isinstance(network, dict):
-        network = {"n_labels": n_labels, **network}
+    network = _read_network(values.pop("network", {}), values["store"], labels)
     validation = _read_validation(
         values.pop("validation", {}), stages[-1].generator if stages else common
     )
     base = TrainSettings(
-        store=values["store"],
-        network=read_settings(NetworkSettings(n_labels=2), network, "network"),
-        stages=stages,
-        validation=validation,
+        store=values["store"], network=network, stages=stages, validation=validation
     )
     return read_settings(base, values, str(path.name))
 
@@ -99,6 +93,18 @@ def _recipe_or_file(path: Path) -> Path:
         return recipe
     known = ", ".join(recipe_names())
     raise ConfigError(f"{path}: no such file, nor a recipe; recipes are {known}.")
+
+
+def _read_network(values: Any, store: str, labels: LabelSettings) -> NetworkSettings:
+    """The network; the store says how many labels it answers, and a file nothing else."""
+    n_labels = len(output_labels_of(store, labels))
+    network = read_settings(NetworkSettings(n_labels=n_labels), values, "network")
+    if network.n_labels != n_labels:
+        raise ConfigError(
+            f"network.n_labels is {network.n_labels}, but {store} has {n_labels} labels to answer, "
+            "background included; leave n_labels out."
+        )
+    return network
 
 
 def _read_stages(

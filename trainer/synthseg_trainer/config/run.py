@@ -13,6 +13,7 @@ from synthseg_trainer.errors import ConfigError
 
 OPTIMIZERS = ("adam", "muon")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class Validation:
         maps: Names of those maps in the store; none for no validation.
         every_steps: Steps between scores.
         samples: Scans per score, always the same ones.
-        seed: Names their stream.
+        seed: Names their stream; at least 0.
         generator: Their generative model.
     """
 
@@ -76,15 +77,15 @@ class Validation:
     generator: GeneratorSettings = field(default_factory=GeneratorSettings)
 
     def __post_init__(self) -> None:
-        """Refuses counts below 1.
+        """Refuses numbers out of range.
 
         Raises:
-            ConfigError: There is one.
+            ConfigError: A count is below 1, or the seed below 0.
         """
-        for name in ("every_steps", "samples"):
-            if getattr(self, name) < 1:
+        for name, least in (("every_steps", 1), ("samples", 1), ("seed", 0)):
+            if getattr(self, name) < least:
                 raise ConfigError(
-                    f"validation.{name} must be at least 1, got {getattr(self, name)}."
+                    f"validation.{name} must be at least {least}, got {getattr(self, name)}."
                 )
 
 
@@ -110,7 +111,8 @@ class TrainSettings:
 
     Attributes:
         store: The label store.
-        seed: Names the stream of samples and the initial weights.
+        seed: Names the stream of samples and the initial weights; 0 to 2³² - 1, which is as far as
+            NumPy's go.
         batch_size: Samples per optimizer step, over all devices; step s takes samples
             s·batch_size to (s + 1)·batch_size - 1 of the stream, whatever the devices.
         accumulate_steps: Passes in which each device goes through its share of a batch, one after
@@ -164,8 +166,8 @@ class TrainSettings:
         """Refuses a run that cannot start.
 
         Raises:
-            ConfigError: No stage, a count below 1, an unknown precision, or a stage that does not
-                fit the network.
+            ConfigError: No stage, a number out of range, an unknown precision or optimizer, or a
+                stage that does not fit the network.
         """
         if not self.stages:
             raise ConfigError("stages: a run needs at least one.")
@@ -192,6 +194,8 @@ class TrainSettings:
             self._check_generator(name, generator)
 
     def _check_counts(self) -> None:
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            raise ConfigError(f"seed must lie between 0 and {_LARGEST_SEED}, got {self.seed}.")
         for name in ("batch_size", "accumulate_steps", "checkpoint_steps", "log_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")

@@ -101,15 +101,23 @@ class Stage:
                 f"stage {self.name}: loss must be one of {', '.join(LOSS_NAMES)}, "
                 f"got {self.loss!r}."
             )
+        self._check_weights()
+        if self.learning_rate <= 0 or (
+            self.final_learning_rate is not None and self.final_learning_rate <= 0
+        ):
+            raise ConfigError(f"stage {self.name}: learning rates must be positive.")
+
+    def _check_weights(self) -> None:
         if self.loss == "wl2" and not self.weights.only_background:
             raise ConfigError(
                 f"stage {self.name}: wl2 weighs the background alone; "
                 "class and boundary weights are for the other losses."
             )
-        if self.learning_rate <= 0 or (
-            self.final_learning_rate is not None and self.final_learning_rate <= 0
-        ):
-            raise ConfigError(f"stage {self.name}: learning rates must be positive.")
+        if self.loss != "wl2" and self.weights.background != LossWeights.background:
+            raise ConfigError(
+                f"stage {self.name}: weights.background is for wl2; "
+                f"{self.loss} weighs the background by the first of weights.classes."
+            )
 
     def learning_rate_at(self, step: int) -> float:
         """Rate at a step of the stage, 0 the first."""

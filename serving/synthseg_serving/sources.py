@@ -7,7 +7,7 @@ from pathlib import Path
 from synthseg_generator.errors import GeneratorError
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.network.bundle import Bundle
-from synthseg_trainer.network.exchange import load_network
+from synthseg_trainer.runs.networks import load_network
 
 from synthseg_serving.errors import ExportError
 

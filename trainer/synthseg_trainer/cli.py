@@ -121,21 +121,21 @@ def pack(
     """
     quieten_tensorflow()
     from synthseg_trainer.network.bundle import save_bundle
-    from synthseg_trainer.network.exchange import (
-        is_keras_weights,
-        load_network,
-        write_keras_weights,
-    )
+    from synthseg_trainer.network.exchange import is_keras_weights, write_keras_weights
+    from synthseg_trainer.runs.networks import load_network
 
+    for_keras = is_keras_weights(output)
+    if not for_keras and output.suffix != ".npz":
+        raise UsageProblem(f"OUTPUT must end in .npz or .weights.h5, got {output}.")
+    if for_keras and half:
+        raise UsageProblem("--half is for OUTPUT.npz: Keras would not find its float32 weights.")
     bundle = load_network(source, settings)
     info = {**bundle.info, "name": name, **({"licence": licence} if licence else {})}
     packed = replace(bundle, info=info)
-    if not is_keras_weights(output):
-        save_bundle(output, packed, "float16" if half else "float32")
-    elif half:
-        raise UsageProblem("--half is for OUTPUT.npz: Keras would not find its float32 weights.")
-    else:
+    if for_keras:
         write_keras_weights(output, packed)
+    else:
+        save_bundle(output, packed, "float16" if half else "float32")
     click.echo(f"Wrote {output}, {output.stat().st_size / 1e6:.1f} MB.")
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthseg_generator.labels import SYNTHSEG_V1
@@ -42,6 +44,19 @@ def test_half_precision_comes_back_as_float32_within_its_error(tmp_path, bundle)
     for name, value in bundle.weights.items():
         assert back.weights[name].dtype == np.float32
         np.testing.assert_allclose(back.weights[name], value, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [(70_000, "holds values too large for float16"), (np.nan, "holds values that are not finite")],
+)
+def test_values_that_half_precision_cannot_hold_are_refused_by_name(
+    tmp_path, bundle, value, complaint
+):
+    weights = {**bundle.weights, "unet_likelihood/bias": np.full(32, value, np.float32)}
+    with pytest.raises(CheckpointError, match=rf"m\.npz: unet_likelihood/bias {complaint}"):
+        save_bundle(tmp_path / "m.npz", replace(bundle, weights=weights), np.float16)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_fit_a_network_of_the_same_settings(model, bundle):

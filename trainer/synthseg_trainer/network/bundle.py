@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -56,6 +56,7 @@ def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> No
 
     Raises:
         StoreError: The file cannot be written.
+        CheckpointError: A variable holds what is no finite number of that type.
     """
     metadata = {
         "format": FORMAT_VERSION,
@@ -63,7 +64,9 @@ def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> No
         "labels": asdict(bundle.labels),
         "info": dict(bundle.info),
     }
-    arrays = {name: np.asarray(value, dtype) for name, value in bundle.weights.items()}
+    arrays = {
+        name: _narrowed(value, dtype, f"{path}: {name}") for name, value in bundle.weights.items()
+    }
     with whole(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **{_METADATA: np.array(json.dumps(metadata))}, **arrays)  # type: ignore[arg-type]
 
@@ -75,11 +78,8 @@ def load_bundle(path: Path) -> Bundle:
         CheckpointError: The file is missing, broken, or of another format.
     """
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            metadata = json.loads(str(file[_METADATA]))
-            weights = {
-                name: file[name].astype(np.float32) for name in file.files if name != _METADATA
-            }
+        with path.open("rb") as opened:
+            metadata, weights = _read(opened)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file.") from error
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -100,6 +100,30 @@ def load_bundle(path: Path) -> Bundle:
         )
     except (TypeError, KeyError, ValueError, LabelError) as error:
         raise CheckpointError(f"{path}: the bundle's metadata do not fit: {error}.") from error
+
+
+def _narrowed(value: np.ndarray, dtype: DTypeLike, name: str) -> np.ndarray:
+    """A variable in the type that it has on disk; `name` is for the error."""
+    with np.errstate(over="ignore"):
+        narrowed = np.asarray(value, dtype)
+    if np.isfinite(narrowed).all():
+        return narrowed
+    if np.isfinite(value).all():
+        raise CheckpointError(f"{name} holds values too large for {narrowed.dtype}; use float32.")
+    raise CheckpointError(f"{name} holds values that are not finite.")
+
+
+def _read(opened: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Metadata and weights of an open bundle."""
+    file = np.load(opened, allow_pickle=False)
+    if not isinstance(file, np.lib.npyio.NpzFile):
+        raise ValueError("it holds a single array")
+    with file:
+        metadata = json.loads(str(file[_METADATA]))
+        weights = {name: file[name].astype(np.float32) for name in file.files if name != _METADATA}
+    if not isinstance(metadata, dict):
+        raise ValueError("its metadata are no JSON object")
+    return metadata, weights
 
 
 def weights_of(model: keras.Model) -> dict[str, np.ndarray]:

@@ -12,27 +12,24 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from synthseg_generator.config import read_settings
-from synthseg_generator.errors import ConfigError as GeneratorConfigError
-from synthseg_generator.errors import LabelError
+import numpy as np
 from synthseg_generator.files import sync
-from synthseg_generator.label_table import read_label_table
 from synthseg_generator.labels import SegmentationLabels
-from synthseg_generator.settings_file import read_yaml
 
-from synthseg_trainer.config import NetworkSettings, load_settings, output_labels_of
-from synthseg_trainer.errors import CheckpointError, ConfigError
-from synthseg_trainer.network.bundle import Bundle, assign_weights, load_bundle, weights_of
-from synthseg_trainer.runs.checkpoints import find_bundle
+from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.network.bundle import Bundle, assign_weights
+
+if TYPE_CHECKING:
+    import h5py
+    import keras
 
 KERAS_SUFFIX = ".weights.h5"
-_KEYS = ("network", "labels", "info", "format")
 
 
 @dataclass(frozen=True)
@@ -50,28 +47,6 @@ class Description:
     info: Mapping[str, Any]
 
 
-def load_network(source: Path, settings: Path | None = None) -> Bundle:
-    """The network that a path stands for.
-
-    Args:
-        source: A run, a checkpoint, a bundle (`.npz`), or weights from Keras (`.weights.h5`).
-        settings: For the latter, the file that describes them; see `read_description`.
-
-    Raises:
-        CheckpointError: There is none, it is broken, or the weights do not fit the settings.
-        ConfigError: The settings are missing or wrong.
-        LabelError: The label table is.
-    """
-    if is_keras_weights(source):
-        return read_keras_weights(source, read_description(settings or described_in(source)))
-    if settings is not None:
-        raise ConfigError(
-            f"{source} carries its settings; --settings is for weights from Keras "
-            f"(*{KERAS_SUFFIX})."
-        )
-    return load_bundle(find_bundle(source))
-
-
 def is_keras_weights(path: Path) -> bool:
     """Whether a path names weights as Keras writes them."""
     return path.name.endswith(KERAS_SUFFIX)
@@ -82,33 +57,11 @@ def described_in(weights: Path) -> Path:
     return weights.with_name(f"{weights.name.removesuffix(KERAS_SUFFIX)}.json")
 
 
-def read_description(path: Path) -> Description:
-    """Reads which network weights belong to.
-
-    The file (YAML or JSON) is either the settings of a training, which name a store, or:
-
-        network: {features: 24, n_levels: 5}     as in a training's settings
-        labels: v2                               v1, v2, the file of a label table, or the table
-                                                 of the channels itself, as `pack` writes it
-        info: {name: mine, licence: CC0-1.0}     (optional)
-
-    Raises:
-        ConfigError: The file is missing, cannot be read, or holds something else.
-        LabelError: The label table cannot be read.
-    """
-    try:
-        content = read_yaml(path)
-        if "stages" in content:
-            return _of_training(path)
-        return _of_network(content, path)
-    except LabelError:
-        raise
-    except (GeneratorConfigError, ConfigError) as error:
-        raise ConfigError(f"{error} Weights from Keras need their settings: {path}.") from error
-
-
 def read_keras_weights(path: Path, description: Description) -> Bundle:
     """Reads what `save_weights` wrote, on whatever backend.
+
+    Arrays are found by the names of their layers, which Keras writes beside them. Its own
+    `load_weights` goes by the names of Python classes, and a file would not outlive their renaming.
 
     Raises:
         CheckpointError: The file is missing or broken, or belongs to another network.
@@ -116,26 +69,15 @@ def read_keras_weights(path: Path, description: Description) -> Bundle:
     from synthseg_trainer.network.unet import build_unet
 
     model = build_unet(description.network)
-    found, expected = _count_arrays(path), len(model.weights)
-    if found != expected:
-        raise CheckpointError(
-            f"{path} holds {found} arrays, the network of its settings has {expected}: "
-            "they describe another network."
-        )
+    weights = _by_variable(_read_arrays(path), model)
     try:
-        with warnings.catch_warnings():
-            # Where Keras finds nothing for a layer it may only warn, and leave it random.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
-    except (ValueError, KeyError, OSError, UserWarning) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(
-            f"{path} does not fit the network of its settings: {reason}"
-        ) from error
+        assign_weights(model, weights)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error} Its settings describe another network.") from error
     return Bundle(
         network=description.network,
         labels=description.labels,
-        weights=weights_of(model),
+        weights=weights,
         info=description.info,
     )
 
@@ -153,65 +95,35 @@ def write_keras_weights(path: Path, bundle: Bundle) -> Path:
 
     model = build_unet(bundle.network)
     assign_weights(model, bundle.weights)
-    path.parent.mkdir(parents=True, exist_ok=True)
     description = {
         "network": asdict(bundle.network),
         "labels": asdict(bundle.labels),
         "info": dict(bundle.info),
     }
     beside = described_in(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        text, weights = Path(folder) / beside.name, Path(folder) / path.name
-        text.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-        model.save_weights(weights)
-        for file, place in ((text, beside), (weights, path)):
-            sync(file)
-            file.replace(place)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+            text, weights = Path(folder) / beside.name, Path(folder) / path.name
+            text.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+            model.save_weights(weights)
+            for file, place in ((text, beside), (weights, path)):
+                sync(file)
+                file.replace(place)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}") from error
     return beside
 
 
-def _of_training(path: Path) -> Description:
-    from synthseg_trainer.runs.provenance import training_info
-
-    settings = load_settings(path)
-    labels = output_labels_of(settings.store)
-    return Description(settings.network, labels, training_info(settings))
-
-
-def _of_network(content: Mapping[str, Any], path: Path) -> Description:
-    unknown = [key for key in content if key not in _KEYS]
-    missing = [key for key in ("network", "labels") if key not in content]
-    if unknown or missing:
-        raise ConfigError(
-            f"{path}: unknown keys {unknown}, missing keys {missing}; "
-            "expected network, labels and perhaps info."
-        )
-    labels, info = _labels_and_info(content["labels"], path.parent)
-    network = {"n_labels": len(labels), **content["network"]}
-    settings = read_settings(NetworkSettings(n_labels=len(labels)), network, f"{path}: network")
-    if settings.n_labels != len(labels):
-        raise ConfigError(
-            f"{path}: network.n_labels is {settings.n_labels}, the label table has {len(labels)}."
-        )
-    return Description(settings, labels, {**info, **(content.get("info") or {})})
-
-
-def _labels_and_info(labels: Any, folder: Path) -> tuple[SegmentationLabels, dict[str, Any]]:
-    if isinstance(labels, Mapping):
-        return SegmentationLabels.from_json(labels), {}
-    beside = folder / str(labels)
-    table = read_label_table(beside if beside.is_file() else str(labels))
-    return table.segmentation_labels(), {"anatomy": table.anatomy}
-
-
-def _count_arrays(path: Path) -> int:
+def _read_arrays(path: Path) -> dict[tuple[str, int], np.ndarray]:
+    """The arrays by layer and number, which is the variable's in its layer."""
     import h5py  # Keras needs it too
 
-    found: list[str] = []
+    found: dict[tuple[str, int], np.ndarray] = {}
 
-    def visit(name: str, item: Any) -> None:
+    def visit(place: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found.append(name)
+            found[item.parent.attrs["name"], int(place.split("/")[-1])] = _values(item)
 
     try:
         with h5py.File(path, "r") as file:
@@ -219,8 +131,30 @@ def _count_arrays(path: Path) -> int:
             file["layers"].visititems(visit)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file.") from error
-    except (OSError, KeyError, AttributeError) as error:
+    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} holds no weights as Keras 3 writes them (model.save_weights): {error}."
         ) from error
-    return len(found)
+    return found
+
+
+def _values(dataset: h5py.Dataset) -> np.ndarray:
+    """A dataset as float32."""
+    if dataset.attrs.get("dtype") != "bfloat16":
+        return np.asarray(dataset, np.float32)
+    import ml_dtypes  # Keras needs it too
+
+    # HDF5 does not know this width: it holds bare bytes.
+    return np.asarray(dataset, ml_dtypes.bfloat16).astype(np.float32)
+
+
+def _by_variable(
+    arrays: Mapping[tuple[str, int], np.ndarray], model: keras.Model
+) -> dict[str, np.ndarray]:
+    """Arrays by `<layer>/<variable>`; one of no such variable keeps its number."""
+    names = {
+        (layer.name, number): variable.name
+        for layer in model.layers
+        for number, variable in enumerate(layer.weights)
+    }
+    return {f"{place[0]}/{names.get(place, place[1])}": value for place, value in arrays.items()}

@@ -11,15 +11,14 @@ from synthseg_generator.store import open_store
 from synthseg_trainer.config import TrainSettings
 
 
-def training_info(settings: TrainSettings, step: int | None = None) -> dict[str, Any]:
+def training_info(settings: TrainSettings) -> dict[str, Any]:
     """Provenance of a network, as JSON values.
 
     Args:
         settings: The run.
-        step: Steps done; `None` if that is not known.
 
     Returns:
-        `training` (settings and step), `anatomy` of the label maps, `voxel_size_mm` of the samples
+        `training` (its `settings`), `anatomy` of the label maps, `voxel_size_mm` of the samples
         and `mirrored`, whether some of them were.
 
     Raises:
@@ -28,9 +27,8 @@ def training_info(settings: TrainSettings, step: int | None = None) -> dict[str,
     store = open_store(settings.store)
     crop = settings.stages[-1].generator.crop
     sizes = sorted({round(float(mm), 4) for mm in crop.spacing_mm or store.voxel_size_mm})
-    done = {} if step is None else {"step": step}
     return {
-        "training": {**done, "settings": settings_as_json(settings)},
+        "training": {"settings": settings_as_json(settings)},
         "anatomy": store.table.anatomy,
         "voxel_size_mm": sizes[0] if len(sizes) == 1 else sizes,
         "mirrored": any(stage.generator.flip_probability > 0 for stage in settings.stages),

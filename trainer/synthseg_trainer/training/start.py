@@ -12,8 +12,8 @@ from synthseg_generator.samples import Shard
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
-from synthseg_trainer.network.exchange import load_network
 from synthseg_trainer.network.layer_names import LOGITS
+from synthseg_trainer.runs.networks import load_network
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.sources import BatchSource
 

@@ -1,0 +1,36 @@
+"""Which package of the trainer may import which."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import synthseg_trainer
+
+ROOT = Path(synthseg_trainer.__file__).parent
+ORDER = ("config", "network", "runs", "evaluation", "training")
+
+
+def _imports(node):
+    """Modules that code imports, also inside functions, but not for its types alone."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if isinstance(child, ast.ImportFrom):
+            yield child.module
+        yield from _imports(child)
+
+
+def test_every_package_has_its_place_in_the_order():
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ORDER)
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_packages_import_only_those_before_them(package):
+    later = {f"synthseg_trainer.{name}" for name in ORDER[ORDER.index(package) + 1 :]}
+    wrong = [
+        f"{path.name} imports {module}"
+        for path in (ROOT / package).glob("*.py")
+        for module in _imports(ast.parse(path.read_text()))
+        if ".".join(module.split(".")[:2]) in later
+    ]
+    assert wrong == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tensorflow as tf
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.samples import Shard
@@ -103,18 +104,33 @@ def test_batches_hold_augmented_scans_and_their_labels(settings):
     assert sources.of_validation().samples.store.names == ("head_1",)
 
 
-def test_boxes_of_all_sizes_share_graphs(tmp_path, settings):
+def test_boxes_of_all_sizes_share_a_graph(tmp_path, settings):
     small = settings(crop=(16, 16, 16))
     training = Training(small, tmp_path / "run")
     source = training.sources.of_stage(small.stages[0])
-    batches = list(itertools.islice(training.batches(source), 4))
-    assert len({tuple(batch["scan"].shape) for batch in batches}) == 4
+    boxes = {source.samples.element(k)["labels"].shape for k in range(3)}
+    assert len(boxes) == 3
     step = training.make_step(small.stages[0], source)
-    assert all(step(batch).healthy for batch in batches)
-    # One for the first box, one for all others.
-    assert step._compiled.experimental_get_tracing_count() == 2
+    assert all(step(batch).healthy for batch in itertools.islice(training.batches(source), 3))
+    assert step._compiled.experimental_get_tracing_count() == 1
     assert np.isfinite(training.validate().mean)
     assert training._scorer._compiled.experimental_get_tracing_count() == 1
+
+
+def test_padding_of_a_box_is_never_looked_at(settings):
+    small = settings(crop=(16, 16, 16))
+    source = sources_of(small).of_stage(small.stages[0])
+    (element,) = source.dataset(Shard(count=1))
+    box = source.samples.element(0)["labels"].shape
+    assert element["labels"].shape == source.samples.map_shape != box
+    inside = tuple(slice(0, side) for side in box)
+    cut = {name: element[name][inside] for name in ("labels", "scan")}
+    whole, alone = (
+        source.render(tf.nest.map_structure(lambda value: value[None], sample))
+        for sample in (element, {**element, **cut})
+    )
+    for padded, expected in zip(whole, alone, strict=True):
+        np.testing.assert_array_equal(padded, expected)
 
 
 @pytest.mark.slow

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import tensorflow as tf
 from synthseg_generator.samples import SampleSource, Shard, sample_dataset
@@ -11,12 +12,13 @@ from synthseg_generator.scan_samples import ScanSampleSource, scan_dataset
 
 Feed = Callable[[SampleSource, Shard], tf.data.Dataset]
 """Makes the dataset of a shard; its elements are those of `synthseg_generator.samples`."""
+_VOLUMES = ("labels", "scan")
 
 
 def local_feed(source: SampleSource, shard: Shard) -> tf.data.Dataset:
     """Samples that this process prepares: of label maps, or of the scans beside them."""
     if isinstance(source, ScanSampleSource):
-        return scan_dataset(source, shard)
+        return _of_one_size(scan_dataset(source, shard), source.map_shape)
     return sample_dataset(source, shard)
 
 
@@ -45,7 +47,30 @@ def open_feed(workers: int = 0, scheduler: str | None = None) -> Iterator[Feed]:
 
         def feed(source: SampleSource, shard: Shard) -> tf.data.Dataset:
             if isinstance(source, ScanSampleSource):
-                return scan_dataset(source, shard, client, settings)
-            return SampleStream(client, source, settings).dataset(shard)
+                samples = scan_dataset(source, shard, client, settings)
+            else:
+                samples = SampleStream(client, source, settings).dataset(shard)
+            return _of_one_size(samples, source.map_shape)
 
         yield feed
+
+
+def _of_one_size(samples: tf.data.Dataset, map_shape: Sequence[int]) -> tf.data.Dataset:
+    """Pads boxes of maps and scans to the whole map; what that adds is never looked at.
+
+    A step is traced for one size: boxes of many would be as many graphs, each traced when it is
+    first met, and several machines wait for each other for ever if their graphs differ in number.
+    """
+
+    def pad(element: Mapping[str, Any]) -> dict[str, Any]:
+        volumes = {name: element[name] for name in _VOLUMES if name in element}
+        return {**element, **{name: _padded(v, map_shape) for name, v in volumes.items()}}
+
+    return samples.map(pad)
+
+
+def _padded(box: Any, map_shape: Sequence[int]) -> Any:
+    """`[x, y, z, ...]` with zeros after the end, of the shape `map_shape` along x, y, z."""
+    after = tf.constant(map_shape) - tf.shape(box)[:3]
+    sides = [(0, after[axis]) if axis < 3 else (0, 0) for axis in range(len(box.shape))]
+    return tf.ensure_shape(tf.pad(box, sides), (*map_shape, *box.shape[3:]))

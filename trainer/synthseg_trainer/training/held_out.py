@@ -64,7 +64,7 @@ class HeldOutScorer:
         self._learner = learner
         self._stem = stem
         self._values, self._names = labels
-        # Boxes of scans differ in size, and each size would have a graph of its own.
+        # What differs in size would have as many graphs, each with its own memory.
         self._scans = source.dataset(Shard(count=samples)).batch(1, drop_remainder=True)
         signature = [self._scans.element_spec]
         self._compiled = tf.function(self._answer, input_signature=signature, autograph=False)

@@ -68,8 +68,7 @@ class TrainStep:
         self._learner = learner
         self._terms_of = sample_terms(stage.loss, stage.weights)
         # Nothing in it is for AutoGraph, whose look at every line takes longer than tracing them.
-        # Boxes that are cut for a sample differ in size: their sizes are no part of the graph.
-        self._compiled = tf.function(self._step, autograph=False, reduce_retracing=True)
+        self._compiled = tf.function(self._step, autograph=False)
 
     def __call__(self, batch: Any, asked: bool = False) -> StepResult:
         """Takes a step.

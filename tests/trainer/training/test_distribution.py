@@ -212,5 +212,7 @@ def test_dask_workers_feed_the_samples_that_this_process_would_make(run_config):
     for k, element in enumerate(fed):
         row = source.parameters(k).to_row()
         assert int(element["k"]) == k
+        # Boxes differ in size, what is fed does not: all steps share a graph.
+        assert element["labels"].shape == source.map_shape
         for name, value in row.items():
             np.testing.assert_array_equal(element["row"][name], value)

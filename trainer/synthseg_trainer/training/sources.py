@@ -97,7 +97,7 @@ class SyntheticSource:
         self._render_one = tf.function(self._synthesize, autograph=False)
 
     def dataset(self, shard: Shard) -> tf.data.Dataset:
-        """See `BatchSource`; boxes that Dask workers cut differ in size."""
+        """See `BatchSource`."""
         return self._feed(self.samples, shard)
 
     def render(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:

@@ -54,3 +54,16 @@ def test_all_that_is_measured_is_tested(study, evaluate):
     for what in ("mean Dice 0.", "mean HD100 in mm 1.00", "mean surface distance in mm 0."):
         (line,) = (line for line in said.splitlines() if line.startswith(what))
         assert "Wilcoxon p = " in line
+
+
+def test_one_scan_is_too_few_for_a_test(study, evaluate):
+    for path in sorted((study / "truth").iterdir())[1:]:
+        path.unlink()
+    options = ("--against", study / "worse")
+    assert "nan" not in (said := evaluate(study / "better", *options).stdout)
+    assert "on 1 scan, too few for a test" in said
+
+
+def test_equal_methods_have_no_effect_size(study, evaluate):
+    said = evaluate(study / "truth", "--against", study / "truth").stdout
+    assert "over 4 scans: Wilcoxon p = 1, Cohen's d undefined without spread" in said

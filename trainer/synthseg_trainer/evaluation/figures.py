@@ -17,6 +17,8 @@ _DOTS_PER_INCH = 110
 _INCHES_PER_GROUP = 0.32
 _ROW_INCHES = 3.4
 _COLOURS = ("#3b6ea8", "#d1783c")
+# With room for scores of 0 and 1: a structure that is never found is to be seen.
+_DICE_RANGE = (-0.02, 1.02)
 _LEFT, _RIGHT = "left ", "right "
 
 
@@ -42,8 +44,7 @@ def draw_box_plot(path: Path, sets: Mapping[str, Scores], unit: str) -> None:
         axis.set_ylabel(f"{title(metric)} ({unit})" if metric in DISTANCES else title(metric))
         axis.set_xticks(range(len(names)), [])
         axis.set_xlim(-0.7, len(names) - 0.3)
-        # Room for scores of 0: a structure that is never found is to be seen.
-        axis.set_ylim(*((0, None) if metric in DISTANCES else (-0.02, 1.02)))
+        axis.set_ylim(*((0, None) if metric in DISTANCES else _DICE_RANGE))
         axis.grid(axis="y", alpha=0.3)
     axes[-1].set_xticks(range(len(names)), names, rotation=90, fontsize=8)
     if len(sets) > 1:
@@ -69,18 +70,19 @@ def draw_curves(
     figure, (left, right) = _figure(1, 13.0, 5.2, columns=2)
     marker = "o" if len(steps) < 60 else None
     per_scan = _mean(scores, axis=2)
-    left.plot(steps, per_scan, color="0.75", linewidth=0.8)
+    # Marks, for a line of one checkpoint is none.
+    left.plot(steps, per_scan, color="0.75", linewidth=0.8, marker=marker, markersize=2)
     left.plot(steps, _mean(per_scan, axis=1), color=_COLOURS[0], linewidth=2, marker=marker)
     left.axvline(steps[best], color=_COLOURS[1], linestyle="--", linewidth=1)
     left.set_title(f"mean over the structures; grey: each scan; best: step {steps[best]}")
     for name, line, style in _curves(_mean(scores, axis=1), names):
-        right.plot(steps, line, linewidth=1.2, label=name, **style)
+        right.plot(steps, line, linewidth=1.2, label=name, marker=marker, markersize=3, **style)
     right.set_title("structures, left and right together, mean over the scans")
     right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     for axis in (left, right):
         axis.set_xlabel("step")
         axis.set_ylabel("Dice")
-        axis.set_ylim(0, 1)
+        axis.set_ylim(*_DICE_RANGE)
         axis.grid(alpha=0.3)
     save_figure(figure, path)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from synthseg_trainer.evaluation.comparison import DICE, Scores
 from synthseg_trainer.evaluation.overlap import mean_of_present
+from synthseg_trainer.evaluation.paired_tests import PairedTest
 from synthseg_trainer.evaluation.report import Evaluation, Result
 from synthseg_trainer.evaluation.score_tables import MEAN, paired_tests, title
 from synthseg_trainer.evaluation.surface import DISTANCES
@@ -68,15 +69,19 @@ def _tests(first: Scores, second: Scores, unit: str) -> Iterator[str]:
     """One line per metric: the test of the means over the structures."""
     for metric in second.values:
         (test,) = (t for (_, name), t in paired_tests(first, second, metric) if name == MEAN)
-        digits, of = (2, f" in {unit}") if metric in DISTANCES else (3, "")
         if not test.count:
             yield f"{title(metric)}: no scan has one in both sets"
             continue
-        yield (
-            f"mean {title(metric).removeprefix('mean ')}{of} {test.first_mean:.{digits}f} "
-            f"against {test.second_mean:.{digits}f} over {test.count} scans: "
-            f"Wilcoxon p = {test.p_value:.3g}, Cohen's d = {test.cohens_d:.2f}"
-        )
+        digits, of = (2, f" in {unit}") if metric in DISTANCES else (3, "")
+        means = f"{test.first_mean:.{digits}f} against {test.second_mean:.{digits}f}"
+        yield f"mean {title(metric).removeprefix('mean ')}{of} {means}{_test_in_words(test)}"
+
+
+def _test_in_words(test: PairedTest) -> str:
+    if test.count == 1:
+        return " on 1 scan, too few for a test"
+    d = f"= {test.cohens_d:.2f}" if math.isfinite(test.cohens_d) else "undefined without spread"
+    return f" over {test.count} scans: Wilcoxon p = {test.p_value:.3g}, Cohen's d {d}"
 
 
 def _coverage(request: Evaluation, result: Result) -> Iterator[str]:

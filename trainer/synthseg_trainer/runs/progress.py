@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.runs.checkpoints import prepare_folder
 from synthseg_trainer.runs.progress_display import Display, Silent, open_display
 
 if TYPE_CHECKING:
@@ -53,13 +56,20 @@ class Interruption:
 
 
 class RunLog:
-    """Progress on the terminal or in a log, and TensorBoard under `RUN/logs`; by one worker."""
+    """Progress on the terminal or in a log, and TensorBoard under `RUN/logs`; by one worker.
+
+    Raises:
+        CheckpointError: `RUN/logs` cannot be written; here and later.
+    """
 
     def __init__(self, run: Path, training: Training, settings: TrainSettings) -> None:
+        self._folder = run / "logs"
         self._writer = tf.summary.create_noop_writer()
         self._display: Display = Silent()
         if training.writes:
-            self._writer = tf.summary.create_file_writer(str(run / "logs"))
+            prepare_folder(self._folder)
+            with self._writes():
+                self._writer = tf.summary.create_file_writer(str(self._folder))
             self._display = open_display(settings.total_steps, training.step)
         self._every = settings.log_steps
         self._loss: tuple[str, float] | None = None
@@ -77,7 +87,7 @@ class RunLog:
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes named values."""
-        with self._writer.as_default(step=step):
+        with self._writes(), self._writer.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
 
@@ -85,7 +95,7 @@ class RunLog:
         """Writes Dice per structure and the picture, and says the mean."""
         each = {f"dice/{scores.names[value]}": dice for value, dice in scores.dice.items()}
         self.scalars(step, {"dice/mean": scores.mean, **each})
-        with self._writer.as_default(step=step):
+        with self._writes(), self._writer.as_default(step=step):
             tf.summary.image("sample, target, answer", scores.picture[None])
         self.say(f"step {step}: mean Dice on held-out maps {scores.mean:.3f}")
 
@@ -96,7 +106,21 @@ class RunLog:
     def close(self) -> None:
         """Ends the display and flushes what TensorBoard reads."""
         self._display.close()
-        self._writer.close()
+        with self._writes():
+            self._writer.close()
+
+    @contextmanager
+    def _writes(self) -> Iterator[None]:
+        """Says where TensorFlow could not write, in a line of ours."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            # "{{node}} <file>; File too large", then lines on TensorFlow's own files.
+            reason = error.message.splitlines()[0].rpartition("; ")[2]
+            raise CheckpointError(
+                f"{self._folder} cannot be written: {reason}. "
+                "Give it rights and room, then go on with --resume."
+            ) from error
 
     def _speed(self, step: int) -> dict[str, float]:
         """Steps per second since the last time; nothing at the first."""

@@ -1,19 +1,19 @@
 import dataclasses
-import runpy
+import os
 import shutil
-from pathlib import Path
+import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import CheckpointError, TrainerError
 from synthseg_trainer.network.bundle import load_bundle
+from synthseg_trainer.runs.best import BEST
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint
-from synthseg_trainer.training.loop import train
+from synthseg_trainer.training.loop import run_training, train
 from synthseg_trainer.training.sources import SyntheticSources
 from synthseg_trainer.training.state import Training
-
-record_run = runpy.run_path(str(Path(__file__).with_name("recorded_run.py")))["record_run"]
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +43,80 @@ def test_training_changes_weights_and_moving_statistics(finished_run):
         assert np.any(before[name] != after[name])
 
 
+class _Told(Training):
+    """Gets SIGTERM while it takes a step: the next one is its last."""
+
+    def __init__(self, settings, run, step):
+        super().__init__(settings, run, resume=True)
+        self.told_at, self.saved = step, []
+
+    def make_step(self, stage, source):
+        take = super().make_step(stage, source)
+
+        def take_and_be_told(batch, asked):
+            result = take(batch, asked)
+            if self.step + 1 == self.told_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return result
+
+        return take_and_be_told
+
+    def save(self):
+        self.saved.append(self.step)
+        super().save()
+
+
 def test_a_run_told_to_stop_goes_on_to_the_same_network_to_the_bit(
     settings, finished_run, tmp_path
 ):
-    """SIGTERM in the second stage; moving statistics, optimizer and averaged weights too."""
+    """SIGTERM in the second stage; moving statistics, optimizer and averaged weights too.
+
+    Told again when only the last step is left, it ends as any other.
+    """
     run = tmp_path / "run"
-    assert not record_run(settings, run, tmp_path / "record.npz", stop_after=2)
+    assert not run_training(_Told(settings, run, 2))
     assert latest_checkpoint(run).state["next_sample"] == 3 * settings.batch_size
-    assert train(settings, run, resume=True)
+    assert run_training(_Told(settings, run, 4))
     expected, found = (latest_checkpoint(folder) for folder in (finished_run, run))
     assert found.state == expected.state
     for name, value in expected.bundle.weights.items():
         np.testing.assert_array_equal(found.bundle.weights[name], value)
     for value, other in zip(expected.optimizer, found.optimizer, strict=True):
         np.testing.assert_array_equal(value, other)
+    assert _scores(run) == _scores(finished_run)
+
+
+def _scores(run):
+    """What TensorBoard shows of the held-out maps, and the score of the best network."""
+    found = {}
+    for path in (run / "logs").glob("events.*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                if value.tag.startswith("dice/"):
+                    found[event.step, value.tag] = str(tf.make_ndarray(value.tensor))
+    best = load_bundle(run / BEST).info
+    return found, best["validation"], best["training"]["step"]
+
+
+def test_a_run_told_to_stop_is_saved_once_and_scored_when_it_goes_on(
+    settings, finished_run, tmp_path
+):
+    """At a step that is due for both: whoever asks may not wait for a score."""
+    run = tmp_path / "run"
+    training = _Told(settings, run, 3)
+    assert not run_training(training)
+    assert training.saved == [2, 4]
+    assert not (run / BEST).exists()
+    assert train(settings, run, resume=True)
+    assert _scores(run) == _scores(finished_run)
+    assert {step for step, _ in _scores(run)[0]} == {4, 5}
+
+
+def test_a_file_in_the_place_of_the_run_is_refused(settings, tmp_path):
+    run = tmp_path / "run"
+    run.touch()
+    with pytest.raises(CheckpointError, match="run cannot be written: there is a file of that"):
+        train(settings, run)
 
 
 def test_a_broken_newest_checkpoint_leaves_the_one_before(settings, finished_run, tmp_path):

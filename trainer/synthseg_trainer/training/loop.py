@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
-from synthseg_trainer.runs.best import BEST, keep_if_best
+from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best
+from synthseg_trainer.runs.checkpoints import prepare_run
 from synthseg_trainer.runs.progress import Interruption, RunLog
 from synthseg_trainer.training.feed import Feed, local_feed
 from synthseg_trainer.training.sources import BatchSource, Sources
@@ -45,7 +46,7 @@ def train(
         Whether the last step was done; false after SIGTERM or SIGINT, with the state saved.
 
     Raises:
-        TrainerError: The loss is not finite, or the run cannot start.
+        TrainerError: The loss is not finite, the run cannot start, or cannot write its folder.
         GeneratorError: The store cannot be read.
     """
     if sources is None:
@@ -57,14 +58,17 @@ def train(
 def run_training(training: Training) -> bool:
     """Takes the steps of a run that are left; see `train`."""
     settings, run = training.settings, training.run
+    if training.writes:
+        prepare_run(run)
     log = RunLog(run, training, settings)
     try:
         with Interruption() as interruption:
+            # What was saved at this step may have been stopped or killed before its score.
+            _score_if_due(training, log)
             stopped = False
             while training.step < settings.total_steps and not stopped:
                 stopped = _train_stage(training, log, interruption)
             if stopped and training.step < settings.total_steps:
-                training.save()
                 log.say(f"interrupted at step {training.step}, saved in {run}")
                 return False
         return True
@@ -88,7 +92,7 @@ def _train_stage(training: Training, log: RunLog, interruption: Interruption) ->
         _check_health(training, stage, source, result)
         training.step += 1
         log.step(training.step, stage.name, result.loss, rate)
-        _mark(training, log)
+        _mark(training, log, stopping=result.stop)
         if result.stop:
             return True
     return False
@@ -115,13 +119,29 @@ def _check_health(
     )
 
 
-def _mark(training: Training, log: RunLog) -> None:
-    settings, last = training.settings, training.step == training.settings.total_steps
-    if training.writes and (training.step % settings.validation.every_steps == 0 or last):
-        scores = training.validate()
-        if scores is not None:
-            log.validated(training.step, scores)
-            if keep_if_best(training.run, training.bundle(), scores.mean):
-                log.say(f"best so far, kept as {training.run / BEST}")
-    if training.step % settings.checkpoint_steps == 0 or last:
+def _mark(training: Training, log: RunLog, *, stopping: bool) -> None:
+    """Saves and scores the network where it is due.
+
+    Whoever stops a run may kill it soon: it is saved first, and scored when it goes on.
+    """
+    last = training.step == training.settings.total_steps
+    if stopping or last or training.step % training.settings.checkpoint_steps == 0:
         training.save()
+    # Nobody goes on with a run that is at its end.
+    if last or not stopping:
+        _score_if_due(training, log)
+
+
+def _score_if_due(training: Training, log: RunLog) -> None:
+    """Scores the network on held-out scans, the same however often, and keeps the best."""
+    settings, step = training.settings, training.step
+    due = step == settings.total_steps or step % settings.validation.every_steps == 0
+    if not training.writes or step == 0 or not due:
+        return
+    scores = training.validate()
+    if scores is None:
+        return
+    log.validated(step, scores)
+    digest = digest_of_scans(settings.validation)
+    if keep_if_best(training.run, training.bundle(), scores.mean, digest=digest):
+        log.say(f"best so far, kept as {training.run / BEST}")

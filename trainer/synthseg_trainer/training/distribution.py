@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -23,15 +24,17 @@ def choose_strategy(cpu_devices: int = 1) -> tf.distribute.Strategy:
         cpu_devices: Replicas to run on the CPU of this machine, to try a distributed run.
 
     Raises:
-        ConfigError: `TF_CONFIG` is no JSON.
+        ConfigError: `TF_CONFIG` describes no machine that trains, or there are replicas on the CPU
+            besides.
     """
     cluster = os.environ.get("TF_CONFIG")
     if cluster:
-        try:
-            json.loads(cluster)
-        except ValueError as error:
-            raise ConfigError(f"TF_CONFIG is no JSON: {error}.") from error
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        if cpu_devices > 1:
+            raise ConfigError(
+                f"--cpu-replicas {cpu_devices} is for one machine, but TF_CONFIG names several: "
+                "leave one of the two out."
+            )
+        return _several_machines(cluster)
     if cpu_devices > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         configuration = [tf.config.LogicalDeviceConfiguration() for _ in range(cpu_devices)]
@@ -42,10 +45,47 @@ def choose_strategy(cpu_devices: int = 1) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def _several_machines(described: str) -> tf.distribute.Strategy:
+    try:
+        task = json.loads(described).get("task", {}).get("type", "worker")
+    except ValueError as error:
+        raise ConfigError(f"TF_CONFIG is no JSON: {error}.") from error
+    except AttributeError as error:
+        raise ConfigError(
+            f"TF_CONFIG must be a JSON object with `cluster` and `task`, got {described}."
+        ) from error
+    # TensorFlow takes an evaluator for a cluster of its own, which would train a second time.
+    if task not in ("chief", "worker"):
+        raise ConfigError(
+            f"TF_CONFIG makes this machine a task of type {task!r}; only chief and worker train."
+        )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"TF_CONFIG describes no cluster: {error}") from error
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes checkpoints and logs: worker 0 of several, or the only one."""
+    """Whether this process writes checkpoints and logs: one of several, or the only one.
+
+    As TensorFlow has it: the task of type chief, or worker 0 of a cluster without one.
+    """
+    jobs = _jobs(strategy)
+    if not jobs:
+        return True
     resolver = strategy.cluster_resolver
-    return resolver is None or not resolver.task_type or resolver.task_id == 0
+    return (resolver.task_type, resolver.task_id) == ("chief" if "chief" in jobs else "worker", 0)
+
+
+def has_peers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether other processes take part in the run."""
+    return bool(_jobs(strategy))
+
+
+def _jobs(strategy: tf.distribute.Strategy) -> Sequence[str]:
+    resolver = strategy.cluster_resolver
+    jobs: Sequence[str] = resolver.cluster_spec().jobs if resolver is not None else ()
+    return jobs
 
 
 def samples_per_replica(strategy: tf.distribute.Strategy, batch_size: int, passes: int = 1) -> int:

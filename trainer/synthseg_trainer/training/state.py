@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from synthseg_trainer.config import Stage, TrainSettings
@@ -15,7 +16,13 @@ from synthseg_trainer.network.bundle import Bundle
 from synthseg_trainer.runs.checkpoints import Checkpoint, save_checkpoint
 from synthseg_trainer.runs.provenance import training_info
 from synthseg_trainer.runs.resume import checkpoint_to_resume
-from synthseg_trainer.training.distribution import is_chief, samples_per_replica, shard_of
+from synthseg_trainer.training.agreement import agree, digest_of, exchange
+from synthseg_trainer.training.distribution import (
+    has_peers,
+    is_chief,
+    samples_per_replica,
+    shard_of,
+)
 from synthseg_trainer.training.held_out import HeldOutScorer, HeldOutScores
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.sources import BatchSource, Sources
@@ -36,7 +43,7 @@ class Training:
 
     Raises:
         CheckpointError: The folder holds checkpoints and `resume` is false, or they were made with
-            other settings or data.
+            other settings or data, or one of several workers would begin otherwise.
         TrainerError: No map is left to train on.
         ConfigError: The batch cannot be shared by the devices.
     """
@@ -61,16 +68,28 @@ class Training:
         checkpoint = checkpoint_to_resume(run, settings, resume)
         self.sources = sources or sources_of(settings)
         self._info = training_info(settings)
+        agree(
+            self.strategy,
+            step=checkpoint.step if checkpoint else 0,
+            settings=self._info["training"]["settings"],
+            data=self.sources.fingerprint,
+        )
         self.learner = Learner(settings, self.strategy)
         if checkpoint is None:
             self._start()
         else:
             self._restore(checkpoint)
+        if has_peers(self.strategy):
+            weights, state = self.learner.weights(), self.learner.state()
+            agree(self.strategy, weights=digest_of(weights.values()), optimizer=digest_of(state))
 
     def _start(self) -> None:
         network, initial = self.settings.network, self.settings.initial_weights
         first = self.sources.of_stage(self.settings.stages[0])
         start_from_label_sizes(self.learner, network, first)
+        # Machines of two kinds may count differently, by a rounding in the samples.
+        bias = self.learner.head.bias
+        bias.assign(np.array(exchange(self.strategy, bias.numpy().tolist())[0], np.float32))
         if initial is not None:
             start_from_network(self.learner, network, self.sources.labels, Path(initial))
         self.learner.start_average()

@@ -1,0 +1,84 @@
+"""Workers of one run begin alike: nothing brings their weights together later, only gradients."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.runs.resume import settings_difference
+from synthseg_trainer.training.distribution import has_peers
+
+# Where the same maps and weights lie on each machine.
+_OWN = ("settings.store", "settings.initial_weights")
+
+
+def agree(strategy: tf.distribute.Strategy, **own: Any) -> None:
+    """Refuses a run whose workers would begin differently; on all of them, which must all ask.
+
+    Args:
+        strategy: The devices.
+        own: What should be the same for all, as JSON values.
+
+    Raises:
+        CheckpointError: It is not; the message names the values that differ.
+    """
+    check_agreement(exchange(strategy, own))
+
+
+def check_agreement(states: Sequence[Mapping[str, Any]]) -> None:
+    """Compares what the workers begin with, in their order; see `agree`."""
+    for number, other in enumerate(states):
+        differing = settings_difference(states[0], other, free=_OWN)
+        if differing:
+            raise CheckpointError(
+                f"worker {number} would begin otherwise than worker 0: {'; '.join(differing)}. "
+                "All of them must run the same command, and --run must be a folder that they share."
+            )
+
+
+def digest_of(arrays: Iterable[np.ndarray]) -> str:
+    """A short name for the values of arrays in their order."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def exchange(strategy: tf.distribute.Strategy, own: Any) -> list[Any]:
+    """What every worker says, in their order; all of them must call this at the same time.
+
+    Args:
+        strategy: The devices.
+        own: JSON value of this worker.
+    """
+    if not has_peers(strategy):
+        return [own]
+    text = np.frombuffer(json.dumps(own).encode(), np.uint8)
+    sizes = _rows(strategy, np.array([text.size]))[:, 0]
+    rows = _rows(strategy, np.pad(text, (0, sizes.max() - text.size)))
+    pairs = zip(rows, sizes, strict=True)
+    return [json.loads(row[:size].astype(np.uint8).tobytes()) for row, size in pairs]
+
+
+def _rows(strategy: tf.distribute.Strategy, own: np.ndarray) -> np.ndarray:
+    """int64 `[worker, n]` from whole numbers `[n]` of each, below 2^24.
+
+    A sum of float32 is the one exchange that works on every device: gradients take it too.
+    """
+    values = tf.constant(own, tf.float32)
+
+    def place() -> Any:
+        context = tf.distribute.get_replica_context()
+        row = tf.one_hot(context.replica_id_in_sync_group, strategy.num_replicas_in_sync)
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, row[:, None] * values)
+
+    summed = tf.function(lambda: strategy.run(place), autograph=False)()
+    tables = strategy.experimental_local_results(summed)
+    # Each replica of a worker says the same.
+    return np.asarray(tables[0])[:: len(tables)].astype(np.int64)

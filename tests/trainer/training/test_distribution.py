@@ -103,6 +103,18 @@ def _finish(process, expected=0):
     return output
 
 
+def _finish_all(processes, expected):
+    try:
+        for process in processes:
+            _finish(process, expected)
+    finally:
+        # Nothing of one that waits for a fallen one stays behind.
+        for process in processes:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
 def _assert_learned_the_same(record, single):
     np.testing.assert_allclose(record["losses"], single["losses"], rtol=1e-5)
     # A voxel whose two best labels come close may change sides; at a worker the run goes on.
@@ -141,9 +153,10 @@ def test_an_overflow_on_one_replica_leaves_the_step_out_on_all(two_replicas):
 def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tmp_path):
     """And leave together, saved, when one is told to stop, and go on together, but not apart."""
     run = tmp_path / "run"
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
-    cluster = {"chief": addresses[:1], "worker": addresses[1:]}
     with open_cluster(1) as client:
+        # Dask takes ports too, so these are found when it has its own.
+        addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+        cluster = {"chief": addresses[:1], "worker": addresses[1:]}
         options = {
             "config": config(1000),
             "run": run,
@@ -158,8 +171,7 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tm
             described = {"cluster": cluster, "task": {"type": task, "index": 0}}
             text = json.dumps({**options, **more, "record": tmp_path / f"{index}.npz"}, default=str)
             workers.append(_start(WORKER, text, TF_CONFIG=json.dumps(described)))
-        for worker in workers:
-            _finish(worker, 143)
+        _finish_all(workers, 143)
     records = [_read(tmp_path / f"{index}.npz") for index in range(2)]
     for name in records[0].keys() - {"samples", "scores"}:
         np.testing.assert_array_equal(records[0][name], records[1][name], err_msg=name)

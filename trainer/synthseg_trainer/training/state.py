@@ -65,6 +65,8 @@ class Training:
         self._per_replica = samples_per_replica(
             self.strategy, settings.batch_size, settings.accumulate_steps
         )
+        # Nobody looks for checkpoints while the one that writes may still be saving another run.
+        exchange(self.strategy, None)
         checkpoint = checkpoint_to_resume(run, settings, resume)
         self.sources = sources or sources_of(settings)
         self._info = training_info(settings)

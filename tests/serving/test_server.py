@@ -335,26 +335,20 @@ def test_missing_tls_file_is_named(model_dir: Path, tmp_path: Path) -> None:
 
 
 def test_stop_finishes_what_was_accepted(
-    synth_config: Callable[..., ModelConfig], synth_dir: Path, tmp_path: Path
+    start: Callable[..., object], synth_config: Callable[..., ModelConfig], synth_dir: Path
 ) -> None:
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-
-    server = Server([synth_config(synth_dir)], ServerSettings(addresses=(f"unix:{tmp_path}/s",)))
-    with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name = "synth"
-        request.model_spec.signature_name = "slow"
-        request.inputs["image"].CopyFrom(tf.make_tensor_proto(ONES))
-        future = stub.Predict.future(request, timeout=4)
-        time.sleep(1)
-        stopper = threading.Thread(target=server.stop, args=(60,))
-        stopper.start()
-        # The accepted request goes on to its deadline instead of being cut off.
-        assert future.exception().code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        stopper.join(30)
+    running = start(synth_config(synth_dir))
+    server, calls = running.server, running.calls
+    a_while = 0.003 * ONES
+    future = calls.prediction.Predict.future(calls.request("slow", image=a_while), timeout=90)
+    calls.status()  # Answered after it was asked, so the request before is accepted.
+    stopper = threading.Thread(target=server.stop, args=(90,))
+    stopper.start()
+    assert not future.done()
+    assert tf.make_ndarray(future.result().outputs["labels"]).shape == (500, 500)
+    stopper.join(30)
     assert not stopper.is_alive()
-    assert not (tmp_path / "s").exists()
+    assert not Path(server.addresses[0].removeprefix("unix:")).exists()
 
 
 def test_cores_are_those_the_process_may_use() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,6 +55,17 @@ def write_array(path: Path, array: np.ndarray) -> None:
     """
     with whole(path) as temporary:
         np.save(temporary, array)
+
+
+def probe_folder(folder: Path) -> None:
+    """Makes a folder, and sees that files can be written there.
+
+    Raises:
+        OSError: They cannot.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"probe")
 
 
 def sync_tree(root: Path) -> None:

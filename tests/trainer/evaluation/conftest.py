@@ -1,10 +1,19 @@
-"""Segmentations of two methods, and the command that scores them."""
+"""A label map; segmentations of two methods, and the command that scores them."""
 
 import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from synthseg_trainer.cli import main
+
+
+@pytest.fixture
+def labels():
+    """A label map of two halves, `[12, 14, 16]`."""
+    volume = np.zeros((12, 14, 16), np.int32)
+    volume[2:6, 3:11, 4:12] = 3
+    volume[6:10, 3:11, 4:12] = 42
+    return volume
 
 
 @pytest.fixture

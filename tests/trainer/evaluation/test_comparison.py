@@ -22,14 +22,6 @@ def _save(path, values, affine=None, dtype=np.int16):
     return path
 
 
-@pytest.fixture
-def labels():
-    volume = np.zeros((12, 14, 16), np.int32)
-    volume[2:6, 3:11, 4:12] = 3
-    volume[6:10, 3:11, 4:12] = 42
-    return volume
-
-
 def _scores(truth, answer, **scoring):
     return compare(match_files(truth, answer), Scoring(**scoring))
 

@@ -12,14 +12,6 @@ def _save(path, values, dtype=np.int16):
     return path
 
 
-@pytest.fixture
-def labels():
-    volume = np.zeros((12, 14, 16), np.int32)
-    volume[2:6, 3:11, 4:12] = 3
-    volume[6:10, 3:11, 4:12] = 42
-    return volume
-
-
 @pytest.mark.parametrize("channels", [None, LabelList((3, 42), ("left", "right"))])
 def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path, labels, channels):
     values = (0, *read_label_list("v1").values) if channels is None else (0, 3, 42)

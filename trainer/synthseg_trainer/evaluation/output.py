@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
+
+from synthseg_generator.files import probe_folder
 
 from synthseg_trainer.errors import TrainerError
 
@@ -19,9 +20,7 @@ def prepare_folder(folder: Path) -> None:
         OutputError: They cannot.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        probe_folder(folder)
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be written to: {error.strerror or error}. "

@@ -24,16 +24,24 @@ def unfold(volume: keras.KerasTensor, block: int) -> keras.KerasTensor:
     return ops.reshape(volume, (batch, x * block, y * block, z * block, channels))
 
 
-@keras.saving.register_keras_serializable("synthseg")
-class SpaceToDepth(layers.Layer):
-    """Folds blocks of s³ voxels into channels: `[b, x, y, z, c]` to `[b, x/s, y/s, z/s, s³·c]`.
-
-    The sub-voxel runs x slowest, z faster, the original channel fastest.
-    """
+class _Blocks(layers.Layer):
+    """A layer that knows the edge of its blocks."""
 
     def __init__(self, block: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.block = block
+
+    def get_config(self) -> dict[str, object]:
+        """Settings from which Keras builds the layer again."""
+        return {**super().get_config(), "block": self.block}
+
+
+@keras.saving.register_keras_serializable("synthseg")
+class SpaceToDepth(_Blocks):
+    """Folds blocks of s³ voxels into channels: `[b, x, y, z, c]` to `[b, x/s, y/s, z/s, s³·c]`.
+
+    The sub-voxel runs x slowest, z faster, the original channel fastest.
+    """
 
     def call(self, volume: keras.KerasTensor) -> keras.KerasTensor:
         """Folds; every axis must be a multiple of `block`."""
@@ -48,18 +56,10 @@ class SpaceToDepth(layers.Layer):
             channels and self.block**3 * channels,
         )
 
-    def get_config(self) -> dict[str, object]:
-        """Settings from which Keras builds the layer again."""
-        return {**super().get_config(), "block": self.block}
-
 
 @keras.saving.register_keras_serializable("synthseg")
-class DepthToSpace(layers.Layer):
+class DepthToSpace(_Blocks):
     """The way back of `SpaceToDepth`: `[b, x, y, z, s³·c]` to `[b, x·s, y·s, z·s, c]`."""
-
-    def __init__(self, block: int, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.block = block
 
     def call(self, volume: keras.KerasTensor) -> keras.KerasTensor:
         """Unfolds; the channels must be a multiple of `block`³."""
@@ -69,7 +69,3 @@ class DepthToSpace(layers.Layer):
         """Shape of the unfolded volume."""
         batch, *axes, folded = shape
         return (batch, *(n and n * self.block for n in axes), folded and folded // self.block**3)
-
-    def get_config(self) -> dict[str, object]:
-        """Settings from which Keras builds the layer again."""
-        return {**super().get_config(), "block": self.block}

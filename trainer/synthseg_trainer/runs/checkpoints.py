@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from synthseg_generator.errors import StoreError
-from synthseg_generator.files import sync, sync_tree
+from synthseg_generator.files import probe_folder, sync, sync_tree
 
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, load_bundle, save_bundle
@@ -73,9 +73,7 @@ def prepare_folder(folder: Path) -> None:
         CheckpointError: They cannot.
     """
     with _written(folder, "Give the run another folder, or this one rights and room"):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"probe")
+        probe_folder(folder)
 
 
 @contextmanager

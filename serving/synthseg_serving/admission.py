@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from synthseg_serving.errors import CallError
+from synthseg_serving.errors import CallError, out_of_time
 
 _CHECK_S = 0.5
 
@@ -59,6 +59,6 @@ class Admission:
             while self._queue[0] is not ticket:
                 self._changed.wait(_CHECK_S)
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise CallError("DEADLINE_EXCEEDED", "Deadline Exceeded")
+                    raise out_of_time()
                 if not wanted():
                     raise CallError("CANCELLED", "the caller is gone.")

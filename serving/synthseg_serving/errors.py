@@ -33,3 +33,11 @@ class CallError(ServingError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def out_of_time() -> CallError:
+    """The deadline has passed.
+
+    Said as gRPC says it: its clock at the caller runs out at the same moment, and either is first.
+    """
+    return CallError("DEADLINE_EXCEEDED", "Deadline Exceeded")

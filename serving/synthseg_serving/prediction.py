@@ -18,7 +18,7 @@ from tensorflow_serving.apis import (
 )
 
 from synthseg_serving.admission import Admission
-from synthseg_serving.errors import CallError
+from synthseg_serving.errors import CallError, out_of_time
 from synthseg_serving.manager import ModelManager
 from synthseg_serving.servable import Servable
 from synthseg_serving.tensors import decode, encode
@@ -266,5 +266,5 @@ def _remaining(deadline: float | None) -> float | None:
         return None
     remaining = deadline - time.monotonic()
     if remaining <= 0:
-        raise CallError("DEADLINE_EXCEEDED", "Deadline Exceeded")
+        raise out_of_time()
     return remaining

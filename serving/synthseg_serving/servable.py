@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from synthseg_serving.errors import CallError, ModelError
+from synthseg_serving.errors import CallError, ModelError, out_of_time
 from synthseg_serving.tensors import decode
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
 
@@ -88,6 +88,8 @@ class Servable:
         packed = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
         try:
             values = self._session._call_tf_sessionrun(packed, feeds, fetches, [], None)
+        except tf.errors.DeadlineExceededError as error:
+            raise out_of_time() from error
         except tf.errors.OpError as error:
             raise CallError(_CODES.get(error.error_code, "UNKNOWN"), str(error.message)) from error
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import grpc
 import numpy as np
@@ -36,7 +38,8 @@ from tensorflow_serving.config import model_server_config_pb2
 SMALL = NetworkSettings(n_labels=33, features=4, n_levels=3, stem=2)
 BINARY_VARIABLE = "TF_SERVING_BINARY"
 ADDRESS_VARIABLE = "TF_SERVING_ADDRESS"
-TIMEOUT_S = 60
+# For a machine that does many other things: nothing here shall end for want of time.
+TIMEOUT_S = 300
 
 
 def random_bundle(network: NetworkSettings = SMALL, seed: int = 0) -> Bundle:
@@ -138,7 +141,12 @@ class Calls:
         return self.models.HandleReloadConfigRequest(request, timeout=timeout)
 
 
-OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # A proxy from the environment would be asked to reach this machine.
+    ("grpc.enable_http_proxy", 0),
+]
 
 
 @dataclass(frozen=True)
@@ -176,8 +184,9 @@ def served(start: Callable[..., Running], model_dir: Path) -> Calls:
 class Synth(tf.Module):
     """The model of the recorded exchanges: labels are the image times the version."""
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, folder: Path, version: int) -> None:
         super().__init__()
+        self.folder = str(folder)
         self.version = version
         spec = [tf.TensorSpec([None, None, None], tf.float32, "image")]
         self.segment = tf.function(self._segment, input_signature=spec)
@@ -188,18 +197,52 @@ class Synth(tf.Module):
         return {"labels": labels, "volumes": tf.reduce_sum(tf.reshape(image, [-1]), keepdims=True)}
 
     def _slow(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Computes for minutes, or for as much less as the image's mean is below 1."""
-        steps = tf.cast(100_000 * tf.reduce_mean(image), tf.int32)
+        """Computes for minutes, or until somebody ends it: see `LongRun`."""
+        number = tf.strings.as_string(tf.cast(tf.reduce_mean(image), tf.int32))
+        begun, enough = (tf.strings.join([self.folder, f"/{n}-", number]) for n in LongRun.FILES)
+        tf.io.write_file(begun, "")
+
+        def goes_on(step: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+            return (step < 100_000) & tf.equal(tf.size(tf.io.matching_files(enough)), 0)
+
         start = tf.ones([500, 500]) / 500
-        _, end = tf.while_loop(
-            lambda step, _: step < steps, lambda step, m: (step + 1, m @ m), (0, start)
-        )
+        _, end = tf.while_loop(goes_on, lambda step, m: (step + 1, m @ m), (0, start))
         return {"labels": end}
+
+
+@dataclass(frozen=True)
+class LongRun:
+    """Slow requests to the stand-in model that compute until they are told to end.
+
+    Attributes:
+        folder: Base path of the model.
+        number: What tells them from others; the image is full of it.
+    """
+
+    FILES: ClassVar[tuple[str, str]] = ("begun", "enough")
+    folder: Path
+    number: int
+
+    @property
+    def image(self) -> np.ndarray:
+        """The input of the signature `slow`."""
+        return np.full((2, 2, 2), self.number, np.float32)
+
+    def has_begun(self) -> bool:
+        """Whether one of them has computed."""
+        return self._file(0).exists()
+
+    def end(self) -> None:
+        """Lets them all come to their answer."""
+        self._file(1).touch()
+
+    def _file(self, which: int) -> Path:
+        return self.folder / f"{self.FILES[which]}-{self.number}"
 
 
 def save_synth(folder: Path, version: int) -> Path:
     """Writes the stand-in model whole, under a name that servers do not see until it is done."""
-    module = Synth(version)
+    module = Synth(folder, version)
     temporary = folder / f"{version}.tmp"
     signatures = {
         "serving_default": module.segment,
@@ -234,6 +277,26 @@ def synth_entry(folder: Path, **labels: int) -> dict[str, object]:
         "model_version_policy": {"all": {}},
         "version_labels": labels,
     }
+
+
+@pytest.fixture
+def long_run(numbers: Iterator[int]) -> Iterator[Callable[[Path], LongRun]]:
+    """Makes long runs of the model in a folder; all of them end with the test."""
+    made = []
+
+    def make(folder: Path) -> LongRun:
+        made.append(LongRun(folder, next(numbers)))
+        return made[-1]
+
+    yield make
+    for run in made:
+        run.end()
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    """Numbers of long runs; 1 is that of requests which nobody ends."""
+    return itertools.count(2)
 
 
 @pytest.fixture(scope="session", name="save_synth")
@@ -337,7 +400,7 @@ def make_python() -> Callable[[str], str]:
 
     def run(code: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -349,7 +412,7 @@ def make_python() -> Callable[[str], str]:
 def eventually() -> Callable[..., bool]:
     """A function that tells whether something becomes true in time."""
 
-    def wait(check: Callable[[], bool], timeout_s: float = 30) -> bool:
+    def wait(check: Callable[[], bool], timeout_s: float = 120) -> bool:
         end = time.monotonic() + timeout_s
         while not check():
             if time.monotonic() > end:

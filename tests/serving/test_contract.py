@@ -27,6 +27,8 @@ from tensorflow_serving.apis import (
 
 ONES = np.ones((2, 2, 2), np.float32)
 Message = predict_pb2.PredictRequest
+# Longer than any stall of a busy machine; nothing here waits for its end.
+PATIENCE_S = 300
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +126,7 @@ PREDICTIONS = {
 
 @pytest.mark.parametrize("name", PREDICTIONS)
 def test_predict(typed: object, recorded: Callable[[str], dict[str, str]], name: str) -> None:
-    found = outcome(lambda: typed.prediction.Predict(PREDICTIONS[name], timeout=60))
+    found = outcome(lambda: typed.prediction.Predict(PREDICTIONS[name], timeout=PATIENCE_S))
     assert shortened(found) == shortened(recorded("defaults")[name])
 
 
@@ -134,7 +136,7 @@ def test_predict(typed: object, recorded: Callable[[str], dict[str, str]], name:
 def test_predict_packed(
     packed: object, recorded: Callable[[str], dict[str, str]], name: str
 ) -> None:
-    found = outcome(lambda: packed.prediction.Predict(PREDICTIONS[name], timeout=60))
+    found = outcome(lambda: packed.prediction.Predict(PREDICTIONS[name], timeout=PATIENCE_S))
     assert shortened(found) == shortened(recorded("tensor_content")[name])
 
 
@@ -145,7 +147,7 @@ def shortened(text: str) -> str:
 
 def test_wrong_rank_reaches_the_graph(typed: object) -> None:
     request = message(inputs={"image": np.ones((2, 2), np.float32)})
-    assert outcome(lambda: typed.prediction.Predict(request, timeout=60)).startswith("OK")
+    assert outcome(lambda: typed.prediction.Predict(request, timeout=PATIENCE_S)).startswith("OK")
 
 
 def status(name: str = "synth", version: int | None = None, label: str = "") -> object:
@@ -170,7 +172,7 @@ STATUSES = {
 
 @pytest.mark.parametrize("name", STATUSES)
 def test_status(typed: object, recorded: Callable[[str], dict[str, str]], name: str) -> None:
-    found = outcome(lambda: typed.models.GetModelStatus(STATUSES[name], timeout=60))
+    found = outcome(lambda: typed.models.GetModelStatus(STATUSES[name], timeout=PATIENCE_S))
     assert found == recorded("defaults")[name]
 
 
@@ -195,7 +197,10 @@ def test_metadata_errors(
     typed: object, recorded: Callable[[str], dict[str, str]], name: str
 ) -> None:
     call = typed.prediction.GetModelMetadata
-    assert outcome(lambda: call(METADATA_ERRORS[name], timeout=60)) == recorded("defaults")[name]
+    assert (
+        outcome(lambda: call(METADATA_ERRORS[name], timeout=PATIENCE_S))
+        == recorded("defaults")[name]
+    )
 
 
 def test_metadata_names_the_signatures(typed: object) -> None:
@@ -221,20 +226,20 @@ def test_health_does_not_know_other_names(typed: object, service: str) -> None:
 
 def check_health(calls: object, service: str) -> health_pb2.HealthCheckResponse:
     stub = health_pb2_grpc.HealthStub(calls.channel)
-    return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=60)
+    return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)
 
 
 def test_session_service_is_not_there(typed: object) -> None:
     call = typed.channel.unary_unary("/tensorflow.serving.SessionService/SessionRun")
-    assert outcome(lambda: call(b"", timeout=60)).startswith("UNIMPLEMENTED(12)")
+    assert outcome(lambda: call(b"", timeout=PATIENCE_S)).startswith("UNIMPLEMENTED(12)")
 
 
 def test_deadline_stops_the_run(typed: object) -> None:
     request = message(signature="slow")
     found = outcome(lambda: typed.prediction.Predict(request, timeout=0.3))
     assert found == "DEADLINE_EXCEEDED(4): Deadline Exceeded"
-    # The next request does not wait for the one that was given up.
-    assert outcome(lambda: typed.prediction.Predict(message(), timeout=10)).startswith("OK")
+    # The next request does not wait for the one that was given up, which would take minutes.
+    assert outcome(lambda: typed.prediction.Predict(message(), timeout=60)).startswith("OK")
 
 
 def reload_request(text: str) -> model_management_pb2.ReloadConfigRequest:
@@ -262,7 +267,9 @@ def test_reload_refuses(
     call = packed.models.HandleReloadConfigRequest
     # Only one of the two recordings holds each answer unspoilt by the reload before it.
     source = "defaults" if name == "reload no platform" else "tensor_content"
-    assert outcome(lambda: call(reload_request(config), timeout=60)) == recorded(source)[name]
+    assert (
+        outcome(lambda: call(reload_request(config), timeout=PATIENCE_S)) == recorded(source)[name]
+    )
     # TF Serving is spoilt by some of these; the embedded server goes on as before.
     assert outcome(lambda: packed.prediction.Predict(message(label="stable"))).startswith("OK")
 
@@ -289,7 +296,7 @@ def test_reload_sequence(
 
     def predict(**changes: object) -> str:
         try:
-            answer = calls.prediction.Predict(message(**changes), timeout=60)
+            answer = calls.prediction.Predict(message(**changes), timeout=PATIENCE_S)
         except grpc.RpcError as error:
             return f"{error.code().name}({error.code().value[0]}): {plain(error.details())}"
         return f"OK version {answer.model_spec.version.value}"
@@ -322,7 +329,9 @@ def test_reload_sequence(
         ("predict dropped model", lambda: predict(name="live")),
         (
             "status dropped model",
-            lambda: outcome(lambda: calls.models.GetModelStatus(status("live"), timeout=60)),
+            lambda: outcome(
+                lambda: calls.models.GetModelStatus(status("live"), timeout=PATIENCE_S)
+            ),
         ),
         ("reload: re-add live", lambda: reload(moved, live_entry)),
         ("predict re-added", lambda: predict(name="live")),

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 COMMAND = [sys.executable, "-m", "synthseg_serving", "serve"]
-START_S = 120
+# Longer than any stall of a busy machine; nothing here waits for its end.
+PATIENCE_S = 300
 
 
 @pytest.fixture
@@ -58,12 +59,12 @@ def test_ready_line_answers_and_sigterm_ends_cleanly(
     calls = connect(address)
     image = np.ones((64, 64, 64), np.float32)
     request = calls.request("", ("labels",), image=image)
-    future = calls.prediction.Predict.future(request, timeout=60)
-    time.sleep(0.2)
+    future = calls.prediction.Predict.future(request, timeout=PATIENCE_S)
+    calls.status()  # Answered after it was asked, so the request before is accepted.
     process.send_signal(signal.SIGTERM)
     # Accepted before the signal, so it is finished.
     assert future.result().outputs["labels"].tensor_shape.dim[0].size == 64
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert process.stdout.read() == ""
     assert not (tmp_path / "s").exists()
 
@@ -94,7 +95,7 @@ def test_dies_with_its_parent(
     assert alive(pid)
     process.kill()
     process.communicate()
-    assert eventually(lambda: not alive(pid), 20)
+    assert eventually(lambda: not alive(pid))
     assert not (tmp_path / "s").exists()
 
 

@@ -61,8 +61,8 @@ def address(model) -> Iterator[str]:
 
 @pytest.fixture
 def session(address) -> Iterator[Session]:
-    """A session with the server that gives up soon."""
-    with Session(address, timeout_s=20, retry=IMPATIENT) as opened:
+    """A session with the server that soon gives up trying again."""
+    with Session(address, timeout_s=300, retry=IMPATIENT) as opened:
         yield opened
 
 

@@ -34,7 +34,7 @@ class ContractServer:
     Attributes:
         version: Version it answers with.
         failures: gRPC codes to fail the next segmentations with, first come first served.
-        delay_s: How long a segmentation takes.
+        delay_s: How long a segmentation takes; it ends with the server.
         tamper: Changes the answer before it leaves.
         info: What else the model says of itself.
         requests: Inputs and metadata of every segmentation that arrived.
@@ -50,6 +50,7 @@ class ContractServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     busy: list[tuple[float, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def predict(
         self, request: wire.PredictRequest, context: grpc.ServicerContext
@@ -70,7 +71,7 @@ class ContractServer:
         if failure is not None:
             context.abort(failure, self.failure_details)
         started = time.monotonic()
-        time.sleep(self.delay_s)
+        self.ended.wait(self.delay_s)
         least = inputs.get(contract.MIN_SIZE, np.full(3, contract.DEFAULT_MIN_SIZE))
         outputs = segment(inputs[contract.IMAGE], least)
         self.busy.append((started, time.monotonic()))
@@ -186,11 +187,13 @@ def serving(
         if credentials
         else server.add_insecure_port(address)
     )
+    model.ended.clear()
     server.start()
     try:
         yield address if address.startswith("unix:") else f"localhost:{port}"
     finally:
         server.stop(0).wait()
+        model.ended.set()
 
 
 def _healthy(

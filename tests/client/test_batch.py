@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
@@ -162,22 +164,59 @@ def test_a_result_without_any_structure_is_no_result(session, model, scans, tmp_
     assert all("nothing was found" in o.error for o in outcomes)
 
 
-def test_the_server_never_waits_for_the_client(model, tmp_path, save_scan):
-    folder = tmp_path / "many"
-    folder.mkdir()
-    for index in range(8):
-        save_scan(folder / f"s{index}.nii.gz", (60, 60, 60), np.diag([1.0, 1, 1, 1]), seed=index)
-    model.delay_s = 0.5
+def test_the_server_never_waits_for_the_client(model, tmp_path, save_scan, monkeypatch):
+    """While it has a scan, the next one is prepared; while one is cleaned up, it has the next."""
+    from synthseg_client import segmentation
     from synthseg_client.session import Session
 
+    folder, scans = tmp_path / "many", 8
+    folder.mkdir()
+    for index in range(scans):
+        save_scan(folder / f"s{index}.nii.gz", (60, 60, 60), np.diag([1.0, 1, 1, 1]), seed=index)
+    course, waited = _Course(), []
+
+    def prepare(*given, real=segmentation.prepare):
+        prepared = real(*given)
+        course.note("prepared")
+        return prepared
+
+    def answer(outputs):
+        number = course.note("asked")
+        waited.append(course.reaches("prepared", min(number + 1, scans)))
+        return outputs
+
+    def clean_up(*given, real=segmentation.clean_up, **options):
+        number = course.note("answered")
+        waited.append(course.reaches("asked", min(number + 1, scans)))
+        return real(*given, **options)
+
+    monkeypatch.setattr(segmentation, "prepare", prepare)
+    monkeypatch.setattr(segmentation, "clean_up", clean_up)
+    model.tamper = answer
     with serving(model) as address, Session(address) as session:
         plan = plan_batch([str(folder)], tmp_path / "out")
-        list(run_batch(session, plan, BatchSettings(jobs=3)))
-    first, last = min(s for s, _ in model.busy), max(e for _, e in model.busy)
-    busy = sum(end - start for start, end in model.busy)
-    assert busy / (last - first) > 0.8
-    spans = sorted(model.busy)
-    assert all(a[1] <= b[0] + 0.02 for a, b in itertools.pairwise(spans))
+        outcomes = list(run_batch(session, plan, BatchSettings(jobs=3)))
+    assert [o.status for o in outcomes] == ["done"] * scans
+    assert waited == [True] * 2 * scans
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(sorted(model.busy)))
+
+
+class _Course:
+    """Counts what happens in several threads, and waits for it."""
+
+    def __init__(self) -> None:
+        self._counts = Counter()
+        self._changed = threading.Condition()
+
+    def note(self, what: str) -> int:
+        with self._changed:
+            self._counts[what] += 1
+            self._changed.notify_all()
+            return self._counts[what]
+
+    def reaches(self, what: str, count: int) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._counts[what] >= count, timeout=60)
 
 
 def test_a_kill_loses_at_most_the_scans_in_flight(tmp_path, save_scan):
@@ -185,21 +224,30 @@ def test_a_kill_loses_at_most_the_scans_in_flight(tmp_path, save_scan):
     folder.mkdir()
     for index in range(8):
         save_scan(folder / f"s{index}.nii.gz", seed=index)
-    server = ContractServer(delay_s=0.4)
+    server = ContractServer()
+
+    def answer(outputs):
+        # The fifth scan stays at the server: of the four before it, one may still be in work.
+        server.delay_s = 600 if len(server.requests) == 4 else 0
+        return outputs
+
+    server.tamper = answer
     with serving(server) as address:
         command = [sys.executable, "-m", "synthseg_client", "segment", "--i", str(folder)]
         command += ["--o", str(tmp_path / "out"), "--vol", str(tmp_path / "vol.csv")]
         command += ["--server", address]
         child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        while len(server.requests) < 4:
+        while len(server.requests) < 5:
+            assert child.poll() is None
             time.sleep(0.05)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         written = {p.name for p in (tmp_path / "out").glob("[!.]*.nii.gz")}
-        assert len(written) >= 2
+        assert len(written) >= 3
         for name in written:
             nib.load(tmp_path / "out" / name).get_fdata()
         server.requests.clear()
+        server.delay_s, server.tamper = 0, None
         again = subprocess.run([*command, "--resume"], check=False, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("already done") >= len(written) - 1

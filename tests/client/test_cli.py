@@ -228,7 +228,7 @@ def test_a_folder_that_may_not_be_written_is_told_before_any_work(
 
 
 def test_a_server_that_is_too_slow_fails_the_scan(address, model, tmp_path, save_scan):
-    model.delay_s = 2
+    model.delay_s = 600
     scan, out = save_scan(tmp_path / "s.nii.gz"), tmp_path / "out"
     run = _run("segment", "--i", scan, "--o", out, "--timeout", 0.2, "--server", address)
     assert run.exit_code == 1
@@ -252,7 +252,7 @@ def test_the_server_may_be_named_in_the_environment(address, monkeypatch):
 
 def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan):
     scans = [save_scan(tmp_path / f"s{i}.nii.gz") for i in range(3)]
-    model.delay_s = 60
+    model.delay_s = 600
     command = [sys.executable, "-m", "synthseg_client", "segment", "--i", *map(str, scans)]
     for number in (signal.SIGINT, signal.SIGTERM):
         model.requests.clear()
@@ -264,9 +264,10 @@ def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan)
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         while not model.requests:
+            assert child.poll() is None, child.stderr.read()
             time.sleep(0.05)
         child.send_signal(number)
         # Far less than the answer would take, and time enough for a busy machine.
-        _, errors = child.communicate(timeout=50)
+        _, errors = child.communicate(timeout=200)
         assert child.returncode == 130
         assert "--resume" in errors

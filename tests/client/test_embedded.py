@@ -35,9 +35,9 @@ if given.model_dir and given.model_dir.endswith("broken"):
     sys.exit("Error: no versions in " + given.model_dir)
 print(sys.argv[1:], file=sys.stderr, flush=True)
 with serving(ContractServer(), given.address):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     ready = {{"address": given.address, "model": "synthseg", "versions": [1]}}
     print(json.dumps(ready), flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.stdin.read()
 """
 
@@ -56,12 +56,12 @@ def stand_in(tmp_path, monkeypatch) -> Path:
 
 def _alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:  # no such file, or it went while it was read
         return False
 
 
-def _wait_until_dead(pid: int, seconds: float = 10) -> bool:
+def _wait_until_dead(pid: int, seconds: float = 120) -> bool:
     deadline = time.monotonic() + seconds
     while _alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -128,7 +128,7 @@ import synthseg_client.embedded as embedded
 embedded.is_installed = lambda: True
 with embedded.EmbeddedServer() as server:
     print(server.pid, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
     client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     pid = int(client.stdout.readline())

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 
 import grpc
 import numpy as np
@@ -128,12 +127,13 @@ def test_what_repeating_cannot_mend_is_not_repeated(session, model, code, detail
 
 
 def test_a_server_that_is_too_slow_is_given_up(address, model):
-    model.delay_s = 5
-    with Session(address, timeout_s=0.3) as session:
-        started = time.monotonic()
-        with pytest.raises(ServerTimeoutError, match="longer timeout"):
-            _segment(session)
-    assert time.monotonic() - started < 3
+    model.delay_s = 600
+    with (
+        Session(address, timeout_s=0.3) as session,
+        pytest.raises(ServerTimeoutError, match="longer timeout"),
+    ):
+        _segment(session)
+    assert not model.busy
 
 
 def test_the_default_deadline_grows_with_the_scan():
@@ -150,24 +150,36 @@ def test_an_address_where_nobody_answers_is_told():
         session.describe()
 
 
-def test_a_server_that_comes_back_is_found_again(model):
-    with serving(model) as address:
-        port = address.rpartition(":")[2]
-        session = Session(address, retry=RetryPolicy(attempts=8, first_wait_s=0.2))
+def test_a_server_that_comes_back_is_found_again(model, tmp_path):
+    tries, missed, served = [], threading.Event(), threading.Event()
+
+    def note() -> bool:
+        tries.append(1)
+        if len(tries) == 2:
+            missed.set()
+        return False
+
+    # A socket that nobody else takes meanwhile, as happens to a port.
+    place = f"unix:{tmp_path / 's.sock'}"
+    patient = RetryPolicy(attempts=12, first_wait_s=0.1)
+    with serving(model, place) as address:
+        session = Session(address, retry=patient, revive=note)
         session.describe()
 
     def again() -> None:
-        time.sleep(0.7)
-        with serving(model, f"localhost:{port}"):
-            served.wait(20)
+        missed.wait()
+        with serving(model, place):
+            served.wait()
 
-    served = threading.Event()
     thread = threading.Thread(target=again)
     thread.start()
-    with session:
-        _segment(session)
-    served.set()
-    thread.join()
+    try:
+        with session:
+            _segment(session)
+    finally:
+        missed.set()
+        served.set()
+        thread.join()
 
 
 def test_a_server_that_died_is_started_again_without_waiting(model):

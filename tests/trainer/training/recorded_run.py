@@ -1,7 +1,7 @@
 """A run whose every step is written down; as a program it is one worker of several.
 
 python recorded_run.py '{"config": ..., "run": ..., "record": ..., "replicas": 2,
-                         "scheduler": ..., "stops": [2, null], "elsewhere": ...}'
+                         "scheduler": ..., "stops": [2, null], "attempts": [{...}]}'
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ def record_run(options, *, strategy=None, feed=None):
         options: `config`, `run` and `record`, which names the `.npz` to write. `stops` are the
             steps after which this process sends itself SIGTERM, `None` for not at all: the run goes
             on as often as there are any. `order` is that of the samples within a batch;
-            `elsewhere` another folder, from which the run must not go on.
+            `attempts` are a `run` and `initial_weights` each, with which it must not begin.
         strategy: The devices.
         feed: Who prepares the samples.
 
@@ -43,8 +43,8 @@ def record_run(options, *, strategy=None, feed=None):
         )
         training.stop_after = stop
         finished = run_training(training)
-    if "elsewhere" in options:
-        notes["refusal"] = _refusal(settings, Path(options["elsewhere"]), strategy)
+    attempts = options.get("attempts", [])
+    notes["refusals"] = [_refusal(settings, strategy, **attempt) for attempt in attempts]
     if options.get("replicas", 1) > 1:
         notes |= _overflow_on_one_replica(settings, strategy)
     np.savez(options["record"], **notes, **_weights(training))
@@ -95,13 +95,14 @@ def _of_replicas(learner, variable):
     return np.stack([value.numpy() for value in local])
 
 
-def _refusal(settings, run, strategy):
-    from synthseg_trainer.errors import CheckpointError
+def _refusal(settings, strategy, *, run, initial_weights=None):
+    from synthseg_trainer.errors import TrainerError
     from synthseg_trainer.training.state import Training
 
+    changed = dataclasses.replace(settings, initial_weights=initial_weights)
     try:
-        Training(settings, run, resume=True, strategy=strategy)
-    except CheckpointError as error:
+        Training(changed, Path(run), resume=True, strategy=strategy)
+    except TrainerError as error:
         return str(error)
     return ""
 

@@ -120,7 +120,7 @@ def _assert_learned_the_same(record, single):
     # A voxel whose two best labels come close may change sides; at a worker the run goes on.
     scores = single["scores"][: len(record["scores"])]
     np.testing.assert_allclose(record["scores"], scores, atol=0.01)
-    for name in single.keys() - {"losses", "samples", "scores"}:
+    for name in single.keys() - {"losses", "samples", "scores", "refusals"}:
         for replica in record[name]:
             np.testing.assert_array_equal(replica, record[name][0], err_msg=name)
         np.testing.assert_allclose(record[name][0], single[name][0], atol=1e-5, err_msg=name)
@@ -163,8 +163,14 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tm
             "scheduler": client.scheduler_info()["address"],
         }
         own = (
-            {"stops": [None, None], "elsewhere": run},
-            {"stops": [STEPS - 3, STEPS - 1], "elsewhere": tmp_path / "empty"},
+            {"stops": [None, None], "attempts": [{"run": run}, {"run": tmp_path / "new"}]},
+            {
+                "stops": [STEPS - 3, STEPS - 1],
+                "attempts": [
+                    {"run": tmp_path / "empty"},
+                    {"run": tmp_path / "new", "initial_weights": "lost.npz"},
+                ],
+            },
         )
         workers = []
         for index, (task, more) in enumerate(zip(cluster, own, strict=True)):
@@ -173,14 +179,18 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tm
             workers.append(_start(WORKER, text, TF_CONFIG=json.dumps(described)))
         _finish_all(workers, 143)
     records = [_read(tmp_path / f"{index}.npz") for index in range(2)]
-    for name in records[0].keys() - {"samples", "scores"}:
+    for name in records[0].keys() - {"samples", "scores", "refusals"}:
         np.testing.assert_array_equal(records[0][name], records[1][name], err_msg=name)
     taken = np.concatenate([record["samples"] for record in records], axis=1)
     np.testing.assert_array_equal(taken, single["samples"])
     _assert_learned_the_same(records[0], single)
     assert [len(record["scores"]) for record in records] == [1, 0], "one of them scores"
     assert latest_checkpoint(run).step == STEPS
-    assert f"step: {STEPS} -> 0" in str(records[0]["refusal"])
+    (apart, waited), (apart_too, failed) = (record["refusals"].tolist() for record in records)
+    assert f"step: {STEPS} -> 0" in apart
+    assert apart_too == apart
+    assert failed.startswith("lost.npz")
+    assert waited == f"worker 1 cannot begin: {failed}"
 
 
 def _free_ports(count):

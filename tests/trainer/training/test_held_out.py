@@ -20,8 +20,11 @@ def test_answers_lie_where_the_whole_network_puts_them(training):
     source = training.sources.of_validation()
     (batch,) = source.dataset(Shard(count=1)).batch(1)
     image, target, answer = training._scorer._compiled(batch)
-    logits = training.learner.model(image, training=False)
-    np.testing.assert_array_equal(answer, np.argmax(logits, axis=-1))
+    logits = training.learner.model(image, training=False).numpy()
+    found = np.take_along_axis(logits, answer.numpy()[..., np.newaxis], axis=-1)[..., 0]
+    # Of two labels that come as close as rounding, which processors do differently, either may win.
+    np.testing.assert_allclose(found, logits.max(axis=-1), atol=1e-5)
+    assert np.mean(answer == logits.argmax(axis=-1)) > 0.999
     assert target.shape == answer.shape
 
 

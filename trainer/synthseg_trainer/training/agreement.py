@@ -1,18 +1,24 @@
-"""Workers of one run begin alike: nothing brings their weights together later, only gradients."""
+"""Workers of one run begin alike, or none does.
+
+Nothing brings their weights together later, only gradients; and one that is alone waits for ever.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
+from synthseg_generator.errors import GeneratorError
 
-from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.errors import CheckpointError, TrainerError
 from synthseg_trainer.runs.resume import settings_difference
 from synthseg_trainer.training.distribution import has_peers
+
+T = TypeVar("T")
 
 # Where the same maps and weights lie on each machine.
 _OWN = ("settings.store", "settings.initial_weights")
@@ -40,6 +46,31 @@ def check_agreement(states: Sequence[Mapping[str, Any]]) -> None:
                 f"worker {number} would begin otherwise than worker 0: {'; '.join(differing)}. "
                 "All of them must run the same command, and --run must be a folder that they share."
             )
+
+
+def together(strategy: tf.distribute.Strategy, action: Callable[[], T]) -> T:
+    """Does what every worker does for itself; if one fails, all fail, and none waits for it.
+
+    Args:
+        strategy: The devices.
+        action: The same for all of them, without an exchange of its own.
+
+    Returns:
+        What `action` returned to this worker.
+
+    Raises:
+        TrainerError: It failed, here or at another worker, which the message names.
+        GeneratorError: It failed here.
+    """
+    try:
+        result = action()
+    except (TrainerError, GeneratorError) as error:
+        exchange(strategy, str(error))
+        raise
+    for number, failure in enumerate(exchange(strategy, None)):
+        if failure is not None:
+            raise TrainerError(f"worker {number} cannot begin: {failure}")
+    return result
 
 
 def digest_of(arrays: Iterable[np.ndarray]) -> str:

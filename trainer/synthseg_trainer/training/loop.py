@@ -16,6 +16,7 @@ from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best
 from synthseg_trainer.runs.checkpoints import prepare_run
 from synthseg_trainer.runs.progress import Interruption, RunLog
+from synthseg_trainer.training.agreement import together
 from synthseg_trainer.training.feed import Feed, local_feed
 from synthseg_trainer.training.sources import BatchSource, Sources
 from synthseg_trainer.training.state import Training
@@ -49,8 +50,9 @@ def train(
         TrainerError: The loss is not finite, the run cannot start, or cannot write its folder.
         GeneratorError: The store cannot be read.
     """
+    strategy = strategy or tf.distribute.get_strategy()
     if sources is None:
-        sources = sources_of(settings, feed)
+        sources = together(strategy, lambda: sources_of(settings, feed))
     training = Training(settings, run, resume=resume, strategy=strategy, sources=sources)
     return run_training(training)
 
@@ -58,8 +60,7 @@ def train(
 def run_training(training: Training) -> bool:
     """Takes the steps of a run that are left; see `train`."""
     settings, run = training.settings, training.run
-    if training.writes:
-        prepare_run(run)
+    together(training.strategy, lambda: prepare_run(run) if training.writes else None)
     log = RunLog(run, training, settings)
     try:
         with Interruption() as interruption:

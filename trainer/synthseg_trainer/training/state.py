@@ -16,7 +16,7 @@ from synthseg_trainer.network.bundle import Bundle
 from synthseg_trainer.runs.checkpoints import Checkpoint, save_checkpoint
 from synthseg_trainer.runs.provenance import training_info
 from synthseg_trainer.runs.resume import checkpoint_to_resume
-from synthseg_trainer.training.agreement import agree, digest_of, exchange
+from synthseg_trainer.training.agreement import agree, digest_of, exchange, together
 from synthseg_trainer.training.distribution import (
     has_peers,
     is_chief,
@@ -44,7 +44,7 @@ class Training:
     Raises:
         CheckpointError: The folder holds checkpoints and `resume` is false, or they were made with
             other settings or data, or one of several workers would begin otherwise.
-        TrainerError: No map is left to train on.
+        TrainerError: No map is left to train on, or another worker cannot begin.
         ConfigError: The batch cannot be shared by the devices.
     """
 
@@ -67,8 +67,8 @@ class Training:
         )
         # Nobody looks for checkpoints while the one that writes may still be saving another run.
         exchange(self.strategy, None)
-        checkpoint = checkpoint_to_resume(run, settings, resume)
-        self.sources = sources or sources_of(settings)
+        checkpoint = together(self.strategy, lambda: checkpoint_to_resume(run, settings, resume))
+        self.sources = sources or together(self.strategy, lambda: sources_of(settings))
         self._info = training_info(settings)
         agree(
             self.strategy,
@@ -78,9 +78,11 @@ class Training:
         )
         self.learner = Learner(settings, self.strategy)
         if checkpoint is None:
-            self._start()
+            together(self.strategy, self._start)
+            self._share_bias()
+            self.learner.start_average()
         else:
-            self._restore(checkpoint)
+            together(self.strategy, lambda: self._restore(checkpoint))
         if has_peers(self.strategy):
             weights, state = self.learner.weights(), self.learner.state()
             agree(self.strategy, weights=digest_of(weights.values()), optimizer=digest_of(state))
@@ -89,12 +91,13 @@ class Training:
         network, initial = self.settings.network, self.settings.initial_weights
         first = self.sources.of_stage(self.settings.stages[0])
         start_from_label_sizes(self.learner, network, first)
-        # Machines of two kinds may count differently, by a rounding in the samples.
-        bias = self.learner.head.bias
-        bias.assign(np.array(exchange(self.strategy, bias.numpy().tolist())[0], np.float32))
         if initial is not None:
             start_from_network(self.learner, network, self.sources.labels, Path(initial))
-        self.learner.start_average()
+
+    def _share_bias(self) -> None:
+        # Machines of two kinds may count labels differently, by a rounding in the samples.
+        bias = self.learner.head.bias
+        bias.assign(np.array(exchange(self.strategy, bias.numpy().tolist())[0], np.float32))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         # Checkpoints of the first version do not name their data.

@@ -45,7 +45,7 @@ class Outcome:
     messages: str
 
 
-def run(command: str, *arguments: object, timeout_s: float = 300) -> str:
+def run(command: str, *arguments: object, timeout_s: float = 1500) -> str:
     done = subprocess.run(
         [COMMANDS / command, *map(str, arguments)],
         capture_output=True,
@@ -135,7 +135,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[st
         assert ready, log.read_text()[-4000:]
         yield json.loads(ready)["address"]
         child.send_signal(signal.SIGTERM)
-        assert child.wait(60) == 0, log.read_text()[-4000:]
+        assert child.wait(300) == 0, log.read_text()[-4000:]
     finally:
         child.kill()
         child.wait()

@@ -42,7 +42,7 @@ def build(overlay: str) -> list[Manifest]:
         ["kubectl", "kustomize", str(K8S / "overlays" / overlay)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -222,7 +222,7 @@ def test_server_is_ready_only_when_its_model_is_available(state):
     with http.server.HTTPServer(("127.0.0.1", 0), Status) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         command = [part.replace("/8501", f"/{server.server_port}") for part in probe]
-        done = subprocess.run(command, timeout=30, check=False)
+        done = subprocess.run(command, timeout=300, check=False)
         server.shutdown()
     assert (done.returncode == 0) == (state == "AVAILABLE")
     assert container["startupProbe"]["exec"]["command"] == probe
@@ -251,7 +251,7 @@ def test_workers_find_each_other_by_stable_names(overlay, machines, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 143, done.stderr

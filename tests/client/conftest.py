@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import ModuleType
 
 import nibabel as nib
 import numpy as np
 import pytest
+from contract_server import ContractServer, serving
 from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import Session
-
-# With --import-mode=importlib test folders are no packages: load the helper by its path.
-_PATH = Path(__file__).with_name("contract_server.py")
-_SPEC = importlib.util.spec_from_file_location("contract_server", _PATH)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-contract_server: ModuleType = importlib.util.module_from_spec(_SPEC)
-sys.modules["contract_server"] = contract_server
-_SPEC.loader.exec_module(contract_server)
 
 IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01)
 
@@ -49,13 +38,13 @@ def as_nobody() -> Callable[[], AbstractContextManager[None]]:
 @pytest.fixture
 def model():
     """The model behind `address`, with its switches and records."""
-    return contract_server.ContractServer()
+    return ContractServer()
 
 
 @pytest.fixture
 def address(model) -> Iterator[str]:
     """Address of a running server."""
-    with contract_server.serving(model) as target:
+    with serving(model) as target:
         yield target
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import original
 import pytest
 from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
@@ -22,13 +22,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not is_installed(), reason="the serving extra is not installed"),
 ]
-
-_SPEC = importlib.util.spec_from_file_location("original", Path(__file__).with_name("original.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-original = importlib.util.module_from_spec(_SPEC)
-sys.modules["original"] = original
-_SPEC.loader.exec_module(original)
 
 
 @dataclass(frozen=True)

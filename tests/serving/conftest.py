@@ -10,36 +10,25 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import grpc
 import numpy as np
 import pytest
-import tensorflow as tf
 from click.testing import CliRunner
+from server_calls import OPTIONS, TIMEOUT_S, Calls
+from stand_in import LongRun, save_synth, synth_config, synth_entry
 from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_serving.cli import main
 from synthseg_serving.export import export_bundle
 from synthseg_serving.server import Server, ServerSettings
 from synthseg_serving.variables import variable_shapes
-from synthseg_serving.versions import ModelConfig, VersionPolicy
+from synthseg_serving.versions import ModelConfig
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.bundle import Bundle
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_management_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
-from tensorflow_serving.config import model_server_config_pb2
 
 SMALL = NetworkSettings(n_labels=33, features=4, n_levels=3, stem=2)
 BINARY_VARIABLE = "TF_SERVING_BINARY"
 ADDRESS_VARIABLE = "TF_SERVING_ADDRESS"
-# For a machine that does many other things: nothing here shall end for want of time.
-TIMEOUT_S = 300
 
 
 def random_bundle(network: NetworkSettings = SMALL, seed: int = 0) -> Bundle:
@@ -90,65 +79,6 @@ def scan() -> np.ndarray:
     return (smooth + rng.normal(0, 10, smooth.shape)).astype(np.float32)
 
 
-class Calls:
-    """Requests to one server, in the server's own messages."""
-
-    def __init__(self, channel: grpc.Channel, model: str) -> None:
-        self.channel = channel
-        self.model = model
-        self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        self.models = model_service_pb2_grpc.ModelServiceStub(channel)
-
-    def request(
-        self, signature: str = "", outputs: tuple[str, ...] = (), **inputs: object
-    ) -> predict_pb2.PredictRequest:
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name = self.model
-        request.model_spec.signature_name = signature
-        request.output_filter.extend(outputs)
-        for name, value in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        return request
-
-    def predict(
-        self, *args: object, timeout: float = TIMEOUT_S, **inputs: object
-    ) -> dict[str, np.ndarray]:
-        answer = self.prediction.Predict(self.request(*args, **inputs), timeout=timeout)
-        return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
-
-    def status(self, model: str | None = None, version: int | None = None) -> list[tuple[int, int]]:
-        request = get_model_status_pb2.GetModelStatusRequest()
-        request.model_spec.name = model or self.model
-        if version is not None:
-            request.model_spec.version.value = version
-        answer = self.models.GetModelStatus(request, timeout=TIMEOUT_S)
-        return [(s.version, s.state) for s in answer.model_version_status]
-
-    def metadata(self) -> get_model_metadata_pb2.SignatureDefMap:
-        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        request.model_spec.name = self.model
-        answer = self.prediction.GetModelMetadata(request, timeout=TIMEOUT_S)
-        signatures = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata["signature_def"].Unpack(signatures)
-        return signatures
-
-    def reload(self, *models: dict[str, object], timeout: float = TIMEOUT_S) -> object:
-        config = model_server_config_pb2.ModelServerConfig()
-        config.model_config_list.SetInParent()
-        for entry in models:
-            config.model_config_list.config.add(**entry)
-        request = model_management_pb2.ReloadConfigRequest(config=config)
-        return self.models.HandleReloadConfigRequest(request, timeout=timeout)
-
-
-OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # A proxy from the environment would be asked to reach this machine.
-    ("grpc.enable_http_proxy", 0),
-]
-
-
 @dataclass(frozen=True)
 class Running:
     """A server in this process."""
@@ -181,78 +111,6 @@ def served(start: Callable[..., Running], model_dir: Path) -> Calls:
     return start(ModelConfig(name="synthseg", base_path=model_dir)).calls
 
 
-class Synth(tf.Module):
-    """The model of the recorded exchanges: labels are the image times the version."""
-
-    def __init__(self, folder: Path, version: int) -> None:
-        super().__init__()
-        self.folder = str(folder)
-        self.version = version
-        spec = [tf.TensorSpec([None, None, None], tf.float32, "image")]
-        self.segment = tf.function(self._segment, input_signature=spec)
-        self.slow = tf.function(self._slow, input_signature=spec)
-
-    def _segment(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        labels = tf.cast(image * float(self.version), tf.uint8)
-        return {"labels": labels, "volumes": tf.reduce_sum(tf.reshape(image, [-1]), keepdims=True)}
-
-    def _slow(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Computes for minutes, or until somebody ends it: see `LongRun`."""
-        number = tf.strings.as_string(tf.cast(tf.reduce_mean(image), tf.int32))
-        begun, enough = (tf.strings.join([self.folder, f"/{n}-", number]) for n in LongRun.FILES)
-        tf.io.write_file(begun, "")
-
-        def goes_on(step: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-            return (step < 100_000) & tf.equal(tf.size(tf.io.matching_files(enough)), 0)
-
-        start = tf.ones([500, 500]) / 500
-        _, end = tf.while_loop(goes_on, lambda step, m: (step + 1, m @ m), (0, start))
-        return {"labels": end}
-
-
-@dataclass(frozen=True)
-class LongRun:
-    """Slow requests to the stand-in model that compute until they are told to end.
-
-    Attributes:
-        folder: Base path of the model.
-        number: What tells them from others; the image is full of it.
-    """
-
-    FILES: ClassVar[tuple[str, str]] = ("begun", "enough")
-    folder: Path
-    number: int
-
-    @property
-    def image(self) -> np.ndarray:
-        """The input of the signature `slow`."""
-        return np.full((2, 2, 2), self.number, np.float32)
-
-    def has_begun(self) -> bool:
-        """Whether one of them has computed."""
-        return self._file(0).exists()
-
-    def end(self) -> None:
-        """Lets them all come to their answer."""
-        self._file(1).touch()
-
-    def _file(self, which: int) -> Path:
-        return self.folder / f"{self.FILES[which]}-{self.number}"
-
-
-def save_synth(folder: Path, version: int) -> Path:
-    """Writes the stand-in model whole, under a name that servers do not see until it is done."""
-    module = Synth(folder, version)
-    temporary = folder / f"{version}.tmp"
-    signatures = {
-        "serving_default": module.segment,
-        "segment": module.segment,
-        "slow": module.slow,
-    }
-    tf.saved_model.save(module, str(temporary), signatures=signatures)
-    return temporary.rename(folder / str(version))
-
-
 @pytest.fixture(scope="session")
 def synth_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Base path of the stand-in model, versions 1 and 2."""
@@ -261,22 +119,6 @@ def synth_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for version in (1, 2):
         save_synth(folder, version)
     return folder
-
-
-def synth_config(folder: Path, **labels: int) -> ModelConfig:
-    return ModelConfig(
-        name="synth", base_path=folder, policy=VersionPolicy(latest=0), labels=labels
-    )
-
-
-def synth_entry(folder: Path, **labels: int) -> dict[str, object]:
-    return {
-        "name": "synth",
-        "base_path": str(folder),
-        "model_platform": "tensorflow",
-        "model_version_policy": {"all": {}},
-        "version_labels": labels,
-    }
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """Real processes: two replicas, two workers over TCP that Dask feeds, killed and told to stop."""
 
+import contextlib
 import dataclasses
 import json
 import os
+import random
 import runpy
 import signal
 import socket
@@ -194,11 +196,14 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tm
 
 
 def _free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """Free now, and below those that the system gives away until the workers take them."""
+    found = []
+    for port in random.sample(range(20_000, 32_000), 200):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(config, tmp_path):

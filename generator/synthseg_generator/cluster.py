@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from synthseg_generator.errors import StoreError
+from synthseg_generator.errors import SchedulerError, StoreError
 
 CONNECT_TIMEOUT_S = 20
 # A task on workers that die is blamed for it after this many deaths; Dask's own limit of 3 gives up
@@ -33,7 +33,8 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         A `distributed.Client`.
 
     Raises:
-        StoreError: The scheduler does not answer.
+        SchedulerError: The scheduler does not answer.
+        StoreError: Its address is none.
     """
     import dask
     from distributed import Client, LocalCluster
@@ -46,8 +47,12 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=CONNECT_TIMEOUT_S, **options)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise StoreError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+        except ValueError as error:
+            raise StoreError(
+                f"{scheduler} is no address of a Dask scheduler (tcp://host:port): {error}"
+            ) from error
+        except OSError as error:
+            raise SchedulerError(f"no Dask scheduler answers at {scheduler}: {error}") from error
         with client:
             yield client
         return
@@ -139,7 +144,8 @@ def run_all(
         What `function` returned, job by job.
 
     Raises:
-        StoreError: The scheduler does not answer.
+        SchedulerError: The scheduler does not answer.
+        StoreError: Its address is none.
     """
     if scheduler is None and (workers == 1 or len(jobs) <= 1):
         for job in jobs:

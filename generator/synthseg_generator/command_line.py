@@ -1,4 +1,4 @@
-"""What the commands of this project share: errors in one line, exit code 2. Imports only click."""
+"""What the commands of this project share: errors in one line, exit codes 1 and 2; light."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Any
 
 import click
 
+from synthseg_generator.errors import is_outage
+
 WRONG_USE = 2
+"""Exit code of what is as wrong at the next try; where trying again may help it is 1."""
 
 
 class UsageProblem(click.ClickException):
@@ -16,7 +19,10 @@ class UsageProblem(click.ClickException):
 
 
 class ErrorReportingGroup(click.Group):
-    """Turns a package's own errors, and missing extras, into one line and exit code 2.
+    """Turns a package's own errors, and missing extras, into one line and an exit code.
+
+    It is 2 for what the user has to change and 1 for an outage (`errors.is_outage`): who starts
+    programs again, as Kubernetes does, goes by it.
 
     Args:
         errors: Base classes of the errors that the commands raise on purpose.
@@ -40,7 +46,8 @@ class ErrorReportingGroup(click.Group):
         try:
             return super().invoke(ctx)
         except self.errors as error:
-            raise UsageProblem(str(error)) from error
+            problem = click.ClickException if is_outage(error) else UsageProblem
+            raise problem(str(error)) from error
         except ModuleNotFoundError as error:
             raise UsageProblem(
                 f"{error.name} is not installed: pip install 'synthseg-serving[{self.extra}]'."

@@ -1,6 +1,7 @@
 """The command `synthseg-generator`."""
 
 import json
+import resource
 
 import nibabel as nib
 import numpy as np
@@ -24,7 +25,11 @@ def run(*arguments):
 
 
 def assert_one_line_and_code_2(result, *parts):
-    assert result.exit_code == 2, result.output
+    assert_one_line(result, 2, *parts)
+
+
+def assert_one_line(result, code, *parts):
+    assert result.exit_code == code, result.output
     lines = result.output.strip().splitlines()
     assert len(lines) == 1, result.output
     assert lines[0].startswith("Error: ")
@@ -125,11 +130,37 @@ def test_an_unknown_setting_is_named(tmp_path, store_path):
     assert_one_line_and_code_2(result, "bad.yaml", "crop.colour")
 
 
-def test_an_unreachable_scheduler_is_named(tmp_path, store_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("address", "code", "named"),
+    [
+        ("tcp://127.0.0.1:9", 1, "no Dask scheduler answers at tcp://127.0.0.1:9"),
+        ("tcp://127.0.0.1", 2, "tcp://127.0.0.1 is no address of a Dask scheduler"),
+    ],
+)
+def test_only_a_scheduler_that_may_answer_later_is_an_outage(
+    tmp_path, store_path, monkeypatch, address, code, named
+):
     monkeypatch.setattr("synthseg_generator.cluster.CONNECT_TIMEOUT_S", 0.5)
-    arguments = ("--samples", 1, "--scheduler", "tcp://127.0.0.1:9")
+    arguments = ("--samples", 1, "--scheduler", address)
     result = run("plan", store_path, tmp_path / "plan.zarr", *arguments)
-    assert_one_line_and_code_2(result, "no Dask scheduler answers at tcp://127.0.0.1:9")
+    assert_one_line(result, code, named)
+
+
+@pytest.mark.parametrize(
+    ("store", "code"), [("http://127.0.0.1:9/heads.zarr", 1), ("/nowhere/heads.zarr", 2)]
+)
+def test_only_a_store_that_may_be_reached_later_is_an_outage(store, code):
+    assert_one_line(run("check", store), code, store)
+
+
+def test_a_disk_that_is_full_is_an_outage(tmp_path, head_folder):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        result = run("ingest", head_folder, tmp_path / "heads.zarr")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert_one_line(result, 1, "cannot be written", "File too large")
 
 
 def test_a_plan_and_a_seed_contradict_each_other(tmp_path, store_path):

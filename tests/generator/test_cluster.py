@@ -1,16 +1,25 @@
 """Work in this process or in others."""
 
 import os
+from pathlib import Path
 
 import pytest
 from synthseg_generator.cluster import run_all
-from synthseg_generator.errors import LabelError
+from synthseg_generator.errors import LabelError, StoreError, is_outage
 
 
 def fail_at_three(number):
     if number == 3:
         raise LabelError("three is wrong.")
     return number
+
+
+def read_from_failing_disk():
+    # Nothing is mapped at the address 0: reading there is an input/output error.
+    try:
+        Path("/proc/self/mem").read_bytes()
+    except OSError as error:
+        raise StoreError("the store cannot be read.") from error
 
 
 def test_one_worker_starts_no_process():
@@ -34,3 +43,11 @@ def test_an_error_keeps_its_type_and_text(cluster, elsewhere):
     scheduler = cluster.scheduler.address if elsewhere else None
     with pytest.raises(LabelError, match=r"three is wrong\."):
         list(run_all(fail_at_three, [(1,), (3,)], scheduler=scheduler))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_outage_is_one_wherever_it_happens(cluster, elsewhere):
+    scheduler = cluster.scheduler.address if elsewhere else None
+    with pytest.raises(StoreError) as caught:
+        list(run_all(read_from_failing_disk, [(), ()], scheduler=scheduler))
+    assert is_outage(caught.value)

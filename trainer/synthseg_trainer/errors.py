@@ -1,5 +1,9 @@
 """Errors of the trainer: each says what was wrong, what was expected and what was found."""
 
+from __future__ import annotations
+
+from synthseg_generator.errors import Outage
+
 
 class TrainerError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -11,3 +15,7 @@ class ConfigError(TrainerError, ValueError):
 
 class CheckpointError(TrainerError, OSError):
     """A checkpoint is missing, broken, or made with other settings."""
+
+
+class OutageError(TrainerError, Outage):
+    """What is around a run failed, and the same call may do at another time."""

@@ -1,9 +1,11 @@
 import resource
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
+from synthseg_generator.errors import is_outage
 from synthseg_generator.labels import SYNTHSEG_V1
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
@@ -90,6 +92,20 @@ def test_a_run_that_fell_back_from_a_broken_checkpoint_keeps_what_it_writes_then
     save_checkpoint(tmp_path, _checkpoint(4), keep=1)
     assert latest_checkpoint(tmp_path).step == 4
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
+
+
+def test_checkpoints_on_a_failing_disk_may_be_read_later(tmp_path):
+    state = save_checkpoint(tmp_path, _checkpoint(1)) / "state.json"
+    state.unlink()
+    for unreadable, outage in ((Path("/nowhere"), False), (Path("/proc/self/mem"), True)):
+        state.symlink_to(unreadable)
+        with (
+            pytest.warns(RuntimeWarning, match="Trying the one before"),
+            pytest.raises(CheckpointError, match="none of its 1 checkpoints") as caught,
+        ):
+            latest_checkpoint(tmp_path)
+        assert is_outage(caught.value) is outage
+        state.unlink()
 
 
 def test_what_a_killed_process_left_half_written_goes_with_the_next_checkpoint(tmp_path):

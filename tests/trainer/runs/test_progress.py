@@ -2,7 +2,7 @@ import resource
 from types import SimpleNamespace
 
 import pytest
-from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.errors import CheckpointError, OutageError
 from synthseg_trainer.runs.progress import RunLog
 
 
@@ -28,7 +28,7 @@ def test_a_disk_that_is_full_is_named(tmp_path, open_log):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
-        with pytest.raises(CheckpointError) as caught:
+        with pytest.raises(OutageError) as caught:
             log.scalars(1, {f"loss/{number}": 0.5 for number in range(2000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

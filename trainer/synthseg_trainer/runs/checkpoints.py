@@ -230,11 +230,14 @@ def latest_checkpoint(run: Path) -> Checkpoint | None:
         CheckpointError: There are checkpoints, and none can be read.
     """
     folders = checkpoint_folders(run)
+    broken: CheckpointError | None = None
     for folder in reversed(folders):
         try:
             return load_checkpoint(folder)
         except CheckpointError as error:
             warnings.warn(f"{error} Trying the one before.", RuntimeWarning, stacklevel=2)
-    if folders:
-        raise CheckpointError(f"{run}: none of its {len(folders)} checkpoints can be read.")
+            broken = broken or error
+    if broken is not None:
+        number = len(folders)
+        raise CheckpointError(f"{run}: none of its {number} checkpoints can be read.") from broken
     return None

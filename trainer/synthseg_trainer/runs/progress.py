@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.errors import OutageError
 from synthseg_trainer.runs.checkpoints import prepare_folder
 from synthseg_trainer.runs.progress_display import Display, Silent, open_display
 
@@ -59,7 +59,8 @@ class RunLog:
     """Progress on the terminal or in a log, and TensorBoard under `RUN/logs`; by one worker.
 
     Raises:
-        CheckpointError: `RUN/logs` cannot be written; here and later.
+        CheckpointError: `RUN/logs` cannot be written.
+        OutageError: It cannot any more, later.
     """
 
     def __init__(self, run: Path, training: Training, settings: TrainSettings) -> None:
@@ -117,7 +118,7 @@ class RunLog:
         except tf.errors.OpError as error:
             # "{{node}} <file>; File too large", then lines on TensorFlow's own files.
             reason = error.message.splitlines()[0].rpartition("; ")[2]
-            raise CheckpointError(
+            raise OutageError(
                 f"{self._folder} cannot be written: {reason}. "
                 "Give it rights and room, then go on with --resume."
             ) from error

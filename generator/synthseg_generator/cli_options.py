@@ -63,7 +63,9 @@ def find_source(
         opened.select(without)  # names that are not there
         opened = opened.select([name for name in opened.names if name not in without])
     if plan_path is None:
-        return SampleSource(opened, load_settings(settings_path), seed)
+        source = SampleSource(opened, load_settings(settings_path), seed)
+        source.check()
+        return source
     given = click.get_current_context().get_parameter_source("seed")
     if settings_path is not None or given is not click.core.ParameterSource.DEFAULT:
         raise UsageProblem("--plan fixes settings and seed: leave --settings and --seed out.")

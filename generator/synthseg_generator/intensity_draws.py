@@ -40,6 +40,20 @@ def draw_mixture(
     return means, stds
 
 
+def check_priors(config: Mixture, n_classes: int) -> None:
+    """Sees that every prior fits the classes, also one that few samples draw from.
+
+    Raises:
+        ConfigError: A prior has neither one row nor one per class.
+    """
+    for name, priors in (
+        ("means", (config.means, *config.specific_means)),
+        ("stds", (config.stds, *config.specific_stds)),
+    ):
+        for prior in priors:
+            _check_rows(name, prior, n_classes)
+
+
 def _draw_channel(
     config: Mixture, labels: GenerationLabels, channel: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -74,12 +88,16 @@ def _choose(
     return contrasts[channel if by_channel else int(rng.integers(len(contrasts)))]
 
 
-def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generator) -> np.ndarray:
+def _check_rows(name: str, prior: Prior, n_classes: int) -> None:
     if len(prior.rows) not in (1, n_classes):
         raise ConfigError(
             f"mixture: a prior of the {name} has {len(prior.rows)} rows, expected 1 or one per "
             f"class, that is {n_classes}."
         )
+
+
+def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generator) -> np.ndarray:
+    _check_rows(name, prior, n_classes)
     first, second = np.broadcast_to(np.array(prior.rows, float), (n_classes, 2)).T
     return (
         rng.uniform(first, second) if prior.distribution == "uniform" else rng.normal(first, second)

@@ -16,6 +16,7 @@ import numpy as np
 from synthseg_generator.config import GeneratorSettings
 from synthseg_generator.crops import crop_geometry, least_map_shape
 from synthseg_generator.errors import ConfigError
+from synthseg_generator.intensity_draws import check_priors
 from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.map_cache import PROCESS_CACHE, MapCache
 from synthseg_generator.plan import MapGeometry, SampleParameters, draw_sample
@@ -85,6 +86,15 @@ class SampleSource:
         """Voxels of the map that a sample shows."""
         voxel_size_mm = cubic_voxel_size_mm(self.store)
         return crop_geometry(self.settings.crop, self.map_shape, voxel_size_mm).region
+
+    def check(self) -> None:
+        """Sees that the settings fit the store, whatever a sample draws.
+
+        Raises:
+            ConfigError: They do not.
+        """
+        check_priors(self.settings.mixture, self.labels.n_classes)
+        _ = self.geometries, self.crop_region
 
     def parameters(self, k: int) -> SampleParameters:
         """Draws sample `k`."""

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from synthseg_generator.config import Crop, LabelSettings, cube
+from synthseg_generator.config import Crop, LabelSettings, Mixture, Prior, cube
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.generate import crop_affine
 from synthseg_generator.noise import voxel_noise
@@ -41,6 +41,18 @@ def test_weights_may_name_maps_of_the_rest_of_the_store(store, small_settings):
 def test_weights_of_unknown_maps_are_refused(store, small_settings):
     with pytest.raises(ConfigError, match=r"map_weights: .* has no map zoe"):
         _source(store, small_settings, map_weights=(("zoe", 1.0),)).parameters(0)
+
+
+def test_a_prior_that_few_samples_take_is_checked_for_all(store, small_settings):
+    odd = Mixture(
+        specific_means=(Prior(rows=((0, 1),) * 3),),
+        specific_stds=(Prior(rows=((0, 1),)),),
+        specific_probability=1e-9,
+    )
+    source = _source(store, small_settings, mixture=odd)
+    source.parameters(0)
+    with pytest.raises(ConfigError, match="a prior of the means has 3 rows, expected 1 or one per"):
+        source.check()
 
 
 def test_a_sample_of_other_voxels_shows_as_much_of_the_world(store, small_settings):

@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_generator.errors import GeneratorError
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import CheckpointError, TrainerError
 from synthseg_trainer.network.bundle import load_bundle
@@ -154,6 +155,26 @@ def test_validation_scores_every_structure_of_held_out_maps(settings, finished_r
     present = [score for score in scores.values() if np.isfinite(score)]
     assert present
     assert all(0 <= score <= 1 for score in present)
+
+
+def test_what_a_later_stage_asks_in_vain_is_refused_before_the_first_step(settings, tmp_path):
+    first, second = settings.stages
+    wrong = dataclasses.replace(second.generator, map_weights=(("nobody", 1.0),))
+    later = dataclasses.replace(
+        settings, stages=(first, dataclasses.replace(second, generator=wrong))
+    )
+    with pytest.raises(GeneratorError, match="has no map nobody"):
+        train(later, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_map_that_cannot_be_read_ends_a_run_with_its_name(settings, tmp_path):
+    store = tmp_path / "heads.zarr"
+    shutil.copytree(settings.store, store)
+    for name in ("head_0", "head_1"):
+        shutil.rmtree(store / name / "c")
+    with pytest.raises(TrainerError, match=r"^a sample could not be made: .*head_[01].*[^\n]*$"):
+        train(dataclasses.replace(settings, store=str(store)), tmp_path / "run")
 
 
 def test_a_loss_that_is_not_finite_names_the_sample_and_how_to_make_it(settings, tmp_path):

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
-from synthseg_generator.errors import GeneratorError
+from synthseg_generator.errors import GeneratorError, is_outage
 
-from synthseg_trainer.errors import CheckpointError, TrainerError
+from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.runs.resume import settings_difference
 from synthseg_trainer.training.distribution import has_peers
 
@@ -59,18 +59,37 @@ def together(strategy: tf.distribute.Strategy, action: Callable[[], T]) -> T:
         What `action` returned to this worker.
 
     Raises:
-        TrainerError: It failed, here or at another worker, which the message names.
-        GeneratorError: It failed here.
+        TrainerError: It failed at another worker, which the message names; an `OutageError` if
+            trying again may help.
+        Exception: Whatever `action` raised here.
     """
     try:
         result = action()
-    except (TrainerError, GeneratorError) as error:
-        exchange(strategy, str(error))
+    except Exception as error:
+        exchange(strategy, failure_of(error))
         raise
-    for number, failure in enumerate(exchange(strategy, None)):
-        if failure is not None:
-            raise TrainerError(f"worker {number} cannot begin: {failure}")
+    check_failures(exchange(strategy, None))
     return result
+
+
+def failure_of(error: Exception) -> dict[str, Any]:
+    """What the other workers must know of an error, as JSON values; see `check_failures`."""
+    own = isinstance(error, (TrainerError, GeneratorError, ModuleNotFoundError))
+    text = str(error) if own else f"{type(error).__name__}: {error}"
+    # A fault of ours is none of the settings'.
+    return {"text": text, "outage": is_outage(error) or not own}
+
+
+def check_failures(failures: Sequence[Mapping[str, Any] | None]) -> None:
+    """Fails as another worker did; takes `failure_of` from each, `None` of those that did not.
+
+    Raises:
+        TrainerError: One of them failed; an `OutageError` if trying again may help.
+    """
+    for number, failure in enumerate(failures):
+        if failure is not None:
+            problem = OutageError if failure["outage"] else TrainerError
+            raise problem(f"worker {number} cannot begin: {failure['text']}")
 
 
 def digest_of(arrays: Iterable[np.ndarray]) -> str:

@@ -97,7 +97,11 @@ def samples_per_replica(strategy: tf.distribute.Strategy, batch_size: int, passe
     replicas = strategy.num_replicas_in_sync
     if batch_size % (replicas * passes):
         shared = f"{replicas} replicas" + (f" in {passes} passes each" if passes > 1 else "")
-        raise ConfigError(f"batch_size {batch_size} cannot be shared by {shared}.")
+        raise ConfigError(
+            f"batch_size {batch_size} cannot be shared by {shared}: make it a multiple of "
+            f"{replicas * passes} in the settings (`synthseg-trainer recipes NAME` prints those of "
+            "a recipe), or make fewer GPUs visible (CUDA_VISIBLE_DEVICES=0 for one)."
+        )
     return batch_size // replicas
 
 

@@ -34,7 +34,7 @@ def open_feed(workers: int = 0, scheduler: str | None = None) -> Iterator[Feed]:
         The feed, open as long as the context is.
 
     Raises:
-        StoreError: The scheduler does not answer.
+        StoreError: The scheduler does not answer, or its address is none.
     """
     if workers == 0 and scheduler is None:
         yield local_feed

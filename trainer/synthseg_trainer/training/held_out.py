@@ -14,6 +14,7 @@ from synthseg_trainer.evaluation.overlap import dice_scores, mean_of_present
 from synthseg_trainer.network.blocks import unfold
 from synthseg_trainer.network.head import head_logits
 from synthseg_trainer.runs.sample_picture import sample_picture
+from synthseg_trainer.training.failures import made
 
 if TYPE_CHECKING:
     from synthseg_trainer.training.learner import Learner
@@ -75,7 +76,7 @@ class HeldOutScorer:
         picture = np.zeros((1, 1, 3), np.uint8)
         channels = range(len(self._values))
         with self._learner.averaged():
-            for batch in self._scans:
+            for batch in made(self._scans):
                 image, target, answer = (value.numpy()[0] for value in self._compiled(batch))
                 if not scores:
                     values = np.array(self._values)

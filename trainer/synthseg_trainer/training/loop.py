@@ -17,6 +17,7 @@ from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best
 from synthseg_trainer.runs.checkpoints import prepare_run
 from synthseg_trainer.runs.progress import Interruption, RunLog
 from synthseg_trainer.training.agreement import together
+from synthseg_trainer.training.failures import named_failures
 from synthseg_trainer.training.feed import Feed, local_feed
 from synthseg_trainer.training.sources import BatchSource, Sources
 from synthseg_trainer.training.state import Training
@@ -89,7 +90,9 @@ def _train_stage(training: Training, log: RunLog, interruption: Interruption) ->
         rate = stage.learning_rate_at(position)
         training.learner.optimizer.learning_rate.assign(rate)
         # All workers learn at the same step that one was asked to stop, and leave together.
-        result = step(next(batches), interruption.asked)
+        batch = next(batches)
+        with named_failures(training.step):
+            result = step(batch, interruption.asked)
         _check_health(training, stage, source, result)
         training.step += 1
         log.step(training.step, stage.name, result.loss, rate)
@@ -116,7 +119,8 @@ def _check_health(
         cause = "a sample of another worker caused it"
     raise TrainerError(
         f"the {what} of step {training.step} (stage {stage.name}) is not finite: {cause}. "
-        "The last checkpoint is from before."
+        "The last checkpoint is from before: a run with other settings can begin from it "
+        "(--initial-weights)."
     )
 
 

@@ -89,6 +89,7 @@ class SyntheticSource:
     def __init__(
         self, samples: SampleSource, feed: Feed = sample_dataset, left_out: Sequence[str] = ()
     ) -> None:
+        samples.check()
         self.samples = samples
         self._feed = feed
         self._left_out = left_out

@@ -14,6 +14,7 @@ from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
 from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.runs.networks import load_network
+from synthseg_trainer.training.failures import made
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.sources import BatchSource
 
@@ -22,9 +23,13 @@ _COUNTED_SAMPLES = 4
 
 
 def start_from_label_sizes(learner: Learner, network: NetworkSettings, source: BatchSource) -> None:
-    """Starts the last layer at the labels' log frequencies, which Adam learns slowly."""
+    """Starts the last layer at the labels' log frequencies, which Adam learns slowly.
+
+    Raises:
+        TrainerError: A sample cannot be made.
+    """
     counts = np.ones(network.n_labels)
-    for batch in source.dataset(Shard(count=_COUNTED_SAMPLES)).batch(1):
+    for batch in made(source.dataset(Shard(count=_COUNTED_SAMPLES)).batch(1)):
         _, target = source.render(batch)
         counts += np.bincount(np.ravel(target), minlength=len(counts))
     logits = np.log(counts / counts.sum())

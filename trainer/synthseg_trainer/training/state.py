@@ -23,6 +23,7 @@ from synthseg_trainer.training.distribution import (
     samples_per_replica,
     shard_of,
 )
+from synthseg_trainer.training.failures import made
 from synthseg_trainer.training.held_out import HeldOutScorer, HeldOutScores
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.sources import BatchSource, Sources
@@ -46,6 +47,7 @@ class Training:
             other settings or data, or one of several workers would begin otherwise.
         TrainerError: No map is left to train on, or another worker cannot begin.
         ConfigError: The batch cannot be shared by the devices.
+        GeneratorError: A stage asks for what the store does not have.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Training:
         exchange(self.strategy, None)
         checkpoint = together(self.strategy, lambda: checkpoint_to_resume(run, settings, resume))
         self.sources = sources or together(self.strategy, lambda: sources_of(settings))
+        together(self.strategy, self._check_samples)
         self._info = training_info(settings)
         agree(
             self.strategy,
@@ -86,6 +89,12 @@ class Training:
         if has_peers(self.strategy):
             weights, state = self.learner.weights(), self.learner.state()
             agree(self.strategy, weights=digest_of(weights.values()), optimizer=digest_of(state))
+
+    def _check_samples(self) -> None:
+        # What a later stage asks for is refused now, not after days of the stages before.
+        for stage in self.settings.stages:
+            self.sources.of_stage(stage)
+        self.sources.of_validation()
 
     def _start(self) -> None:
         network, initial = self.settings.network, self.settings.initial_weights
@@ -141,7 +150,10 @@ class Training:
         )
 
     def batches(self, source: BatchSource) -> Iterator[Any]:
-        """Batches from the present step on, shared between the devices."""
+        """Batches from the present step on, shared between the devices.
+
+        Taking one raises `TrainerError` if a sample cannot be made.
+        """
 
         def shared(context: tf.distribute.InputContext) -> tf.data.Dataset:
             shard = shard_of(context, self.settings.batch_size, self.step)
@@ -149,7 +161,7 @@ class Training:
             # What differs in size bears padding.
             return samples.padded_batch(self._per_replica, drop_remainder=True).prefetch(2)
 
-        return iter(self.strategy.distribute_datasets_from_function(shared))
+        return made(self.strategy.distribute_datasets_from_function(shared))
 
     def make_step(self, stage: Stage, source: BatchSource) -> TrainStep:
         """The compiled step of a stage."""

@@ -34,6 +34,7 @@ class ScanSource:
     """
 
     def __init__(self, samples: ScanSampleSource, feed: Feed = local_feed) -> None:
+        samples.check()
         self.samples = samples
         self._feed = feed
         store = samples.store

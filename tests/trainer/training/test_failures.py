@@ -1,0 +1,43 @@
+import pytest
+import tensorflow as tf
+from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.training.failures import made, named_failures
+
+
+def _samples(fail):
+    def elements():
+        yield 1
+        fail()
+
+    return tf.data.Dataset.from_generator(elements, output_signature=tf.TensorSpec((), tf.int32))
+
+
+def test_what_a_sample_says_is_what_a_run_says():
+    def fail():
+        raise ValueError("maps.zarr: map bob is broken.\nMore.")
+
+    taken = []
+    with pytest.raises(TrainerError) as error:
+        taken.extend(made(_samples(fail)))
+    assert str(error.value) == "a sample could not be made: maps.zarr: map bob is broken."
+
+
+def test_batches_come_as_they_are():
+    assert [int(k) for k in made(_samples(lambda: None))] == [1]
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "OOM"), "step 7 needs more memory .*: OOM"),
+        (tf.errors.UnavailableError(None, None, "closed"), "another worker is lost: closed"),
+    ],
+)
+def test_a_step_that_cannot_be_done_says_why(raised, said):
+    with pytest.raises(TrainerError, match=said), named_failures(7):
+        raise raised
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    with pytest.raises(tf.errors.InvalidArgumentError), named_failures(7):
+        raise tf.errors.InvalidArgumentError(None, None, "shapes")

@@ -1,0 +1,56 @@
+"""What TensorFlow says when samples cannot be made or a step fails, as one line of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import tensorflow as tf
+
+from synthseg_trainer.errors import TrainerError
+
+Batch = TypeVar("Batch")
+_NODE = re.compile(r"^(\{\{.*?\}\}\s*)+")
+_CLASS = re.compile(r"^(\w+\.)*\w*(Error|Exception): ")
+
+
+def made(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The same batches.
+
+    Raises:
+        TrainerError: A sample cannot be made; when its turn comes.
+    """
+    try:
+        yield from batches
+    except tf.errors.OpError as error:
+        raise TrainerError(f"a sample could not be made: {_reason_of(error)}") from error
+
+
+@contextmanager
+def named_failures(step: int) -> Iterator[None]:
+    """Says what ended a step that no fault of the program ended.
+
+    Raises:
+        TrainerError: Memory did not suffice, or another worker is lost.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise TrainerError(
+            f"step {step} needs more memory than there is: {_reason_of(error)}. Take a smaller "
+            "crop or fewer features, or the batch in more passes (accumulate_steps)."
+        ) from error
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        raise TrainerError(
+            f"step {step} could not be done together, another worker is lost: {_reason_of(error)}. "
+            "Start all of them again with --resume."
+        ) from error
+
+
+def _reason_of(error: tf.errors.OpError) -> str:
+    """The message of the exception that was raised in a graph, without where in TensorFlow."""
+    text = _NODE.sub("", error.message).split("\nTraceback", 1)[0]
+    line = _CLASS.sub("", text).strip().split("\n", 1)[0]
+    return line or type(error).__name__

@@ -1,7 +1,11 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 from synthseg_trainer.cli import main
-from synthseg_trainer.network.bundle import load_bundle
+from synthseg_trainer.config import load_settings, recipe_names
+from synthseg_trainer.network.bundle import load_bundle, save_bundle
 
 
 @pytest.mark.parametrize(
@@ -14,6 +18,7 @@ from synthseg_trainer.network.bundle import load_bundle
         (["evaluate", "nowhere.nii", "x"], "nowhere.nii: no such file"),
         (["train", "laptop", "--run", "r"], "names no label store"),
         (["train", "laptop", "--run", "r", "--store", "nothing.zarr"], "nothing.zarr"),
+        (["recipes", "none"], "none is no recipe; recipes are 2021, laptop, own_anatomy,"),
     ],
 )
 def test_a_user_s_mistake_is_one_line_and_exit_code_2(tmp_path, monkeypatch, arguments, named):
@@ -25,9 +30,34 @@ def test_a_user_s_mistake_is_one_line_and_exit_code_2(tmp_path, monkeypatch, arg
     assert not list(tmp_path.iterdir())
 
 
+def test_a_store_that_may_be_reached_later_is_no_mistake(tmp_path):
+    arguments = ["train", "laptop", "--run", str(tmp_path / "r")]
+    result = CliRunner().invoke(main, [*arguments, "--store", "http://127.0.0.1:9/heads.zarr"])
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:9/heads.zarr" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_one_of_several_machines_meets_the_others_before_it_can_fail(tmp_path, monkeypatch):
+    """Alone, a mistake is told at once."""
+    arguments = ["train", "nowhere.yaml", "--run", str(tmp_path / "r")]
+    monkeypatch.setenv("TF_CONFIG", '{"task": {"type": "evaluator", "index": 0}}')
+    assert "TF_CONFIG makes this machine" in CliRunner().invoke(main, arguments).stderr
+    monkeypatch.setenv("TF_CONFIG", "")
+    assert "nowhere.yaml: no such file" in CliRunner().invoke(main, arguments).stderr
+
+
 def test_recipes_are_listed():
     result = CliRunner().invoke(main, ["recipes"])
-    assert "laptop" in result.stdout.split()
+    assert result.stdout.split() == recipe_names()
+
+
+def test_a_recipe_is_printed_as_a_file_to_change(tmp_path, head_store):
+    result = CliRunner().invoke(main, ["recipes", "laptop"])
+    (tmp_path / "mine.yaml").write_text(result.stdout)
+    settings = load_settings(tmp_path / "mine.yaml", store=str(head_store))
+    assert settings == load_settings(Path("laptop"), store=str(head_store))
+    assert "#" in result.stdout, "the comments too"
 
 
 def test_a_bundle_can_be_packed_into_half_the_size(tmp_path, small_bundle):
@@ -49,3 +79,16 @@ def test_packing_leads_to_keras_and_back(tmp_path, small_bundle):
     start, end = load_bundle(small_bundle), load_bundle(path)
     assert end.info == {"name": "mine"}
     assert (end.network, end.labels) == (start.network, start.labels)
+
+
+def test_packing_keeps_the_name_of_a_network(tmp_path, small_bundle):
+    """One without a name is called synthseg."""
+    unnamed = load_bundle(small_bundle)
+    for info, name in (({}, "synthseg"), ({"name": "theirs"}, "theirs")):
+        save_bundle(tmp_path / "start.npz", replace(unnamed, info=info))
+        path = tmp_path / "start.npz"
+        for packed in ("a.weights.h5", "b.npz"):
+            result = CliRunner().invoke(main, ["pack", str(path), str(tmp_path / packed)])
+            assert result.exit_code == 0, result.output
+            path = tmp_path / packed
+        assert load_bundle(path).info == {"name": name}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 143
 """Exit code of a run that a signal ended and that is saved."""
+UNNAMED = "synthseg"
+"""What a packed network is called that nobody gave a name."""
 
 
 @click.group(cls=ErrorReportingGroup, errors=(TrainerError, GeneratorError), extra="trainer")
@@ -70,18 +75,27 @@ def train(
     Takes every GPU of the machine, and every machine that TF_CONFIG names. Exit code 143:
     interrupted by a signal, saved; run again with --resume.
     """
+    read = cache(partial(_read_settings, config, store, initial_weights))
+    # A process alone tells of a mistake before it imports TensorFlow; one of several must tell the
+    # others, who would wait for it.
+    if not os.environ.get("TF_CONFIG"):
+        read()
+    if not _train(read, run, resume, **devices):
+        sys.exit(INTERRUPTED)
+    click.echo(f"Trained {read().total_steps} steps; checkpoints are in {run / 'checkpoints'}.")
+
+
+def _read_settings(config: Path, store: str | None, initial_weights: str | None) -> TrainSettings:
     from synthseg_trainer.config import load_settings
 
     settings = load_settings(config, store=store)
-    if initial_weights is not None:
-        settings = replace(settings, initial_weights=initial_weights)
-    if not _train(settings, run, resume, **devices):
-        sys.exit(INTERRUPTED)
-    click.echo(f"Trained {settings.total_steps} steps; checkpoints are in {run / 'checkpoints'}.")
+    if initial_weights is None:
+        return settings
+    return replace(settings, initial_weights=initial_weights)
 
 
 def _train(
-    settings: TrainSettings,
+    read_settings: Callable[[], TrainSettings],
     run: Path,
     resume: bool,
     *,
@@ -92,11 +106,12 @@ def _train(
 ) -> bool:
     prepare_tensorflow(threads)
     from synthseg_trainer.training.distribution import choose_strategy
-    from synthseg_trainer.training.feed import open_feed
     from synthseg_trainer.training.loop import train as train_network
+    from synthseg_trainer.training.preparation import prepared
 
     strategy = choose_strategy(cpu_replicas)
-    with open_feed(workers, scheduler) as feed:
+    ready = prepared(strategy, read_settings, workers=workers, scheduler=scheduler)
+    with ready as (settings, feed):
         return train_network(settings, run, resume=resume, strategy=strategy, feed=feed)
 
 
@@ -108,11 +123,16 @@ def _train(
     type=click.Path(path_type=Path),
     help="What weights from Keras belong to; by default the .json file beside them.",
 )
-@click.option("--name", default="synthseg", show_default=True, help="What the model is called.")
+@click.option("--name", help="What the model is called, in the place of its name in SOURCE.")
 @click.option("--licence", help="Under which licence the weights may be used.")
 @click.option("--half", is_flag=True, help="Store weights as float16, in half the size.")
 def pack(
-    source: Path, output: Path, settings: Path | None, name: str, licence: str | None, half: bool
+    source: Path,
+    output: Path,
+    settings: Path | None,
+    name: str | None,
+    licence: str | None,
+    half: bool,
 ) -> None:
     """Packs the network of SOURCE into one file, OUTPUT.npz.
 
@@ -130,8 +150,8 @@ def pack(
     if for_keras and half:
         raise UsageProblem("--half is for OUTPUT.npz: Keras would not find its float32 weights.")
     bundle = load_network(source, settings)
-    info = {**bundle.info, "name": name, **({"licence": licence} if licence else {})}
-    packed = replace(bundle, info=info)
+    info = {**bundle.info, "name": name or bundle.info.get("name") or UNNAMED}
+    packed = replace(bundle, info={**info, **({"licence": licence} if licence else {})})
     if for_keras:
         write_keras_weights(output, packed)
     else:
@@ -144,9 +164,16 @@ main.add_command(validate)
 
 
 @main.command()
-def recipes() -> None:
-    """Lists the settings that ship with the package."""
+@click.argument("name", required=False)
+def recipes(name: str | None) -> None:
+    """Lists the settings that ship with the package, or prints those called NAME, to be changed."""
     from synthseg_trainer.config import recipe_names
+    from synthseg_trainer.config.reader import recipe_path
 
-    for name in recipe_names():
-        click.echo(name)
+    known = recipe_names()
+    if name is None:
+        click.echo("\n".join(known))
+        return
+    if name not in known:
+        raise UsageProblem(f"{name} is no recipe; recipes are {', '.join(known)}.")
+    click.echo(recipe_path(name).read_text(encoding="utf-8"), nl=False)

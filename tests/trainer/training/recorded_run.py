@@ -21,7 +21,8 @@ def record_run(options, *, strategy=None, feed=None):
         options: `config`, `run` and `record`, which names the `.npz` to write. `stops` are the
             steps after which this process sends itself SIGTERM, `None` for not at all: the run goes
             on as often as there are any. `order` is that of the samples within a batch;
-            `attempts` are a `run` and `initial_weights` each, with which it must not begin.
+            `attempts`, with which it must not begin, are a `config` each, or a `run` and perhaps
+            `initial_weights`.
         strategy: The devices.
         feed: Who prepares the samples.
 
@@ -95,16 +96,26 @@ def _of_replicas(learner, variable):
     return np.stack([value.numpy() for value in local])
 
 
-def _refusal(settings, strategy, *, run, initial_weights=None):
+def _refusal(settings, strategy, *, config=None, run=None, initial_weights=None):
     from synthseg_trainer.errors import TrainerError
     from synthseg_trainer.training.state import Training
 
-    changed = dataclasses.replace(settings, initial_weights=initial_weights)
     try:
+        if config is not None:
+            with _prepared(strategy, config):
+                return ""
+        changed = dataclasses.replace(settings, initial_weights=initial_weights)
         Training(changed, Path(run), resume=True, strategy=strategy)
     except TrainerError as error:
         return str(error)
     return ""
+
+
+def _prepared(strategy, config, scheduler=None):
+    from synthseg_trainer.config import load_settings
+    from synthseg_trainer.training.preparation import prepared
+
+    return prepared(strategy, lambda: load_settings(Path(config)), scheduler=scheduler)
 
 
 def _overflow_on_one_replica(settings, strategy):
@@ -133,10 +144,9 @@ def _overflow_on_one_replica(settings, strategy):
 def main(text):
     options = json.loads(text)
     from synthseg_trainer.training.distribution import choose_strategy
-    from synthseg_trainer.training.feed import open_feed
 
     strategy = choose_strategy(options.get("replicas", 1))
-    with open_feed(scheduler=options.get("scheduler")) as feed:
+    with _prepared(strategy, options["config"], options.get("scheduler")) as (_, feed):
         finished = record_run(options, strategy=strategy, feed=feed)
     sys.exit(0 if finished else 143)
 

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_trainer.errors import CheckpointError
-from synthseg_trainer.training.agreement import check_agreement, digest_of, exchange
+from synthseg_generator.errors import SchedulerError, StoreError
+from synthseg_trainer.errors import CheckpointError, ConfigError, OutageError, TrainerError
+from synthseg_trainer.training.agreement import (
+    check_agreement,
+    check_failures,
+    digest_of,
+    exchange,
+    failure_of,
+    together,
+)
 
 FIRST = {"step": 1000, "settings": {"batch_size": 2, "store": "/a/maps.zarr"}}
 
@@ -21,6 +29,31 @@ def test_workers_that_would_begin_differently_are_refused(changed, named):
 
 def test_each_worker_may_have_its_own_place_for_the_same_maps():
     check_agreement([FIRST, {**FIRST, "settings": {"batch_size": 2, "store": "/b/maps.zarr"}}])
+
+
+@pytest.mark.parametrize(
+    ("error", "outage", "named"),
+    [
+        (ConfigError("seed is wrong."), False, "seed is wrong."),
+        (StoreError("/maps.zarr is no label store."), False, "/maps.zarr is no label store."),
+        (SchedulerError("none answers."), True, "none answers."),
+        (ModuleNotFoundError("No module named 'dask'"), False, "No module named 'dask'"),
+        (KeyError("a fault of ours"), True, "KeyError: 'a fault of ours'"),
+    ],
+)
+def test_workers_fail_as_the_one_that_failed(error, outage, named):
+    with pytest.raises(TrainerError) as caught:
+        check_failures([None, failure_of(error)])
+    assert str(caught.value) == f"worker 1 cannot begin: {named}"
+    assert isinstance(caught.value, OutageError) is outage
+
+
+def test_a_process_alone_fails_with_its_own_error():
+    def fail():
+        raise KeyError("a fault of ours")
+
+    with pytest.raises(KeyError, match="a fault of ours"):
+        together(tf.distribute.get_strategy(), fail)
 
 
 def test_other_values_have_another_digest():

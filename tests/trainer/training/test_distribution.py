@@ -165,12 +165,16 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tm
             "scheduler": client.scheduler_info()["address"],
         }
         own = (
-            {"stops": [None, None], "attempts": [{"run": run}, {"run": tmp_path / "new"}]},
+            {
+                "stops": [None, None],
+                "attempts": [{"run": run}, {"run": tmp_path / "new"}, {"config": config(1000)}],
+            },
             {
                 "stops": [STEPS - 3, STEPS - 1],
                 "attempts": [
                     {"run": tmp_path / "empty"},
                     {"run": tmp_path / "new", "initial_weights": "lost.npz"},
+                    {"config": "lost.yaml"},
                 ],
             },
         )
@@ -188,11 +192,12 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tm
     _assert_learned_the_same(records[0], single)
     assert [len(record["scores"]) for record in records] == [1, 0], "one of them scores"
     assert latest_checkpoint(run).step == STEPS
-    (apart, waited), (apart_too, failed) = (record["refusals"].tolist() for record in records)
+    (apart, *waited), (apart_too, *failed) = (record["refusals"].tolist() for record in records)
     assert f"step: {STEPS} -> 0" in apart
     assert apart_too == apart
-    assert failed.startswith("lost.npz")
-    assert waited == f"worker 1 cannot begin: {failed}"
+    assert failed[0].startswith("lost.npz")
+    assert failed[1].startswith("lost.yaml: no such file")
+    assert waited == [f"worker 1 cannot begin: {text}" for text in failed]
 
 
 def _free_ports(count):
@@ -250,14 +255,18 @@ def test_a_step_takes_the_same_samples_whatever_the_workers():
 
 
 @pytest.mark.parametrize(
-    ("passes", "named"), [(1, "3 cannot be shared by 2 replicas."), (3, "in 3 passes each")]
+    ("passes", "shared", "multiple"), [(1, "2 replicas", 2), (3, "2 replicas in 3 passes each", 6)]
 )
-def test_a_batch_that_replicas_cannot_share_is_refused(passes, named):
+def test_a_batch_that_replicas_cannot_share_is_refused_with_two_ways_out(passes, shared, multiple):
     class Strategy:
         num_replicas_in_sync = 2
 
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError) as caught:
         samples_per_replica(Strategy(), 3, passes)
+    refused, ways_out = str(caught.value).split(": ")
+    assert refused == f"batch_size 3 cannot be shared by {shared}"
+    assert f"make it a multiple of {multiple} in the settings" in ways_out
+    assert "make fewer GPUs visible (CUDA_VISIBLE_DEVICES=0 for one)" in ways_out
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from synthseg_generator.command_line import WRONG_USE
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_trainer.cli import INTERRUPTED
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.training.distribution import samples_per_replica
 
@@ -313,11 +315,11 @@ def test_a_saved_run_restarts_uncounted_and_wrong_settings_end_it():
             action
         )
     assert outcomes == {
-        (143,): "RestartJobSetAndIgnoreMaxRestarts",
+        (INTERRUPTED,): "RestartJobSetAndIgnoreMaxRestarts",
         "evicted": "RestartJobSetAndIgnoreMaxRestarts",
-        (2,): "FailJobSet",
+        (WRONG_USE,): "FailJobSet",
     }
-    assert jobset["failurePolicy"]["maxRestarts"] > 0
+    assert jobset["failurePolicy"]["maxRestarts"] > 0, "for crashes and outages"
 
 
 def test_dask_parts_run_one_image_and_workers_stay_below_their_memory_limit():

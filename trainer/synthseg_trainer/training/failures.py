@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.errors import OutageError, TrainerError
 
 Batch = TypeVar("Batch")
 _NODE = re.compile(r"^(\{\{.*?\}\}\s*)+")
@@ -20,12 +20,16 @@ def made(batches: Iterable[Batch]) -> Iterator[Batch]:
     """The same batches.
 
     Raises:
-        TrainerError: A sample cannot be made; when its turn comes.
+        TrainerError: A sample cannot be made; when its turn comes. An `OutageError` where a store
+            or the Dask workers may be there again later.
     """
     try:
         yield from batches
     except tf.errors.OpError as error:
-        raise TrainerError(f"a sample could not be made: {_reason_of(error)}") from error
+        # TensorFlow's name for a ValueError, which wrong input is.
+        wrong = isinstance(error, tf.errors.InvalidArgumentError)
+        problem = TrainerError if wrong else OutageError
+        raise problem(f"a sample could not be made: {_reason_of(error)}") from error
 
 
 @contextmanager
@@ -33,7 +37,8 @@ def named_failures(step: int) -> Iterator[None]:
     """Says what ended a step that no fault of the program ended.
 
     Raises:
-        TrainerError: Memory did not suffice, or another worker is lost.
+        TrainerError: Memory did not suffice.
+        OutageError: Another worker is lost.
     """
     try:
         yield
@@ -43,7 +48,7 @@ def named_failures(step: int) -> Iterator[None]:
             "crop or fewer features, or the batch in more passes (accumulate_steps)."
         ) from error
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-        raise TrainerError(
+        raise OutageError(
             f"step {step} could not be done together, another worker is lost: {_reason_of(error)}. "
             "Start all of them again with --resume."
         ) from error

@@ -73,7 +73,8 @@ def train(
     """Trains the network of CONFIG, a YAML file or the name of a recipe (see `recipes`).
 
     Takes every GPU of the machine, and every machine that TF_CONFIG names. Exit code 143:
-    interrupted by a signal, saved; run again with --resume.
+    interrupted by a signal, saved; run again with --resume. 1: a disk, a host or another machine
+    failed; the same may do later. 2: the settings or the call are wrong.
     """
     read = cache(partial(_read_settings, config, store, initial_weights))
     # A process alone tells of a mistake before it imports TensorFlow; one of several must tell the

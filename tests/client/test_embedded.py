@@ -15,11 +15,11 @@ from synthseg_client.errors import EmbeddedServerError
 from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import Session
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parents[1] / "helpers"
 # A stand-in for the server package: the contract server behind the same command line.
 SERVER = f"""
 import argparse, ctypes, json, os, signal, sys, threading
-sys.path.insert(0, {str(HERE)!r})
+sys.path.insert(0, {str(HELPERS)!r})
 from contract_server import ContractServer, serving
 
 parser = argparse.ArgumentParser()

@@ -33,6 +33,8 @@ ALLOWED = {
 }
 HEAVY = ("tensorflow", "keras", "jax", "torch")
 EXTRAS = (*HEAVY, "tensorflow_serving", "dask", "distributed", "h5py", "matplotlib", "yaml", "zarr")
+# What the extras of generator and trainer install, and that of serving does not.
+NOT_SERVED = ("dask", "distributed", "fsspec", "matplotlib", "numcodecs", "tensorboard", "zarr")
 COMMANDS = ("synthseg-client", "synthseg-generator", "synthseg-trainer", "synthseg-serving")
 LIGHT_GENERATOR_MODULES = ("errors", "labels", "config", "plan", "store", "cli")
 
@@ -137,6 +139,20 @@ print(result.exit_code, result.output.strip().splitlines()[-1], repr(result.exce
     assert said.startswith(("1", "2")), said
     assert f"pip install 'synthseg-serving[{extra}]'" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shipped_model_is_served_with_what_the_extra_of_serving_installs(tmp_path):
+    folder = PACKAGES["synthseg_serving"] / "synthseg_serving"
+    names = [m.name for m in pkgutil.iter_modules([str(folder)]) if m.name != "__main__"]
+    imports = "\n".join(f"import synthseg_serving.{name}" for name in names)
+    weights, models = folder / "weights" / "synthseg.npz", tmp_path / "models"
+    run_python(f"""
+import sys
+sys.modules.update(dict.fromkeys({NOT_SERVED!r}))
+{imports}
+synthseg_serving.cli.main(["export", {str(weights)!r}, {str(models)!r}])
+""")
+    assert (models / "1" / "saved_model.pb").is_file()
 
 
 def test_client_help_loads_only_what_it_prints():

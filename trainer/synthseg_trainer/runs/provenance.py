@@ -6,8 +6,6 @@ import dataclasses
 import json
 from typing import Any
 
-from synthseg_generator.store import open_store
-
 from synthseg_trainer.config import TrainSettings
 
 
@@ -24,6 +22,9 @@ def training_info(settings: TrainSettings) -> dict[str, Any]:
     Raises:
         StoreError: The store cannot be opened.
     """
+    # Who serves a network has no stores, nor what reads them.
+    from synthseg_generator.store import open_store
+
     store = open_store(settings.store)
     crop = settings.stages[-1].generator.crop
     sizes = sorted({round(float(mm), 4) for mm in crop.spacing_mm or store.voxel_size_mm})

@@ -101,6 +101,7 @@ def steps_table(store: Path, steps: int, names: list[str]) -> None:
     print(OFFICIAL)
 
 
+LEAST_SCALING_STEPS = 30
 SCALING_RUN = """
 store: {store}
 batch_size: 2
@@ -116,7 +117,11 @@ log_steps: 1
 
 
 def scaling(store: Path, steps: int) -> None:
-    """A batch of two on one worker, and shared by two over TCP on the same cores."""
+    """A batch of two on one worker, and shared by two over TCP on the same cores.
+
+    Starts differ by seconds from run to run: few steps would not tell more than these.
+    """
+    steps = max(steps, LEAST_SCALING_STEPS)
     print("\n| workers | wall s per step | CPU s per step, all workers |")
     print("|---|---|---|")
     for workers in (1, 2):

@@ -145,8 +145,9 @@ def test_a_folder_with_a_run_is_not_overwritten(settings, finished_run):
 
 def test_changed_settings_are_refused_with_the_difference(settings, finished_run):
     changed = dataclasses.replace(settings, seed=7)
-    with pytest.raises(CheckpointError, match="seed: 1 -> 7"):
+    with pytest.raises(CheckpointError, match="seed: 1 -> 7") as error:
         Training(changed, finished_run, resume=True)
+    assert f"--initial-weights {finished_run}." in str(error.value)
 
 
 def test_validation_scores_every_structure_of_held_out_maps(settings, finished_run):

@@ -49,7 +49,7 @@ def checkpoint_to_resume(run: Path, settings: TrainSettings, resume: bool) -> Ch
     if difference:
         raise CheckpointError(
             f"{run} was trained with other settings: {'; '.join(difference)}. "
-            "Restore them, or start another run from it: --run OTHER --initial-weights {run}."
+            f"Restore them, or start another run from it: --run OTHER --initial-weights {run}."
         )
     return found
 

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
-# For a machine that does many other things: nothing here shall end for want of time.
+# Longer than any stall of a busy machine; nothing waits for its end.
 TIMEOUT_S = 300
 
 

@@ -135,6 +135,22 @@ def long_run(numbers: Iterator[int]) -> Iterator[Callable[[Path], LongRun]]:
         run.end()
 
 
+@pytest.fixture
+def begin_long_run(
+    long_run: Callable[[Path], LongRun], eventually: Callable[..., bool]
+) -> Callable[[Calls, Path], tuple[LongRun, grpc.Future]]:
+    """Asks the model in a folder for a long run and waits for its begin: it, and its answer."""
+
+    def begin(calls: Calls, folder: Path) -> tuple[LongRun, grpc.Future]:
+        run = long_run(folder)
+        request = calls.request("slow", image=run.image)
+        future = calls.prediction.Predict.future(request, timeout=TIMEOUT_S)
+        assert eventually(run.has_begun)
+        return run, future
+
+    return begin
+
+
 @pytest.fixture(scope="session")
 def numbers() -> Iterator[int]:
     """Numbers of long runs; 1 is that of requests which nobody ends."""

@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from server_calls import TIMEOUT_S
 from synthseg_serving.versions import ModelConfig
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
@@ -27,8 +28,6 @@ from tensorflow_serving.apis import (
 
 ONES = np.ones((2, 2, 2), np.float32)
 Message = predict_pb2.PredictRequest
-# Longer than any stall of a busy machine; nothing here waits for its end.
-PATIENCE_S = 300
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +125,7 @@ PREDICTIONS = {
 
 @pytest.mark.parametrize("name", PREDICTIONS)
 def test_predict(typed: object, recorded: Callable[[str], dict[str, str]], name: str) -> None:
-    found = outcome(lambda: typed.prediction.Predict(PREDICTIONS[name], timeout=PATIENCE_S))
+    found = outcome(lambda: typed.prediction.Predict(PREDICTIONS[name], timeout=TIMEOUT_S))
     assert shortened(found) == shortened(recorded("defaults")[name])
 
 
@@ -136,7 +135,7 @@ def test_predict(typed: object, recorded: Callable[[str], dict[str, str]], name:
 def test_predict_packed(
     packed: object, recorded: Callable[[str], dict[str, str]], name: str
 ) -> None:
-    found = outcome(lambda: packed.prediction.Predict(PREDICTIONS[name], timeout=PATIENCE_S))
+    found = outcome(lambda: packed.prediction.Predict(PREDICTIONS[name], timeout=TIMEOUT_S))
     assert shortened(found) == shortened(recorded("tensor_content")[name])
 
 
@@ -147,7 +146,7 @@ def shortened(text: str) -> str:
 
 def test_wrong_rank_reaches_the_graph(typed: object) -> None:
     request = message(inputs={"image": np.ones((2, 2), np.float32)})
-    assert outcome(lambda: typed.prediction.Predict(request, timeout=PATIENCE_S)).startswith("OK")
+    assert outcome(lambda: typed.prediction.Predict(request, timeout=TIMEOUT_S)).startswith("OK")
 
 
 def status(name: str = "synth", version: int | None = None, label: str = "") -> object:
@@ -172,7 +171,7 @@ STATUSES = {
 
 @pytest.mark.parametrize("name", STATUSES)
 def test_status(typed: object, recorded: Callable[[str], dict[str, str]], name: str) -> None:
-    found = outcome(lambda: typed.models.GetModelStatus(STATUSES[name], timeout=PATIENCE_S))
+    found = outcome(lambda: typed.models.GetModelStatus(STATUSES[name], timeout=TIMEOUT_S))
     assert found == recorded("defaults")[name]
 
 
@@ -198,7 +197,7 @@ def test_metadata_errors(
 ) -> None:
     call = typed.prediction.GetModelMetadata
     assert (
-        outcome(lambda: call(METADATA_ERRORS[name], timeout=PATIENCE_S))
+        outcome(lambda: call(METADATA_ERRORS[name], timeout=TIMEOUT_S))
         == recorded("defaults")[name]
     )
 
@@ -226,12 +225,12 @@ def test_health_does_not_know_other_names(typed: object, service: str) -> None:
 
 def check_health(calls: object, service: str) -> health_pb2.HealthCheckResponse:
     stub = health_pb2_grpc.HealthStub(calls.channel)
-    return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)
+    return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=TIMEOUT_S)
 
 
 def test_session_service_is_not_there(typed: object) -> None:
     call = typed.channel.unary_unary("/tensorflow.serving.SessionService/SessionRun")
-    assert outcome(lambda: call(b"", timeout=PATIENCE_S)).startswith("UNIMPLEMENTED(12)")
+    assert outcome(lambda: call(b"", timeout=TIMEOUT_S)).startswith("UNIMPLEMENTED(12)")
 
 
 def test_deadline_stops_the_run(typed: object) -> None:
@@ -268,7 +267,7 @@ def test_reload_refuses(
     # Only one of the two recordings holds each answer unspoilt by the reload before it.
     source = "defaults" if name == "reload no platform" else "tensor_content"
     assert (
-        outcome(lambda: call(reload_request(config), timeout=PATIENCE_S)) == recorded(source)[name]
+        outcome(lambda: call(reload_request(config), timeout=TIMEOUT_S)) == recorded(source)[name]
     )
     # TF Serving is spoilt by some of these; the embedded server goes on as before.
     assert outcome(lambda: packed.prediction.Predict(message(label="stable"))).startswith("OK")
@@ -296,7 +295,7 @@ def test_reload_sequence(
 
     def predict(**changes: object) -> str:
         try:
-            answer = calls.prediction.Predict(message(**changes), timeout=PATIENCE_S)
+            answer = calls.prediction.Predict(message(**changes), timeout=TIMEOUT_S)
         except grpc.RpcError as error:
             return f"{error.code().name}({error.code().value[0]}): {plain(error.details())}"
         return f"OK version {answer.model_spec.version.value}"
@@ -329,9 +328,7 @@ def test_reload_sequence(
         ("predict dropped model", lambda: predict(name="live")),
         (
             "status dropped model",
-            lambda: outcome(
-                lambda: calls.models.GetModelStatus(status("live"), timeout=PATIENCE_S)
-            ),
+            lambda: outcome(lambda: calls.models.GetModelStatus(status("live"), timeout=TIMEOUT_S)),
         ),
         ("reload: re-add live", lambda: reload(moved, live_entry)),
         ("predict re-added", lambda: predict(name="live")),

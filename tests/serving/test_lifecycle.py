@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from server_calls import TIMEOUT_S
 
 COMMAND = [sys.executable, "-m", "synthseg_serving", "serve"]
-# Longer than any stall of a busy machine; nothing here waits for its end.
-PATIENCE_S = 300
 
 
 @pytest.fixture
@@ -59,12 +58,12 @@ def test_ready_line_answers_and_sigterm_ends_cleanly(
     calls = connect(address)
     image = np.ones((64, 64, 64), np.float32)
     request = calls.request("", ("labels",), image=image)
-    future = calls.prediction.Predict.future(request, timeout=PATIENCE_S)
+    future = calls.prediction.Predict.future(request, timeout=TIMEOUT_S)
     calls.status()  # Answered after it was asked, so the request before is accepted.
     process.send_signal(signal.SIGTERM)
     # Accepted before the signal, so it is finished.
     assert future.result().outputs["labels"].tensor_shape.dim[0].size == 64
-    assert process.wait(PATIENCE_S) == 0
+    assert process.wait(TIMEOUT_S) == 0
     assert process.stdout.read() == ""
     assert not (tmp_path / "s").exists()
 

@@ -15,6 +15,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from server_calls import TIMEOUT_S
 from synthseg_client import contract
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.manager import State
@@ -23,8 +24,6 @@ from synthseg_serving.versions import ModelConfig, VersionPolicy
 
 ONES = np.ones((2, 2, 2), np.float32)
 QUICK = {"poll_s": 0.1, "packed": False}
-# Longer than any stall of a busy machine; nothing here waits for its end.
-PATIENCE_S = 300
 
 
 def refused(call: Callable[[], object]) -> tuple[str, str]:
@@ -81,7 +80,7 @@ def live(
 
 def version_of(calls: object) -> int:
     return calls.prediction.Predict(
-        calls.request("", image=ONES), timeout=PATIENCE_S
+        calls.request("", image=ONES), timeout=TIMEOUT_S
     ).model_spec.version.value
 
 
@@ -169,7 +168,7 @@ def test_full_queue_refuses_and_later_serves(
 ) -> None:
     calls, run = start(synth_config(synth_dir), waiting=1, **QUICK).calls, long_run(synth_dir)
     request = calls.request("slow", image=run.image)
-    futures = [calls.prediction.Predict.future(request, timeout=PATIENCE_S) for _ in range(4)]
+    futures = [calls.prediction.Predict.future(request, timeout=TIMEOUT_S) for _ in range(4)]
     assert eventually(lambda: sum(future.done() for future in futures) == 2)
     refusals = [future.exception().code() for future in futures if future.done()]
     assert refusals == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
@@ -205,13 +204,10 @@ def test_status_and_label_table_answer_beside_a_long_request(
     start: Callable[..., object],
     synth_config: Callable[..., ModelConfig],
     synth_dir: Path,
-    long_run: Callable[[Path], object],
-    eventually: Callable[..., bool],
+    begin_long_run: Callable[..., tuple[object, grpc.Future]],
 ) -> None:
-    calls, run = start(synth_config(synth_dir), waiting=0, **QUICK).calls, long_run(synth_dir)
-    request = calls.request("slow", image=run.image)
-    future = calls.prediction.Predict.future(request, timeout=PATIENCE_S)
-    assert eventually(run.has_begun)
+    calls = start(synth_config(synth_dir), waiting=0, **QUICK).calls
+    run, future = begin_long_run(calls, synth_dir)
     assert calls.status()[0] == (2, State.AVAILABLE)
     calls.metadata()
     assert not future.done()
@@ -222,14 +218,11 @@ def test_status_and_label_table_answer_beside_a_long_request(
 def test_request_keeps_the_version_it_started_with(
     live: tuple[object, Path],
     save_synth: Callable[[Path, int], Path],
-    long_run: Callable[[Path], object],
+    begin_long_run: Callable[..., tuple[object, grpc.Future]],
     eventually: Callable[..., bool],
 ) -> None:
     (calls, folder), (old, new) = live, (1, 2)
-    run = long_run(folder)
-    request = calls.request("slow", image=run.image)
-    future = calls.prediction.Predict.future(request, timeout=PATIENCE_S)
-    assert eventually(run.has_begun)
+    run, future = begin_long_run(calls, folder)
     save_synth(folder, new)
     assert eventually(lambda: calls.status() == [(new, State.AVAILABLE), (old, State.UNLOADING)])
     assert not future.done()
@@ -363,15 +356,13 @@ def test_stop_finishes_what_was_accepted(
     start: Callable[..., object],
     synth_config: Callable[..., ModelConfig],
     synth_dir: Path,
-    long_run: Callable[[Path], object],
+    begin_long_run: Callable[..., tuple[object, grpc.Future]],
     eventually: Callable[..., bool],
 ) -> None:
-    running, run = start(synth_config(synth_dir)), long_run(synth_dir)
+    running = start(synth_config(synth_dir))
     server, calls = running.server, running.calls
-    request = calls.request("slow", image=run.image)
-    future = calls.prediction.Predict.future(request, timeout=PATIENCE_S)
-    assert eventually(run.has_begun)
-    stopper = threading.Thread(target=server.stop, args=(PATIENCE_S,))
+    run, future = begin_long_run(calls, synth_dir)
+    stopper = threading.Thread(target=server.stop, args=(TIMEOUT_S,))
     stopper.start()
 
     def takes_no_more() -> bool:
@@ -385,7 +376,7 @@ def test_stop_finishes_what_was_accepted(
     assert not future.done()
     run.end()
     assert tf.make_ndarray(future.result().outputs["labels"]).shape == (500, 500)
-    stopper.join(PATIENCE_S)
+    stopper.join(TIMEOUT_S)
     assert not stopper.is_alive()
     assert not Path(server.addresses[0].removeprefix("unix:")).exists()
 

@@ -10,6 +10,7 @@ import logging
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +34,7 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         A `distributed.Client`.
 
     Raises:
-        SchedulerError: The scheduler does not answer.
+        SchedulerError: The scheduler does not answer, or is lost.
         StoreError: Its address is none.
     """
     import dask
@@ -53,7 +54,7 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
             ) from error
         except OSError as error:
             raise SchedulerError(f"no Dask scheduler answers at {scheduler}: {error}") from error
-        with client:
+        with _closed_quietly(client):
             yield client
         return
     settings = {
@@ -72,6 +73,22 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         Client(cluster, **options) as client,
     ):
         yield client
+
+
+@contextmanager
+def _closed_quietly(client: Any) -> Iterator[None]:
+    """Closes a client at the end, without the traceback that it logs if its scheduler is lost."""
+    logger = logging.getLogger("distributed.client")
+    level = logger.level
+    try:
+        with client:
+            try:
+                yield
+            except SchedulerError:
+                logger.setLevel(logging.CRITICAL)
+                raise
+    finally:
+        logger.setLevel(level)
 
 
 def run_ordered(
@@ -95,6 +112,9 @@ def run_ordered(
 
     Yields:
         What `function` returned, job by job.
+
+    Raises:
+        SchedulerError: The scheduler is lost, and with it the jobs in flight.
     """
     waiting: deque[Any] = deque()
     remaining = iter(jobs)
@@ -107,7 +127,7 @@ def run_ordered(
             if not waiting:
                 return
             future = waiting[0]
-            result = future.result()
+            result = _result_of(future)
             waiting.popleft()
             # Let the cluster forget the result now, not when Python collects the future.
             future.release()
@@ -116,6 +136,16 @@ def run_ordered(
         # Releasing does not wait for the cluster, which may be closed already.
         for future in (*waiting, common):
             future.release()
+
+
+def _result_of(future: Any) -> Any:
+    try:
+        return future.result()
+    except CancelledError as error:  # nobody cancels here, but Dask, where a scheduler is gone
+        reason = getattr(error, "reason", None) or "work was cancelled"
+        raise SchedulerError(
+            f"the Dask scheduler was lost ({reason}). Start it again, then the same command."
+        ) from error
 
 
 def _call(function: Callable[..., Any], shared: Sequence[Any], job: Sequence[Any]) -> Any:
@@ -144,7 +174,7 @@ def run_all(
         What `function` returned, job by job.
 
     Raises:
-        SchedulerError: The scheduler does not answer.
+        SchedulerError: The scheduler does not answer, or is lost.
         StoreError: Its address is none.
     """
     if scheduler is None and (workers == 1 or len(jobs) <= 1):

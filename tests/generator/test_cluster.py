@@ -1,11 +1,18 @@
 """Work in this process or in others."""
 
+import json
+import logging
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from synthseg_generator.cluster import run_all
-from synthseg_generator.errors import LabelError, StoreError, is_outage
+from synthseg_generator.errors import LabelError, SchedulerError, StoreError, is_outage
+
+START_S = 120
 
 
 def fail_at_three(number):
@@ -51,3 +58,46 @@ def test_an_outage_is_one_wherever_it_happens(cluster, elsewhere):
     with pytest.raises(StoreError) as caught:
         list(run_all(read_from_failing_disk, [(), ()], scheduler=scheduler))
     assert is_outage(caught.value)
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """A scheduler and a worker that a test may kill, as processes of their own: (process, address).
+
+    They write to files, since nobody reads their pipes.
+    """
+    file, log = tmp_path / "scheduler.json", (tmp_path / "log").open("wb")
+    dask = [sys.executable, "-m", "distributed.cli.dask_"]
+
+    def start(command, *options):
+        parts = [*dask[:-1], dask[-1] + command, "--no-dashboard", f"--scheduler-file={file}"]
+        return subprocess.Popen([*parts, *options], stdout=log, stderr=log)
+
+    running = [start("scheduler", "--host=127.0.0.1", "--port=0")]
+    try:
+        running.append(start("worker", "--nthreads=2", "--no-nanny"))
+        deadline = time.monotonic() + START_S
+        while not file.exists() or not file.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield running[0], json.loads(file.read_text())["address"]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+        log.close()
+
+
+def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(
+    scheduler, caplog, monkeypatch
+):
+    monkeypatch.setattr(logging.getLogger("distributed.client"), "handlers", [caplog.handler])
+    process, address = scheduler
+    results = run_all(time.sleep, [(0,), (600,)], scheduler=address)
+    assert next(results) is None
+    process.kill()
+    with pytest.raises(SchedulerError, match="the same command") as caught:
+        next(results)
+    assert is_outage(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not caplog.records

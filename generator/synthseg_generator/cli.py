@@ -13,13 +13,14 @@ from synthseg_generator.cli_options import (
     first_option,
     plan_option,
     progress_bar,
+    scans_option,
     scheduler_option,
     seed_option,
     settings_option,
     without_option,
     workers_option,
 )
-from synthseg_generator.command_line import ErrorReportingGroup
+from synthseg_generator.command_line import ErrorReportingGroup, UsageProblem
 from synthseg_generator.errors import GeneratorError
 
 FOUND_PROBLEMS = 1
@@ -132,6 +133,7 @@ def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None
 @settings_option
 @plan_option
 @without_option
+@scans_option
 def preview(
     store: str,
     picture: Path,
@@ -142,15 +144,18 @@ def preview(
     settings_path: Path | None,
     plan_path: str | None,
     without: tuple[str, ...],
+    scans: bool,
 ) -> None:
     """Draws synthetic scans beside their labels into PICTURE; the same seed draws the same."""
-    source = find_source(store, seed, settings_path, plan_path, without)
-    from synthseg_generator.brain_generator import BrainGenerator
+    if scans and stages:
+        raise UsageProblem("--stages shows synthetic scans: leave --stages or --scans out.")
+    source = find_source(store, seed, settings_path, plan_path, without, scans)
     from synthseg_generator.preview import preview as draw_sheet
+    from synthseg_generator.scan_generator import generator_of
     from synthseg_generator.stages import draw_stages
 
     run = draw_stages if stages else draw_sheet
-    run(BrainGenerator.from_source(source), picture, samples, first)
+    run(generator_of(source), picture, samples, first)
     click.echo(str(picture))
 
 
@@ -202,6 +207,7 @@ def plan(
 @settings_option
 @plan_option
 @without_option
+@scans_option
 @workers_option
 @scheduler_option
 def generate(
@@ -213,11 +219,12 @@ def generate(
     settings_path: Path | None,
     plan_path: str | None,
     without: tuple[str, ...],
+    scans: bool,
     workers: int,
     scheduler: str | None,
 ) -> None:
     """Writes synthetic scans and their labels as NIfTI files into OUT_DIR; resumable."""
-    source = find_source(store, seed, settings_path, plan_path, without)
+    source = find_source(store, seed, settings_path, plan_path, without, scans)
     from synthseg_generator.generate import generate as run
 
     with progress_bar("generate") as progress:

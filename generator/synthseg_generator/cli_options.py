@@ -33,6 +33,12 @@ without_option = click.option(
     metavar="MAP",
     help="Leave this map of STORE out, as a training does with those that it validates on.",
 )
+scans_option = click.option(
+    "--scans",
+    is_flag=True,
+    help="Augment the scans of STORE instead, as supervised training does; --settings may be its "
+    "file.",
+)
 workers_option = click.option(
     "--workers",
     type=click.IntRange(1),
@@ -51,11 +57,13 @@ def find_source(
     settings_path: Path | None,
     plan_path: str | None,
     without: tuple[str, ...],
+    scans: bool = False,
 ) -> Any:
-    """The samples that the options name: drawn, or planned."""
+    """The samples that the options name: drawn, planned, or of the store's scans."""
     from synthseg_generator.plan_store import open_plan
     from synthseg_generator.samples import SampleSource
-    from synthseg_generator.settings_file import load_settings
+    from synthseg_generator.scan_samples import ScanSampleSource
+    from synthseg_generator.settings_file import load_scan_noise, load_settings
     from synthseg_generator.store import open_store
 
     opened = open_store(store)
@@ -63,9 +71,14 @@ def find_source(
         opened.select(without)  # names that are not there
         opened = opened.select([name for name in opened.names if name not in without])
     if plan_path is None:
-        source = SampleSource(opened, load_settings(settings_path), seed)
+        settings = load_settings(settings_path)
+        source = SampleSource(opened, settings, seed)
+        if scans:
+            source = ScanSampleSource(opened, settings, load_scan_noise(settings_path), seed)
         source.check()
         return source
+    if scans:
+        raise UsageProblem("a plan is of synthetic scans: leave --plan or --scans out.")
     given = click.get_current_context().get_parameter_source("seed")
     if settings_path is not None or given is not click.core.ParameterSource.DEFAULT:
         raise UsageProblem("--plan fixes settings and seed: leave --settings and --seed out.")

@@ -1,4 +1,4 @@
-"""Synthetic scans as NIfTI files, with as many processes as wanted, resumable."""
+"""Synthetic or augmented scans as NIfTI files, with as many processes as wanted, resumable."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from synthseg_generator.files import whole, write_text
 from synthseg_generator.plan import SampleParameters
 from synthseg_generator.plan_store import Plan
 from synthseg_generator.samples import SampleSource
+from synthseg_generator.scan_generator import generator_of
+from synthseg_generator.scan_samples import ScanSampleSource
+from synthseg_generator.scan_store import scans_fingerprint
 from synthseg_generator.settings_file import known_mapping, settings_to_mapping
 from synthseg_generator.store import cubic_voxel_size_mm
 
@@ -54,7 +57,7 @@ def generate(
     manifest says what the samples are; a folder of other samples is refused.
 
     Args:
-        source: Which samples: drawn from a seed, or planned.
+        source: Which samples: drawn from a seed, planned, or of the store's scans.
         folder: Where to write.
         n_samples: How many samples.
         first: Number of the first.
@@ -95,7 +98,7 @@ def write_sample(source: SampleSource, folder: str, k: int) -> None:
     """Makes one sample and writes its two files; runs in a worker."""
     generator = _generator(source)
     parameters = generator.source.parameters(k)
-    sample = generator.render(parameters)
+    sample = generator.sample(k)
     affine = crop_affine(generator.source, parameters)
     image_path, labels_path = sample_paths(Path(folder), k)
     image = sample.image[..., 0] if sample.image.shape[3] == 1 else sample.image
@@ -135,6 +138,15 @@ def describe(source: SampleSource) -> dict[str, Any]:
         "settings": settings_to_mapping(source.settings),
         "store_fingerprint": source.store.fingerprint,
         "plan": Path(source.path).name if isinstance(source, Plan) else None,
+        "scans": _describe_scans(source) if isinstance(source, ScanSampleSource) else None,
+    }
+
+
+def _describe_scans(source: ScanSampleSource) -> dict[str, Any]:
+    noise = source.noise
+    return {
+        "fingerprint": scans_fingerprint(source.store),
+        "noise": {"std": [noise.std.low, noise.std.high], "probability": noise.probability},
     }
 
 
@@ -146,7 +158,7 @@ def _generator(source: SampleSource) -> BrainGenerator:
     key = json.dumps({"store": source.store.path, **describe(source)}, sort_keys=True)
     if key not in _generators:
         _generators.clear()
-        _generators[key] = BrainGenerator.from_source(source)
+        _generators[key] = generator_of(source)
     return _generators[key]
 
 
@@ -166,6 +178,7 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
         raise StoreError(f"{path} cannot be read: {error}") from error
     if isinstance(found, dict):
         found["settings"] = known_mapping(found.get("settings"))
+        found.setdefault("scans", None)  # which version 1 did not know at first
     if found != wanted:
         differing = [key for key in wanted if found.get(key) != wanted[key]]
         raise StoreError(

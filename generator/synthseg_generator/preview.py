@@ -1,4 +1,4 @@
-"""A contact sheet of synthetic scans beside their labels."""
+"""A contact sheet of synthetic or augmented scans beside their labels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def preview(generator: BrainGenerator, destination: Path, n_samples: int, first:
     figure, axes = black_figure(n_samples, 2 * len(_VIEWS), _CELL_INCHES)
     for row, k in zip(axes, range(first, first + n_samples), strict=True):
         parameters = generator.source.parameters(k)
-        _draw_row(row, generator.render(parameters))
+        _draw_row(row, generator.sample(k))
         row[0].set_title(_describe(generator, parameters, k), color="white", fontsize=8, loc="left")
     save_figure(figure, destination)
 

@@ -11,9 +11,12 @@ from typing import Any
 
 from synthseg_generator.config import GeneratorSettings, Uniform, generator_settings
 from synthseg_generator.errors import ConfigError
+from synthseg_generator.scan_settings import ScanNoise
+from synthseg_generator.settings_reader import read_settings
 
 # A training's file holds the generator's settings as one group among others.
 _GROUP = "generator"
+_SCANS_GROUP = "supervised"
 _RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -43,6 +46,24 @@ def load_settings(path: Path | str | None) -> GeneratorSettings:
         return load_settings(group)
     try:
         return generator_settings(group)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def load_scan_noise(path: Path | str | None) -> ScanNoise:
+    """Noise added to scans: `supervised.noise` of a training's file, or the default.
+
+    Args:
+        path: As for `load_settings`.
+
+    Raises:
+        ConfigError: The file is unreadable, or a setting unknown or unfit.
+    """
+    content = {} if path is None else read_yaml(_recipe_or_file(Path(path)))
+    group = content.get(_SCANS_GROUP)
+    noise = group.get("noise", {}) if isinstance(group, Mapping) else {}
+    try:
+        return read_settings(ScanNoise(), noise, f"{_SCANS_GROUP}.noise")
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 

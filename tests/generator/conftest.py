@@ -23,6 +23,7 @@ from synthseg_generator.config import (
 )
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.scan_store import add_scans
 from synthseg_generator.store import LabelStore, open_store
 
 HEADS = {
@@ -73,6 +74,23 @@ def store_path(tmp_path_factory: pytest.TempPathFactory, head_folder: Path) -> P
 def store(store_path: Path) -> LabelStore:
     """The opened store of the three heads."""
     return open_store(store_path)
+
+
+@pytest.fixture(scope="session")
+def scan_store(tmp_path_factory: pytest.TempPathFactory, make_head) -> LabelStore:
+    """Two heads whose scans show the left white matter bright, and the right half as bright."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for name in ("scans", "maps"):
+        (folder / name).mkdir()
+    for number, size in enumerate((1.0, 0.9)):
+        labels = make_head((36, 40, 38), size=size)
+        scan = np.select([labels == 2, labels == 41], [1000.0, 500.0]).astype(np.float32)
+        for kind, volume in (("maps", labels.astype(np.int16)), ("scans", scan)):
+            nib.save(nib.Nifti1Image(volume, np.eye(4)), folder / kind / f"head_{number}.nii.gz")
+    ingest(folder / "maps", folder / "s.zarr", LABEL_TABLES["v2"])
+    opened = open_store(folder / "s.zarr")
+    add_scans(folder / "scans", opened)
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_generator.config import Uniform, generator_settings
@@ -13,11 +12,9 @@ from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import Shard
 from synthseg_generator.scan_samples import ScanSampleSource, scan_dataset
 from synthseg_generator.scan_settings import ScanNoise
-from synthseg_generator.scan_store import add_scans
 from synthseg_generator.scan_synthesis import ScanAugmenter
 from synthseg_generator.store import open_store
 
-SHAPE = (36, 40, 38)
 SILENT = ScanNoise(std=Uniform(0, 0))
 PLAIN = {
     "crop": {"shape": [24, 24, 24], "placement": "centred", "jitter": 3},
@@ -25,23 +22,6 @@ PLAIN = {
     "gamma_std": 0,
     "acquisition": {"native_probability": 1},
 }
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory, make_head):
-    """Two heads whose scans show the left white matter bright, and the right half as bright."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for name in ("scans", "maps"):
-        (folder / name).mkdir()
-    for number, size in enumerate((1.0, 0.9)):
-        labels = make_head(SHAPE, size=size)
-        scan = np.select([labels == 2, labels == 41], [1000.0, 500.0]).astype(np.float32)
-        for kind, volume in (("maps", labels.astype(np.int16)), ("scans", scan)):
-            nib.save(nib.Nifti1Image(volume, np.eye(4)), folder / kind / f"head_{number}.nii.gz")
-    ingest(folder / "maps", folder / "s.zarr", LABEL_TABLES["v2"])
-    opened = open_store(folder / "s.zarr")
-    add_scans(folder / "scans", opened)
-    return opened
 
 
 def make(store, settings, k, noise=SILENT, seed=1):
@@ -59,8 +39,8 @@ def make(store, settings, k, noise=SILENT, seed=1):
 
 @pytest.mark.parametrize("flip", [0, 1])
 @pytest.mark.parametrize("k", [0, 1])
-def test_the_labels_move_with_the_image(store, k, flip):
-    image, labels, flipped = make(store, {**PLAIN, "flip_probability": flip}, k)
+def test_the_labels_move_with_the_image(scan_store, k, flip):
+    image, labels, flipped = make(scan_store, {**PLAIN, "flip_probability": flip}, k)
     assert flipped == bool(flip)
     # A mirrored scan shows at the left what was at the right, and it is called left.
     bright = 41 if flip else 2
@@ -71,36 +51,39 @@ def test_the_labels_move_with_the_image(store, k, flip):
     assert left < right
 
 
-def test_the_same_sample_is_the_same_to_the_bit(store):
+def test_the_same_sample_is_the_same_to_the_bit(scan_store):
     noisy = ScanNoise(std=Uniform(5, 6), probability=1)
-    first, again, other = (make(store, {"crop": {"shape": [24] * 3}}, k, noisy) for k in (3, 3, 4))
+    first, again, other = (
+        make(scan_store, {"crop": {"shape": [24] * 3}}, k, noisy) for k in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first[0], again[0])
     np.testing.assert_array_equal(first[1], again[1])
     assert (first[0] != other[0]).any()
-    assert (first[0] != make(store, {"crop": {"shape": [24] * 3}}, 3, noisy, seed=2)[0]).any()
+    assert (first[0] != make(scan_store, {"crop": {"shape": [24] * 3}}, 3, noisy, seed=2)[0]).any()
 
 
-def test_noise_has_the_drawn_deviation(store):
-    source = ScanSampleSource(store, generator_settings(PLAIN), ScanNoise(probability=0.5), 1)
+def test_noise_has_the_drawn_deviation(scan_store):
+    source = ScanSampleSource(scan_store, generator_settings(PLAIN), ScanNoise(probability=0.5), 1)
     drawn = np.array([source.draw_noise(k)[0] for k in range(400)])
     assert 0.4 < (drawn == 0).mean() < 0.6
     assert 0 <= drawn.min() < drawn.max() <= 6
     np.testing.assert_allclose(drawn[drawn > 0].mean(), 3, atol=0.4)
     quiet, loud = (
-        make(store, PLAIN, 0, ScanNoise(std=Uniform(s, s), probability=1))[0] for s in (0, 25.5)
+        make(scan_store, PLAIN, 0, ScanNoise(std=Uniform(s, s), probability=1))[0]
+        for s in (0, 25.5)
     )
     # A tenth of the range, less what blurring and the wider range take.
     assert 0.02 < np.std(loud[quiet < 0.01]) < 0.1
 
 
-def test_image_lies_between_zero_and_one_with_everything_on(store):
-    image, _, _ = make(store, {"crop": {"shape": [24] * 3}, "gamma_std": 0.4}, 5, ScanNoise())
+def test_image_lies_between_zero_and_one_with_everything_on(scan_store):
+    image, _, _ = make(scan_store, {"crop": {"shape": [24] * 3}, "gamma_std": 0.4}, 5, ScanNoise())
     assert (image.dtype, image.shape) == (np.float32, (24, 24, 24))
     assert -1e-6 <= image.min() < image.max() <= 1 + 1e-6
 
 
-def test_a_dataset_gives_the_samples_of_its_shard(store):
-    source = ScanSampleSource(store, generator_settings(PLAIN), ScanNoise(), 1)
+def test_a_dataset_gives_the_samples_of_its_shard(scan_store):
+    source = ScanSampleSource(scan_store, generator_settings(PLAIN), ScanNoise(), 1)
     elements = list(scan_dataset(source, Shard(first=2, count=3)).as_numpy_iterator())
     assert [int(element["k"]) for element in elements] == [2, 3, 4]
     for element in elements:
@@ -111,10 +94,10 @@ def test_a_dataset_gives_the_samples_of_its_shard(store):
             np.testing.assert_array_equal(element["row"][name], value, err_msg=name)
 
 
-def test_maps_without_a_scan_and_other_channels_are_refused(store, tmp_path):
+def test_maps_without_a_scan_and_other_channels_are_refused(scan_store, tmp_path):
     with pytest.raises(ConfigError, match="n_channels is 2, but the scan of head_0"):
-        ScanSampleSource(store, generator_settings({"n_channels": 2}), SILENT, 1)
-    ingest(Path(store.path).with_name("maps"), tmp_path / "bare.zarr", LABEL_TABLES["v2"])
+        ScanSampleSource(scan_store, generator_settings({"n_channels": 2}), SILENT, 1)
+    ingest(Path(scan_store.path).with_name("maps"), tmp_path / "bare.zarr", LABEL_TABLES["v2"])
     with pytest.raises(StoreError, match=r"no scan of head_0, head_1: add them with.*add-scans"):
         ScanSampleSource(open_store(tmp_path / "bare.zarr"), generator_settings({}), SILENT, 1)
 

@@ -1,6 +1,8 @@
 """Supervised training: scans and labels instead of synthetic scans, all else as always."""
 
+import dataclasses
 import itertools
+import shlex
 import shutil
 from pathlib import Path
 
@@ -8,9 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
+from synthseg_generator.cli import main as generator_command
+from synthseg_generator.config import Uniform
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.samples import Shard
+from synthseg_generator.scan_settings import ScanNoise
 from synthseg_generator.scan_store import add_scans
 from synthseg_generator.store import open_store
 from synthseg_trainer.config import load_settings
@@ -100,8 +106,25 @@ def test_batches_hold_augmented_scans_and_their_labels(settings):
     assert targets.shape == (2, 24, 24, 24)
     assert 0 < np.ptp(images) <= 1 + 1e-6
     assert np.unique(targets).max() < len(sources.labels)
-    assert "made from the scan of head_0" in source.describe(0, folder=None)
     assert sources.of_validation().samples.store.names == ("head_1",)
+
+
+def test_the_command_that_describes_a_sample_writes_it(tmp_path, settings):
+    """With the noise of the run, and without the maps that are held out."""
+    noise = ScanNoise(std=Uniform(9, 9))
+    supervised = dataclasses.replace(settings().supervised, noise=noise)
+    loud = dataclasses.replace(settings(), supervised=supervised)
+    source = sources_of(loud).of_stage(loud.stages[0])
+    sentence = source.describe(3, tmp_path)
+    assert "made from the scan of head_0" in sentence
+    program, *arguments = shlex.split(sentence.split("`")[1])
+    assert program == "synthseg-generator"
+    result = CliRunner().invoke(generator_command, arguments)
+    assert result.exit_code == 0, result.output
+    (written,) = tmp_path.glob("*/sample-00003_image.nii.gz")
+    (batch,) = source.dataset(Shard(first=3, count=1)).batch(1)
+    image, _ = source.render(batch)
+    np.testing.assert_allclose(nib.load(written).get_fdata(), image[0, ..., 0], atol=1e-5)
 
 
 def test_boxes_of_all_sizes_share_a_graph(tmp_path, settings):

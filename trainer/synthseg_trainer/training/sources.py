@@ -124,17 +124,43 @@ class SyntheticSource:
 
     def describe(self, k: int, folder: Path) -> str:
         """See `BatchSource`; writes the settings of the generative model."""
-        samples = self.samples
-        replay = folder / f"replay-{settings_digest(samples.settings)[:8]}"
-        settings = replay.with_suffix(".json")
-        text = json.dumps(settings_to_mapping(samples.settings), indent=1)
-        write_text(settings, f"{text}\n")
-        name = samples.store.names[int(samples.parameters(k).map_index)]
-        command = ["synthseg-generator", "generate", samples.store.path, str(replay)]
-        command += ["--settings", str(settings), "--seed", str(samples.seed)]
-        command += ["--first", str(k), "--samples", "1"]
-        command += [word for name in self._left_out for word in ("--without", name)]
-        return f"sample {k}, made from map {name}, written by `{shlex.join(command)}`"
+        command = replay_command(self.samples, k, folder, self._left_out)
+        return f"sample {k}, made from map {map_name(self.samples, k)}, written by `{command}`"
+
+
+def map_name(samples: SampleSource, k: int) -> str:
+    """Name of the map that sample `k` is made from."""
+    return samples.store.names[int(samples.parameters(k).map_index)]
+
+
+def replay_command(
+    samples: SampleSource,
+    k: int,
+    folder: Path,
+    left_out: Sequence[str],
+    supervised: Mapping[str, Any] | None = None,
+) -> str:
+    """The command that writes sample `k` again; its settings become a file in `folder`.
+
+    Args:
+        samples: Which samples.
+        k: Number of the sample.
+        folder: Where the settings are written, and where the command writes.
+        left_out: Maps of the store that `samples` does not take.
+        supervised: Settings of augmented scans, if it is one.
+    """
+    settings: dict[str, Any] = {"generator": settings_to_mapping(samples.settings)}
+    if supervised is not None:
+        settings["supervised"] = supervised
+    replay = folder / f"replay-{settings_digest(samples.settings)[:8]}"
+    path = replay.with_suffix(".json")
+    write_text(path, json.dumps(settings, indent=1) + "\n")
+    command = ["synthseg-generator", "generate", samples.store.path, str(replay)]
+    command += ["--settings", str(path), "--seed", str(samples.seed)]
+    command += ["--first", str(k), "--samples", "1"]
+    command += [] if supervised is None else ["--scans"]
+    command += [word for name in left_out for word in ("--without", name)]
+    return shlex.join(command)
 
 
 class SyntheticSources:
@@ -181,8 +207,10 @@ class SyntheticSources:
         self, maps: LabelStore, generator: GeneratorSettings, seed: int, feed: Feed
     ) -> BatchSource:
         """Samples of some maps of the store."""
-        left_out = [name for name in self.store.names if name not in maps.names]
-        return SyntheticSource(SampleSource(maps, generator, seed), feed, left_out)
+        return SyntheticSource(SampleSource(maps, generator, seed), feed, self._left_out_of(maps))
+
+    def _left_out_of(self, maps: LabelStore) -> list[str]:
+        return [name for name in self.store.names if name not in maps.names]
 
     def _maps_for_training(self) -> LabelStore:
         kept_out = self._settings.validation.maps

@@ -5,7 +5,8 @@ The loop, the losses, the stages and what a checkpoint holds are the same; only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ from synthseg_generator.store import LabelStore, cubic_voxel_size_mm
 
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.training.feed import Feed, local_feed
-from synthseg_trainer.training.sources import Sources, SyntheticSources
+from synthseg_trainer.training.sources import (
+    Sources,
+    SyntheticSources,
+    map_name,
+    replay_command,
+)
 
 Tensor = Any
 
@@ -31,12 +37,16 @@ class ScanSource:
     Args:
         samples: Which samples.
         feed: Who prepares them.
+        left_out: Maps of the store that `samples` does not take.
     """
 
-    def __init__(self, samples: ScanSampleSource, feed: Feed = local_feed) -> None:
+    def __init__(
+        self, samples: ScanSampleSource, feed: Feed = local_feed, left_out: Sequence[str] = ()
+    ) -> None:
         samples.check()
         self.samples = samples
         self._feed = feed
+        self._left_out = left_out
         store = samples.store
         self._augmenter = ScanAugmenter(
             samples.settings, store.labels, samples.map_shape, cubic_voxel_size_mm(store)
@@ -58,10 +68,11 @@ class ScanSource:
         return tf.stack(images), tf.stack(targets)
 
     def describe(self, k: int, folder: Path) -> str:
-        """See `BatchSource`."""
+        """See `BatchSource`; writes the settings of the augmentation."""
         samples = self.samples
-        name = samples.store.names[int(samples.parameters(k).map_index)]
-        return f"sample {k} of seed {samples.seed}, made from the scan of {name}"
+        noise = {"std": list(astuple(samples.noise.std)), "probability": samples.noise.probability}
+        command = replay_command(samples, k, folder, self._left_out, {"noise": noise})
+        return f"sample {k}, made from the scan of {map_name(samples, k)}, written by `{command}`"
 
 
 class ScanSources(SyntheticSources):
@@ -81,7 +92,8 @@ class ScanSources(SyntheticSources):
         self, maps: LabelStore, generator: GeneratorSettings, seed: int, feed: Feed
     ) -> ScanSource:
         noise = self._settings.supervised.noise
-        return ScanSource(ScanSampleSource(maps, generator, noise, seed), feed)
+        samples = ScanSampleSource(maps, generator, noise, seed)
+        return ScanSource(samples, feed, self._left_out_of(maps))
 
 
 def sources_of(settings: TrainSettings, feed: Feed = local_feed) -> Sources:

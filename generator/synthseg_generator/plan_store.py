@@ -25,7 +25,7 @@ from synthseg_generator.config import GeneratorSettings, generator_settings
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.plan import SampleParameters
 from synthseg_generator.samples import SampleSource
-from synthseg_generator.store import LabelStore, first_line, normalise
+from synthseg_generator.store import LabelStore, normalise, not_opened
 
 PLAN_FORMAT = "synthseg-plan"
 PLAN_FORMAT_VERSION = 1
@@ -82,16 +82,15 @@ def open_plan(path: str | os.PathLike[str], store: LabelStore) -> Plan:
         store: The label maps that it was drawn for.
 
     Raises:
-        StoreError: There is no finished plan, one of another format, or one for other label maps.
+        StoreError: There is no finished plan, one of another format or for other label maps, or it
+            is out of reach.
     """
     location = normalise(path)
     try:
         attributes = zarr.open_group(location, mode="r").attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
-        raise StoreError(
-            f"{location} is no plan: {first_line(error)} "
-            "Make one with `synthseg-generator plan STORE PLAN.zarr`."
-        ) from error
+        command = "synthseg-generator plan STORE PLAN.zarr"
+        raise not_opened(location, "plan", error, command) from error
     check_plan(location, attributes, store)
     try:
         return Plan(

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from synthseg_generator.errors import ConfigError, LabelError, StoreError
+from synthseg_generator.errors import ConfigError, LabelError, StoreError, is_outage
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.plan import MapGeometry
@@ -202,16 +202,14 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
         The opened store.
 
     Raises:
-        StoreError: There is no label store, or one of another format version.
+        StoreError: There is no label store, one of another format version, or it is out of reach.
     """
     location = normalise(path)
     try:
         attributes = zarr.open_group(location, mode="r", zarr_format=3).attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
-        raise StoreError(
-            f"{location} is no label store: {first_line(error)} "
-            "Make one with `synthseg-generator ingest LABEL_DIR STORE.zarr`."
-        ) from error
+        command = "synthseg-generator ingest LABEL_DIR STORE.zarr"
+        raise not_opened(location, "label store", error, command) from error
     _check_format(location, attributes)
     try:
         return LabelStore(
@@ -287,6 +285,20 @@ def _triple(values: Sequence[Any]) -> tuple[Any, Any, Any]:
 
 def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def not_opened(location: str, kind: str, error: Exception, command: str) -> StoreError:
+    """Why a store or plan does not open: it cannot be reached, or there is none.
+
+    Args:
+        location: Where it should be.
+        kind: What it should be.
+        error: What Zarr or the file system raised.
+        command: Makes one.
+    """
+    if is_outage(error):
+        return StoreError(f"{location} cannot be reached: {first_line(error)}")
+    return StoreError(f"{location} is no {kind}: {first_line(error)} Make one with `{command}`.")
 
 
 def first_line(error: Exception) -> str:

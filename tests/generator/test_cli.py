@@ -147,10 +147,14 @@ def test_only_a_scheduler_that_may_answer_later_is_an_outage(
 
 
 @pytest.mark.parametrize(
-    ("store", "code"), [("http://127.0.0.1:9/heads.zarr", 1), ("/nowhere/heads.zarr", 2)]
+    ("store", "code", "problem"),
+    [
+        ("http://127.0.0.1:9/heads.zarr", 1, "cannot be reached: Cannot connect"),
+        ("/nowhere/heads.zarr", 2, "is no label store"),
+    ],
 )
-def test_only_a_store_that_may_be_reached_later_is_an_outage(store, code):
-    assert_one_line(run("check", store), code, store)
+def test_only_a_store_that_may_be_reached_later_is_an_outage(store, code, problem):
+    assert_one_line(run("check", store), code, f"{store} {problem}")
 
 
 def test_a_disk_that_is_full_is_an_outage(tmp_path, head_folder):

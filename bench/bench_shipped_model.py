@@ -131,18 +131,26 @@ def print_structures(scores: dict[str, Scores], groups: dict[str, list[str]]) ->
     for name, value in zip(SYNTHSEG_V2.names[1:], SYNTHSEG_V2.values[1:], strict=True):
         rows.setdefault(name.removeprefix("left ").removeprefix("right "), []).append(value)
     for title, values in rows.items():
-        cells = [np.mean([column[value] for value in values]) for column in columns]
+        cells = [_mean_of(column, values) for column in columns]
         print(f"| {title} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
 
 
 def _mean(scores: dict[str, Scores], names: list[str]) -> Scores:
-    return {k: float(np.mean([scores[name][k] for name in names])) for k in scores[names[0]]}
+    values = {value for name in names for value in scores[name]}
+    return {v: float(np.mean([scores[n][v] for n in names if v in scores[n]])) for v in values}
+
+
+def _mean_of(scores: Scores, values: Iterable[int]) -> float:
+    """Over what is in one map or the other; not a number where nothing is."""
+    present = [scores[value] for value in values if value in scores]
+    return float(np.mean(present)) if present else float("nan")
 
 
 def print_contrasts(answers: Path, folder: Path) -> None:
     """One person's scans against each other."""
     print("\n### Mean Dice between contrasts of one person\n")
-    print("| person | pair | as they lie | aligned | moved by mm |\n|---|---|---|---|---|")
+    print("| person | pair | as they lie | aligned | moved by mm | known to mm |")
+    print("|---|---|---|---|---|---|")
     if not alignment.AVAILABLE:
         print("(SimpleITK is not installed: pip install '.[bench]')", file=sys.stderr)
     for person, contrasts in PEOPLE.items():
@@ -151,14 +159,15 @@ def print_contrasts(answers: Path, folder: Path) -> None:
                 nib.load(answers / f"{_slug(person)}-{c}_synthseg.nii.gz") for c in (first, second)
             ]
             cells = [between(*labels, np.eye(4), folder)]
-            moved = float("nan")
+            moved = known = float("nan")
             if alignment.AVAILABLE:
                 scans = [SCANS / contrasts[c] for c in (first, second)]
-                place = alignment.register(*scans)
+                place, doubt = alignment.register(*scans)
                 cells.append(between(*labels, place, folder))
-                moved = _distance(labels[0], place)
+                moved, known = _distance(labels[0], place), _distance(labels[0], doubt) / 2
             shown = [f"{cell:.3f}" for cell in cells] + ["-"] * (2 - len(cells))
-            print(f"| {person} | {first}, {second} | {' | '.join(shown)} | {moved:.1f} |")
+            shown += [f"{moved:.1f}", f"{known:.1f}"]
+            print(f"| {person} | {first}, {second} | {' | '.join(shown)} |")
 
 
 def between(
@@ -170,7 +179,7 @@ def between(
     nib.save(fixed, first)
     nib.save(moved, second)
     (scores,) = evaluate(first, second, folder).values()
-    return float(np.mean([scores[value] for value in SYNTHSEG_V2.values[1:]]))
+    return _mean_of(scores, SYNTHSEG_V2.values[1:])
 
 
 def _distance(labels: nib.Nifti1Image, place: np.ndarray) -> float:

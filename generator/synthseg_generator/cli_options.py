@@ -37,7 +37,7 @@ scans_option = click.option(
     "--scans",
     is_flag=True,
     help="Augment the scans of STORE instead, as supervised training does; --settings may be its "
-    "file.",
+    "file, of which the groups generator and supervised count.",
 )
 workers_option = click.option(
     "--workers",
@@ -69,7 +69,10 @@ def find_source(
     opened = open_store(store)
     if without:
         opened.select(without)  # names that are not there
-        opened = opened.select([name for name in opened.names if name not in without])
+        left = [name for name in opened.names if name not in without]
+        if not left:
+            raise UsageProblem(f"--without leaves no map of {opened.path}.")
+        opened = opened.select(left)
     if plan_path is None:
         settings = load_settings(settings_path)
         source = SampleSource(opened, settings, seed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import pkgutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -34,8 +35,8 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         A `distributed.Client`.
 
     Raises:
-        SchedulerError: The scheduler does not answer, or is lost.
-        StoreError: Its address is none.
+        SchedulerError: The scheduler does not answer.
+        StoreError: Its address is none, or its workers lack this package.
     """
     import dask
     from distributed import Client, LocalCluster
@@ -54,7 +55,8 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
             ) from error
         except OSError as error:
             raise SchedulerError(f"no Dask scheduler answers at {scheduler}: {error}") from error
-        with _closed_quietly(client):
+        with _quiet(), client:
+            _check_workers(client)
             yield client
         return
     settings = {
@@ -76,19 +78,56 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
 
 
 @contextmanager
-def _closed_quietly(client: Any) -> Iterator[None]:
-    """Closes a client at the end, without the traceback that it logs if its scheduler is lost."""
+def _quiet() -> Iterator[None]:
+    """Without what a client logs, traceback and all, where its scheduler is lost: we raise that."""
     logger = logging.getLogger("distributed.client")
     level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        with client:
-            try:
-                yield
-            except SchedulerError:
-                logger.setLevel(logging.CRITICAL)
-                raise
+        yield
     finally:
         logger.setLevel(level)
+
+
+def _check_workers(client: Any) -> None:
+    """Refuses workers without this package: they close at the first task, and nothing is said."""
+    with _losses():
+        # Of the standard library, so that every worker can be asked.
+        name = f"{__name__}:CONNECT_TIMEOUT_S"
+        answers = client.run(pkgutil.resolve_name, name, on_error="return")
+    for worker, answer in answers.items():
+        if isinstance(answer, ImportError):
+            raise StoreError(
+                f"the Dask worker {worker} lacks this package ({answer}): install the same version "
+                "of synthseg-serving where the workers run."
+            )
+
+
+@contextmanager
+def _losses() -> Iterator[None]:
+    """Names what ends work on a cluster other than the work itself.
+
+    Raises:
+        SchedulerError: The scheduler is lost, or a task's workers are, again and again.
+    """
+    from distributed import KilledWorker
+    from distributed.client import ClosedClientError
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except (CancelledError, ClosedClientError, CommClosedError) as error:
+        # Nobody cancels or closes here, but Dask, where a scheduler is gone.
+        reason = " ".join(str(getattr(error, "reason", None) or error).split())
+        raise SchedulerError(
+            f"the Dask scheduler was lost ({reason or 'the connection was closed'}). "
+            "Start it again, then the same command."
+        ) from error
+    except KilledWorker as error:
+        raise SchedulerError(
+            "the Dask workers died again and again over one task, most often of too little "
+            f"memory: {' '.join(str(error).split())}"
+        ) from error
 
 
 def run_ordered(
@@ -114,20 +153,24 @@ def run_ordered(
         What `function` returned, job by job.
 
     Raises:
-        SchedulerError: The scheduler is lost, and with it the jobs in flight.
+        SchedulerError: The scheduler is lost, and with it the jobs in flight, or a job's workers
+            die again and again.
     """
     waiting: deque[Any] = deque()
     remaining = iter(jobs)
     # A task and not scattered data: it is made again when the worker that holds it dies.
-    common = client.submit(pickle.loads, pickle.dumps(tuple(shared)), pure=False)
+    with _losses():
+        common = client.submit(pickle.loads, pickle.dumps(tuple(shared)), pure=False)
     try:
         while True:
             while len(waiting) < window and (job := next(remaining, None)) is not None:
-                waiting.append(client.submit(_call, function, common, job, pure=False))
+                with _losses():
+                    waiting.append(client.submit(_call, function, common, job, pure=False))
             if not waiting:
                 return
             future = waiting[0]
-            result = _result_of(future)
+            with _losses():
+                result = future.result()
             waiting.popleft()
             # Let the cluster forget the result now, not when Python collects the future.
             future.release()
@@ -136,16 +179,6 @@ def run_ordered(
         # Releasing does not wait for the cluster, which may be closed already.
         for future in (*waiting, common):
             future.release()
-
-
-def _result_of(future: Any) -> Any:
-    try:
-        return future.result()
-    except CancelledError as error:  # nobody cancels here, but Dask, where a scheduler is gone
-        reason = getattr(error, "reason", None) or "work was cancelled"
-        raise SchedulerError(
-            f"the Dask scheduler was lost ({reason}). Start it again, then the same command."
-        ) from error
 
 
 def _call(function: Callable[..., Any], shared: Sequence[Any], job: Sequence[Any]) -> Any:
@@ -182,5 +215,6 @@ def run_all(
             yield function(*shared, *job)
         return
     with open_cluster(min(workers, len(jobs)), scheduler) as client:
-        n_threads = max(1, sum(client.nthreads().values()))
+        with _losses():
+            n_threads = max(1, sum(client.nthreads().values()))
         yield from run_ordered(client, function, jobs, 3 * n_threads, shared)

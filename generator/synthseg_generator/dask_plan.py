@@ -27,8 +27,8 @@ from synthseg_generator.plan_store import (
 )
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.settings_file import known_mapping, settings_to_mapping
-from synthseg_generator.store import first_line, is_url, normalise
-from synthseg_generator.store_writing import group_attributes
+from synthseg_generator.store import is_url, normalise
+from synthseg_generator.store_writing import group_attributes, writing
 
 
 def write_plan(
@@ -76,7 +76,8 @@ def write_plan(
             done += drawn
             if progress is not None:
                 progress(done, n_samples)
-        zarr.open_group(place, mode="r+").attrs.update({"complete": True})
+        with writing(place):
+            zarr.open_group(place, mode="r+").attrs.update({"complete": True})
     return open_plan(destination, samples.store)
 
 
@@ -89,10 +90,11 @@ def draw_block(samples: SampleSource, n_samples: int, place: str, block: int) ->
     first = block * ROWS_PER_BLOCK
     count = _rows_in(block, n_samples)
     rows = [samples.parameters(k).to_row() for k in range(first, first + count)]
-    group = zarr.open_group(place, mode="r+")
-    for name in rows[0]:
-        group[name][first : first + count] = np.stack([row[name] for row in rows])
-    group[FINISHED][block] = True
+    with writing(place):
+        group = zarr.open_group(place, mode="r+")
+        for name in rows[0]:
+            group[name][first : first + count] = np.stack([row[name] for row in rows])
+        group[FINISHED][block] = True
     return count
 
 
@@ -163,7 +165,7 @@ def _is_same(existing: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 def _create(place: str, attributes: dict[str, Any], samples: SampleSource, n_samples: int) -> None:
     """Makes the group with empty arrays, one chunk per block of rows."""
-    try:
+    with writing(place):
         group = zarr.create_group(place, attributes=attributes, zarr_format=3, overwrite=True)
         for name, (shape, dtype) in _row_layout(samples).items():
             group.create_array(
@@ -175,8 +177,6 @@ def _create(place: str, attributes: dict[str, Any], samples: SampleSource, n_sam
             )
         blocks = -(-n_samples // ROWS_PER_BLOCK)
         group.create_array(FINISHED, shape=(blocks,), chunks=(1,), dtype=bool)
-    except (OSError, ValueError, ImportError) as error:
-        raise StoreError(f"{place} cannot be written: {first_line(error)}") from error
 
 
 def _row_layout(samples: SampleSource) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -186,7 +186,8 @@ def _row_layout(samples: SampleSource) -> dict[str, tuple[tuple[int, ...], np.dt
 
 
 def _unfinished_blocks(place: str) -> list[int]:
-    finished = np.asarray(zarr.open_group(place, mode="r")[FINISHED][...])
+    with writing(place):
+        finished = np.asarray(zarr.open_group(place, mode="r")[FINISHED][...])
     return [int(block) for block in np.flatnonzero(~finished)]
 
 

@@ -30,7 +30,7 @@ class Outage:
 
 
 class SchedulerError(StoreError, Outage):
-    """The Dask scheduler does not answer."""
+    """The Dask scheduler does not answer, is lost, or loses its workers."""
 
 
 def is_outage(error: BaseException | None) -> bool:

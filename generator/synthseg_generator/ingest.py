@@ -15,7 +15,7 @@ from pathlib import Path
 
 from synthseg_generator import store_writing as writing
 from synthseg_generator.cluster import run_all
-from synthseg_generator.errors import GeneratorError, StoreError
+from synthseg_generator.errors import GeneratorError, StoreError, is_outage
 from synthseg_generator.files import sync_tree
 from synthseg_generator.label_maps import (
     Source,
@@ -158,8 +158,9 @@ def _writable_place(
         yield str(staging)
         sync_tree(staging)
         staging.rename(final)
-    except GeneratorError:
-        shutil.rmtree(staging, ignore_errors=True)
+    except GeneratorError as error:
+        if not is_outage(error):  # else the same command goes on from here
+            shutil.rmtree(staging, ignore_errors=True)
         raise
     except OSError as error:
         raise StoreError(f"{final} cannot be written: {error}") from error

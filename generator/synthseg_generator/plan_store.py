@@ -24,6 +24,7 @@ import zarr
 from synthseg_generator.config import GeneratorSettings, generator_settings
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.plan import SampleParameters
+from synthseg_generator.remote import remote_errors
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.store import LabelStore, normalise, not_opened
 
@@ -87,7 +88,8 @@ def open_plan(path: str | os.PathLike[str], store: LabelStore) -> Plan:
     """
     location = normalise(path)
     try:
-        attributes = zarr.open_group(location, mode="r").attrs.asdict()
+        with remote_errors():
+            attributes = zarr.open_group(location, mode="r").attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
         command = "synthseg-generator plan STORE PLAN.zarr"
         raise not_opened(location, "plan", error, command) from error
@@ -132,11 +134,12 @@ def check_plan(location: str, attributes: Mapping[str, Any], store: LabelStore) 
 def _read_block(path: str, block: int) -> dict[str, np.ndarray]:
     first = block * ROWS_PER_BLOCK
     try:
-        group = zarr.open_group(path, mode="r")
-        return {
-            name: np.asarray(array[first : first + ROWS_PER_BLOCK])
-            for name, array in group.arrays()
-            if name != FINISHED
-        }
+        with remote_errors():
+            group = zarr.open_group(path, mode="r")
+            return {
+                name: np.asarray(array[first : first + ROWS_PER_BLOCK])
+                for name, array in group.arrays()
+                if name != FINISHED
+            }
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: samples from {first} on cannot be read: {error}") from error

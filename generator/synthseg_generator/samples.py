@@ -15,6 +15,7 @@ import numpy as np
 
 from synthseg_generator.config import GeneratorSettings
 from synthseg_generator.crops import crop_geometry, least_map_shape
+from synthseg_generator.element_errors import remembered
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.intensity_draws import check_priors
 from synthseg_generator.labels import GenerationLabels
@@ -182,7 +183,9 @@ def sample_dataset(source: SampleSource, shard: Shard) -> tf.data.Dataset:
                 "row": parameters.to_row(),
             }
 
-    return tf.data.Dataset.from_generator(elements, output_signature=element_signature(source))
+    return tf.data.Dataset.from_generator(
+        remembered(elements), output_signature=element_signature(source)
+    )
 
 
 def element_signature(source: SampleSource) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from synthseg_generator.box import needed_box
 from synthseg_generator.cluster import run_ordered
 from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.element_errors import remembered
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.map_cache import PROCESS_CACHE
 from synthseg_generator.samples import SampleSource, Shard
@@ -132,7 +133,7 @@ def scan_dataset(
             for name, value in row.items()
         },
     }
-    return tf.data.Dataset.from_generator(elements, output_signature=signature)
+    return tf.data.Dataset.from_generator(remembered(elements), output_signature=signature)
 
 
 def _element(source: ScanSampleSource, cache_bytes: int, k: int) -> dict[str, Any]:

@@ -25,7 +25,9 @@ from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
 from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE, file_digest
+from synthseg_generator.remote import remote_errors
 from synthseg_generator.store import LabelStore, first_line
+from synthseg_generator.store_writing import writing
 
 GROUP = "_scans"
 FULL_SCALE = 65535
@@ -118,7 +120,8 @@ def add_scans(
 def list_scans(store: LabelStore) -> dict[str, StoredScan]:
     """The finished scans of a store by the name of their map; none where no scan was added."""
     try:
-        attributes = zarr.open_group(store.path, path=GROUP, mode="r", zarr_format=3).attrs
+        with remote_errors():
+            attributes = zarr.open_group(store.path, path=GROUP, mode="r", zarr_format=3).attrs
         entries: Any = attributes.asdict().get("scans", [])
         return {entry["name"]: StoredScan(**entry) for entry in entries}
     except FileNotFoundError:
@@ -137,8 +140,9 @@ def load_scan(store: LabelStore, name: str) -> np.ndarray:
         StoreError: The map has no scan, or it cannot be read.
     """
     try:
-        array = zarr.open_array(store.path, path=f"{GROUP}/{name}", mode="r", zarr_format=3)
-        return np.asarray(array[...])
+        with remote_errors():
+            array = zarr.open_array(store.path, path=f"{GROUP}/{name}", mode="r", zarr_format=3)
+            volume = np.asarray(array[...])
     except FileNotFoundError as error:
         raise StoreError(
             f"{store.path}: map {name} has no scan: add it with `synthseg-generator add-scans`."
@@ -147,6 +151,10 @@ def load_scan(store: LabelStore, name: str) -> np.ndarray:
         raise StoreError(
             f"{store.path}: the scan of {name} cannot be read: {first_line(error)}"
         ) from error
+    # Zarr reads lost chunks as zeros without a word, and no scan is stored that shows nothing.
+    if not volume.any():
+        raise StoreError(f"{store.path}: the data of the scan of {name} is missing.")
+    return volume
 
 
 def check_grid(path: Path, store: LabelStore, name: str) -> None:
@@ -245,7 +253,7 @@ def _scans_of(
 
 
 def _write(store: LabelStore, name: str, volume: np.ndarray) -> None:
-    try:
+    with writing(store.path):
         group = zarr.open_group(store.path, mode="r+", zarr_format=3).require_group(GROUP)
         array = group.create_array(
             name,
@@ -257,14 +265,14 @@ def _write(store: LabelStore, name: str, volume: np.ndarray) -> None:
             overwrite=True,
         )
         array[...] = volume
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{store.path} cannot be written: {first_line(error)}") from error
 
 
 def _list(store: LabelStore, scans: Mapping[str, StoredScan]) -> None:
     """Writes the list of scans, in one atomic step: the moment the store changes."""
-    group = zarr.open_group(store.path, path=GROUP, mode="r+", zarr_format=3)
-    group.attrs.update({"scans": [asdict(scans[name]) for name in sorted(scans)]})
+    entries = [asdict(scans[name]) for name in sorted(scans)]
+    with writing(store.path):
+        group = zarr.open_group(store.path, path=GROUP, mode="r+", zarr_format=3)
+        group.attrs.update({"scans": entries})
 
 
 def scans_fingerprint(store: LabelStore) -> str:

@@ -17,6 +17,7 @@ from synthseg_generator.settings_reader import read_settings
 # A training's file holds the generator's settings as one group among others.
 _GROUP = "generator"
 _SCANS_GROUP = "supervised"
+_TRAINING_GROUPS = (_GROUP, _SCANS_GROUP, "stages")
 _RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -28,8 +29,9 @@ def recipe_names() -> list[str]:
 def load_settings(path: Path | str | None) -> GeneratorSettings:
     """Settings from a YAML or JSON file or a recipe; those of the released model without one.
 
-    The file holds the groups of `GeneratorSettings`, or, as a training's file does, one group
-    `generator` with them in it, or the name of a recipe.
+    The file holds the groups of `GeneratorSettings`, or is a training's, with one group `generator`
+    with them in it, or the name of a recipe there, or none of it. What its stages change, and its
+    seed, are not read.
 
     Args:
         path: The file, or the name of a recipe that ships with the package (`released`, `2021`).
@@ -41,7 +43,8 @@ def load_settings(path: Path | str | None) -> GeneratorSettings:
         return GeneratorSettings()
     path = _recipe_or_file(Path(path))
     content = read_yaml(path)
-    group = content.get(_GROUP, content)
+    of_training = any(name in content for name in _TRAINING_GROUPS)
+    group = content.get(_GROUP, {}) if of_training else content
     if isinstance(group, str):
         return load_settings(group)
     try:
@@ -60,10 +63,11 @@ def load_scan_noise(path: Path | str | None) -> ScanNoise:
         ConfigError: The file is unreadable, or a setting unknown or unfit.
     """
     content = {} if path is None else read_yaml(_recipe_or_file(Path(path)))
-    group = content.get(_SCANS_GROUP)
-    noise = group.get("noise", {}) if isinstance(group, Mapping) else {}
+    group = content.get(_SCANS_GROUP, {})
     try:
-        return read_settings(ScanNoise(), noise, f"{_SCANS_GROUP}.noise")
+        if not isinstance(group, Mapping) or not set(group) <= {"enabled", "noise"}:
+            raise ConfigError(f"{_SCANS_GROUP} holds `enabled` and `noise` alone, got {group!r}.")
+        return read_settings(ScanNoise(), group.get("noise", {}), f"{_SCANS_GROUP}.noise")
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 

@@ -32,6 +32,7 @@ from synthseg_generator.errors import ConfigError, LabelError, StoreError, is_ou
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.plan import MapGeometry
+from synthseg_generator.remote import remote_errors
 
 STORE_FORMAT = "synthseg-label-store"
 STORE_FORMAT_VERSION = 1
@@ -152,16 +153,18 @@ class LabelStore:
         """
         array = self._array(key)
         try:
-            ids = np.asarray(array[...])
-            # Zarr reads lost chunks as zeros without a word. Asking for the chunks lists the store,
-            # which not every web server can, so only a map of zeros is doubted.
-            if not ids.any() and array.nchunks_initialized != array.nchunks:
-                raise StoreError(f"{self.path}: the data of map {self.name_of(key)} is missing.")
-            return ids
+            with remote_errors():
+                ids = np.asarray(array[...])
+                # Zarr reads lost chunks as zeros without a word. Asking for the chunks lists the
+                # store, which not every web server can, so only a map of zeros is doubted.
+                lost = not ids.any() and array.nchunks_initialized != array.nchunks
         except (OSError, ValueError, RuntimeError) as error:
             raise StoreError(
                 f"{self.path}: map {self.name_of(key)} cannot be read: {first_line(error)}"
             ) from error
+        if lost:
+            raise StoreError(f"{self.path}: the data of map {self.name_of(key)} is missing.")
+        return ids
 
     def affine(self, key: str | int) -> np.ndarray:
         """Voxel-to-world matrix of one map.
@@ -185,7 +188,8 @@ class LabelStore:
     def _array(self, key: str | int) -> Any:
         name = self.name_of(key)
         try:
-            return zarr.open_array(self.path, path=name, mode="r", zarr_format=3)
+            with remote_errors():
+                return zarr.open_array(self.path, path=name, mode="r", zarr_format=3)
         except (KeyError, OSError, ValueError) as error:
             raise StoreError(
                 f"{self.path}: map {name} cannot be read: {first_line(error)}"
@@ -206,7 +210,8 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
     """
     location = normalise(path)
     try:
-        attributes = zarr.open_group(location, mode="r", zarr_format=3).attrs.asdict()
+        with remote_errors():
+            attributes = zarr.open_group(location, mode="r", zarr_format=3).attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
         command = "synthseg-generator ingest LABEL_DIR STORE.zarr"
         raise not_opened(location, "label store", error, command) from error

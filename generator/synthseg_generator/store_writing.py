@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
 
-from synthseg_generator.errors import StoreError
+from synthseg_generator.errors import GeneratorError, StoreError
 from synthseg_generator.label_table import LabelTable
+from synthseg_generator.remote import remote_errors
 from synthseg_generator.store import (
     STORE_FORMAT,
     STORE_FORMAT_VERSION,
@@ -24,6 +26,22 @@ from synthseg_generator.store import (
 
 # Level 9 stores a 256³ map in 0.5 MB (level 1: 0.6 MB) and reads it in 10 ms, faster than level 1.
 _COMPRESSOR = ZstdCodec(level=9, checksum=True)
+
+
+@contextmanager
+def writing(place: str | os.PathLike[str]) -> Iterator[None]:
+    """Around what writes a store or plan with Zarr.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    try:
+        with remote_errors():
+            yield
+    except GeneratorError:
+        raise
+    except (OSError, ValueError, ImportError) as error:
+        raise StoreError(f"{place} cannot be written: {first_line(error)}") from error
 
 
 def create_group(
@@ -40,10 +58,8 @@ def create_group(
         **table.to_attributes(),
         "voxel_size_mm": list(voxel_size_mm),
     }
-    try:
+    with writing(path):
         zarr.create_group(normalise(path), attributes=attributes, zarr_format=3)
-    except (OSError, ValueError, ImportError) as error:
-        raise StoreError(f"{path} cannot be written: {first_line(error)}") from error
 
 
 def group_attributes(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -53,7 +69,8 @@ def group_attributes(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         StoreError: The place cannot be reached.
     """
     try:
-        return dict(zarr.open_group(normalise(path), mode="r").attrs)
+        with remote_errors():
+            return dict(zarr.open_group(normalise(path), mode="r").attrs)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, ImportError) as error:
@@ -66,35 +83,49 @@ def is_unfinished(attributes: Mapping[str, Any]) -> bool:
 
 
 def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, Any]) -> None:
-    """Writes one map as one chunk; its attributes come last and mark it as finished."""
-    group = zarr.open_group(path, mode="r+")
-    array = group.create_array(
-        name,
-        shape=ids.shape,
-        chunks=ids.shape,
-        dtype=ids.dtype,
-        compressors=_COMPRESSOR,
-        dimension_names=("x", "y", "z"),
-        # Else a map of one label alone would have no chunk, and look like one that was lost.
-        config={"write_empty_chunks": True},
-        overwrite=True,
-    )
-    array[...] = ids
-    array.attrs.update(dict(attributes))
+    """Writes one map as one chunk; its attributes come last and mark it as finished.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    with writing(path):
+        group = zarr.open_group(path, mode="r+")
+        array = group.create_array(
+            name,
+            shape=ids.shape,
+            chunks=ids.shape,
+            dtype=ids.dtype,
+            compressors=_COMPRESSOR,
+            dimension_names=("x", "y", "z"),
+            # Else a map of one label alone would have no chunk, and look like one that was lost.
+            config={"write_empty_chunks": True},
+            overwrite=True,
+        )
+        array[...] = ids
+        array.attrs.update(dict(attributes))
 
 
 def finished_maps(path: str) -> dict[str, StoredMap]:
-    """The maps of a group whose arrays are complete, listed or not."""
-    group = zarr.open_group(path, mode="r")
-    return {
-        name: read_entry({**array.attrs.asdict(), "name": name, "shape": array.shape})
-        for name, array in group.arrays()
-        if "sha256" in array.attrs
-    }
+    """The maps of a group whose arrays are complete, listed or not.
+
+    Raises:
+        StoreError: The place cannot be reached.
+    """
+    with writing(path):
+        group = zarr.open_group(path, mode="r")
+        return {
+            name: read_entry({**array.attrs.asdict(), "name": name, "shape": array.shape})
+            for name, array in group.arrays()
+            if "sha256" in array.attrs
+        }
 
 
 def list_maps(path: str, maps: Mapping[str, StoredMap]) -> None:
-    """Writes the list of maps into the group, in one atomic step: the moment the store changes."""
-    group = zarr.open_group(path, mode="r+")
+    """Writes the list of maps into the group, in one atomic step: the moment the store changes.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
     entries = [asdict(maps[name]) for name in sorted(maps)]
-    group.attrs.update({"maps": entries})
+    with writing(path):
+        zarr.open_group(path, mode="r+").attrs.update({"maps": entries})

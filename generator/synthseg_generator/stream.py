@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthseg_generator.cluster import open_cluster, run_ordered
+from synthseg_generator.element_errors import remembered
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.map_cache import DEFAULT_CACHE_BYTES
 from synthseg_generator.samples import SampleSource, Shard
@@ -124,7 +125,7 @@ class SampleStream:
                 for name, value in row.items()
             },
         }
-        return tf.data.Dataset.from_generator(elements, output_signature=signature)
+        return tf.data.Dataset.from_generator(remembered(elements), output_signature=signature)
 
 
 @contextmanager

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,6 +32,7 @@ from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.scan_store import add_scans
 from synthseg_generator.store import LabelStore, open_store
 
+_START_S = 120
 HEADS = {
     "alice": {"shape": (40, 44, 42)},
     "bob": {"shape": (40, 44, 42), "size": 0.9},
@@ -110,6 +117,55 @@ def cluster() -> Iterator[Any]:
         yield client
 
 
+Scheduler = tuple["subprocess.Popen[bytes]", str]
+
+
+@pytest.fixture
+def scheduler_with(tmp_path: Path) -> Callable[..., AbstractContextManager[Scheduler]]:
+    """Starts a scheduler and a worker as processes of their own: (process, address).
+
+    They write to files, since nobody reads their pipes. One worker that dies ends its task.
+    Arguments are what they have in their environment.
+    """
+
+    @contextmanager
+    def open_scheduler(**variables: str) -> Iterator[Scheduler]:
+        file, log = tmp_path / "scheduler.json", (tmp_path / "log").open("wb")
+        failures = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+
+        def start(command: str, *options: str) -> subprocess.Popen[bytes]:
+            program = [sys.executable, "-m", f"distributed.cli.dask_{command}", "--no-dashboard"]
+            return subprocess.Popen(
+                [*program, f"--scheduler-file={file}", *options],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **failures, **variables},
+            )
+
+        running = [start("scheduler", "--host=127.0.0.1", "--port=0")]
+        try:
+            running.append(start("worker", "--nthreads=2", "--no-nanny"))
+            deadline = time.monotonic() + _START_S
+            while not file.exists() or not file.read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield running[0], json.loads(file.read_text())["address"]
+        finally:
+            for process in running:
+                process.kill()
+                process.wait()
+            log.close()
+
+    return open_scheduler
+
+
+@pytest.fixture
+def scheduler(scheduler_with: Callable[..., Any]) -> Iterator[Scheduler]:
+    """A scheduler and a worker that a test may kill: (process, address)."""
+    with scheduler_with() as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def recorded_layer(shared_data: Path) -> Callable[[str], dict[str, np.ndarray]]:
     """A function that reads what a layer of the official code was given and gave back."""
@@ -122,7 +178,14 @@ def recorded_layer(shared_data: Path) -> Callable[[str], dict[str, np.ndarray]]:
 
 
 class _ObjectServer(SimpleHTTPRequestHandler):
-    """Serves files and, as object stores do, lists no folders."""
+    """Serves files and, as object stores do, lists no folders; at `/busy` it fails."""
+
+    def send_head(self) -> Any:
+        """Answers, or fails."""
+        if not self.path.startswith("/busy"):
+            return super().send_head()
+        self.send_error(503)
+        return None
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

@@ -157,6 +157,17 @@ def test_only_a_store_that_may_be_reached_later_is_an_outage(store, code, proble
     assert_one_line(run("check", store), code, f"{store} {problem}")
 
 
+def test_a_server_that_fails_is_an_outage(store_url):
+    url = store_url.replace("/heads.zarr", "/busy/heads.zarr")
+    assert_one_line(run("check", url), 1, f"{url} cannot be reached: 503")
+
+
+def test_who_leaves_every_map_out_is_told_so(tmp_path, store_path):
+    names = [word for name in ("alice", "bob", "carol") for word in ("--without", name)]
+    result = run("preview", store_path, tmp_path / "p.png", *names)
+    assert_one_line(result, 2, "--without leaves no map")
+
+
 def test_a_disk_that_is_full_is_an_outage(tmp_path, head_folder):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))

@@ -1,18 +1,15 @@
 """Work in this process or in others."""
 
-import json
 import logging
 import os
-import subprocess
-import sys
 import time
+from collections import deque
 from pathlib import Path
 
 import pytest
-from synthseg_generator.cluster import run_all
+from distributed import Client
+from synthseg_generator.cluster import run_all, run_ordered
 from synthseg_generator.errors import LabelError, SchedulerError, StoreError, is_outage
-
-START_S = 120
 
 
 def fail_at_three(number):
@@ -60,34 +57,6 @@ def test_an_outage_is_one_wherever_it_happens(cluster, elsewhere):
     assert is_outage(caught.value)
 
 
-@pytest.fixture
-def scheduler(tmp_path):
-    """A scheduler and a worker that a test may kill, as processes of their own: (process, address).
-
-    They write to files, since nobody reads their pipes.
-    """
-    file, log = tmp_path / "scheduler.json", (tmp_path / "log").open("wb")
-    dask = [sys.executable, "-m", "distributed.cli.dask_"]
-
-    def start(command, *options):
-        parts = [*dask[:-1], dask[-1] + command, "--no-dashboard", f"--scheduler-file={file}"]
-        return subprocess.Popen([*parts, *options], stdout=log, stderr=log)
-
-    running = [start("scheduler", "--host=127.0.0.1", "--port=0")]
-    try:
-        running.append(start("worker", "--nthreads=2", "--no-nanny"))
-        deadline = time.monotonic() + START_S
-        while not file.exists() or not file.read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield running[0], json.loads(file.read_text())["address"]
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-        log.close()
-
-
 def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(
     scheduler, caplog, monkeypatch
 ):
@@ -101,3 +70,45 @@ def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(
     assert is_outage(caught.value)
     assert "\n" not in str(caught.value)
     assert not caplog.records
+
+
+def test_a_scheduler_lost_between_many_short_jobs_is_told_as_such(scheduler):
+    process, address = scheduler
+    results = run_all(divmod, [(n, 7) for n in range(100_000)], scheduler=address)
+    assert next(results) == (0, 0)
+    process.kill()
+    with pytest.raises(SchedulerError, match="the same command"):
+        deque(results, maxlen=0)
+
+
+def test_a_scheduler_lost_while_nobody_asked_is_told_as_such(cluster):
+    with Client(cluster.scheduler.address, set_as_default=False) as client:
+        results = run_ordered(client, divmod, [(n, 7) for n in range(9)], window=2)
+        assert next(results) == (0, 0)
+        client.close()  # as Dask does when a scheduler does not come back in time
+        with pytest.raises(SchedulerError, match="the same command"):
+            deque(results, maxlen=0)
+
+
+def test_a_job_that_kills_its_workers_is_named(scheduler):
+    _, address = scheduler
+    with pytest.raises(SchedulerError, match="workers died again and again") as caught:
+        list(run_all(os._exit, [(1,)], scheduler=address))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def older(tmp_path_factory):
+    """A folder with an older version of the package, as far as a worker imports it."""
+    folder = tmp_path_factory.mktemp("older")
+    (folder / "synthseg_generator").mkdir()
+    (folder / "synthseg_generator" / "__init__.py").touch()
+    return folder
+
+
+def test_workers_without_this_package_are_named_before_they_are_given_work(older, scheduler_with):
+    with scheduler_with(PYTHONPATH=str(older)) as (_, address):
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(1)
+        with pytest.raises(StoreError, match=r"worker tcp://.* lacks this package .*install"):
+            list(run_all(divmod, [(1, 1)], scheduler=address))

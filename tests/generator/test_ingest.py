@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import zarr
 from synthseg_generator import ingest as ingest_module
-from synthseg_generator.errors import LabelError, StoreError
+from synthseg_generator.errors import LabelError, SchedulerError, StoreError
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store import open_store
+from synthseg_generator.store_writing import finished_maps
 
 TABLE = LABEL_TABLES["v2"]
 
@@ -95,6 +96,23 @@ def test_an_interrupted_ingest_is_resumed(tmp_path, folder, monkeypatch, store_p
     assert converted == ["bob", "carol"]
     assert tree(tmp_path / "store.zarr") == tree(store_path)
     assert not (tmp_path / ".store.zarr.partial").exists()
+
+
+def test_what_is_converted_when_a_scheduler_is_lost_is_kept(tmp_path, folder, scheduler):
+    for number in range(40):
+        shutil.copy(folder / "bob.nii", folder / f"bob_{number}.nii")
+    process, address = scheduler
+
+    def lose(done, total):
+        if done == 2:
+            process.kill()
+            process.wait()
+
+    with pytest.raises(SchedulerError, match="the same command"):
+        ingest(folder, tmp_path / "store.zarr", TABLE, scheduler=address, progress=lose)
+    assert len(finished_maps(tmp_path / ".store.zarr.partial")) >= 2
+    ingest(folder, tmp_path / "store.zarr", TABLE)
+    assert len(open_store(tmp_path / "store.zarr")) == 43
 
 
 def test_a_refused_map_leaves_nothing_behind(tmp_path, folder, write_map):

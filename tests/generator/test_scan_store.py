@@ -1,5 +1,8 @@
 """Scans beside label maps: paired by name, on the same voxels, or refused."""
 
+import shutil
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from synthseg_generator.cli import main
 from synthseg_generator.errors import LabelError, StoreError
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import read_label_table
-from synthseg_generator.scan_store import add_scans, list_scans, load_scan, scans_fingerprint
+from synthseg_generator.scan_store import GROUP, add_scans, list_scans, load_scan, scans_fingerprint
 from synthseg_generator.store import open_store
 
 AFFINE = np.array([[2.0, 0, 0, -7], [0, 2, 0, 3], [0, 0, 2, 1], [0, 0, 0, 1]])
@@ -111,6 +114,13 @@ def test_another_scan_of_the_same_name_is_refused(store, scans):
 
 def test_a_map_without_a_scan_says_what_to_do(store):
     with pytest.raises(StoreError, match=r"map one_dseg has no scan.*add-scans"):
+        load_scan(store, "one_dseg")
+
+
+def test_a_scan_whose_data_is_lost_is_not_read_as_black(store, scans):
+    add_scans(scans, store)
+    shutil.rmtree(Path(store.path) / GROUP / "one_dseg" / "c")
+    with pytest.raises(StoreError, match=r"the data of the scan of one_dseg is missing"):
         load_scan(store, "one_dseg")
 
 

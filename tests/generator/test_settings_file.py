@@ -20,6 +20,7 @@ from synthseg_generator.config import (
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings_file import (
     known_mapping,
+    load_scan_noise,
     load_settings,
     read_yaml,
     recipe_names,
@@ -53,6 +54,19 @@ def test_without_a_file_the_settings_are_those_of_the_released_model():
 def test_a_file_holds_the_groups_alone_or_as_a_trainings_file_does(tmp_path, text):
     (tmp_path / "s.yaml").write_text(text)
     assert load_settings(tmp_path / "s.yaml").n_channels == 2
+
+
+@pytest.mark.parametrize("group", ["stages: [{name: warm-up, steps: 1}]", "supervised: {}"])
+def test_a_trainings_file_may_leave_the_generative_model_as_it_is(tmp_path, group):
+    (tmp_path / "s.yaml").write_text(f"{group}\nseed: 3")
+    assert load_settings(tmp_path / "s.yaml") == GeneratorSettings()
+
+
+@pytest.mark.parametrize("group", ["true", "{nois: {std: [0, 6]}}"])
+def test_scans_settings_that_a_training_would_refuse_are_refused(tmp_path, group):
+    (tmp_path / "s.yaml").write_text(f"supervised: {group}")
+    with pytest.raises(ConfigError, match=r"s\.yaml: supervised holds `enabled` and `noise` alone"):
+        load_scan_noise(tmp_path / "s.yaml")
 
 
 @pytest.mark.parametrize(

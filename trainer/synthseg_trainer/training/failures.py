@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import tensorflow as tf
+from synthseg_generator.element_errors import original
+from synthseg_generator.errors import GeneratorError, is_outage
 
 from synthseg_trainer.errors import OutageError, TrainerError
 
@@ -17,7 +19,7 @@ _CLASS = re.compile(r"^(\w+\.)*\w*(Error|Exception): ")
 
 
 def made(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The same batches.
+    """The same batches; a fault of the program is raised as it was.
 
     Raises:
         TrainerError: A sample cannot be made; when its turn comes. An `OutageError` where a store
@@ -26,10 +28,15 @@ def made(batches: Iterable[Batch]) -> Iterator[Batch]:
     try:
         yield from batches
     except tf.errors.OpError as error:
-        # TensorFlow's name for a ValueError, which wrong input is.
-        wrong = isinstance(error, tf.errors.InvalidArgumentError)
-        problem = TrainerError if wrong else OutageError
-        raise problem(f"a sample could not be made: {_reason_of(error)}") from error
+        cause = original(error.message)
+        if cause is None:
+            raise
+        if isinstance(cause, MemoryError):
+            raise TrainerError(f"a sample needs more memory than there is: {cause}") from cause
+        if not isinstance(cause, GeneratorError):
+            raise cause from error
+        problem = OutageError if is_outage(cause) else TrainerError
+        raise problem(f"a sample could not be made: {cause}") from cause
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 from synthseg_client import contract
 from synthseg_trainer.network.bundle import Bundle
@@ -16,7 +18,7 @@ from synthseg_serving.errors import ExportError
 from synthseg_serving.inference import Segmenter
 from synthseg_serving.warmup import write_warmup
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Changes when the same bundle would be exported as another graph."""
 
 
@@ -67,10 +69,22 @@ def model_info(bundle: Bundle, version: int) -> dict[str, object]:
         "name": info.get("name", contract.MODEL_NAME),
         "version": version,
         "network": asdict(bundle.network),
+        # Tells trainings apart that differ in their data alone.
+        "weights_sha256": weights_digest(bundle),
         "training": info.get("training", {}),
         "licence": info.get("licence", ""),
         **{k: v for k, v in info.items() if k not in ("name", "training", "licence")},
     }
+
+
+def weights_digest(bundle: Bundle) -> str:
+    """SHA-256 of the names, shapes and values of a network's weights."""
+    digest = hashlib.sha256()
+    for name in sorted(bundle.weights):
+        values = np.ascontiguousarray(bundle.weights[name])
+        digest.update(f"{name} {values.shape} {values.dtype}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def next_version(model_dir: Path) -> int:

@@ -179,14 +179,15 @@ class Segmenter(tf.Module):
     def _evidence(self, posteriors: tf.Tensor) -> dict[str, tf.Tensor]:
         """The strongest channels of float16 `[N, label]`; after the loop: only if asked for."""
         dtype = tf.uint8 if len(self.labels) <= 256 else tf.uint16
+        others = tf.constant(self.others, tf.int32)  # an integer also where there is none
         top, channels = tf.math.top_k(
-            tf.gather(posteriors, self.others, axis=1), min(contract.TOP_K, len(self.others))
+            tf.gather(posteriors, others, axis=1), min(contract.TOP_K, len(self.others))
         )
         return {
             contract.FIXED_PROBABILITY: tf.gather(posteriors, self.fixed, axis=1),
             contract.FIXED_CHANNELS: tf.constant(self.fixed, tf.int32),
             contract.TOP_PROBABILITY: top,
-            contract.TOP_CHANNELS: tf.gather(tf.constant(self.others, dtype), channels),
+            contract.TOP_CHANNELS: tf.gather(tf.cast(others, dtype), channels),
         }
 
 

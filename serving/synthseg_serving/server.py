@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 DEFAULT_ADDRESS = "localhost:8500"
 UNIX = "unix:"
 _HEALTH_NAMES = ("", "ModelService", "PredictionService")
+_LARGEST_PORT = 65535
 _SPARE_THREADS = 8
 """For status, health and label tables beside predictions."""
 
@@ -144,6 +145,12 @@ def available_cores() -> int:
 
 def _listen(server: grpc.Server, address: str, tls: Tls | None) -> str:
     """Binds an address and answers it, with the port that was taken."""
+    port_name = address.rpartition(":")[2]
+    # gRPC takes another port in the place of one that is too large.
+    if not address.startswith(UNIX) and not (
+        port_name.isdecimal() and int(port_name) <= _LARGEST_PORT
+    ):
+        raise StartError(f"{address} names no port from 0 to {_LARGEST_PORT}: give HOST:PORT.")
     try:
         if address.startswith(UNIX):
             _clear_socket(Path(address[len(UNIX) :]))

@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from synthseg_client import contract
+from synthseg_client.cleanup import read_evidence
 from synthseg_serving import export as export_module
 from synthseg_serving.cli import main
 from synthseg_serving.errors import ExportError
-from synthseg_serving.export import export_bundle, next_version
+from synthseg_serving.export import export_bundle, model_info, next_version
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
 from synthseg_trainer.network.bundle import Bundle, save_bundle
 from synthseg_trainer.runs.checkpoints import find_bundle
@@ -65,6 +66,31 @@ def test_model_loads_in_tensorflow_too(model_dir: Path) -> None:
     image = tf.constant(np.ones((8, 8, 8), np.float32))
     answer = signature(image=image, min_size=tf.constant([32] * 3), flip=tf.constant(True))
     assert answer[contract.LABELS].shape == (8, 8, 8)
+
+
+def test_model_whose_labels_have_no_topological_class_answers(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    plain = dataclasses.replace(bundle.labels, topology_classes=(0,) * 33)
+    folder = export_bundle(dataclasses.replace(bundle, labels=plain), tmp_path)
+    signature = tf.saved_model.load(str(folder)).signatures[contract.SEGMENT_SIGNATURE]
+    image = np.random.default_rng(0).uniform(0, 200, (20, 24, 28)).astype(np.float32)
+    answer = signature(
+        image=tf.constant(image), min_size=tf.constant([32] * 3), flip=tf.constant(True)
+    )
+    arrays = {name: tensor.numpy() for name, tensor in answer.items()}
+    dense = read_evidence(arrays, image.shape, 33)
+    assert arrays.pop(contract.POSTERIORS).size
+    found = read_evidence(arrays, image.shape, 33)
+    assert found.channels[:, 0].tolist() == list(range(33))
+    np.testing.assert_array_equal(found.probability, dense.probability)
+
+
+def test_other_weights_are_told_from_these(bundle: Bundle) -> None:
+    other = {**bundle.weights, "unet_likelihood/bias": bundle.weights["unet_likelihood/bias"] + 1}
+    told = [model_info(dataclasses.replace(bundle, weights=w), 1) for w in (bundle.weights, other)]
+    differing = [key for key in told[0] if told[0][key] != told[1][key]]
+    assert differing == ["weights_sha256"]
 
 
 def test_versions_count_up_and_never_overwrite(bundle: Bundle, tmp_path: Path) -> None:

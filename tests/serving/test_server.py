@@ -275,6 +275,13 @@ def test_unix_socket_is_the_users_alone(
     assert connect(running.server.addresses[1]).status() == [(1, State.AVAILABLE)]
 
 
+@pytest.mark.parametrize("address", ["localhost:99999", "localhost", "localhost:http"])
+def test_an_address_without_a_port_that_can_be_is_refused(model_dir: Path, address: str) -> None:
+    config = ModelConfig(name="synthseg", base_path=model_dir)
+    with pytest.raises(StartError, match=rf"^{address} names no port from 0 to 65535"):
+        Server([config], ServerSettings(addresses=(address,)))
+
+
 def test_taken_port_and_file_in_the_way_are_errors(
     start: Callable[..., object], model_dir: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -30,10 +31,10 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise OutputError(f"{path}: cannot be written: {_reason(error)}.") from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise
 
 
@@ -45,6 +46,11 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(text.encode())
+
+
+def _discard(temporary: Path) -> None:
+    with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+        temporary.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -15,12 +15,11 @@ from synthseg_client.atomic import write_text
 from synthseg_client.checks import check_result, check_written
 from synthseg_client.colours import write_ctab, write_dseg_tsv
 from synthseg_client.errors import ClientError, OutputError
-from synthseg_client.formats import stem_of
 from synthseg_client.images import write_image, write_labels, write_posteriors
 from synthseg_client.journal import Entry, Journal, sha256_of
 from synthseg_client.options import Options
 from synthseg_client.pipeline import Turn, as_completed
-from synthseg_client.plan import BatchPlan, ScanTask
+from synthseg_client.plan import SIDECAR_ENDING, SOFTWARE, TABLE_ENDINGS, BatchPlan, ScanTask
 from synthseg_client.scans import read_scan
 from synthseg_client.segmentation import Segmentation, segment_scan
 from synthseg_client.session import Session
@@ -50,6 +49,10 @@ class BatchSettings:
     resume: bool = False
     sidecar: bool = True
     tables: bool = False
+
+    def beside(self) -> tuple[str, ...]:
+        """Endings of the files to write beside each label map."""
+        return (SIDECAR_ENDING,) * self.sidecar + TABLE_ENDINGS * self.tables
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def run_batch(session: Session, plan: BatchPlan, settings: BatchSettings) -> Ite
 
     Raises:
         ServerError: The server does not answer, or has no model of this kind: nothing was started.
-        OutputError: The volumes table cannot be written.
+        OutputError: The volumes table cannot be written; raised when all scans are through.
     """
     batch = _Batch(session, settings)
     table = _Table(plan, column_names(session.describe()))
@@ -186,7 +189,7 @@ class _Batch:
             self._write_companions(task, result)
             if self._settings.sidecar:
                 sidecar = _sidecar(task, result, digest, seconds, warnings)
-                write_text(_beside(task.labels, ".json"), json.dumps(sidecar, indent=2) + "\n")
+                write_text(task.beside(SIDECAR_ENDING), json.dumps(sidecar, indent=2) + "\n")
             write_labels(
                 task.labels, result.labels, result.affine, result.model, result.scan.space_code
             )
@@ -213,8 +216,8 @@ class _Batch:
             )
         if self._settings.tables:
             values, names = result.model.label_values.tolist(), result.model.label_names
-            write_dseg_tsv(_beside(task.labels, ".tsv"), values, names)
-            write_ctab(_beside(task.labels, ".ctab"), values, names)
+            for write, ending in zip((write_dseg_tsv, write_ctab), TABLE_ENDINGS, strict=True):
+                write(task.beside(ending), values, names)
 
     def _record(self, task: ScanTask, result: Segmentation, digest: str) -> None:
         if self._journal is None:
@@ -229,11 +232,7 @@ class _Batch:
         self._journal.append(task.labels, entry)
 
     def _outputs(self, task: ScanTask) -> list[Path]:
-        extra = [_beside(task.labels, ".json")] if self._settings.sidecar else []
-        extra += (
-            [_beside(task.labels, s) for s in (".tsv", ".ctab")] if self._settings.tables else []
-        )
-        return [*task.outputs(), *extra]
+        return [*task.outputs(), *map(task.beside, self._settings.beside())]
 
 
 class _Table:
@@ -250,7 +249,9 @@ class _Table:
         if outcome.status != "failed":
             self._volumes[task] = outcome.volumes
         if time.monotonic() - self._written_at > _TABLE_EVERY_S:
-            self.write()
+            self._written_at = time.monotonic()
+            with contextlib.suppress(OutputError):  # told at the end, if it lasts
+                self.write()
 
     def write(self) -> None:
         """Writes all rows there are."""
@@ -260,7 +261,6 @@ class _Table:
             (row_name(t.scan), self._volumes[t]) for t in self._plan.tasks if t in self._volumes
         ]
         write_table(self._plan.table, self._columns, rows)
-        self._written_at = time.monotonic()
 
 
 def _digest(path: Path) -> str:
@@ -268,10 +268,6 @@ def _digest(path: Path) -> str:
         return sha256_of(path)
     except OSError as error:
         raise OutputError(f"{path}: went away while it was read: {error.strerror}.") from error
-
-
-def _beside(labels: Path, suffix: str) -> Path:
-    return labels.with_name(stem_of(labels) + suffix)
 
 
 def _rounded(seconds: dict[str, float]) -> dict[str, float]:
@@ -287,7 +283,7 @@ def _sidecar(
 ) -> dict[str, object]:
     """How the labels came about. Holds nothing of the scan's header, which may name the patient."""
     return {
-        "software": {"name": "synthseg-serving", "version": __version__},
+        "software": {"name": SOFTWARE, "version": __version__},
         "model": {
             "served_name": result.model.name,
             "served_version": result.model.version,

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _EXIT_SOME_FAILED = 1
 _EXIT_USAGE = 2
-_EXIT_INTERRUPTED = 130
+_EXIT_INTERRUPTED = 128 + signal.SIGINT
+_EXIT_TERMINATED = 128 + signal.SIGTERM
+
+
+class _Terminated(KeyboardInterrupt):
+    """The signal by which schedulers end jobs."""
 
 
 def _server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -145,7 +150,7 @@ def segment(**given: Any) -> None:
     """Segments scans into labelled structures, at 1 mm along each scan's own axes.
 
     Results of several scans are called NAME_synthseg, NAME_posteriors and NAME_resampled. Exit code
-    0: all done; 1: some scans failed; 2: wrong usage.
+    0: all done; 1: some scans failed; 2: wrong usage; 130: interrupted; 143: terminated.
     """
     from synthseg_client.commands import run_segment
 
@@ -176,7 +181,7 @@ def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any]) -> Non
     """Runs a command; its errors become one line and an exit code."""
     if threading.current_thread() is threading.main_thread():
         # Schedulers end jobs with this signal: leave as tidily as after Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         sys.exit(command(given))
     except UsageError as error:
@@ -185,6 +190,10 @@ def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any]) -> Non
     except ClientError as error:
         click.echo(f"synthseg-client: {error}", err=True)
         sys.exit(_EXIT_SOME_FAILED)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         click.echo("synthseg-client: interrupted; --resume goes on from here.", err=True)
-        sys.exit(_EXIT_INTERRUPTED)
+        sys.exit(_EXIT_TERMINATED if isinstance(stop, _Terminated) else _EXIT_INTERRUPTED)
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise _Terminated

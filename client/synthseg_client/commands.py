@@ -7,10 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import click
 
 from synthseg_client.api import open_session
 from synthseg_client.batch import BatchSettings, run_batch
@@ -20,7 +19,7 @@ from synthseg_client.errors import OutputError, ScanError, UsageError
 from synthseg_client.journal import JOURNAL_NAME
 from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
 from synthseg_client.plan import BatchPlan, plan_batch
-from synthseg_client.report import Reporter
+from synthseg_client.report import Reporter, say
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
 
 _NO_CROP = "none"
@@ -41,23 +40,24 @@ def run_segment(given: dict[str, Any]) -> int:
         ct=given["ct"],
         keep_geometry=given["keepgeom"],
     )
+    settings = BatchSettings(
+        options=options,
+        jobs=given["jobs"],
+        requests=given["requests"],
+        resume=given["resume"],
+        sidecar=given["sidecar"],
+        tables=given["tables"],
+    )
     plan = plan_batch(
         given["scans"],
         given["output"],
         posteriors=given["post"],
         resampled=given["resample"],
         volumes=given["vol"],
+        beside=settings.beside(),
     )
     refuse_hopeless(plan)
-    settings = BatchSettings(
-        options=options,
-        jobs=given["jobs"],
-        requests=given["requests"],
-        journal=_journal_of(plan, given["resume"]),
-        resume=given["resume"],
-        sidecar=given["sidecar"],
-        tables=given["tables"],
-    )
+    settings = replace(settings, journal=_journal_of(plan, given["resume"]))
     report = Reporter(
         len(plan.tasks), as_json=given["as_json"], quiet=given["quiet"], verbose=given["verbose"]
     )
@@ -83,15 +83,15 @@ def run_labels(given: dict[str, Any]) -> int:
         )
     )
     if given["as_json"]:
-        click.echo(
+        say(
             json.dumps(
                 {"model": model.title, "labels": [dict(zip(columns, r, strict=True)) for r in rows]}
             )
         )
         return 0
-    click.echo("\t".join(columns))
+    say("\t".join(columns))
     for row in rows:
-        click.echo("\t".join(map(str, row)))
+        say("\t".join(map(str, row)))
     return 0
 
 
@@ -127,10 +127,10 @@ def run_status(given: dict[str, Any]) -> int:
                 for name, (_, shape) in session.metadata()["serving_default"]["outputs"].items()
             }
     if given["as_json"]:
-        click.echo(json.dumps(facts))
+        say(json.dumps(facts))
     else:
         for name, value in facts.items():
-            click.echo(f"{name}: {value if isinstance(value, str | int) else json.dumps(value)}")
+            say(f"{name}: {value if isinstance(value, str | int) else json.dumps(value)}")
     return 0 if available else 1
 
 

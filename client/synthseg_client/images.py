@@ -128,9 +128,9 @@ def _kind(path: Path) -> str:
 
 
 def _write_npz(path: Path, array: NDArray, affine: NDArray) -> None:
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, temporary.open("wb") as stream:
         arrays: dict[str, Any] = {NPZ_IMAGE: array, NPZ_AFFINE: affine}
-        np.savez_compressed(temporary, **arrays)
+        np.savez_compressed(stream, **arrays)  # to a name, NumPy may add an ending
 
 
 @contextmanager

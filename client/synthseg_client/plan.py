@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,11 @@ from synthseg_client.formats import WRITABLE, format_of, is_scan_name, stem_of
 LABELS_SUFFIX = "_synthseg"
 POSTERIORS_SUFFIX = "_posteriors"
 RESAMPLED_SUFFIX = "_resampled"
+SIDECAR_ENDING = ".json"
+TABLE_ENDINGS = (".tsv", ".ctab")
+SOFTWARE = "synthseg-serving"
+"""What a sidecar names as the software that made the labels."""
+_RESULT_SUFFIXES = (LABELS_SUFFIX, POSTERIORS_SUFFIX, RESAMPLED_SUFFIX)
 _LIST = ".txt"
 
 
@@ -35,10 +41,14 @@ class ScanTask:
     table: Path | None = None
 
     def outputs(self) -> list[Path]:
-        """All files to write."""
+        """All files to write that were asked for by name."""
         return [
             p for p in (self.labels, self.posteriors, self.resampled, self.table) if p is not None
         ]
+
+    def beside(self, ending: str) -> Path:
+        """A file that goes with the label map."""
+        return self.labels.with_name(stem_of(self.labels) + ending)
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ def plan_batch(
     posteriors: Path | None = None,
     resampled: Path | None = None,
     volumes: Path | None = None,
+    beside: Sequence[str] = (SIDECAR_ENDING,),
 ) -> BatchPlan:
     """Finds the scans and names the results.
 
@@ -72,9 +83,11 @@ def plan_batch(
         posteriors: The same for probability maps.
         resampled: The same for the scans at 1 mm.
         volumes: CSV file, or a `.txt` list of them when `labels` is a list.
+        beside: Endings of the files that will be written beside each label map.
 
     Raises:
-        UsageError: Nothing to work on, or outputs that collide with each other or with the scans.
+        UsageError: Nothing to work on, or outputs that collide with each other, with the scans,
+            with their sidecars or with folders.
     """
     if not scans:
         raise UsageError(
@@ -86,7 +99,9 @@ def plan_batch(
         plan = _plan_list(Path(scans[0]), outputs)
     else:
         plan = _plan_named(_read_list(Path(scans[0])) if is_list else None, scans, outputs)
-    _refuse_collisions(plan)
+    _refuse_collisions(plan, beside)
+    if SIDECAR_ENDING in beside:
+        _refuse_foreign_sidecars(plan)
     return plan
 
 
@@ -127,27 +142,32 @@ def _plan_named(
         raise UsageError(
             f"--vol {table}: a list of tables needs a .txt list of scans and one for --o."
         )
-    made = {
-        flag: None if path is None else [_name(scan, path, suffix, single, flag) for scan in found]
-        for (flag, path), suffix in zip(
-            list(outputs.items())[:3],
-            (LABELS_SUFFIX, POSTERIORS_SUFFIX, RESAMPLED_SUFFIX),
-            strict=True,
-        )
-    }
-    results = {path.resolve() for paths in made.values() for path in paths or ()}
+    wanted = list(zip(list(outputs.items())[:3], _RESULT_SUFFIXES, strict=True))
+    if not single:
+        found = _without_results(found, [path for (_, path), _ in wanted if path is not None])
     tasks = []
-    for index, scan in enumerate(found):
-        # A second run into the folder of the scans finds the results of the first one there.
-        if not single and scan.resolve() in results:
-            continue
-        labels, posteriors, resampled = (paths[index] if paths else None for paths in made.values())
-        tasks.append(ScanTask(scan, labels, posteriors, resampled))  # type: ignore[arg-type]
-    if not tasks:
-        raise UsageError(
-            f"{', '.join(scans)}: no scan found: expected {', '.join(WRITABLE)}, .img files."
+    for scan in found:
+        labels, posteriors, resampled = (
+            None if path is None else _name(scan, path, suffix, single, flag)
+            for (flag, path), suffix in wanted
         )
+        tasks.append(ScanTask(scan, labels, posteriors, resampled))  # type: ignore[arg-type]
     return BatchPlan(tuple(tasks), _with_csv(table), single)
+
+
+def _without_results(found: list[Path], outputs: list[Path]) -> list[Path]:
+    """Leaves out what an earlier run made of other scans of the batch.
+
+    That is a file named as a result of a scan that lies beside it, or whose results go there.
+    """
+    written = {path.resolve() for path in outputs}
+    made = {
+        (folder, f"{stem_of(scan)}{suffix}")
+        for scan in found
+        for folder in {scan.parent.resolve(), *written}
+        for suffix in _RESULT_SUFFIXES
+    }
+    return [scan for scan in found if (scan.parent.resolve(), stem_of(scan)) not in made]
 
 
 def _is_many(scan: str) -> bool:
@@ -225,12 +245,12 @@ def _with_csv(path: Path | None) -> Path | None:
     return path.with_name(path.name + ".csv")
 
 
-def _refuse_collisions(plan: BatchPlan) -> None:
-    """Refuses two results under one name, and results that would replace a scan."""
+def _refuse_collisions(plan: BatchPlan, beside: Sequence[str]) -> None:
+    """Refuses two results under one name, and results that would replace a scan or a folder."""
     scans = {task.scan.resolve(): task.scan for task in plan.tasks}
     owners: dict[Path, Path] = {}
     for task in plan.tasks:
-        for output in task.outputs():
+        for output in (*task.outputs(), *map(task.beside, beside)):
             place = output.resolve()
             if place in scans:
                 raise UsageError(
@@ -240,6 +260,33 @@ def _refuse_collisions(plan: BatchPlan) -> None:
                 raise UsageError(
                     f"{output}: would hold the results of both {owners[place]} and {task.scan}."
                 )
+            _refuse_folder(output)
             owners[place] = task.scan
-    if plan.table is not None and plan.table.resolve() in {*scans, *owners}:
-        raise UsageError(f"--vol {plan.table}: is the name of another file of this run.")
+    if plan.table is not None:
+        if plan.table.resolve() in {*scans, *owners}:
+            raise UsageError(f"--vol {plan.table}: is the name of another file of this run.")
+        _refuse_folder(plan.table)
+
+
+def _refuse_folder(output: Path) -> None:
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder, expected the name of a file to write.")
+
+
+def _refuse_foreign_sidecars(plan: BatchPlan) -> None:
+    """Refuses to replace JSON files among the scans, as BIDS has them, unless they are ours."""
+    folders = {task.scan.parent.resolve() for task in plan.tasks}
+    for task in plan.tasks:
+        sidecar = task.beside(SIDECAR_ENDING)
+        if sidecar.parent.resolve() in folders and sidecar.exists() and not _is_ours(sidecar):
+            raise UsageError(
+                f"{sidecar}: is there already and was not made by this tool: choose another name "
+                "for the labels, or --no-sidecar."
+            )
+
+
+def _is_ours(sidecar: Path) -> bool:
+    try:
+        return bool(json.loads(sidecar.read_bytes())["software"]["name"] == SOFTWARE)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from synthseg_client.batch import Outcome
+from synthseg_client.errors import OutputError
 
 
 class Reporter:
@@ -50,7 +52,7 @@ class Reporter:
         if self._failed and self._total > 1:
             self._say(f"{len(self._failed)} of {self._total} scans failed:", err=True)
             for outcome in self._failed:
-                self._say(f"  {outcome.error}", err=True)
+                self._say(f"  {_named(outcome)}", err=True)
 
     def add(self, outcome: Outcome) -> None:
         """Tells about one scan."""
@@ -87,9 +89,27 @@ class Reporter:
 
     def _say(self, line: str, *, err: bool = False) -> None:
         if self._bar is not None:
-            self._bar.write(line, file=sys.stderr if err else sys.stdout)
-        else:
-            click.echo(line, err=err)
+            self._bar.clear()
+        say(line, err=err)
+        if self._bar is not None:
+            self._bar.refresh()
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Prints a line.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        click.echo(line, err=err)
+    except BrokenPipeError:
+        raise  # click ends the program in silence
+    except OSError as error:
+        name, stream = ("error", sys.stderr) if err else ("output", sys.stdout)
+        # Python tries once more on its way out, and would end with a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise OutputError(f"standard {name}: cannot be written: {error.strerror}.") from error
 
 
 def _named(outcome: Outcome) -> str:

@@ -73,14 +73,18 @@ def read_scan(path: Path) -> Scan:
     notes: list[str] = []
     try:
         image, affine, code = _read_npz(path) if kind.name == "npz" else _read_nibabel(path, notes)
+    except ScanError:
+        raise
     except PermissionError as error:
         raise ScanError(f"{path}: no permission to read it.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise ScanError(
-            f"{path}: broken or cut off: {error}. Copy or download it again."
+            f"{path}: broken or cut off: {_one_line(error)}. Copy or download it again."
         ) from error
     except ImageFileError as error:
-        raise ScanError(f"{path}: its content is not what its name promises: {error}.") from error
+        raise ScanError(
+            f"{path}: its content is not what its name promises: {_one_line(error)}."
+        ) from error
     except (
         OSError,
         ValueError,
@@ -214,8 +218,9 @@ def _refuse_missing_data(path: Path, loaded: Any) -> None:
     """Refuses a header that promises more than the file holds, before memory is taken."""
     data_file = loaded.file_map.get("image")
     stored = Path(data_file.filename if data_file and data_file.filename else path)
+    is_compressed = stored.suffix.lower() in (".gz", ".mgz", ".bz2")
     promised = math.prod(int(n) for n in loaded.shape) * loaded.get_data_dtype().itemsize
-    held = stored.stat().st_size * (_GZIP_BEST if stored.suffix in (".gz", ".mgz", ".bz2") else 1)
+    held = stored.stat().st_size * (_GZIP_BEST if is_compressed else 1)
     if promised > held:
         raise ScanError(
             f"{path}: its header promises {'x'.join(map(str, loaded.shape))} voxels, "
@@ -311,4 +316,5 @@ def _repair_values(path: Path, image: NDArray[np.float32], notes: list[str]) -> 
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """What it says, without the full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -18,6 +18,7 @@ import pytest
 from contract_server import ContractServer, serving
 from synthseg_client import contract
 from synthseg_client.batch import BatchSettings, run_batch
+from synthseg_client.errors import OutputError
 from synthseg_client.options import Options
 from synthseg_client.plan import plan_batch
 
@@ -274,6 +275,32 @@ def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(t
         rest = [o.status for o in _run(session, scans, tmp_path, resume=True)]
     assert rest.count("skipped") == statuses.count("done")
     assert len(_rows(tmp_path / "vol.csv")) == 5
+
+
+def test_a_table_that_cannot_be_written_is_told_when_all_scans_are_through(
+    session, scans, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("synthseg_client.batch._TABLE_EVERY_S", 0)
+    plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
+    (tmp_path / "vol.csv").mkdir()
+    outcomes = run_batch(session, plan, BatchSettings())
+    assert [next(outcomes).status for _ in plan.tasks] == ["done"] * 4
+    with pytest.raises(OutputError, match=r"vol\.csv: cannot be written"):
+        next(outcomes)
+
+
+def test_a_sidecar_is_known_as_ones_own(session, scans, tmp_path):
+    for _ in range(2):
+        plan = plan_batch([str(scans / "s0.nii.gz")], scans / "labels.nii.gz")
+        assert [o.status for o in run_batch(session, plan, BatchSettings())] == ["done"]
+
+
+@pytest.mark.parametrize("name", ["L.NII.GZ", "L.MGZ", "L.NPZ"])
+def test_a_result_may_be_named_in_capitals(session, scans, tmp_path, name):
+    plan = plan_batch([str(scans / "s0.nii.gz")], tmp_path / "out" / name)
+    (outcome,) = run_batch(session, plan, BatchSettings())
+    assert outcome.status == "done", outcome.error
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {name, "L.json"}
 
 
 def test_a_full_disk_fails_the_scan_and_leaves_nothing(session, scans, tmp_path):

@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from synthseg_client import contract
 from synthseg_client.cli import main
 
 HEAVY = ("nibabel", "scipy", "grpc", "numpy", "google.protobuf", "tensorflow", "keras")
@@ -166,6 +167,38 @@ def test_json_gives_one_object_per_scan(address, tmp_path, save_scan):
     assert "b.nii.gz" in records["b.nii.gz"]["error"]
 
 
+def test_the_list_of_failures_names_the_scans(address, model, tmp_path, save_scan):
+    scans = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(2)]
+    model.tamper = lambda outputs: {
+        **outputs,
+        contract.FOREGROUND: np.zeros_like(outputs[contract.FOREGROUND]),
+        contract.POSTERIORS: outputs[contract.POSTERIORS][:0],
+    }
+    run = _run("segment", "--i", *scans, "--o", tmp_path / "o", "--server", address)
+    assert run.exit_code == 1
+    listed = [line.strip() for line in run.output.splitlines() if line.startswith("  ")]
+    assert sorted(line.partition(": nothing was found")[0] for line in listed) == [*map(str, scans)]
+
+
+@pytest.mark.parametrize("command", ["segment", "labels", "status"])
+def test_a_full_disk_under_standard_output_is_told_in_one_line(
+    address, tmp_path, save_scan, command
+):
+    scan = save_scan(tmp_path / "s.nii.gz")
+    words = ["--i", scan, "--o", tmp_path / "l.nii", "--json"] if command == "segment" else []
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "synthseg_client", command, *words, "--server", address],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert run.returncode == 1
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert "standard output: cannot be written: No space left" in run.stderr
+
+
 def test_labels_prints_the_table(address):
     run = _run("labels", "--server", address)
     assert run.output.splitlines()[1:3] == ["0\tbackground\t0\t0", "2\tleft white matter\t1\t41"]
@@ -227,6 +260,30 @@ def test_a_folder_that_may_not_be_written_is_told_before_any_work(
     assert not model.requests
 
 
+def test_a_folder_in_the_place_of_a_table_is_told_before_any_work(
+    address, model, tmp_path, save_scan
+):
+    scan, table = save_scan(tmp_path / "s.nii.gz"), tmp_path / "v.csv"
+    table.mkdir()
+    run = _run("segment", "--i", scan, "--o", tmp_path / "o", "--vol", table, "--server", address)
+    assert run.exit_code == 2
+    assert "v.csv: is a folder" in run.output
+    assert not model.requests
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_scans_own_sidecar_is_left_alone(address, model, tmp_path, save_scan):
+    scan, sidecar = save_scan(tmp_path / "sub-00_T1w.nii.gz"), tmp_path / "sub-00_T1w.json"
+    sidecar.write_text('{"EchoTime": 0.003}')
+    words = ("segment", "--i", scan, "--o", tmp_path / "sub-00_T1w.mgz", "--server", address)
+    run = _run(*words)
+    assert run.exit_code == 2
+    assert "--no-sidecar" in run.output
+    assert not model.requests
+    assert _run(*words, "--no-sidecar").exit_code == 0
+    assert sidecar.read_text() == '{"EchoTime": 0.003}'
+
+
 def test_a_server_that_is_too_slow_fails_the_scan(address, model, tmp_path, save_scan):
     model.delay_s = 600
     scan, out = save_scan(tmp_path / "s.nii.gz"), tmp_path / "out"
@@ -254,7 +311,7 @@ def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan)
     scans = [save_scan(tmp_path / f"s{i}.nii.gz") for i in range(3)]
     model.delay_s = 600
     command = [sys.executable, "-m", "synthseg_client", "segment", "--i", *map(str, scans)]
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         model.requests.clear()
         child = subprocess.Popen(
             [*command, "--o", str(tmp_path / "out"), "--server", address],
@@ -269,5 +326,5 @@ def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan)
         child.send_signal(number)
         # Far less than the answer would take, and time enough for a busy machine.
         _, errors = child.communicate(timeout=200)
-        assert child.returncode == 130
+        assert child.returncode == code
         assert "--resume" in errors

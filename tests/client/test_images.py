@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_client import __version__
+from synthseg_client.atomic import write_text
 from synthseg_client.colours import FREESURFER_COLOURS, colour_of, write_ctab, write_dseg_tsv
 from synthseg_client.errors import OutputError
 from synthseg_client.images import label_dtype, write_image, write_labels, write_posteriors
@@ -185,3 +186,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         write_posteriors(tmp_path / "x.nii", broken, 2, AFFINE, space_code=1)
     assert (tmp_path / "x.nii").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["x.nii"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"v\.csv: cannot be written"):
+        write_text(tmp_path / "file/v.csv", "")

@@ -80,12 +80,36 @@ def test_a_list_may_go_into_a_folder(folder, tmp_path):
     assert plan.table == Path("v.csv")
 
 
-def test_results_of_an_earlier_run_are_no_scans(folder):
-    (folder / "a_synthseg.nii").touch()
-    (folder / "a_posteriors.nii").touch()
-    plan = plan_batch(["scans"], folder, posteriors=folder)
-    assert "a_synthseg.nii" not in _names(t.scan for t in plan.tasks)
-    assert "a_posteriors.nii" not in _names(t.scan for t in plan.tasks)
+@pytest.mark.parametrize("given", [["scans"], ["scans/*.nii*"], ["scans/a.nii", "scans/a*"]])
+@pytest.mark.parametrize("output", ["scans", "out"])
+def test_results_of_an_earlier_run_are_no_scans(folder, given, output):
+    expected = _names(t.scan for t in plan_batch(given, Path("out")).tasks)
+    for suffix in ("synthseg", "posteriors", "resampled", "synthseg_posteriors"):
+        (folder / f"a_{suffix}.nii").touch()
+    (folder / "a_synthseg.mgz").touch()
+    assert _names(t.scan for t in plan_batch(given, Path(output)).tasks) == expected
+
+
+def test_results_that_went_to_another_folder_of_scans_are_no_scans(folder, tmp_path):
+    (tmp_path / "more").mkdir()
+    for name in ("y.nii", "a_synthseg.nii"):
+        (tmp_path / "more" / name).touch()
+    plan = plan_batch(["scans/a.nii", "more"], Path("more"))
+    assert _names(t.scan for t in plan.tasks) == ["a.nii", "y.nii"]
+
+
+def test_a_file_named_like_a_result_is_a_scan_where_its_scan_is_not(folder):
+    (folder / "q_synthseg.nii").touch()
+    (folder / "deeper/a_resampled.nii").touch()
+    plan = plan_batch(["scans", "scans/deeper"], Path("out"))
+    assert {"q_synthseg.nii", "a_resampled.nii"} <= set(_names(t.scan for t in plan.tasks))
+
+
+def test_names_in_capitals_are_found_in_a_folder(folder):
+    (folder / "U.NII.GZ").touch()
+    (folder / "V.MGZ").touch()
+    plan = plan_batch(["scans"], Path("out"))
+    assert _names(t.labels for t in plan.tasks)[:2] == ["U_synthseg.nii.gz", "V_synthseg.mgz"]
 
 
 @pytest.mark.parametrize(
@@ -130,3 +154,33 @@ def test_lists_and_files_are_not_mixed(folder, tmp_path):
 def test_two_results_under_one_name_are_refused(folder):
     with pytest.raises(UsageError, match="results of both"):
         plan_batch(["scans/a.nii"], Path("o.nii"), posteriors=Path("o.nii"))
+
+
+@pytest.mark.parametrize("ending", [".json", ".tsv", ".ctab"])
+def test_two_files_beside_label_maps_under_one_name_are_refused(folder, ending):
+    (folder / "a.nii.gz").touch()
+    with pytest.raises(UsageError, match=rf"a_synthseg\{ending}: would hold the results of both"):
+        plan_batch(["scans"], Path("out"), beside=(ending,))
+    assert plan_batch(["scans"], Path("out"), beside=()).tasks
+
+
+@pytest.mark.parametrize("text", ['{"EchoTime": 0.003}', '{"software": "other"}', "[]", "no JSON"])
+def test_the_sidecar_of_a_scan_is_never_replaced(folder, text):
+    (folder / "a.json").write_text(text)
+    with pytest.raises(UsageError, match="not made by this tool"):
+        plan_batch(["scans/a.nii"], folder / "a.mgz")
+    assert plan_batch(["scans/a.nii"], folder / "a.mgz", beside=()).tasks
+
+
+def test_the_sidecar_of_an_earlier_run_may_be_replaced(folder):
+    (folder / "l.json").write_text('{"software": {"name": "synthseg-serving"}}')
+    assert plan_batch(["scans/a.nii"], folder / "l.mgz").tasks
+
+
+@pytest.mark.parametrize("output", ["volumes", "posteriors", "resampled"])
+def test_a_folder_under_the_name_of_a_file_to_write_is_refused(folder, tmp_path, output):
+    (tmp_path / "v.csv").mkdir()
+    (tmp_path / "v.csv/a_posteriors.nii").mkdir()
+    (tmp_path / "v.csv/a_resampled.nii").mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        plan_batch(["scans/a.nii"], Path("o.nii"), **{output: tmp_path / "v.csv"})

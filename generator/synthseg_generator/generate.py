@@ -169,7 +169,8 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
         StoreError: The folder holds other samples, or cannot be written.
     """
     path, wanted = folder / MANIFEST, describe(source)
-    if not path.exists():
+    # A call that failed before its first sample leaves a manifest of nothing.
+    if not path.exists() or not any(folder.glob("sample-*.nii.gz")):
         write_text(path, json.dumps(wanted, indent=1) + "\n")
         return
     try:

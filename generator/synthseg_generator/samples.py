@@ -108,11 +108,26 @@ class SampleSource:
 
     def read_map(self, index: int) -> np.ndarray:
         """Reads one padded map: unsigned integers `[x, y, z]`, indices into the label table."""
-        ids = self.store.load(index)
-        before = self.padding(ids.shape)
-        after = [n - b - side for n, b, side in zip(self.map_shape, before, ids.shape, strict=True)]
-        background = self.store.labels.values.index(0)
-        return np.pad(ids, list(zip(before, after, strict=True)), constant_values=background)
+        return self.padded(self.store.load(index), self.store.labels.values.index(0))
+
+    def padded(self, volume: np.ndarray, fill: int) -> np.ndarray:
+        """A volume `[x, y, z, ...]` surrounded to the common shape.
+
+        Raises:
+            ConfigError: Memory does not suffice.
+        """
+        shape = volume.shape[:3]
+        before = self.padding(shape)
+        after = [n - b - side for n, b, side in zip(self.map_shape, before, shape, strict=True)]
+        widths = [*zip(before, after, strict=True), *[(0, 0)] * (volume.ndim - 3)]
+        try:
+            return np.pad(volume, widths, constant_values=fill)
+        except MemoryError as error:
+            crop = self.settings.crop.shape
+            raise ConfigError(
+                f"crop.shape {crop} needs maps of {'x'.join(map(str, self.map_shape))} voxels, "
+                "more memory than there is."
+            ) from error
 
     def __getstate__(self) -> dict[str, object]:
         """Sent to another process it is small: each reads the maps that it needs."""

@@ -84,11 +84,7 @@ class ScanSampleSource(SampleSource):
         return self._cache.get(key, lambda: self._read_scan(index))
 
     def _read_scan(self, index: int) -> np.ndarray:
-        volume = load_scan(self.store, self.store.names[index])
-        shape = volume.shape[:3]
-        before = self.padding(shape)
-        after = [n - b - side for n, b, side in zip(self.map_shape, before, shape, strict=True)]
-        return np.pad(volume, [*zip(before, after, strict=True), (0, 0)])
+        return self.padded(load_scan(self.store, self.store.names[index]), 0)
 
 
 def scan_dataset(

@@ -130,6 +130,21 @@ def test_an_unknown_setting_is_named(tmp_path, store_path):
     assert_one_line_and_code_2(result, "bad.yaml", "crop.colour")
 
 
+def test_a_crop_larger_than_memory_is_named_and_a_smaller_one_goes_to_the_same_folder(
+    tmp_path, store_path, settings_file, monkeypatch
+):
+    def refuse(*_, **__):
+        raise MemoryError
+
+    (tmp_path / "large.yaml").write_text("crop: {shape: 5000}")
+    arguments = ("generate", store_path, tmp_path / "out", "--samples", 1, "--settings")
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "pad", refuse)  # no machine is asked for 116 GiB
+        result = run(*arguments, tmp_path / "large.yaml")
+    assert_one_line_and_code_2(result, "crop.shape (5000, 5000, 5000)", "5000x5000x5000 voxels")
+    assert run(*arguments, settings_file).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("address", "code", "named"),
     [

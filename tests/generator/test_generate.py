@@ -98,3 +98,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, source):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/generate\.json cannot be written"):
         generate(source, tmp_path / "file", 1)
+
+
+def test_a_folder_without_samples_takes_other_settings(tmp_path, store, small_settings, source):
+    """A call that fails before its first sample has written its manifest."""
+    seed_2 = SampleSource(store, small_settings, seed=2)
+    generate(seed_2, tmp_path, 1)
+    for path in sample_paths(tmp_path, 0):
+        path.unlink()
+    assert generate(source, tmp_path, 1).written == (0,)
+    with pytest.raises(StoreError, match="holds samples with another seed"):
+        generate(seed_2, tmp_path, 1)

@@ -98,3 +98,14 @@ def test_gradients_are_images_too(store, small_settings):
     assert image.max() == pytest.approx(1, abs=1e-5)
     plain, _ = _made(_source(store, small_settings, crop=crop), 0)
     assert not np.allclose(image, plain, atol=0.05)
+
+
+def test_a_crop_larger_than_memory_is_named(store, small_settings, monkeypatch):
+    def refuse(*_, **__):
+        raise MemoryError("Unable to allocate 116 GiB")
+
+    source = _source(store, small_settings, crop=Crop(shape=(5000, 64, 64)))
+    monkeypatch.setattr(np, "pad", refuse)
+    complaint = r"crop\.shape \(5000, 64, 64\) needs maps of 5000x64x64 voxels, more memory"
+    with pytest.raises(ConfigError, match=complaint):
+        source.label_map(0)

@@ -122,7 +122,7 @@ def _train(
 @click.option(
     "--settings",
     type=click.Path(path_type=Path),
-    help="What weights from Keras belong to; by default the .json file beside them.",
+    help="What weights from Keras belong to; by default the JSON or YAML file beside them.",
 )
 @click.option("--name", help="What the model is called, in the place of its name in SOURCE.")
 @click.option("--licence", help="Under which licence the weights may be used.")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 METRICS = ("dice", "hausdorff_mm", "hausdorff_99_mm", "hausdorff_95_mm", "mean_distance_mm")
-LEFT = "left cerebral cortex"
 
 
 def _table(path):
@@ -26,7 +25,7 @@ def test_a_csv_holds_dice_a_row_per_scan(study, evaluate):
 
 
 def test_a_folder_holds_every_metric_and_a_picture(study, evaluate):
-    done = evaluate(study / "better", "--distances", "--o", study / "out")
+    done = evaluate(study / "better", "--distances", "--labels", "3,42", "--o", study / "out")
     assert done.exit_code == 0, done.output
     names = {f"{metric}.csv" for metric in METRICS} | {"scores.csv", "boxplot.png"}
     assert {path.name for path in (study / "out").iterdir()} == names
@@ -46,8 +45,8 @@ def test_two_methods_are_tested_against_each_other(study, evaluate):
     assert {path.name for path in (study / "out").iterdir()} == names
     rows = _table(study / "out" / "tests.csv")
     assert [row["structure"] for row in rows] == [
-        "left cerebral cortex",
-        "right cerebral cortex",
+        "label 3",
+        "label 42",
         "whole",
         "mean",
     ]
@@ -142,5 +141,86 @@ def test_a_missed_structure_does_not_shorten_mean_distances(study, evaluate, rel
     options = ("--against", study / "worse", "--distances", "--o", study / "out")
     assert evaluate(study / "better", *options).exit_code == 0
     rows = [r for r in _table(study / "out" / "tests.csv") if r["metric"] == "mean_distance_mm"]
-    left, mean = (next(r for r in rows if r["structure"] == name) for name in (LEFT, "mean"))
+    left, mean = (next(r for r in rows if r["structure"] == name) for name in ("label 3", "mean"))
     assert {**left, "label": "", "structure": "mean"} == mean
+
+
+def test_without_a_list_structures_go_by_their_numbers_and_it_says_how_to_name_them(
+    study, evaluate
+):
+    """An abdomen's label 3 is no cortex."""
+    done = evaluate(study / "better", "--o", study / "out")
+    assert done.exit_code == 0
+    rows = _table(study / "out" / "scores.csv")[:2]
+    assert [(row["label"], row["structure"]) for row in rows] == [
+        ("3", "label 3"),
+        ("42", "label 42"),
+    ]
+    (hint,) = done.stderr.splitlines()
+    assert "--labels v2" in hint
+
+
+def test_a_result_without_names_asks_for_no_names(study, evaluate):
+    assert not evaluate(study / "better", "--o", study / "dice.csv").stderr
+    assert not evaluate(study / "better", "--labels", "v2", "--o", study / "out").stderr
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize("place", ["truth", "better"])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_broken_file_is_named_and_the_rest_is_scored(study, evaluate, place, jobs):
+    _truncate(study / place / "s2.nii.gz")
+    done = evaluate(study / "better", "--jobs", jobs, "--o", study / "dice.csv")
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert f"{study / place / 's2.nii.gz'} is no readable volume" in line
+    assert "mean over 3 scans" in done.stdout
+    assert [row["subject"] for row in _table(study / "dice.csv")] == ["s0", "s1", "s3"]
+
+
+def test_a_scan_that_fails_anywhere_is_left_out_of_both_methods(study, evaluate):
+    for place, name in (("truth", "s0"), ("worse", "s1")):
+        _truncate(study / place / f"{name}.nii.gz")
+    done = evaluate(study / "better", "--against", study / "worse", "--o", study / "out")
+    assert done.exit_code == 1
+    said = [line for line in done.stderr.splitlines() if line.startswith("Left out: ")]
+    assert len(said) == 2
+    for table in ("dice.csv", "second_dice.csv"):
+        assert [row["subject"] for row in _table(study / "out" / table)] == ["s2", "s3"]
+
+
+def test_a_scan_with_broken_probabilities_is_left_out(study, evaluate):
+    (study / "post").mkdir()
+    for number in range(4):
+        halves = np.full((14, 14, 14, 2), 0.5, np.float32)
+        path = study / "post" / f"s{number}_posteriors.nii.gz"
+        nib.save(nib.Nifti1Image(halves, np.eye(4)), path)
+    (study / "post" / "s0_posteriors.nii.gz").write_bytes(b"")
+    _truncate(study / "post" / "s3_posteriors.nii.gz")
+    options = ("--posteriors", study / "post", "--labels", "42,3", "--o", study / "out")
+    done = evaluate(study / "better", *options)
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 2
+    for table in ("dice.csv", "soft_dice.csv"):
+        assert [row["subject"] for row in _table(study / "out" / table)] == ["s1", "s2"]
+
+
+def test_nothing_but_broken_files_is_an_error(study, evaluate):
+    for path in (study / "better").iterdir():
+        _truncate(path)
+    done = evaluate(study / "better", "--o", study / "dice.csv")
+    assert done.exit_code == 2
+    assert "no scan can be scored: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (study / "dice.csv").exists()
+
+
+def test_labels_that_no_map_holds_are_refused(study, evaluate):
+    done = evaluate(study / "better", "--labels", "0,99")
+    assert done.exit_code == 2
+    assert "hold none of the labels to be scored, but 3, 42." in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not done.stdout

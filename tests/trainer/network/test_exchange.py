@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_trainer.config import NetworkSettings
-from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
 from synthseg_trainer.network.exchange import write_keras_weights
 from synthseg_trainer.network.unet import build_unet
@@ -189,3 +189,24 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, bundle):
     with pytest.raises(CheckpointError, match=r"b\.weights\.h5 cannot be written: "):
         write_keras_weights(folder, bundle)
     assert not list(tmp_path.glob(".writing-*"))
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".yml"])
+def test_settings_beside_weights_may_be_yaml(exported, bundle, suffix):
+    exported.with_name("small.json").unlink()
+    text = "network: {features: 2, n_levels: 2, stem: 2}\nlabels: v2"
+    exported.with_name(f"small{suffix}").write_text(text)
+    assert load_network(exported).network == bundle.network
+
+
+def test_json_beside_weights_goes_before_yaml(exported, bundle):
+    exported.with_name("small.yaml").write_text("network: {}\nlabels: v1")
+    assert load_network(exported).labels == bundle.labels
+
+
+def test_weights_without_settings_name_what_was_looked_for(exported):
+    exported.with_name("small.json").unlink()
+    with pytest.raises(
+        ConfigError, match=r"expected small\.json, small\.yaml or small\.yml beside"
+    ):
+        load_network(exported)

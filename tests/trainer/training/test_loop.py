@@ -178,7 +178,10 @@ def test_a_map_that_cannot_be_read_ends_a_run_with_its_name(settings, tmp_path):
         train(dataclasses.replace(settings, store=str(store)), tmp_path / "run")
 
 
-def test_a_loss_that_is_not_finite_names_the_sample_and_how_to_make_it(settings, tmp_path):
+@pytest.mark.parametrize(("checkpoint_steps", "advised"), [(1, True), (1000, False)])
+def test_a_loss_that_is_not_finite_names_the_sample_and_a_checkpoint_that_there_is(
+    settings, tmp_path, checkpoint_steps, advised
+):
     wild = dataclasses.replace(
         settings.stages[1], learning_rate=1e30, final_learning_rate=None, steps=20
     )
@@ -187,5 +190,8 @@ def test_a_loss_that_is_not_finite_names_the_sample_and_how_to_make_it(settings,
         r"sample \d+, made from map head_[01], written by `synthseg-generator generate .*"
         r" --first \d+ --samples 1 --without head_2`"
     )
-    with pytest.raises(TrainerError, match=said):
-        train(dataclasses.replace(settings, stages=(wild,)), tmp_path)
+    changed = dataclasses.replace(settings, stages=(wild,), checkpoint_steps=checkpoint_steps)
+    with pytest.raises(TrainerError, match=said) as caught:
+        train(changed, tmp_path)
+    assert ("The last checkpoint is from before" in str(caught.value)) == advised
+    assert bool(checkpoint_folders(tmp_path)) == advised

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 _PATH = click.Path(path_type=Path)
+LEFT_OUT = 1
+"""Exit code where a file cannot be read and the other scans are scored."""
 
 
 @click.command()
@@ -57,7 +60,8 @@ def evaluate(
     TRUTH and ANSWERS are two label maps, or two folders whose files have the same names (endings
     and `_synthseg` aside). Grids may differ: the truth is looked up at the answer's voxels. With
     --against, the two sets of answers are compared by paired Wilcoxon tests and Cohen's d.
-    What the truth and either set know is scored, with Dice 0 where a map misses it.
+    What the truth and either set know is scored, with Dice 0 where a map misses it. A scan of
+    which a file cannot be read is left out and named; the exit code is 1 then.
     """
     from synthseg_trainer.evaluation import report
     from synthseg_trainer.evaluation.comparison import Scoring
@@ -80,6 +84,14 @@ def evaluate(
     files = report.write_result(request, result)
     if files:
         click.echo(f"Wrote {', '.join(path.name for path in files)} to {files[0].parent}.")
+    if labels is None and len(files) > 1:
+        click.echo(
+            "Structures go by their numbers: --labels v2 or your table names them.", err=True
+        )
+    for failure in result.first.failures:
+        click.echo(f"Left out: {failure}", err=True)
+    if result.first.failures:
+        sys.exit(LEFT_OUT)
 
 
 @click.command()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ import numpy as np
 from synthseg_generator.labels import BACKGROUND
 
 from synthseg_trainer.errors import TrainerError
-from synthseg_trainer.evaluation.label_lists import LabelList, structure_name
+from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import (
     ORIGINAL_EPSILON,
     dice_scores,
     mean_of_present,
 )
 from synthseg_trainer.evaluation.surface import DISTANCES, original_distances, surface_distances
-from synthseg_trainer.evaluation.volumes import label_on_grid, read_labels
+from synthseg_trainer.evaluation.volumes import VolumeError, label_on_grid, read_labels
 
 DICE = "dice"
 SOFT_DICE = "soft_dice"
@@ -94,12 +94,14 @@ class Scores:
         values: By metric float64 `[scan, label + 1]`; the last column is the whole structure,
             everything that is not background. NaN where there is no score.
         coverage: Labels that not all know; nothing where the labels were asked for.
+        failures: Why scans are left out, a line for each file that cannot be read.
     """
 
     scans: tuple[str, ...]
     labels: LabelList
     values: Mapping[str, np.ndarray]
     coverage: Coverage = Coverage()
+    failures: tuple[str, ...] = ()
 
     @property
     def structures(self) -> list[int]:
@@ -109,6 +111,16 @@ class Scores:
     def means(self, metric: str = DICE) -> np.ndarray:
         """float64 `[scan]`: mean over the structures that have a score."""
         return mean_of_present(self.values[metric][:, self.structures].T)
+
+    def reduced_to(self, scans: Collection[str], failures: Iterable[str]) -> Scores:
+        """The same without the scans that failed later, and why they did."""
+        rows = [row for row, scan in enumerate(self.scans) if scan in scans]
+        return replace(
+            self,
+            scans=tuple(self.scans[row] for row in rows),
+            values={metric: values[rows] for metric, values in self.values.items()},
+            failures=(*self.failures, *failures),
+        )
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,8 @@ def compare_sets(
 ) -> list[Scores]:
     """Scores several sets of answers by the same labels, so that they can be compared.
 
+    A scan of which a file cannot be read is left out of all sets.
+
     Args:
         sets: For each set of answers, by scan the true label map and the answered one, see
             `match_files`. Grids may differ: the truth is looked up at the answer's voxels.
@@ -151,29 +165,53 @@ def compare_sets(
         Scores of each set; the columns are the same.
 
     Raises:
-        VolumeError: A file cannot be read.
-        ComparisonError: Truth and answers share no label.
+        VolumeError: No scan is left of a set.
+        ComparisonError: Truth and answers share no label, or hold none of those asked for.
     """
-    files = [(name, paths) for pairs in sets for name, paths in pairs.items()]
-    score = functools.partial(_score_pair, scoring=scoring)
-    found = []
-    for (name, _), scores in zip(files, _each(score, [p for _, p in files], jobs), strict=True):
-        found.append(scores)
-        report(name)
-    ends = itertools.accumulate(map(len, sets))
-    by_set = [found[end - len(pairs) : end] for pairs, end in zip(sets, ends, strict=True)]
+    found, failures = _score_sets(sets, scoring, jobs, report)
+    by_set = [list(scores.values()) for scores in found]
+    example = sets[0][next(iter(found[0]))]
     labels, coverage = scoring.labels, [Coverage()] * len(sets)
     if labels is None:
-        labels, coverage = _labels_to_score(by_set, files[0][1])
+        labels, coverage = _labels_to_score(by_set, example)
+    else:
+        _refuse_strange_labels(labels, by_set, example)
     return [
-        Scores(tuple(pairs), labels, _values(scores, labels, scoring), covered)
-        for pairs, scores, covered in zip(sets, by_set, coverage, strict=True)
+        Scores(tuple(names), labels, _values(scores, labels, scoring), covered, failures)
+        for names, scores, covered in zip(found, by_set, coverage, strict=True)
     ]
 
 
+def _score_sets(
+    sets: Sequence[Pairs], scoring: Scoring, jobs: int, report: Callable[[str], None]
+) -> tuple[list[dict[str, _PairScores]], tuple[str, ...]]:
+    """Scores of each set by scan, without the scans that failed in any; and why they did."""
+    files = [(i, name, paths) for i, pairs in enumerate(sets) for name, paths in pairs.items()]
+    found: list[dict[str, _PairScores]] = [{} for _ in sets]
+    failed: dict[str, VolumeError] = {}
+    left_out = set()
+    score = functools.partial(_try_pair, scoring=scoring)
+    scored = _each(score, [paths for *_, paths in files], jobs)
+    for (number, name, _), scores in zip(files, scored, strict=True):
+        if isinstance(scores, VolumeError):
+            # A broken truth fails in each set, and is told once.
+            failed[str(scores)] = scores
+            left_out.add(name)
+            continue
+        found[number][name] = scores
+        report(name)
+    left = [{n: s for n, s in scores.items() if n not in left_out} for scores in found]
+    if not all(left):
+        first = next(iter(failed.values()))
+        raise VolumeError(f"no scan can be scored: {first}") from first
+    return left, tuple(failed)
+
+
 def _each(
-    score: Callable[[tuple[Path, ...]], _PairScores], files: list[tuple[Path, ...]], jobs: int
-) -> Iterable[_PairScores]:
+    score: Callable[[tuple[Path, ...]], _PairScores | VolumeError],
+    files: list[tuple[Path, ...]],
+    jobs: int,
+) -> Iterable[_PairScores | VolumeError]:
     if jobs == 1 or len(files) == 1:
         yield from map(score, files)
         return
@@ -187,6 +225,13 @@ def _each(
                 f"one of {jobs} processes was killed, most likely for want of memory: "
                 "score with fewer --jobs."
             ) from error
+
+
+def _try_pair(files: tuple[Path, ...], scoring: Scoring) -> _PairScores | VolumeError:
+    try:
+        return _score_pair(files, scoring)
+    except VolumeError as error:
+        return error
 
 
 def _score_pair(files: tuple[Path, ...], scoring: Scoring) -> _PairScores:
@@ -275,7 +320,26 @@ def _labels_to_score(
         )
         for answered in answers
     ]
-    return LabelList(scored, tuple(map(structure_name, scored))), coverage
+    # What the numbers mean is not known: FreeSurfer's names would be wrong for other anatomy.
+    return LabelList(scored, tuple(f"label {value}" for value in scored)), coverage
+
+
+def _refuse_strange_labels(
+    labels: LabelList, by_set: list[list[_PairScores]], example: tuple[Path, ...]
+) -> None:
+    """Refuses labels none of which is in any map.
+
+    Raises:
+        ComparisonError: They are such.
+    """
+    asked = set(labels.values) - {BACKGROUND}
+    found = [scores for scores_of_set in by_set for scores in scores_of_set]
+    there = _occurring(found, "in_truth") | _occurring(found, "in_answer")
+    if asked and not asked & there:
+        held = ", ".join(map(str, sorted(there))) or "background alone"
+        raise ComparisonError(
+            f"{example[1]} and {example[0]} hold none of the labels to be scored, but {held}."
+        )
 
 
 def _occurring(found: Iterable[_PairScores], side: str) -> frozenset[int]:

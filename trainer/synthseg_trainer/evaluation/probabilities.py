@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,25 @@ from synthseg_generator.labels import BACKGROUND
 from synthseg_trainer.evaluation.comparison import ComparisonError
 from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import dice_of_masks
-from synthseg_trainer.evaluation.volumes import Volume, label_on_grid, opened, read_labels
+from synthseg_trainer.evaluation.volumes import (
+    Volume,
+    VolumeError,
+    label_on_grid,
+    opened,
+    read_labels,
+)
 
 
 def check_channels(pairs: Mapping[str, tuple[Path, ...]], channels: LabelList | None) -> None:
     """Looks at the headers of probability maps alone; arguments as for `compare_probabilities`.
 
+    What cannot be read is passed over: `compare_probabilities` tells.
+
     Raises:
-        VolumeError: A file cannot be read.
         ComparisonError: The channels are not the labels'.
     """
     for _, probabilities in pairs.values():
-        with opened(probabilities) as image:
+        with suppress(VolumeError), opened(probabilities) as image:
             _labels_of_channels(image.shape, channels, probabilities)
 
 

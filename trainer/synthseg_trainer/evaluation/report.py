@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from synthseg_trainer.evaluation.comparison import SOFT_DICE, Scores, Scoring, compare_sets
 from synthseg_trainer.evaluation.output import OutputError, prepare_folder
@@ -17,6 +19,7 @@ from synthseg_trainer.evaluation.score_tables import (
     write_long_table,
     write_wide_table,
 )
+from synthseg_trainer.evaluation.volumes import VolumeError
 
 BOX_PLOT = "boxplot.png"
 LONG_TABLE = "scores.csv"
@@ -67,7 +70,7 @@ def evaluate(
         report: Called with a scan's name when it is scored.
 
     Raises:
-        TrainerError: Files are missing, unreadable, or have nothing in common; or the results
+        TrainerError: Files are missing, all unreadable, or have nothing in common; or the results
             would have no place.
     """
     _refuse_small_output(request)
@@ -82,13 +85,31 @@ def evaluate(
         prepare_folder(request.output.parent if _is_table(request.output) else request.output)
     answers = range(1, 2 if request.against is None else 3)
     sets = [{name: (files[0], files[i]) for name, files in matched.items()} for i in answers]
-    first, *rest = compare_sets(sets, scoring, jobs=jobs, report=report)
-    if request.posteriors is not None:
-        soft = compare_probabilities(
-            probabilities, first.labels, scoring.labels, merge_parcels=scoring.merge_parcels
-        )
-        first = dataclasses.replace(first, values={**first.values, SOFT_DICE: soft})
-    return Result(first, *rest)
+    result = Result(*compare_sets(sets, scoring, jobs=jobs, report=report))
+    return result if request.posteriors is None else _with_soft_dice(result, probabilities, scoring)
+
+
+def _with_soft_dice(
+    result: Result, probabilities: Mapping[str, tuple[Path, ...]], scoring: Scoring
+) -> Result:
+    """Adds soft Dice to the first set; scans whose probabilities cannot be read leave both."""
+    soft, failures = {}, []
+    for scan in result.first.scans:
+        try:
+            (soft[scan],) = compare_probabilities(
+                {scan: probabilities[scan]},
+                result.first.labels,
+                scoring.labels,
+                merge_parcels=scoring.merge_parcels,
+            )
+        except VolumeError as error:
+            failures.append(error)
+    if not soft:
+        raise VolumeError(f"no scan can be scored: {failures[0]}") from failures[0]
+    sets = [scores for scores in (result.first, result.second) if scores is not None]
+    first, *rest = (scores.reduced_to(soft, map(str, failures)) for scores in sets)
+    values = {**first.values, SOFT_DICE: np.array(list(soft.values()))}
+    return Result(dataclasses.replace(first, values=values), *rest)
 
 
 def write_result(request: Evaluation, result: Result) -> list[Path]:

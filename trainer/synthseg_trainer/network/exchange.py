@@ -2,8 +2,8 @@
 
 `keras.Model.save_weights` of a network that `build_unet` made writes the same file on the
 TensorFlow, JAX and PyTorch backends. It holds arrays alone; which network they belong to and what
-its channels mean stands in a settings file, by default beside it: `model.json` for
-`model.weights.h5`.
+its channels mean stands in a settings file, by default beside it: `model.json`, `model.yaml` or
+`model.yml` for `model.weights.h5`.
 
 Importing this module loads no Keras.
 """
@@ -22,7 +22,7 @@ from synthseg_generator.files import sync
 from synthseg_generator.labels import SegmentationLabels
 
 from synthseg_trainer.config import NetworkSettings
-from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.network.bundle import Bundle, assign_weights
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import keras
 
 KERAS_SUFFIX = ".weights.h5"
+_DESCRIPTIONS = (".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,25 @@ def is_keras_weights(path: Path) -> bool:
 
 
 def described_in(weights: Path) -> Path:
-    """The settings file beside weights: `model.json` for `model.weights.h5`."""
-    return weights.with_name(f"{weights.name.removesuffix(KERAS_SUFFIX)}.json")
+    """The settings file beside weights: `model.json` for `model.weights.h5`, else YAML.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    places = _beside(weights)
+    for place in places:
+        if place.is_file():
+            return place
+    *names, last = (place.name for place in places)
+    raise ConfigError(
+        f"expected {', '.join(names)} or {last} beside {weights}, found none. Weights from Keras "
+        "need their settings."
+    )
+
+
+def _beside(weights: Path) -> list[Path]:
+    stem = weights.name.removesuffix(KERAS_SUFFIX)
+    return [weights.with_name(stem + suffix) for suffix in _DESCRIPTIONS]
 
 
 def read_keras_weights(path: Path, description: Description) -> Bundle:
@@ -100,7 +118,7 @@ def write_keras_weights(path: Path, bundle: Bundle) -> Path:
         "labels": asdict(bundle.labels),
         "info": dict(bundle.info),
     }
-    beside = described_in(path)
+    beside = _beside(path)[0]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:

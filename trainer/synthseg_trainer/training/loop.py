@@ -14,7 +14,7 @@ import tensorflow as tf
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best
-from synthseg_trainer.runs.checkpoints import prepare_run
+from synthseg_trainer.runs.checkpoints import checkpoint_folders, prepare_run
 from synthseg_trainer.runs.progress import Interruption, RunLog
 from synthseg_trainer.training.agreement import together
 from synthseg_trainer.training.failures import named_failures
@@ -117,10 +117,14 @@ def _check_health(
         cause = "; ".join(source.describe(k, training.run) for k in result.suspects)
     else:
         cause = "a sample of another worker caused it"
+    advice = ""
+    if checkpoint_folders(training.run):
+        advice = (
+            " The last checkpoint is from before: a run with other settings can begin from it "
+            "(--initial-weights)."
+        )
     raise TrainerError(
-        f"the {what} of step {training.step} (stage {stage.name}) is not finite: {cause}. "
-        "The last checkpoint is from before: a run with other settings can begin from it "
-        "(--initial-weights)."
+        f"the {what} of step {training.step} (stage {stage.name}) is not finite: {cause}.{advice}"
     )
 
 

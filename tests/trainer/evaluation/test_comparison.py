@@ -8,11 +8,11 @@ from synthseg_trainer.evaluation import comparison
 from synthseg_trainer.evaluation.comparison import (
     ComparisonError,
     Coverage,
-    Scoring,
     compare,
     compare_sets,
 )
 from synthseg_trainer.evaluation.label_lists import LabelList
+from synthseg_trainer.evaluation.pair_scores import Scoring
 from synthseg_trainer.evaluation.pairs import match_files
 
 

@@ -1,8 +1,9 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from synthseg_trainer.evaluation.comparison import ComparisonError, Scoring, compare
+from synthseg_trainer.evaluation.comparison import ComparisonError, compare
 from synthseg_trainer.evaluation.label_lists import LabelList, read_label_list
+from synthseg_trainer.evaluation.pair_scores import Scoring
 from synthseg_trainer.evaluation.pairs import match_files
 from synthseg_trainer.evaluation.probabilities import check_channels, compare_probabilities
 

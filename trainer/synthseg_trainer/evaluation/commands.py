@@ -64,8 +64,8 @@ def evaluate(
     which a file cannot be read is left out and named; the exit code is 1 then.
     """
     from synthseg_trainer.evaluation import report
-    from synthseg_trainer.evaluation.comparison import Scoring
     from synthseg_trainer.evaluation.label_lists import read_label_list
+    from synthseg_trainer.evaluation.pair_scores import Scoring
     from synthseg_trainer.evaluation.summary import summary
 
     labels = read_label_list(label_list) if label_list else None

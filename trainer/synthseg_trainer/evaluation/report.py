@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from synthseg_trainer.evaluation.comparison import SOFT_DICE, Scores, Scoring, compare_sets
+from synthseg_trainer.evaluation.comparison import Scores, compare_sets
 from synthseg_trainer.evaluation.output import OutputError, prepare_folder
+from synthseg_trainer.evaluation.pair_scores import SOFT_DICE, Scoring
 from synthseg_trainer.evaluation.pairs import match_files
 from synthseg_trainer.evaluation.probabilities import check_channels, compare_probabilities
 from synthseg_trainer.evaluation.score_tables import (

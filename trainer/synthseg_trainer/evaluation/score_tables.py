@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from synthseg_generator.files import write_text
 
-from synthseg_trainer.evaluation.comparison import DICE, SOFT_DICE, Scores
+from synthseg_trainer.evaluation.comparison import Scores
 from synthseg_trainer.evaluation.overlap import mean_of_present
+from synthseg_trainer.evaluation.pair_scores import DICE, SOFT_DICE
 from synthseg_trainer.evaluation.paired_tests import PairedTest, paired_test
 from synthseg_trainer.evaluation.surface import DISTANCES
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from synthseg_trainer.evaluation.comparison import DICE, Scores
+from synthseg_trainer.evaluation.comparison import Scores
 from synthseg_trainer.evaluation.overlap import mean_of_present
+from synthseg_trainer.evaluation.pair_scores import DICE
 from synthseg_trainer.evaluation.paired_tests import PairedTest
 from synthseg_trainer.evaluation.report import Evaluation, Result
 from synthseg_trainer.evaluation.score_tables import MEAN, paired_tests, title

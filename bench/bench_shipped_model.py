@@ -120,10 +120,7 @@ def evaluate(truth: Path, answers: Path, folder: Path, *options: str) -> dict[st
 
 def print_structures(scores: dict[str, Scores], groups: dict[str, list[str]]) -> None:
     """The mean over structures, then structure by structure with both sides together."""
-    columns = [
-        {k: v for name in names for k, v in _mean(scores, names).items()}
-        for names in groups.values()
-    ]
+    columns = [_mean(scores, names) for names in groups.values()]
     print("### Dice of the shipped model\n")
     print(f"| | {' | '.join(groups)} |\n|---|{'---|' * len(groups)}")
     rows: dict[str, list[int]] = {"mean": list(SYNTHSEG_V2.values[1:])}

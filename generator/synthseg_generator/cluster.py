@@ -158,27 +158,25 @@ def run_ordered(
     """
     waiting: deque[Any] = deque()
     remaining = iter(jobs)
-    # A task and not scattered data: it is made again when the worker that holds it dies.
     with _losses():
+        # A task and not scattered data: it is made again when the worker that holds it dies.
         common = client.submit(pickle.loads, pickle.dumps(tuple(shared)), pure=False)
-    try:
-        while True:
-            while len(waiting) < window and (job := next(remaining, None)) is not None:
-                with _losses():
+        try:
+            while True:
+                while len(waiting) < window and (job := next(remaining, None)) is not None:
                     waiting.append(client.submit(_call, function, common, job, pure=False))
-            if not waiting:
-                return
-            future = waiting[0]
-            with _losses():
+                if not waiting:
+                    return
+                future = waiting[0]
                 result = future.result()
-            waiting.popleft()
-            # Let the cluster forget the result now, not when Python collects the future.
-            future.release()
-            yield result
-    finally:
-        # Releasing does not wait for the cluster, which may be closed already.
-        for future in (*waiting, common):
-            future.release()
+                waiting.popleft()
+                # Let the cluster forget the result now, not when Python collects the future.
+                future.release()
+                yield result
+        finally:
+            # Releasing does not wait for the cluster, which may be closed already.
+            for future in (*waiting, common):
+                future.release()
 
 
 def _call(function: Callable[..., Any], shared: Sequence[Any], job: Sequence[Any]) -> Any:

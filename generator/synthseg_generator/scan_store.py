@@ -27,7 +27,7 @@ from synthseg_generator.errors import LabelError, StoreError
 from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE, file_digest
 from synthseg_generator.remote import remote_errors
 from synthseg_generator.store import LabelStore, first_line
-from synthseg_generator.store_writing import writing
+from synthseg_generator.store_writing import write_chunk, writing
 
 GROUP = "_scans"
 FULL_SCALE = 65535
@@ -255,16 +255,7 @@ def _scans_of(
 def _write(store: LabelStore, name: str, volume: np.ndarray) -> None:
     with writing(store.path):
         group = zarr.open_group(store.path, mode="r+", zarr_format=3).require_group(GROUP)
-        array = group.create_array(
-            name,
-            shape=volume.shape,
-            chunks=volume.shape,
-            dtype=volume.dtype,
-            compressors=_COMPRESSOR,
-            dimension_names=("x", "y", "z", "channel"),
-            overwrite=True,
-        )
-        array[...] = volume
+        write_chunk(group, name, volume, ("x", "y", "z", "channel"), _COMPRESSOR)
 
 
 def _list(store: LabelStore, scans: Mapping[str, StoredScan]) -> None:

@@ -90,19 +90,27 @@ def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, An
     """
     with writing(path):
         group = zarr.open_group(path, mode="r+")
-        array = group.create_array(
-            name,
-            shape=ids.shape,
-            chunks=ids.shape,
-            dtype=ids.dtype,
-            compressors=_COMPRESSOR,
-            dimension_names=("x", "y", "z"),
-            # Else a map of one label alone would have no chunk, and look like one that was lost.
-            config={"write_empty_chunks": True},
-            overwrite=True,
-        )
-        array[...] = ids
+        array = write_chunk(group, name, ids, ("x", "y", "z"), _COMPRESSOR)
         array.attrs.update(dict(attributes))
+
+
+def write_chunk(
+    group: zarr.Group, name: str, values: np.ndarray, axes: Sequence[str], compressor: ZstdCodec
+) -> zarr.Array[Any]:
+    """Writes an array as one chunk in the place of what has its name; called within `writing`."""
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        chunks=values.shape,
+        dtype=values.dtype,
+        compressors=compressor,
+        dimension_names=axes,
+        # Else a map of one label alone would have no chunk, and look like one that was lost.
+        config={"write_empty_chunks": True},
+        overwrite=True,
+    )
+    array[...] = values
+    return array
 
 
 def finished_maps(path: str) -> dict[str, StoredMap]:

@@ -15,7 +15,6 @@ from synthseg_trainer.errors import OutageError, TrainerError
 
 Batch = TypeVar("Batch")
 _NODE = re.compile(r"^(\{\{.*?\}\}\s*)+")
-_CLASS = re.compile(r"^(\w+\.)*\w*(Error|Exception): ")
 
 
 def made(batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -62,7 +61,5 @@ def named_failures(step: int) -> Iterator[None]:
 
 
 def _reason_of(error: tf.errors.OpError) -> str:
-    """The message of the exception that was raised in a graph, without where in TensorFlow."""
-    text = _NODE.sub("", error.message).split("\nTraceback", 1)[0]
-    line = _CLASS.sub("", text).strip().split("\n", 1)[0]
-    return line or type(error).__name__
+    """The first line of a message, without where in TensorFlow."""
+    return _NODE.sub("", error.message).strip().split("\n", 1)[0] or type(error).__name__

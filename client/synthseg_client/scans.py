@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -35,6 +36,9 @@ NPZ_AFFINE = "affine"
 _GZIP_BEST = 1100  # no gzip stream shrinks its content by more
 _SIZE_TOLERANCE = 0.01  # header and affine may differ by rounding
 _MAX_OFF_GRID_MM = 0.5
+# NumPy reads array headers with ast.literal_eval, which in Python 3.11 and 3.12 may fail with a
+# SystemError in two threads at once (python/cpython#106905).
+_NPZ_TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def _refuse_non_files(path: Path) -> None:
 
 
 def _read_npz(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with _NPZ_TURN, np.load(path, allow_pickle=False) as arrays:
         if NPZ_IMAGE not in arrays:
             raise ScanError(f"{path}: holds {arrays.files}, expected an array {NPZ_IMAGE!r}.")
         image = arrays[NPZ_IMAGE]

@@ -35,6 +35,8 @@ class _Model:
     states: dict[int, int] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     listed: bool = True
+    # Why the base path could not be read when it was last looked at; empty if it could.
+    away: str = ""
 
 
 class ModelManager:
@@ -220,14 +222,20 @@ class ModelManager:
         return leaving
 
     def _poll_model(self, config: ModelConfig) -> None:
+        with self._lock:
+            model = self._models[config.name]
         try:
             found = find_versions(config.base_path)
         except ModelError as error:
-            # A file system that is away for a moment must not stop what is being served.
-            log.warning("%s Versions that are loaded stay.", error)
+            # A file system that is away for a while must not stop what is being served.
+            if model.away != str(error):
+                log.warning("%s Versions that are loaded stay.", error)
+            model.away = str(error)
             return
+        if model.away:
+            log.info("%s can be read again.", config.base_path)
+            model.away = ""
         with self._lock:
-            model = self._models[config.name]
             model.failures = {v: f for v, f in model.failures.items() if v in found}
             chosen = config.policy.choose(found)
             missing = [v for v in chosen if v not in model.loaded and v not in model.failures]

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
@@ -254,6 +257,30 @@ def test_a_huge_header_without_data_is_refused_before_memory_is_taken(tmp_path, 
     raw = header.binaryblock + b"\0" * 100
     (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith("gz") else raw)
     _refused(tmp_path / name, "promises 1000x1000x1000")
+
+
+def test_npz_scans_are_read_by_several_threads(tmp_path):
+    np.savez(tmp_path / "x.npz", vol_data=VOLUME)
+
+    def read_some(depth):  # the fault shows where threads differ in the depth of their stacks
+        if depth:
+            return read_some(depth - 1)
+        return [read_scan(tmp_path / "x.npz").image for _ in range(50)]
+
+    def give_way(*_):
+        time.sleep(0)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(give_way)
+    gc.set_threshold(5)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            images = [image for some in pool.map(read_some, (0, 4, 8)) for image in some]
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(give_way)
+    assert len(images) == 150
+    assert all((image == VOLUME).all() for image in images)
 
 
 def test_an_npz_without_the_image_is_refused(tmp_path):

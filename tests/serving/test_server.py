@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,13 +113,23 @@ def test_broken_version_leaves_the_old_one_serving(
     assert version_of(calls) == 1
 
 
-def test_vanished_folder_stops_nothing(
-    live: tuple[object, Path], eventually: Callable[..., bool], caplog: pytest.LogCaptureFixture
+def test_vanished_folder_stops_nothing_and_is_told_once(
+    live: tuple[object, Path],
+    save_synth: Callable[[Path, int], Path],
+    eventually: Callable[..., bool],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     calls, folder = live
-    folder.rename(folder.with_name("away"))
+    away = folder.rename(folder.with_name("away"))
     assert eventually(lambda: f"{folder} cannot be read" in caplog.text)
     assert version_of(calls) == 1
+    time.sleep(5 * QUICK["poll_s"])
+    away.rename(folder)
+    assert eventually(lambda: f"{folder} can be read again" in caplog.text)
+    assert caplog.text.count(f"{folder} cannot be read") == 1
+    save_synth(folder, 2)
+    assert eventually(lambda: version_of(calls) == 2)
 
 
 def test_folder_names_that_are_no_number_are_left_alone(

@@ -27,6 +27,8 @@ from synthseg_trainer.training.distribution import samples_per_replica
 
 K8S = Path(__file__).resolve().parents[1] / "k8s"
 OVERLAYS = sorted(path.parent.name for path in K8S.glob("overlays/*/kustomization.yaml"))
+KEPT = {"namespace", "data", "models"}
+RUNNING = sorted(set(OVERLAYS) - KEPT)
 NODE_PATHS = {
     "Deployment": ("spec", "template"),
     "JobSet": ("spec", "replicatedJobs", 0, "template", "spec", "template"),
@@ -90,21 +92,29 @@ def test_every_base_is_used_by_an_overlay():
     assert {path.name for path in (K8S / "base").iterdir()} <= used
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", RUNNING)
 def test_everything_lies_in_one_namespace_that_enforces_restricted_pods(overlay):
-    namespace = find(overlay, "Namespace")
+    namespace = find("namespace", "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    others = [m for m in build(overlay) if m["kind"] != "Namespace"]
-    assert {m["metadata"].get("namespace") for m in others} == {namespace["metadata"]["name"]}
+    for name in (overlay, *KEPT - {"namespace"}):
+        spaces = {m["metadata"].get("namespace") for m in build(name)}
+        assert spaces == {namespace["metadata"]["name"]}
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", RUNNING)
+def test_deleting_what_runs_leaves_namespace_and_volumes(overlay):
+    assert not {"Namespace", "PersistentVolumeClaim"} & {m["kind"] for m in build(overlay)}
+    kept = {m["kind"] for name in KEPT for m in build(name)}
+    assert kept == {"Namespace", "PersistentVolumeClaim"}
+
+
+@pytest.mark.parametrize("overlay", RUNNING)
 def test_images_are_pinned_by_version(overlay):
     for container in containers(overlay):
         assert PINNED.match(container["image"]), container["image"]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", RUNNING)
 def test_pods_run_without_root_and_without_rights(overlay):
     for name, pod in pod_templates(overlay):
         security = pod["spec"]["securityContext"]
@@ -119,16 +129,18 @@ def test_pods_run_without_root_and_without_rights(overlay):
         assert security["capabilities"] == {"drop": ["ALL"]}
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", RUNNING)
 def test_every_container_has_requests_and_limits(overlay):
     for container in containers(overlay):
         for bound in ("requests", "limits"):
             assert {"cpu", "memory"} <= container["resources"][bound].keys(), container["name"]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", RUNNING)
 def test_volumes_claims_and_config_maps_exist(overlay):
-    known = {(m["kind"], m["metadata"]["name"]) for m in build(overlay)}
+    known = {
+        (m["kind"], m["metadata"]["name"]) for name in (overlay, *KEPT) for m in build(name)
+    }
     for _, pod in pod_templates(overlay):
         volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
         for container in pod["spec"]["containers"]:
@@ -141,7 +153,7 @@ def test_volumes_claims_and_config_maps_exist(overlay):
                 assert ("PersistentVolumeClaim", claim) in known
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", RUNNING)
 def test_selectors_meet_pods_and_ports_have_names_that_exist(overlay):
     pods = dict(pod_templates(overlay))
     labels = {name: pod["metadata"]["labels"] for name, pod in pods.items()}

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from synthseg_client.channel import ServerAddress
 from synthseg_client.embedded import EmbeddedServer
-from synthseg_client.errors import ClientError
+from synthseg_client.errors import ClientError, unexpected
 from synthseg_client.options import Options
 from synthseg_client.retry import RetryPolicy
 from synthseg_client.scans import Scan, check_scan, read_scan
@@ -119,5 +119,7 @@ def segment_many(
             return segment_scan(read_scan(path), session, chosen, turn=turn)  # type: ignore[arg-type]
         except ClientError as error:
             return error
+        except Exception as error:  # a defect in one scan's work must not stop the others
+            return unexpected(path, error)
 
     yield from in_order((Path(s) for s in scans), work, jobs=jobs)

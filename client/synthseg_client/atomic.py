@@ -12,6 +12,9 @@ from pathlib import Path
 
 from synthseg_client.errors import OutputError
 
+_ENDING = 12
+"""Characters of a name that hold its ending, `.nii.gz` for instance."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -23,13 +26,15 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The folder or the file cannot be written.
     """
-    temporary = path.with_name(f".{secrets.token_hex(4)}.partial.{path.name}")
+    # Not the whole name: a longer one may be more than the file system takes.
+    temporary = path.with_name(f".{secrets.token_hex(4)}.partial.{path.name[-_ENDING:]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        with contextlib.suppress(OSError):  # not every file system and folder can be synced
+            _sync(path.parent)
     except OSError as error:
         _discard(temporary)
         raise OutputError(f"{path}: cannot be written: {_reason(error)}.") from error
@@ -39,13 +44,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text, line ends as given.
+    """Writes UTF-8 text, line ends as given; file names of another encoding keep their bytes.
 
     Raises:
         OutputError: It cannot be written.
     """
     with replacing(path) as temporary:
-        temporary.write_bytes(text.encode())
+        temporary.write_bytes(text.encode(errors="surrogateescape"))
 
 
 def _discard(temporary: Path) -> None:

@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from synthseg_client import __version__
 from synthseg_client.atomic import write_text
 from synthseg_client.checks import check_result, check_written
 from synthseg_client.colours import write_ctab, write_dseg_tsv
-from synthseg_client.errors import ClientError, OutputError
+from synthseg_client.errors import ClientError, ModelError, OutputError, unexpected
 from synthseg_client.images import write_image, write_labels, write_posteriors
-from synthseg_client.journal import Entry, Journal, sha256_of
+from synthseg_client.journal import Entry, Journal, scan_digest, sha256_of
+from synthseg_client.model import Model
 from synthseg_client.options import Options
 from synthseg_client.pipeline import Turn, as_completed
+from synthseg_client.places import is_file
 from synthseg_client.plan import SIDECAR_ENDING, SOFTWARE, TABLE_ENDINGS, BatchPlan, ScanTask
 from synthseg_client.scans import read_scan
 from synthseg_client.segmentation import Segmentation, segment_scan
@@ -126,6 +130,7 @@ class _Batch:
         self._settings = settings
         self._journal = Journal(settings.journal) if settings.journal else None
         self._known = self._journal.read() if self._journal and settings.resume else {}
+        self._first_model = session.describe()
 
     def work(self, task: ScanTask, turn: Turn) -> Outcome:
         """Segments a scan and writes its results, unless they are there."""
@@ -133,25 +138,21 @@ class _Batch:
             return self._finished_before(task) or self._segment(task, turn)
         except ClientError as error:
             return Outcome(task, "failed", error=str(error))
-        except MemoryError:
-            return Outcome(
-                task, "failed", error=f"{task.scan}: not enough memory here for this scan."
-            )
         except Exception as error:  # a defect in one scan's work must not stop the others
-            return Outcome(
-                task,
-                "failed",
-                error=f"{task.scan}: unexpected error {type(error).__name__}: {error}",
-            )
+            return Outcome(task, "failed", error=str(unexpected(task.scan, error)))
 
     def _finished_before(self, task: ScanTask) -> Outcome | None:
         entry = self._known.get(str(task.labels.absolute()))
         if entry is None or entry.options != self._settings.options.fingerprint():
             return None
-        if entry.model != self._session.describe().fingerprint() or not task.scan.is_file():
+        model = self._session.describe()
+        if entry.model != model.fingerprint() or not is_file(task.scan):
             return None
-        if entry.scan_sha256 != sha256_of(task.scan) or not entry.is_complete(self._outputs(task)):
+        if entry.scan_sha256 != scan_digest(task.scan):
             return None
+        if not entry.is_complete(self._outputs(task)):
+            return None
+        self._refuse_other_labels(task, model)
         return Outcome(task, "skipped", volumes=dict(entry.volumes))
 
     def _segment(self, task: ScanTask, turn: Turn) -> Outcome:
@@ -166,6 +167,7 @@ class _Batch:
             posteriors=task.posteriors is not None,
             turn=turn,
         )
+        self._refuse_other_labels(task, result.model)
         warnings = (*result.warnings, *check_result(result))
         seconds = {"read": read_s, **result.seconds}
         started = time.perf_counter()
@@ -176,6 +178,17 @@ class _Batch:
             task, "done", warnings=warnings, volumes=result.volumes, seconds=_rounded(seconds)
         )
 
+    def _refuse_other_labels(self, task: ScanTask, model: Model) -> None:
+        """Refuses results of a version that came meanwhile and whose labels mean something else."""
+        first = self._first_model
+        if first.label_names != model.label_names or not np.array_equal(
+            first.label_values, model.label_values
+        ):
+            raise ModelError(
+                f"{task.scan}: the server went from {first.title} to {model.title}, whose label "
+                "table is another: run what is missing again."
+            )
+
     def _write(
         self,
         task: ScanTask,
@@ -185,39 +198,46 @@ class _Batch:
         warnings: tuple[str, ...],
     ) -> None:
         """Writes what was asked for; the label map last, so that where it is, all else is too."""
+        written: list[Path] = []
         try:
-            self._write_companions(task, result)
+            for path in self._write_companions(task, result):
+                written.append(path)
             if self._settings.sidecar:
                 sidecar = _sidecar(task, result, digest, seconds, warnings)
                 write_text(task.beside(SIDECAR_ENDING), json.dumps(sidecar, indent=2) + "\n")
+                written.append(task.beside(SIDECAR_ENDING))
             write_labels(
                 task.labels, result.labels, result.affine, result.model, result.scan.space_code
             )
+            written.append(task.labels)
             check_written(task.labels, result.labels.shape, result.affine)
         except ClientError:
-            for path in self._outputs(
-                task
-            ):  # results of a scan that failed would pass for good ones
+            for path in written:  # results of a scan that failed would pass for good ones
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
             raise
 
-    def _write_companions(self, task: ScanTask, result: Segmentation) -> None:
+    def _write_companions(self, task: ScanTask, result: Segmentation) -> Iterator[Path]:
+        """Writes what goes with a label map, and yields each file when it is there."""
         code = result.scan.space_code
         if task.posteriors is not None:
             write_posteriors(
                 task.posteriors, result.posterior, result.model.n_labels, result.affine, code
             )
+            yield task.posteriors
         if task.resampled is not None and result.was_resampled:
             write_image(task.resampled, result.resampled, result.resampled_affine, code)
+            yield task.resampled
         if task.table is not None:
             write_single_table(
                 task.table, column_names(result.model), row_name(task.scan), result.volumes
             )
+            yield task.table
         if self._settings.tables:
             values, names = result.model.label_values.tolist(), result.model.label_names
             for write, ending in zip((write_dseg_tsv, write_ctab), TABLE_ENDINGS, strict=True):
                 write(task.beside(ending), values, names)
+                yield task.beside(ending)
 
     def _record(self, task: ScanTask, result: Segmentation, digest: str) -> None:
         if self._journal is None:
@@ -265,7 +285,7 @@ class _Table:
 
 def _digest(path: Path) -> str:
     try:
-        return sha256_of(path)
+        return scan_digest(path)
     except OSError as error:
         raise OutputError(f"{path}: went away while it was read: {error.strerror}.") from error
 

@@ -18,11 +18,13 @@ from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 from synthseg_client.errors import OutputError, ScanError, UsageError
 from synthseg_client.journal import JOURNAL_NAME
 from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
+from synthseg_client.places import is_there
 from synthseg_client.plan import BatchPlan, plan_batch
 from synthseg_client.report import Reporter, say
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
 
 _NO_CROP = "none"
+_LARGEST_VERSION = 2**63 - 1
 
 
 def run_segment(given: dict[str, Any]) -> int:
@@ -201,7 +203,7 @@ def parse_model(text: str | None) -> ModelChoice:
     name, colon, version = text.partition(":")
     if not colon:
         return ModelChoice(name=name)
-    if not version.isdigit():
+    if not version.isdecimal() or int(version) > _LARGEST_VERSION:
         raise UsageError(f"--model {text}: expected NAME, NAME:VERSION or NAME@LABEL.")
     return ModelChoice(name=name, version=int(version))
 
@@ -213,9 +215,11 @@ def refuse_hopeless(plan: BatchPlan) -> None:
         ScanError: No scan exists.
         OutputError: A folder for results cannot be made or written.
     """
-    missing = [task.scan for task in plan.tasks if not task.scan.exists()]
-    if len(missing) == len(plan.tasks):
-        raise ScanError(f"{missing[0]}: no such file: check the name and its ending.")
+    if not any(is_there(task.scan) for task in plan.tasks):
+        raise ScanError(
+            f"{plan.tasks[0].scan}: no such file, or none that may be seen: check the name, its "
+            "ending and the permissions."
+        )
     folders = {path.absolute().parent for task in plan.tasks for path in task.outputs()}
     for folder in sorted(folders | ({plan.table.absolute().parent} if plan.table else set())):
         try:
@@ -234,8 +238,8 @@ def _address(given: dict[str, Any]) -> ServerAddress:
     if given["token_file"]:
         try:
             token = given["token_file"].read_text().strip()
-        except OSError as error:
-            raise UsageError(f"{given['token_file']}: cannot be read: {error.strerror}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{given['token_file']}: cannot be read: {error}.") from error
     encrypted = (
         given["tls"]
         or given["tls_ca"]

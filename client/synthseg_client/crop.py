@@ -93,6 +93,8 @@ def _extent(mask: NDArray, axis: int) -> tuple[int, int]:
 
 def _head_mask(volume: NDArray) -> NDArray[np.bool_] | None:
     """The largest bright piece of a coarse copy of the volume; None if nothing stands out."""
+    if min(volume.shape) < _SEARCH_STEP:
+        return None
     coarse = _block_means(volume)
     low, high = np.percentile(coarse, [1, 98])
     if not high > low:

@@ -1,5 +1,9 @@
 """Errors of the client: each says what was wrong, what was expected and what was found."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 
 class ClientError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -19,6 +23,10 @@ class OutputError(ClientError, OSError):
 
 class ResultError(ClientError, ValueError):
     """A segmentation came back that cannot be right, and was not written."""
+
+
+class UnexpectedError(ClientError):
+    """A defect of this package, or too little memory, befell one scan of many."""
 
 
 class EmbeddedServerError(ClientError, RuntimeError):
@@ -53,5 +61,21 @@ class ModelError(ServerError, LookupError):
     """The server has no such model or version, or it is none that this client understands."""
 
 
+class ModelGoneError(ModelError):
+    """The server that was asked has no such model or version; another one behind its name may."""
+
+
 class AnswerError(ServerError, ValueError):
     """The answer breaks the contract between client and server."""
+
+
+def unexpected(scan: Path, error: Exception) -> UnexpectedError:
+    """What befell a scan, in one line; the error itself is its cause."""
+    said = (
+        "not enough memory here for this scan."
+        if isinstance(error, MemoryError)
+        else f"unexpected error {type(error).__name__}: {error}"
+    )
+    named = UnexpectedError(f"{scan}: {said}")
+    named.__cause__ = error
+    return named

@@ -52,3 +52,13 @@ def stem_of(path: Path) -> str:
     """File name without its format's ending."""
     kind = format_of(path)
     return path.name[: -len(kind.suffix)] if kind else path.name
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The files that make up a scan: one, or header and voxels of an Analyze or NIfTI pair."""
+    kind = format_of(path)
+    if kind is None or kind.name != "analyze":
+        return [path]
+    other = {".img": ".hdr", ".hdr": ".img", ".img.gz": ".hdr.gz"}[kind.suffix]
+    pair = (path, path.with_name(stem_of(path) + other))
+    return sorted(part for part in pair if part.exists())

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from synthseg_client.errors import OutputError
+from synthseg_client.formats import parts_of
 
 JOURNAL_NAME = ".synthseg-journal.jsonl"
 _FORMAT = 1
@@ -112,3 +113,15 @@ def sha256_of(path: Path) -> str:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def scan_digest(path: Path) -> str:
+    """Hex digest of a scan, which may be a pair of header and voxels.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    parts = parts_of(path)
+    if len(parts) == 1:
+        return sha256_of(path)
+    return hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from synthseg_client.errors import UsageError
 from synthseg_client.formats import WRITABLE, format_of, is_scan_name, stem_of
+from synthseg_client.places import is_folder, is_there, real
 
 LABELS_SUFFIX = "_synthseg"
 POSTERIORS_SUFFIX = "_posteriors"
@@ -160,19 +161,19 @@ def _without_results(found: list[Path], outputs: list[Path]) -> list[Path]:
 
     That is a file named as a result of a scan that lies beside it, or whose results go there.
     """
-    written = {path.resolve() for path in outputs}
+    written = {real(path) for path in outputs}
     made = {
         (folder, f"{stem_of(scan)}{suffix}")
         for scan in found
-        for folder in {scan.parent.resolve(), *written}
+        for folder in {real(scan.parent), *written}
         for suffix in _RESULT_SUFFIXES
     }
-    return [scan for scan in found if (scan.parent.resolve(), stem_of(scan)) not in made]
+    return [scan for scan in found if (real(scan.parent), stem_of(scan)) not in made]
 
 
 def _is_many(scan: str) -> bool:
     """Whether an argument stands for any number of scans."""
-    return Path(scan).is_dir() or (glob.has_magic(scan) and not Path(scan).exists())
+    return is_folder(Path(scan)) or (glob.has_magic(scan) and not is_there(Path(scan)))
 
 
 def _find(scans: Iterable[str]) -> Iterator[Path]:
@@ -180,21 +181,26 @@ def _find(scans: Iterable[str]) -> Iterator[Path]:
     seen = set()
     for argument in scans:
         for path in _find_one(argument):
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
+            # Two links to one file are two scans: tools that store equal files once make such.
+            place = real(path.parent) / path.name
+            if place not in seen:
+                seen.add(place)
                 yield path
 
 
 def _find_one(argument: str) -> list[Path]:
     path = Path(argument)
-    if path.is_dir():
-        inside = sorted(p for p in path.iterdir() if is_scan_name(p) and not p.is_dir())
+    if is_folder(path):
+        try:
+            inside = sorted(p for p in path.iterdir() if is_scan_name(p) and not is_folder(p))
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be listed: {error.strerror}.") from error
         if not inside:
             raise UsageError(
                 f"{path}: no scan in this folder: expected {', '.join(WRITABLE)} or .img files."
             )
         return inside
-    if glob.has_magic(argument) and not path.exists():
+    if glob.has_magic(argument) and not is_there(path):
         matches = sorted(Path(p) for p in glob.glob(argument) if is_scan_name(Path(p)))  # noqa: PTH207
         if not matches:
             raise UsageError(f"{argument}: no scan matches this pattern.")
@@ -213,6 +219,8 @@ def _read_list(path: Path) -> list[Path]:
         lines = [line.strip() for line in path.read_text().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a list of files: {error}.") from error
+    if any("\0" in line for line in lines):
+        raise UsageError(f"{path}: is no text, expected one file name per line.")
     entries = [Path(line) for line in lines if line]
     if not entries:
         raise UsageError(f"{path}: holds no file name, expected one per line.")
@@ -221,13 +229,13 @@ def _read_list(path: Path) -> list[Path]:
 
 def _name(scan: Path, output: Path, suffix: str, single: bool, flag: str) -> Path:
     """What a result is called: as given, or the scan's name with a suffix in a folder."""
-    is_file = format_of(output) is not None and not output.is_dir()
+    is_file = format_of(output) is not None and not is_folder(output)
     if single and is_file:
         _refuse_unwritable(output, flag)
         return output
     if is_file or output.suffix.lower() == _LIST:
         raise UsageError(f"{flag} {output}: several scans need a folder here, not one file.")
-    if output.exists() and not output.is_dir():
+    if is_there(output) and not is_folder(output):
         raise UsageError(f"{flag} {output}: exists and is no folder.")
     kind = format_of(scan)
     return output / f"{stem_of(scan)}{suffix}{kind.result_suffix if kind else '.nii.gz'}"
@@ -247,11 +255,11 @@ def _with_csv(path: Path | None) -> Path | None:
 
 def _refuse_collisions(plan: BatchPlan, beside: Sequence[str]) -> None:
     """Refuses two results under one name, and results that would replace a scan or a folder."""
-    scans = {task.scan.resolve(): task.scan for task in plan.tasks}
+    scans = {real(task.scan): task.scan for task in plan.tasks}
     owners: dict[Path, Path] = {}
     for task in plan.tasks:
         for output in (*task.outputs(), *map(task.beside, beside)):
-            place = output.resolve()
+            place = real(output)
             if place in scans:
                 raise UsageError(
                     f"{output}: would replace the scan {scans[place]}: choose another name."
@@ -263,22 +271,22 @@ def _refuse_collisions(plan: BatchPlan, beside: Sequence[str]) -> None:
             _refuse_folder(output)
             owners[place] = task.scan
     if plan.table is not None:
-        if plan.table.resolve() in {*scans, *owners}:
+        if real(plan.table) in {*scans, *owners}:
             raise UsageError(f"--vol {plan.table}: is the name of another file of this run.")
         _refuse_folder(plan.table)
 
 
 def _refuse_folder(output: Path) -> None:
-    if output.is_dir():
+    if is_folder(output):
         raise UsageError(f"{output}: is a folder, expected the name of a file to write.")
 
 
 def _refuse_foreign_sidecars(plan: BatchPlan) -> None:
     """Refuses to replace JSON files among the scans, as BIDS has them, unless they are ours."""
-    folders = {task.scan.parent.resolve() for task in plan.tasks}
+    folders = {real(task.scan.parent) for task in plan.tasks}
     for task in plan.tasks:
         sidecar = task.beside(SIDECAR_ENDING)
-        if sidecar.parent.resolve() in folders and sidecar.exists() and not _is_ours(sidecar):
+        if real(sidecar.parent) in folders and is_there(sidecar) and not _is_ours(sidecar):
             raise UsageError(
                 f"{sidecar}: is there already and was not made by this tool: choose another name "
                 "for the labels, or --no-sidecar."

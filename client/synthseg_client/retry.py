@@ -13,6 +13,7 @@ import grpc
 from synthseg_client.errors import (
     AccessDeniedError,
     ModelError,
+    ModelGoneError,
     RequestTooLargeError,
     ServerBusyError,
     ServerError,
@@ -28,6 +29,8 @@ _NEVER_CONNECTED = (
     "connection refused",
     "no such file or directory",
     "dns resolution failed",
+    "errors resolving",
+    "empty address list",
 )
 # What a server, gRPC or TensorFlow says when the request will never fit; else its queue is full.
 _TOO_LARGE = ("larger than max", "message", "memory", "oom", "allocat")
@@ -108,8 +111,9 @@ def translate(error: grpc.RpcError, target: str) -> ServerError:
         return ServerBusyError(f"{target} has no place in its queue: {details}.")
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         return AccessDeniedError(f"{target} refuses these credentials: {details}.")
+    if code is grpc.StatusCode.NOT_FOUND:
+        return ModelGoneError(f"{target} cannot serve this request: {details}.")
     if code in (
-        grpc.StatusCode.NOT_FOUND,
         grpc.StatusCode.FAILED_PRECONDITION,
         grpc.StatusCode.INVALID_ARGUMENT,
     ):

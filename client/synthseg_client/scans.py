@@ -8,7 +8,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ NPZ_AFFINE = "affine"
 """Its affine; without one, voxels are taken to be 1 mm in RAS order."""
 
 _GZIP_BEST = 1100  # no gzip stream shrinks its content by more
+_NO_GZIP = "Not a gzipped file"  # Python's words where something else follows
+_BLOCK = 1 << 20
 _SIZE_TOLERANCE = 0.01  # header and affine may differ by rounding
 _MAX_OFF_GRID_MM = 0.5
 # NumPy reads array headers with ast.literal_eval, which in Python 3.11 and 3.12 may fail with a
@@ -141,11 +143,15 @@ def _refuse_non_files(path: Path) -> None:
 
 
 def _read_npz(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
-    with _NPZ_TURN, np.load(path, allow_pickle=False) as arrays:
-        if NPZ_IMAGE not in arrays:
-            raise ScanError(f"{path}: holds {arrays.files}, expected an array {NPZ_IMAGE!r}.")
-        image = arrays[NPZ_IMAGE]
-        affine = np.array(arrays[NPZ_AFFINE], np.float64) if NPZ_AFFINE in arrays else np.eye(4)
+    with _NPZ_TURN:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ScanError(f"{path}: is a single array, no archive: write it with numpy.savez.")
+        with loaded as arrays:
+            if NPZ_IMAGE not in arrays:
+                raise ScanError(f"{path}: holds {arrays.files}, expected an array {NPZ_IMAGE!r}.")
+            image = arrays[NPZ_IMAGE]
+            affine = np.array(arrays[NPZ_AFFINE], np.float64) if NPZ_AFFINE in arrays else np.eye(4)
     if affine.shape != (4, 4):
         raise ScanError(f"{path}: affine has shape {affine.shape}, expected (4, 4).")
     _refuse_type(path, image.dtype)
@@ -183,14 +189,44 @@ def _read_nibabel(
 
 @contextmanager
 def _loaded(path: Path) -> Iterator[Any]:
-    """An image whose values are still on disk. Oddities of its header are told later, once."""
+    """An image whose values are still on disk. Oddities of its header are told later, once.
+
+    Files are opened here because nibabel stops at the last voxel, before gzip's checksum, and
+    leaves MGH files open.
+    """
     with LoggingOutputSuppressor():
         kind = format_of(path)
-        if kind is None or kind.name != "mgh":
-            yield nib.load(path)
+        is_mgh = kind is not None and kind.name == "mgh"
+        first = None if is_mgh else nib.load(path)
+        files = {"image": FileHolder(str(path))} if first is None else first.file_map
+        if first is not None and not any(_is_compressed(f.filename) for f in files.values()):
+            yield first
             return
-        with ImageOpener(path) as stream:  # left to itself, nibabel leaves MGH files open
-            yield nib.MGHImage.from_file_map({"image": FileHolder(fileobj=stream)})
+        with ExitStack() as stack:
+            streams = {
+                part: stack.enter_context(ImageOpener(file.filename))
+                for part, file in files.items()
+            }
+            yield (nib.MGHImage if first is None else type(first)).from_file_map(
+                {part: FileHolder(files[part].filename, s) for part, s in streams.items()}
+            )
+            for stream in streams.values():
+                _read_on(stream)
+
+
+def _is_compressed(name: str | Path) -> bool:
+    return str(name).lower().endswith((".gz", ".mgz", ".bz2"))
+
+
+def _read_on(stream: ImageOpener) -> None:
+    """Reads to the end, where gzip finds out whether all that came before is as it was written."""
+    try:
+        while stream.read(_BLOCK):
+            pass
+    except gzip.BadGzipFile as error:
+        if _NO_GZIP not in str(error):
+            raise
+        # The volume was whole; what follows it gzip itself passes over.
 
 
 def _refuse_type(path: Path, dtype: np.dtype) -> None:
@@ -222,9 +258,8 @@ def _refuse_missing_data(path: Path, loaded: Any) -> None:
     """Refuses a header that promises more than the file holds, before memory is taken."""
     data_file = loaded.file_map.get("image")
     stored = Path(data_file.filename if data_file and data_file.filename else path)
-    is_compressed = stored.suffix.lower() in (".gz", ".mgz", ".bz2")
     promised = math.prod(int(n) for n in loaded.shape) * loaded.get_data_dtype().itemsize
-    held = stored.stat().st_size * (_GZIP_BEST if is_compressed else 1)
+    held = stored.stat().st_size * (_GZIP_BEST if _is_compressed(stored) else 1)
     if promised > held:
         raise ScanError(
             f"{path}: its header promises {'x'.join(map(str, loaded.shape))} voxels, "

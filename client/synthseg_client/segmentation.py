@@ -14,6 +14,7 @@ from synthseg_client import contract
 from synthseg_client.cleanup import CleanPosteriors, clean_up, read_evidence
 from synthseg_client.contract import SIZE_MULTIPLE
 from synthseg_client.crop import cut_sides_touched, first_box, grown
+from synthseg_client.errors import ModelError
 from synthseg_client.geometry import voxel_volume_mm3
 from synthseg_client.grids import ResultGrid, prepare
 from synthseg_client.model import Model
@@ -27,6 +28,7 @@ DENSE_LIMIT_BYTES = 64 * 2**20
 channels.
 """
 _BYTES_PER_PROBABILITY = 2
+_PREPARATIONS = 3
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,31 @@ def segment_scan(
     """
     clock = _Clock()
     described = session.describe()
+    for _ in range(_PREPARATIONS):
+        try:
+            return _segment_for(described, scan, session, options, posteriors, turn, clock)
+        except _OtherModelError as error:
+            described = error.model
+    raise ModelError(f"{session.address.target} changes versions faster than it answers.")
+
+
+class _OtherModelError(Exception):
+    """A version has answered that wants its scans prepared in another way."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model.title)
+        self.model = model
+
+
+def _segment_for(
+    described: Model,
+    scan: Scan,
+    session: Session,
+    options: Options,
+    posteriors: bool,
+    turn: AbstractContextManager[object] | None,
+    clock: _Clock,
+) -> Segmentation:
     crop = options.crop if described.is_brain else options.crop.for_any_anatomy()
     with clock("prepare"):
         prepared = prepare(scan, described.voxel_mm)
@@ -123,6 +150,8 @@ def segment_scan(
         image = volume[box.slices]
         with turn or nullcontext(), clock("server"):
             answer, model = _ask(session, image, replace(options, crop=crop), posteriors)
+        if (model.voxel_mm, model.is_brain) != (described.voxel_mm, described.is_brain):
+            raise _OtherModelError(model)
         with clock("cleanup"):
             clean = _cleaned(answer, box.shape, model, options.fast)
             touched = cut_sides_touched(clean.best_channels(), box, volume.shape)

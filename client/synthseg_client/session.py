@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from synthseg_client import contract
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.channel import ServerAddress, open_channel
-from synthseg_client.errors import ModelError, ServerError
+from synthseg_client.errors import ModelError, ModelGoneError, ServerError
 from synthseg_client.model import Model, read_description
 from synthseg_client.retry import RetryPolicy, call_with_retries, translate
 from synthseg_client.tensors import from_message, to_message
@@ -26,6 +26,7 @@ _HEALTH = "/grpc.health.v1.Health/Check"
 
 SHORT_TIMEOUT_S = 60.0
 """Deadline of requests that compute nothing."""
+_VERSION_TRIES = 6  # even: the first one asks for what is known
 _BASE_TIMEOUT_S = 180.0
 # Two slow cores need about 30 µs a voxel and pass with the full network; the rest is for queues and
 # busy machines.
@@ -172,7 +173,8 @@ class Session:
 
         The version that `describe` told of is the one that is asked, so that labels and label table
         belong together even while a server changes versions; when that version has gone, the newest
-        takes its place.
+        takes its place. Of several servers behind one name, some of which have changed already, one
+        is found that has the version.
 
         Args:
             image: float32 `[x, y, z]`, RAS, 1 mm, finite.
@@ -183,6 +185,9 @@ class Session:
 
         Returns:
             Arrays by output name, as `contract` describes them, and the model that answered.
+
+        Raises:
+            ServerError: There is no answer.
         """
         timeout_s = self.timeout_s or default_timeout_s(image.size, flip)
         request = {
@@ -190,23 +195,25 @@ class Session:
             contract.MIN_SIZE: np.asarray(list(min_size), np.int32),
             contract.FLIP: np.asarray(flip),
         }
-        model = self.describe()
-        for last_try in (False, True):
-            choice = (
-                ModelChoice(name=self.model.name, version=model.version)
-                if model.version
-                else self.model
-            )
+        for tries_left in reversed(range(_VERSION_TRIES)):
             try:
-                return self.predict(
+                # Not before every try: where two servers take turns, one would always tell its
+                # version and the other always be asked for it.
+                model = self.describe(refresh=tries_left % 2 == 0)
+                choice = (
+                    ModelChoice(name=self.model.name, version=model.version)
+                    if model.version
+                    else self.model
+                )
+                answer, _ = self.predict(
                     request, outputs, model=choice, timeout_s=timeout_s, metadata=metadata
-                )[0], model
-            except ModelError:
-                newest = self.describe(refresh=True)
-                if last_try or newest.version == model.version:
+                )
+            except ModelGoneError:
+                if not tries_left:
                     raise
-                model = newest
-        raise ModelError(f"{self.address.target} changes versions faster than it answers.")
+            else:
+                return answer, model
+        raise AssertionError("the last try returns or raises")
 
     def describe(self, *, refresh: bool = False) -> Model:
         """The model's label table and what it says about itself, asked once.

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
-from nibabel.filebasedimages import ImageFileError
-from nibabel.wrapstruct import WrapStructError
 
 from synthseg_generator.errors import LabelError
+from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
 from synthseg_generator.label_table import LabelTable
 
-EXTENSIONS = (".nii.gz", ".nii", ".mgz", ".mgh")
 VOXEL_SIZE_TOLERANCE_MM = 0.01
 # A quarter of the time that a whole map takes at once: what is between stays in the caches.
 _PLANES_AT_ONCE = 64
-UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, WrapStructError)
 
 
 @dataclass(frozen=True)
@@ -85,8 +80,9 @@ def read_label_map(path: Path, table: LabelTable) -> tuple[np.ndarray, np.ndarra
         LabelError: The file is broken, holds values that are no integers, or unknown labels.
     """
     try:
-        image = nib.as_closest_canonical(_load(path))
-        values = np.asanyarray(image.dataobj)
+        with opened(path) as file:
+            image = nib.as_closest_canonical(file)
+            values = np.asanyarray(image.dataobj)
     except UNREADABLE as error:
         raise LabelError(f"{path} cannot be read to its end: {_one_line(error)}") from error
     values = values.reshape(values.shape[:3])
@@ -137,12 +133,11 @@ def structures_centre(ids: np.ndarray, table: LabelTable) -> list[float] | None:
 
 def _read_header(path: Path) -> Source:
     try:
-        image = _load(path)
-        affine = np.asarray(image.affine, dtype=np.float64)
+        with opened(path, header_only=True) as image:
+            affine, shape = np.asarray(image.affine, dtype=np.float64), image.shape
         orientation = nib.orientations.io_orientation(affine)
     except (*UNREADABLE, np.linalg.LinAlgError) as error:
         raise LabelError(f"{path} is no readable NIfTI or MGH file: {_one_line(error)}") from error
-    shape = image.shape
     if len(shape) < 3 or any(side != 1 for side in shape[3:]) or 0 in shape:
         raise LabelError(f"{path} has shape {shape}, expected one volume of three dimensions.")
     if np.isnan(orientation).any():
@@ -153,11 +148,6 @@ def _read_header(path: Path) -> Source:
     dx, dy, dz = (round(float(sizes[axis]), 4) for axis in axes)
     name = path.name[: -len(next(e for e in EXTENSIONS if path.name.endswith(e)))]
     return Source(path.absolute(), name, (x, y, z), (dx, dy, dz))
-
-
-def _load(path: Path) -> Any:
-    image: Any = nib.load(path)
-    return image
 
 
 def check_voxel_size(source: Source, expected_mm: Sequence[float], reference: str) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 from synthseg_generator.config import Prior
 from synthseg_generator.errors import LabelError
 from synthseg_generator.files import write_array, write_text
-from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE
+from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
 from synthseg_generator.labels import (
     CONTRAST_SPECIFIC_CLASSES,
     GENERATION_V2,
@@ -262,9 +262,9 @@ def _volumes(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        loaded: Any = nib.load(path)
-        image = nib.as_closest_canonical(loaded)
-        return np.asarray(image.dataobj, dtype=np.float64), np.asarray(image.affine)
+        with opened(path) as file:
+            image = nib.as_closest_canonical(file)
+            return np.asarray(image.dataobj, dtype=np.float64), np.asarray(image.affine)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise LabelError(f"{path} is no readable NIfTI or MGH file: {reason}") from error

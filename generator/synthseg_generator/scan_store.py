@@ -24,7 +24,8 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
-from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE, file_digest
+from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
+from synthseg_generator.label_maps import file_digest
 from synthseg_generator.remote import remote_errors
 from synthseg_generator.store import LabelStore, first_line
 from synthseg_generator.store_writing import write_chunk, writing
@@ -190,8 +191,8 @@ def read_scan(path: Path) -> np.ndarray:
         LabelError: The file is broken, or holds no image.
     """
     try:
-        image = nib.as_closest_canonical(_load(path))
-        values = np.asarray(image.dataobj)
+        with opened(path) as file:
+            values = np.asarray(nib.as_closest_canonical(file).dataobj)
     except UNREADABLE as error:
         raise LabelError(
             f"{path} cannot be read to its end: {' '.join(str(error).split())}"
@@ -215,7 +216,8 @@ def _rescaled(channel: np.ndarray, path: Path) -> np.ndarray:
 def _read_header(path: Path) -> tuple[tuple[int, ...], np.ndarray]:
     """Shape and affine after alignment to RAS."""
     try:
-        image = nib.as_closest_canonical(_load(path))
+        with opened(path, header_only=True) as file:
+            image = nib.as_closest_canonical(file)
     except (*UNREADABLE, np.linalg.LinAlgError) as error:
         reason = " ".join(str(error).split())
         raise LabelError(f"{path} is no readable NIfTI or MGH file: {reason}") from error
@@ -271,11 +273,6 @@ def scans_fingerprint(store: LabelStore) -> str:
     scans = list_scans(store)
     content = [store.fingerprint, [(n, scans[n].sha256) for n in store.names if n in scans]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _load(path: Path) -> Any:
-    image: Any = nib.load(path)
-    return image
 
 
 def _times(shape: Sequence[int]) -> str:

@@ -55,8 +55,9 @@ def export_bundle(
         temporary.rename(target)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise ExportError(f"{target} cannot be written: {error}.") from error
+        if isinstance(error, OSError | tf.errors.OpError):
+            reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
+            raise ExportError(f"{target} cannot be written: {reason}.") from error
         raise
     return target
 

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from synthseg_serving.errors import StartError
+
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
@@ -24,7 +26,11 @@ _PARENT_GONE = 0
 def announce(
     addresses: Sequence[str], model: str, versions: Sequence[int], ready_file: Path | None
 ) -> None:
-    """Says in one JSON line on standard output where the server answers: all that goes there."""
+    """Says in one JSON line on standard output where the server answers: all that goes there.
+
+    Raises:
+        StartError: The file cannot be written.
+    """
     line = json.dumps(
         {
             "address": addresses[0],
@@ -96,9 +102,12 @@ def die_with_parent(cleanup: Sequence[Path] = ()) -> None:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(temporary).replace(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise StartError(f"{path} cannot be written: {error.strerror}.") from error

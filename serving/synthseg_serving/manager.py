@@ -18,12 +18,26 @@ from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
 from synthseg_serving.errors import CallError, ModelError
 from synthseg_serving.servable import Servable
-from synthseg_serving.versions import ModelConfig, find_versions
+from synthseg_serving.versions import ModelConfig, Stamp, find_versions, stamp_of
 
 log = logging.getLogger(__name__)
 
 State = get_model_status_pb2.ModelVersionStatus
 _RELOAD_WAIT_S = 120.0
+
+
+@dataclass
+class _Failure:
+    """Why a version did not load, and what its folder looked like then and when last seen."""
+
+    message: str
+    tried: Stamp
+    seen: Stamp
+
+    def is_outdated(self, now: Stamp) -> bool:
+        """Whether the folder has changed and is at rest again: somebody may have copied slowly."""
+        at_rest, self.seen = now == self.seen, now
+        return at_rest and now != self.tried
 
 
 @dataclass
@@ -33,7 +47,7 @@ class _Model:
     config: ModelConfig
     loaded: dict[int, Servable] = field(default_factory=dict)
     states: dict[int, int] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)
+    failures: dict[int, _Failure] = field(default_factory=dict)
     listed: bool = True
     # Why the base path could not be read when it was last looked at; empty if it could.
     away: str = ""
@@ -82,7 +96,8 @@ class ModelManager:
             if version is not None and version not in model.states:
                 raise CallError("NOT_FOUND", f"Could not find version {version} of model {name}")
             chosen = sorted(model.states, reverse=True) if version is None else [version]
-            return [(v, model.states[v], model.failures.get(v, "")) for v in chosen]
+            failed = {v: failure.message for v, failure in model.failures.items()}
+            return [(v, model.states[v], failed.get(v, "")) for v in chosen]
 
     def available(self, name: str) -> list[int]:
         """Versions of a model that answer requests, ascending."""
@@ -235,8 +250,13 @@ class ModelManager:
         if model.away:
             log.info("%s can be read again.", config.base_path)
             model.away = ""
+        failures = {
+            v: failure
+            for v, failure in model.failures.items()
+            if v in found and not failure.is_outdated(stamp_of(found[v]))
+        }
         with self._lock:
-            model.failures = {v: f for v, f in model.failures.items() if v in found}
+            model.failures = failures
             chosen = config.policy.choose(found)
             missing = [v for v in chosen if v not in model.loaded and v not in model.failures]
         for version in missing:
@@ -254,12 +274,14 @@ class ModelManager:
         log.info("model %s: loading version %d", model.config.name, version)
         with self._lock:
             model.states[version] = State.LOADING
+        stamp = stamp_of(folder)
         try:
             servable = Servable(folder, version, self._threads)
         except ModelError as error:
             log.error("model %s: %s", model.config.name, error)
             with self._lock:
-                model.states[version], model.failures[version] = State.END, str(error)
+                model.states[version] = State.END
+                model.failures[version] = _Failure(str(error), stamp, stamp)
             return
         with self._lock:
             model.loaded[version] = servable

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from synthseg_serving.errors import ModelError
+from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.lifecycle import StopSignal, announce
 from synthseg_serving.model_config import read_config_file
 from synthseg_serving.server import (
@@ -54,11 +54,15 @@ def serve_until_stopped(
         labels_for_unavailable=labels_for_unavailable,
         tls=Tls(key=tls[0], certificate=tls[1], client_ca=tls[2]) if tls else None,
     )
+    if ready_file is not None and not ready_file.parent.is_dir():
+        raise StartError(f"{ready_file.parent} is no folder, expected one for the ready file.")
     server = Server(models, settings)
     first = models[0].name
-    announce(server.addresses, first, server.manager.available(first), ready_file)
-    stop.wait()
-    server.stop(grace_s)
+    try:
+        announce(server.addresses, first, server.manager.available(first), ready_file)
+        stop.wait()
+    finally:
+        server.stop(grace_s)
 
 
 def choose_models(

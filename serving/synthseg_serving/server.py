@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -183,8 +184,19 @@ def _read(path: Path) -> bytes:
 def _clear_socket(path: Path) -> None:
     """Removes a socket that a server before left behind; anything else stays."""
     if path.exists() and not path.is_socket():
-        raise StartError(f"{path} exists and is no socket.")
+        raise StartError(f"{path} exists and is no socket")
+    if _answers(path):
+        raise StartError(f"another server answers at {path}")
     path.unlink(missing_ok=True)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _remove_sockets(addresses: Sequence[str]) -> None:

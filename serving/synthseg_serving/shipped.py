@@ -10,7 +10,7 @@ from pathlib import Path
 
 from synthseg_client.contract import MODEL_NAME
 
-from synthseg_serving.errors import ModelError
+from synthseg_serving.errors import ExportError, ModelError
 
 WEIGHTS = Path(__file__).parent / "weights" / "synthseg.npz"
 _KEY_DIGITS = 16
@@ -38,7 +38,9 @@ def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Pat
     digest = hashlib.sha256(f"export format {FORMAT_VERSION}\n".encode() + weights.read_bytes())
     folder = (cache or user_cache()) / digest.hexdigest()[:_KEY_DIGITS]
     model_dir = folder / MODEL_NAME
-    if not (model_dir / "1").is_dir():
+    if (model_dir / "1").is_dir():
+        return model_dir
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".export-"))
         try:
@@ -46,6 +48,11 @@ def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Pat
             _publish(temporary / MODEL_NAME, model_dir)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+    except (OSError, ExportError) as error:
+        raise ExportError(
+            f"{folder}: the shipped model cannot be prepared there: {error} "
+            "Make room, or name another folder in XDG_CACHE_HOME."
+        ) from error
     return model_dir
 
 

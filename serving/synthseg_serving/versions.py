@@ -8,6 +8,9 @@ from pathlib import Path
 
 from synthseg_serving.errors import ModelError
 
+Stamp = tuple[tuple[str, int, int], ...]
+"""What a folder looks like from outside."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VersionPolicy:
@@ -60,3 +63,12 @@ def find_versions(base_path: Path) -> dict[int, Path]:
         ) from error
     names = [(path.name, path) for path in entries]
     return {int(name): path for name, path in names if name.isascii() and name.isdigit()}
+
+
+def stamp_of(folder: Path) -> Stamp:
+    """Names, sizes and times of a version's files; changes while somebody writes them."""
+    try:
+        files = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+    except OSError:
+        return ()
+    return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files)

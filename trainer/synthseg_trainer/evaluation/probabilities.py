@@ -18,7 +18,7 @@ from synthseg_trainer.evaluation.volumes import (
     Volume,
     VolumeError,
     label_on_grid,
-    opened,
+    open_volume,
     read_labels,
 )
 
@@ -32,7 +32,7 @@ def check_channels(pairs: Mapping[str, tuple[Path, ...]], channels: LabelList | 
         ComparisonError: The channels are not the labels'.
     """
     for _, probabilities in pairs.values():
-        with suppress(VolumeError), opened(probabilities) as image:
+        with suppress(VolumeError), open_volume(probabilities, header_only=True) as image:
             _labels_of_channels(image.shape, channels, probabilities)
 
 
@@ -63,7 +63,7 @@ def compare_probabilities(
     rows = []
     for truth, probabilities in pairs.values():
         expected = read_labels(truth, merge_parcels=merge_parcels)
-        with opened(probabilities) as image:
+        with open_volume(probabilities) as image:
             known = _labels_of_channels(image.shape, channels, probabilities)
             by_label = _soft_scores(expected, image, known)
         nothing = float("nan")

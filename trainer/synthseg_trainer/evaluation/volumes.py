@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +10,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.fileholders import FileHolder
-from nibabel.openers import ImageOpener
-from synthseg_generator.label_maps import EXTENSIONS, UNREADABLE
+from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
 
 from synthseg_trainer.errors import TrainerError
 
@@ -23,7 +19,6 @@ LABELS_SUFFIX = "_synthseg"
 _LARGEST_LABEL = np.iinfo(np.int32).max
 _LARGEST_FRACTION = 1e-3  # beyond this a value is no rounded label
 _SMALLEST_MM3 = 1e-9
-_MGH = (".mgz", ".mgh")
 _LEFT_PARCELS, _RIGHT_PARCELS, _PARCELS_END = 1000, 2000, 3000
 _LEFT_CORTEX, _RIGHT_CORTEX = 3, 42
 
@@ -147,8 +142,8 @@ def scan_name(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """An image whose values are still on disk.
+def open_volume(path: Path, *, header_only: bool = False) -> Iterator[Any]:
+    """An image whose values are still on disk, and are read to their end unless told otherwise.
 
     Raises:
         VolumeError: The file is missing or is none.
@@ -156,25 +151,17 @@ def opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise VolumeError(f"{path}: no such file.")
     try:
-        if path.name.endswith(_MGH):
-            # Left to itself, nibabel leaves MGH files open.
-            with ImageOpener(path) as stream:
-                yield nib.MGHImage.from_file_map({"image": FileHolder(fileobj=stream)})
-        else:
-            # Kept open, so that the channels of a compressed file are read in one pass.
-            loaded: Any = nib.load(path)
-            if isinstance(loaded, nib.Nifti1Image):
-                loaded = type(loaded).from_filename(path, keep_file_open=True)
-            yield loaded
+        with opened(path, header_only=header_only) as image:
+            yield image
     except TrainerError:
         raise
-    except (*UNREADABLE, zlib.error, ImageFileError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise VolumeError(f"{path} is no readable volume: {reason}") from error
 
 
 def _read(path: Path, kind: str, *, first_of_many: bool = False) -> Volume:
-    with opened(path) as image:
+    with open_volume(path) as image:
         shape = image.shape
         several = len(shape) > 3 and any(side != 1 for side in shape[3:])
         if len(shape) < 3 or (several and not first_of_many):

@@ -138,9 +138,7 @@ def test_every_container_has_requests_and_limits(overlay):
 
 @pytest.mark.parametrize("overlay", RUNNING)
 def test_volumes_claims_and_config_maps_exist(overlay):
-    known = {
-        (m["kind"], m["metadata"]["name"]) for name in (overlay, *KEPT) for m in build(name)
-    }
+    known = {(m["kind"], m["metadata"]["name"]) for name in (overlay, *KEPT) for m in build(name)}
     for _, pod in pod_templates(overlay):
         volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
         for container in pod["spec"]["containers"]:

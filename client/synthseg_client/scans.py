@@ -207,9 +207,10 @@ def _loaded(path: Path) -> Iterator[Any]:
                 part: stack.enter_context(ImageOpener(file.filename))
                 for part, file in files.items()
             }
-            yield (nib.MGHImage if first is None else type(first)).from_file_map(
-                {part: FileHolder(files[part].filename, s) for part, s in streams.items()}
-            )
+            held = {part: FileHolder(files[part].filename, s) for part, s in streams.items()}
+            image_type = nib.MGHImage if first is None else type(first)
+            # Mapping into memory, which nibabel tries first, would decompress it all once more.
+            yield image_type.from_file_map(held, mmap=False)
             for stream in streams.values():
                 _read_on(stream)
 

@@ -21,6 +21,7 @@ CONNECT_TIMEOUT_S = 20
 # A task on workers that die is blamed for it after this many deaths; Dask's own limit of 3 gives up
 # too early where nodes are pre-empted.
 ALLOWED_WORKER_DEATHS = 20
+_WORKER_START = "synthseg_generator.worker_start"
 
 
 @contextmanager
@@ -70,6 +71,7 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",  # any port: several clusters may run on one machine
+            preload=[_WORKER_START],
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, **options) as client,

@@ -45,7 +45,8 @@ def opened(path: Path, *, header_only: bool = False) -> Iterator[Any]:
         return
     with ImageOpener(path) as stream:
         kind: Any = nib.MGHImage if is_mgh else type(first)
-        yield kind.from_file_map({"image": FileHolder(str(path), stream)})
+        # Mapping into memory, which nibabel tries first, would decompress it all once more.
+        yield kind.from_file_map({"image": FileHolder(str(path), stream)}, mmap=False)
         if not header_only:
             _read_on(stream)
 

@@ -80,7 +80,8 @@ class ScanSampleSource(SampleSource):
 
     def scan(self, index: int) -> np.ndarray:
         """The scan of map `index`, padded as the map is: uint16 `[x, y, z, channel]`, read-only."""
-        key = (self.store.path, self.store.maps[index].sha256, self.map_shape, "scan")
+        # By name: several scans of one patient may lie on copies of one label map.
+        key = (self.store.path, self.store.names[index], self.map_shape, "scan")
         return self._cache.get(key, lambda: self._read_scan(index))
 
     def _read_scan(self, index: int) -> np.ndarray:

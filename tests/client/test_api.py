@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthseg_client import Options, open_session, segment, segment_many
+from synthseg_client import Options, open_session, segment, segment_many, segmentation
 from synthseg_client.errors import ClientError, ScanError
 from synthseg_client.segmentation import Segmentation
 
@@ -58,6 +58,29 @@ def test_many_scans_come_in_order_with_their_errors(session, tmp_path, save_scan
     assert [path for path, _ in found] == paths
     assert isinstance(found[2][1], ClientError)
     assert all(isinstance(r, Segmentation) for i, (_, r) in enumerate(found) if i != 2)
+
+
+def test_a_slab_thinner_than_the_search_for_the_head_is_segmented(session, tmp_path, save_scan):
+    path = save_scan(tmp_path / "slab.nii.gz", (250, 250, 5), np.diag([1, 1, 0.5, 1]))
+    assert segment(path, session).labels.shape[:2] == (250, 250)
+
+
+def test_a_defect_in_one_of_many_scans_does_not_stop_the_rest(
+    session, tmp_path, save_scan, monkeypatch
+):
+    paths = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(3)]
+    prepare = segmentation.prepare
+
+    def fails_once(scan, voxel_mm):
+        if scan.path == paths[1]:
+            raise IndexError("out of bounds")
+        return prepare(scan, voxel_mm)
+
+    monkeypatch.setattr(segmentation, "prepare", fails_once)
+    found = dict(segment_many(paths, session))
+    assert [isinstance(found[p], Segmentation) for p in paths] == [True, False, True]
+    assert str(found[paths[1]]) == f"{paths[1]}: unexpected error IndexError: out of bounds"
+    assert isinstance(found[paths[1]].__cause__, IndexError)
 
 
 def test_many_scans_may_be_left_early(session, tmp_path, save_scan):

@@ -4,14 +4,17 @@ import csv
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+import contract_server
 import nibabel as nib
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from synthseg_client.batch import BatchSettings, run_batch
 from synthseg_client.errors import OutputError
 from synthseg_client.options import Options
 from synthseg_client.plan import plan_batch
+from synthseg_client.session import Session
 
 JOURNAL = "journal.jsonl"
 
@@ -277,6 +281,74 @@ def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(t
     assert len(_rows(tmp_path / "vol.csv")) == 5
 
 
+def test_labels_that_change_their_meaning_in_the_middle_fail_the_rest(
+    session, model, scans, tmp_path
+):
+    plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
+    outcomes = run_batch(session, plan, BatchSettings(jobs=1))
+    assert next(outcomes).status == "done"
+    model.version, model.names = 2, (*contract_server.NAMES[:-1], "renamed")
+    rest = list(outcomes)
+    assert [o.status for o in rest] == ["failed"] * 3
+    assert "from synthseg:1 to synthseg:2, whose label table is another" in rest[0].error
+    assert list(_rows(tmp_path / "vol.csv")) == ["subject", "s0"]
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_a_version_of_another_voxel_size_gets_its_scans_prepared_anew(
+    session, model, scans, tmp_path
+):
+    session.describe()
+    model.version, model.info = 2, {"voxel_size_mm": 2.0}
+    outcomes = _run(session, scans, tmp_path)
+    assert {o.status for o in outcomes} == {"done"}
+    labels = nib.load(tmp_path / "out/s0_synthseg.nii.gz")
+    np.testing.assert_allclose(labels.header.get_zooms(), 2)
+
+
+def test_a_name_that_is_no_utf_8_keeps_its_row_and_its_bytes(session, scans, tmp_path):
+    (scans / "s0.nii.gz").rename(scans / os.fsdecode(b"caf\xe9.nii.gz"))
+    assert {o.status for o in _run(session, scans, tmp_path)} == {"done"}
+    assert b"\ncaf\xe9," in (tmp_path / "vol.csv").read_bytes()
+
+
+def test_a_pair_of_files_is_done_again_when_either_changes(session, tmp_path, save_scan):
+    scan = nib.load(save_scan(tmp_path / "s.nii"))
+    nib.save(nib.Nifti1Pair(scan.get_fdata(dtype=np.float32), scan.affine), tmp_path / "p.img")
+    for named in ("p.img", "p.hdr"):
+        assert [o.status for o in _run(session, tmp_path / named, tmp_path)] == ["done"]
+        (known,) = _run(session, tmp_path / named, tmp_path, resume=True)
+        assert known.status == "skipped"
+        for changed in ("p.img", "p.hdr"):
+            stored = bytearray((tmp_path / changed).read_bytes())
+            stored[-1 if changed == "p.img" else 150] ^= 1  # in the description
+            (tmp_path / changed).write_bytes(stored)
+            (again,) = _run(session, tmp_path / named, tmp_path, resume=True)
+            assert again.status == "done", again.error
+
+
+def test_a_name_as_long_as_the_file_system_takes_can_be_written(session, scans, tmp_path):
+    name = "x" * (255 - len("_synthseg.nii"))
+    (scans / "s1.nii").rename(scans / f"{name}.nii")
+    plan = plan_batch([str(scans / f"{name}.nii")], tmp_path / "out")
+    (outcome,) = run_batch(session, plan, BatchSettings(sidecar=False))
+    assert outcome.status == "done", outcome.error
+
+
+def test_a_folder_that_cannot_be_synced_takes_results(address, scans, as_nobody):
+    with tempfile.TemporaryDirectory() as name, Session(address) as session:
+        Path(name).chmod(0o755)
+        out = Path(name) / "out"
+        out.mkdir()
+        out.chmod(0o333)  # may be written, not opened
+        scan = shutil.copy(scans / "s1.nii", name)
+        Path(scan).chmod(0o644)
+        plan = plan_batch([scan], out / "l.nii")
+        with as_nobody():
+            (outcome,) = run_batch(session, plan, BatchSettings())
+        assert outcome.status == "done", outcome.error
+
+
 def test_a_table_that_cannot_be_written_is_told_when_all_scans_are_through(
     session, scans, tmp_path, monkeypatch
 ):
@@ -303,7 +375,8 @@ def test_a_result_may_be_named_in_capitals(session, scans, tmp_path, name):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {name, "L.json"}
 
 
-def test_a_full_disk_fails_the_scan_and_leaves_nothing(session, scans, tmp_path):
+@pytest.mark.parametrize("before", [[], ["x.nii"]], ids=["nothing", "an earlier label map"])
+def test_a_full_disk_fails_the_scan_and_leaves_what_was_there(session, scans, tmp_path, before):
     """A limit on file sizes stands for the disk: the write fails in the middle all the same."""
     code = f"""
 import resource, signal, sys
@@ -313,8 +386,11 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 main(["segment", "--i", {str(scans / "s1.nii")!r}, "--o", {str(tmp_path / "full/x.nii")!r},
       "--server", {session.address.target!r}])
 """
+    for name in before:
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / name).write_text("as it was")
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert run.returncode == 1
     assert "cannot be written" in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
-    assert not list((tmp_path / "full").iterdir())
+    assert [path.name for path in (tmp_path / "full").iterdir()] == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,40 @@ def test_a_folder_under_the_name_of_a_file_to_write_is_refused(folder, tmp_path,
     (tmp_path / "v.csv/a_resampled.nii").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         plan_batch(["scans/a.nii"], Path("o.nii"), **{output: tmp_path / "v.csv"})
+
+
+def test_links_to_one_file_are_scans_of_their_own(folder):
+    for name in ("s1.nii.gz", "s2.nii.gz"):
+        (folder / "deeper" / name).symlink_to("z.nii.gz")
+    plan = plan_batch(["scans/deeper", "scans/../scans/deeper/s1.nii.gz"], Path("out"))
+    assert _names(t.scan for t in plan.tasks) == ["s1.nii.gz", "s2.nii.gz", "z.nii.gz"]
+
+
+def test_a_link_to_itself_is_left_to_fail_alone(folder):
+    (folder / "loop.nii").symlink_to("loop.nii")
+    plan = plan_batch(["scans"], Path("out"))
+    assert "loop.nii" in _names(t.scan for t in plan.tasks)
+
+
+def test_a_name_too_long_for_a_result_is_left_to_fail_alone(folder):
+    (folder / f"{'x' * 250}.nii").touch()
+    (folder.parent / "out").mkdir()
+    assert len(plan_batch(["scans"], Path("out")).tasks) == 7
+
+
+def test_a_folder_that_may_not_be_listed_is_refused(as_nobody):
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        locked = Path(name) / "locked"
+        locked.mkdir(mode=0o700)
+        with as_nobody():
+            with pytest.raises(UsageError, match="locked: cannot be listed: Permission denied"):
+                plan_batch([str(locked)], Path("out"))
+            # What it holds may be there for others: told when it is read.
+            assert plan_batch([str(locked / "s.nii")], locked / "o.nii").single
+
+
+def test_a_list_that_is_no_text_is_refused(folder, tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a\0b\n")
+    with pytest.raises(UsageError, match=r"list\.txt: is no text"):
+        plan_batch(["list.txt"], Path("out"))

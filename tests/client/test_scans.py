@@ -175,6 +175,31 @@ def test_text_under_the_name_of_a_scan_is_refused(tmp_path, name):
     _refused(tmp_path / name, ".")
 
 
+@pytest.mark.parametrize("name", ["x.nii.gz", "x.mgz", "many.nii.gz", "x.img.gz"])
+def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, name):
+    data = np.stack([VOLUME] * 3, axis=-1) if name == "many.nii.gz" else VOLUME
+    kind = {"x.mgz": nib.MGHImage, "x.img.gz": nib.Nifti1Pair}.get(name, nib.Nifti1Image)
+    nib.save(kind(data, AFFINE), tmp_path / name)
+    whole = gzip.decompress((tmp_path / name).read_bytes())
+    stored = bytearray(gzip.compress(whole, compresslevel=0))  # so that it still decompresses
+    stored[-100] ^= 1
+    (tmp_path / name).write_bytes(stored)
+    _refused(tmp_path / name, "broken or cut off")
+
+
+def test_what_follows_a_whole_gzip_stream_is_passed_over(tmp_path):
+    volume = np.tile(VOLUME, (6, 6, 6))  # more than a buffer
+    path = _save(tmp_path / "x.nii.gz", volume)
+    path.write_bytes(path.read_bytes() + b"more")
+    assert (read_scan(path).image == volume).all()
+
+
+def test_an_array_under_the_name_of_an_archive_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", VOLUME)
+    (tmp_path / "x.npy").rename(tmp_path / "x.npz")
+    _refused(tmp_path / "x.npz", "single array")
+
+
 def test_gzipped_text_is_refused(tmp_path):
     (tmp_path / "x.nii.gz").write_bytes(gzip.compress(b"This is no scan. " * 40))
     _refused(tmp_path / "x.nii.gz", ".")

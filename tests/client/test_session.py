@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 import threading
+import time
+from contextlib import ExitStack, contextmanager
 
 import grpc
 import numpy as np
@@ -212,6 +214,42 @@ def test_labels_and_table_stay_together_when_the_version_changes(session, model)
     model.version = 2
     _, answered = _segment(session)
     assert answered.version == 2
+
+
+def test_requests_are_spread_over_the_servers_behind_one_name():
+    with _two_servers(ContractServer(), ContractServer()) as (session, models):
+        for _ in range(8):
+            _segment(session)
+    assert [len(m.requests) for m in models] == [4, 4]
+
+
+def test_a_version_is_found_while_servers_behind_one_name_change_to_another():
+    with _two_servers(ContractServer(), ContractServer(version=2)) as (session, models):
+        answered = [_segment(session)[1].version for _ in range(6)]
+    # Each was answered by a server that had the version whose label table came with it.
+    assert len(models[0].requests) == answered.count(1)
+    assert len(models[1].requests) == answered.count(2)
+
+
+def test_a_version_that_no_server_has_is_told(address):
+    choice = ModelChoice(version=7)
+    with Session(address, choice) as session, pytest.raises(ModelError, match="synthseg, 7"):
+        _segment(session)
+
+
+@contextmanager
+def _two_servers(*models):
+    with ExitStack() as stack:
+        ports = [stack.enter_context(serving(m, "127.0.0.1:0")).rpartition(":")[2] for m in models]
+        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+        session = stack.enter_context(Session(target, retry=IMPATIENT))
+        deadline = time.monotonic() + 60
+        while not all(model.requests for model in models):  # connected
+            session.predict({contract.IMAGE: IMAGE}, [contract.LABELS])
+            assert time.monotonic() < deadline
+        for model in models:
+            model.requests.clear()
+        yield session, models
 
 
 def test_a_server_of_another_kind_is_told(address):

@@ -37,6 +37,7 @@ class ContractServer:
         delay_s: How long a segmentation takes; it ends with the server.
         tamper: Changes the answer before it leaves.
         info: What else the model says of itself.
+        names: Of its labels.
         requests: Inputs and metadata of every segmentation that arrived.
     """
 
@@ -47,6 +48,7 @@ class ContractServer:
     contract_version: int = contract.VERSION
     tamper: Any = None
     info: dict[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = NAMES
     requests: list[dict[str, Any]] = field(default_factory=list)
     busy: list[tuple[float, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -95,7 +97,7 @@ class ContractServer:
         info.update(self.info)
         return {
             contract.LABEL_VALUES: np.array(VALUES, np.int32),
-            contract.LABEL_NAMES: np.array(NAMES),
+            contract.LABEL_NAMES: np.array(self.names),
             contract.TOPOLOGY_CLASSES: np.array(CLASSES, np.int32),
             contract.FLIP_CHANNELS: np.array(FLIPS, np.int32),
             contract.MODEL_INFO: np.array(json.dumps(info)),

@@ -27,7 +27,11 @@ LEFT_OUT = 1
     type=_PATH,
     help="Segmentations of another method, to test against; p values are of single tests.",
 )
-@click.option("--posteriors", type=_PATH, help="Probabilities of ANSWERS, for soft Dice.")
+@click.option(
+    "--posteriors",
+    type=_PATH,
+    help="Probabilities of ANSWERS, for soft Dice; channels ascend by label value.",
+)
 @click.option("--distances", is_flag=True, help="Measure surface distances: HD 100, 99, 95, mean.")
 @click.option("--voxels", is_flag=True, help="Distances in voxels, not mm.")
 @click.option(

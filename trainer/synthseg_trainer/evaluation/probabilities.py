@@ -48,8 +48,9 @@ def compare_probabilities(
     Args:
         pairs: By scan the true label map and the file of probabilities, `[x, y, z, channel]`.
         labels: Which to score.
-        channels: What the channels are, the first of which may be background and not in the list;
-            by default the labels of the released model that has as many.
+        channels: The labels of all channels, in any order: channels ascend by label value. The
+            first may be background and not in the list. By default the labels of the released model
+            that has as many.
         merge_parcels: Read FreeSurfer's cortical parcels as cortex in the truth.
 
     Returns:
@@ -78,7 +79,8 @@ def _labels_of_channels(
     count = shape[3] if len(shape) == 4 else 0
     tables = [t.segmentation_labels().values for t in LABEL_TABLES.values()]
     if channels is not None:
-        tables = [channels.values, (BACKGROUND, *channels.values)]
+        ascending = tuple(sorted(channels.values))
+        tables = [ascending, (BACKGROUND, *ascending)]
     for table in tables:
         if len(table) == count:
             return table
@@ -96,6 +98,8 @@ def _soft_scores(expected: Volume, image: Any, labels: tuple[int, ...]) -> dict[
     scores: dict[int | None, float] = {}
     for index, label in enumerate(labels):
         channel = np.asarray(image.dataobj[..., index], np.float32)
+        # The original writes NaN where its clean-up leaves nothing: that is background.
+        channel = np.nan_to_num(channel, nan=float(label == BACKGROUND))
         scores[label] = dice_of_masks(truth == label, channel)
         if label != BACKGROUND:
             foreground += channel

@@ -104,8 +104,14 @@ def label_on_grid(labels: Volume, shape: tuple[int, ...], affine: np.ndarray) ->
     from scipy.ndimage import affine_transform
 
     mapping = np.linalg.inv(labels.affine) @ affine
+    # Voxels reach half a voxel beyond their centres; SciPy's usual mode ends at the centres.
     on_grid: np.ndarray = affine_transform(
-        labels.values, mapping[:3, :3], mapping[:3, 3], output_shape=shape, order=0
+        labels.values,
+        mapping[:3, :3],
+        mapping[:3, 3],
+        output_shape=shape,
+        order=0,
+        mode="grid-constant",
     )
     return on_grid
 
@@ -167,6 +173,8 @@ def _read(path: Path, kind: str, *, first_of_many: bool = False) -> Volume:
         if len(shape) < 3 or (several and not first_of_many):
             raise VolumeError(f"{path} has shape {shape}, expected a {kind} of three dimensions.")
         values = np.asarray(image.dataobj[(..., *(0,) * (len(shape) - 3))])
+        if values.dtype.kind not in "biuf":
+            raise VolumeError(f"{path} holds {values.dtype} voxels, expected real numbers.")
         affine = np.asarray(image.affine, np.float64)
     singular = not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < _SMALLEST_MM3
     if 0 in values.shape or singular:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before anything imports TensorFlow: it reads both once.
@@ -15,6 +17,13 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "DEFAULT")
 
 import numpy as np
 import pytest
+
+# What a shell may have set for its own work.
+for _name in ("SYNTHSEG_SERVER", "SYNTHSEG_TOKEN", "TF_CONFIG"):
+    os.environ.pop(_name, None)
+# A unix socket's path has at most 107 bytes, of which tests take some 60.
+if len(tempfile.gettempdir()) > 40:
+    os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA_VARIABLE = "SYNTHSEG_SHARED_DATA"
@@ -49,6 +58,15 @@ def shared_data() -> Path:
             f"no shared data: {folder} is missing ({SHARED_DATA_VARIABLE} names another folder)"
         )
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _signals_of_the_tests_own() -> Iterator[None]:
+    """A command that runs in this process leaves its own handlers behind, and no way to end it."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -237,7 +237,7 @@ def _address(given: dict[str, Any]) -> ServerAddress:
     token = os.environ.get("SYNTHSEG_TOKEN")
     if given["token_file"]:
         try:
-            token = given["token_file"].read_text().strip()
+            token = given["token_file"].read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{given['token_file']}: cannot be read: {error}.") from error
     encrypted = (

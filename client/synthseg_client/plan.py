@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,8 +217,9 @@ def _find_one(argument: str) -> list[Path]:
 
 def _read_list(path: Path) -> list[Path]:
     try:
-        lines = [line.strip() for line in path.read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        # As the file system spells names, which need not be UTF-8.
+        lines = [line.strip() for line in os.fsdecode(path.read_bytes()).splitlines()]
+    except OSError as error:
         raise UsageError(f"{path}: cannot be read as a list of files: {error}.") from error
     if any("\0" in line for line in lines):
         raise UsageError(f"{path}: is no text, expected one file name per line.")

@@ -249,7 +249,7 @@ class ModelManager:
             return
         if model.away:
             log.info("%s can be read again.", config.base_path)
-            model.away = ""
+            model.away, model.failures = "", {}
         failures = {
             v: failure
             for v, failure in model.failures.items()

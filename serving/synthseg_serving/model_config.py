@@ -20,7 +20,7 @@ def read_config_file(path: Path) -> list[ModelConfig]:
         ModelError: The file is missing, no configuration, or contradicts itself.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         message = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
         return parse_config(message)
     except OSError as error:

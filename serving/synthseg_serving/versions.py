@@ -57,6 +57,8 @@ def find_versions(base_path: Path) -> dict[int, Path]:
     """
     try:
         entries = [path for path in base_path.iterdir() if path.is_dir()]
+        # Where all of it went away meanwhile, no entry is a folder, and the versions are not gone.
+        base_path.stat()
     except OSError as error:
         raise ModelError(
             f"{base_path} cannot be read as a model folder: {error.strerror}."

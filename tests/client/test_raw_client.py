@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,14 @@ def test_the_documented_caller_needs_nothing_but_the_messages(address, tmp_path,
     # What protoc makes of messages.proto stands beside it.
     shutil.copy(REPOSITORY / "client/synthseg_client/messages_pb2.py", tmp_path)
     command = [sys.executable, "raw_client.py", address, str(scan)]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "no_proxy": "localhost"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     counts = dict(map(int, line.split()) for line in run.stdout.splitlines())
     assert set(counts) <= {0, 2, 24, 41}

@@ -89,11 +89,13 @@ def test_dies_with_its_parent(
     process = subprocess.Popen(
         [sys.executable, "-c", parent], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    pid = int(process.stdout.readline())
-    time.sleep(1)
-    assert alive(pid)
-    process.kill()
-    process.communicate()
+    try:
+        pid = int(process.stdout.readline())
+        time.sleep(1)
+        assert alive(pid)
+    finally:
+        process.kill()
+        process.communicate()
     assert eventually(lambda: not alive(pid))
     assert not (tmp_path / "s").exists()
 
@@ -112,6 +114,14 @@ def test_folder_without_versions_is_one_line_and_code_2(
     assert code == 2
     assert f"{tmp_path} holds no versions" in output
     assert output.count("\n") == 1
+
+
+def test_place_of_the_ready_file_is_looked_at_before_anything_is_loaded(
+    run_main: Callable[..., tuple[int, str]], model_dir: Path, tmp_path: Path
+) -> None:
+    code, output = run_main("serve", model_dir, "--ready-file", tmp_path / "none" / "ready")
+    assert code == 2
+    assert output == f"Error: {tmp_path}/none is no folder, expected one for the ready file.\n"
 
 
 def test_version_folder_instead_of_its_parent_is_pointed_out(

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import threading
@@ -20,7 +21,7 @@ import tensorflow as tf
 from server_calls import TIMEOUT_S
 from synthseg_client import contract
 from synthseg_serving.errors import ModelError, StartError
-from synthseg_serving.manager import State
+from synthseg_serving.manager import ModelManager, State
 from synthseg_serving.server import Server, ServerSettings, Tls, available_cores
 from synthseg_serving.versions import ModelConfig, VersionPolicy
 
@@ -129,6 +130,41 @@ def test_vanished_folder_stops_nothing_and_is_told_once(
     assert eventually(lambda: f"{folder} can be read again" in caplog.text)
     assert caplog.text.count(f"{folder} cannot be read") == 1
     save_synth(folder, 2)
+    assert eventually(lambda: version_of(calls) == 2)
+
+
+def test_folder_that_vanishes_while_it_is_listed_stops_nothing(
+    tmp_path: Path, save_synth: Callable[[Path, int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    save_synth(folder, 1)
+    manager = ModelManager(threads=1)
+    manager.apply([ModelConfig(name="synth", base_path=folder)])
+    is_dir = Path.is_dir
+
+    def too_late(path: Path) -> bool:
+        if path.parent == folder and folder.exists():
+            folder.rename(tmp_path / "away")
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", too_late)
+    manager.poll()
+    assert manager.available("synth") == [1]
+    manager.close()
+
+
+def test_version_that_is_copied_slowly_is_served_when_it_is_whole(
+    live: tuple[object, Path],
+    save_synth: Callable[[Path, int], Path],
+    eventually: Callable[..., bool],
+    tmp_path: Path,
+) -> None:
+    calls, folder = live
+    whole = save_synth(tmp_path, 2)
+    (folder / "2").mkdir()
+    assert eventually(lambda: calls.status()[0] == (2, State.END))
+    shutil.copytree(whole, folder / "2", dirs_exist_ok=True)
     assert eventually(lambda: version_of(calls) == 2)
 
 
@@ -305,6 +341,28 @@ def test_taken_port_and_file_in_the_way_are_errors(
     with pytest.raises(StartError, match="exists and is no socket"):
         Server([config], ServerSettings(addresses=(f"unix:{tmp_path}/file",)))
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_socket_at_which_another_server_answers_is_left_to_it(
+    start: Callable[..., object], model_dir: Path
+) -> None:
+    config = ModelConfig(name="synthseg", base_path=model_dir)
+    first = start(config)
+    (taken,) = first.server.addresses
+    with pytest.raises(StartError, match="another server answers at"):
+        Server([config], ServerSettings(addresses=(taken,)))
+    assert first.calls.status() == [(1, State.AVAILABLE)]
+
+
+def test_socket_that_a_killed_server_left_behind_is_taken(
+    start: Callable[..., object], model_dir: Path, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "s"))
+    running = start(
+        ModelConfig(name="synthseg", base_path=model_dir), addresses=(f"unix:{tmp_path}/s",)
+    )
+    assert running.calls.status() == [(1, State.AVAILABLE)]
 
 
 def test_folder_without_versions_is_an_error(tmp_path: Path) -> None:

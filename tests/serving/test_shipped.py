@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_serving.errors import ModelError
+import tensorflow as tf
+from synthseg_serving.errors import ExportError, ModelError
 from synthseg_serving.export import export_bundle
 from synthseg_serving.shipped import shipped_model_dir, user_cache
 from synthseg_trainer.network.bundle import Bundle, save_bundle
@@ -50,6 +51,28 @@ def test_other_weights_are_exported_elsewhere(bundle: Bundle, tmp_path: Path) ->
 def test_installation_without_weights_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no weights .*give a MODEL_DIR"):
         shipped_model_dir(tmp_path / "none.npz", tmp_path)
+
+
+def test_cache_that_cannot_be_written_says_what_to_do(bundle: Bundle, tmp_path: Path) -> None:
+    save_bundle(tmp_path / "w.npz", bundle, np.float16)
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match=r"file/.*Not a directory.*XDG_CACHE_HOME") as caught:
+        shipped_model_dir(tmp_path / "w.npz", tmp_path / "file")
+    assert "\n" not in str(caught.value)
+
+
+def test_cache_on_a_full_disk_says_what_to_do(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "x; No space left on device\nmore")
+
+    save_bundle(tmp_path / "w.npz", bundle, np.float16)
+    monkeypatch.setattr("synthseg_serving.export.write_warmup", full)
+    with pytest.raises(ExportError, match=r"No space left on device\. Make room") as caught:
+        shipped_model_dir(tmp_path / "w.npz", tmp_path / "cache")
+    assert "\n" not in str(caught.value)
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
 
 
 def test_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:

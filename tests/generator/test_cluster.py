@@ -2,6 +2,9 @@
 
 import logging
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections import deque
 from pathlib import Path
@@ -55,6 +58,40 @@ def test_an_outage_is_one_wherever_it_happens(cluster, elsewhere):
     with pytest.raises(StoreError) as caught:
         list(run_all(read_from_failing_disk, [(), ()], scheduler=scheduler))
     assert is_outage(caught.value)
+
+
+def test_ctrl_c_reaches_the_caller_and_not_the_workers(tmp_path):
+    (tmp_path / "caller.py").write_text("""
+import os, signal, time
+from synthseg_generator.cluster import open_cluster
+
+if __name__ == "__main__":
+    told = []
+    signal.signal(signal.SIGINT, lambda *_: told.append(True))
+    with open_cluster(2) as client:
+        before = client.run(os.getpid)
+        print("ready", flush=True)
+        while not told:
+            time.sleep(0.01)
+        time.sleep(1)
+        print("the same" if client.run(os.getpid) == before else "others")
+""")
+    caller = subprocess.Popen(
+        [sys.executable, str(tmp_path / "caller.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert caller.stdout.readline() == "ready\n"
+        os.killpg(caller.pid, signal.SIGINT)  # as a terminal does
+        out, err = caller.communicate(timeout=300)
+    finally:
+        caller.kill()
+        caller.communicate()
+    assert (caller.returncode, out) == (0, "the same\n")
+    assert "KeyboardInterrupt" not in err
 
 
 def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(

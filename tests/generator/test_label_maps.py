@@ -83,6 +83,23 @@ def test_a_file_that_ends_early_is_refused(tmp_path, make_head, write_map):
         read_label_map(tmp_path / "cut.nii.gz", TABLE)
 
 
+@pytest.mark.parametrize("name", ["map.nii.gz", "map.mgz"])
+def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, make_head, write_map, name):
+    whole = gzip.decompress(write_map(tmp_path / name, make_head((16, 16, 16))).read_bytes())
+    stored = bytearray(gzip.compress(whole, compresslevel=0))  # so that it still decompresses
+    stored[2000] ^= 1
+    (tmp_path / name).write_bytes(stored)
+    with pytest.raises(LabelError, match=rf"{name} cannot be read to its end: CRC"):
+        read_label_map(tmp_path / name, TABLE)
+
+
+def test_what_follows_a_whole_gzip_stream_is_passed_over(tmp_path, make_head, write_map):
+    head = make_head((64, 64, 64))  # more than a buffer
+    path = write_map(tmp_path / "map.nii.gz", head)
+    path.write_bytes(path.read_bytes() + b"more")
+    np.testing.assert_array_equal(VALUES[read_label_map(path, TABLE)[0]], head)
+
+
 def test_more_than_256_labels_need_two_bytes(tmp_path):
     values = tuple(range(300))
     table = LabelTable(GenerationLabels(values, 300, values, values))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_generator.config import Uniform, generator_settings
@@ -12,6 +13,7 @@ from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import Shard
 from synthseg_generator.scan_samples import ScanSampleSource, scan_dataset
 from synthseg_generator.scan_settings import ScanNoise
+from synthseg_generator.scan_store import add_scans, load_scan
 from synthseg_generator.scan_synthesis import ScanAugmenter
 from synthseg_generator.store import open_store
 
@@ -60,6 +62,23 @@ def test_the_same_sample_is_the_same_to_the_bit(scan_store):
     np.testing.assert_array_equal(first[1], again[1])
     assert (first[0] != other[0]).any()
     assert (first[0] != make(scan_store, {"crop": {"shape": [24] * 3}}, 3, noisy, seed=2)[0]).any()
+
+
+def test_scans_on_copies_of_one_label_map_are_told_apart(tmp_path, make_head):
+    head = make_head((24, 24, 24)).astype(np.int16)
+    for folder in ("maps", "scans"):
+        (tmp_path / folder).mkdir()
+    for name, contrast in (("sub_T1", 1), ("sub_T2", -1)):
+        for folder, volume in (("maps", head), ("scans", contrast * head.astype(np.float32))):
+            nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / folder / f"{name}.nii")
+    ingest(tmp_path / "maps", tmp_path / "s.zarr", LABEL_TABLES["v2"])
+    store = open_store(tmp_path / "s.zarr")
+    add_scans(tmp_path / "scans", store)
+    assert len({stored.sha256 for stored in store.maps}) == 1
+    settings = generator_settings({"crop": {"shape": [24, 24, 24]}})
+    source = ScanSampleSource(store, settings, SILENT, 0)
+    for index, name in enumerate(store.names):
+        np.testing.assert_array_equal(source.scan(index), load_scan(store, name))
 
 
 def test_noise_has_the_drawn_deviation(scan_store):

@@ -13,7 +13,10 @@ def _save(path, values, dtype=np.int16):
     return path
 
 
-@pytest.mark.parametrize("channels", [None, LabelList((3, 42), ("left", "right"))])
+@pytest.mark.parametrize(
+    "channels",
+    [None, LabelList((3, 42), ("left", "right")), LabelList((42, 3), ("right", "left"))],
+)
 def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path, labels, channels):
     values = (0, *read_label_list("v1").values) if channels is None else (0, 3, 42)
     truth = _save(tmp_path / "truth.nii.gz", np.roll(labels, 1, 2))
@@ -24,6 +27,18 @@ def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path, labels, channels
     hard = compare(match_files(truth, _save(tmp_path / "hard.nii", labels)), Scoring())
     np.testing.assert_allclose(found[[1, 0, 3]], hard.values["dice"][0])
     assert np.isnan(found[2])
+
+
+@pytest.mark.parametrize("name", ["p.nii", "p.nii.gz"])
+def test_where_the_clean_up_left_nothing_is_background(tmp_path, labels, name):
+    truth = _save(tmp_path / "truth.nii", labels)
+    sure = np.stack([labels == value for value in (0, 3, 42)], axis=-1).astype(np.float32)
+    sure[0, 0, 0] = np.nan
+    assert labels[0, 0, 0] == 0
+    answer = _save(tmp_path / name, sure, dtype=np.float32)
+    wanted = LabelList((0, 3, 42), ("background", "left", "right"))
+    (found,) = compare_probabilities(match_files(truth, answer), wanted, wanted)
+    np.testing.assert_array_equal(found, 1)
 
 
 def test_probabilities_that_do_not_fit_the_labels_are_refused(tmp_path, labels):

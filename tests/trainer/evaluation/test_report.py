@@ -67,7 +67,7 @@ def test_a_method_that_finds_nothing_has_no_distances_and_a_picture(study, evalu
 def test_probabilities_add_soft_dice(study, evaluate):
     for number in range(4):
         labels = np.asarray(nib.load(study / "better" / f"s{number}.nii.gz").dataobj)
-        halves = np.stack([0.5 * (labels == value) for value in (42, 3)], axis=-1)
+        halves = np.stack([0.5 * (labels == value) for value in (3, 42)], axis=-1)
         path = study / "post" / f"s{number}_posteriors.nii.gz"
         path.parent.mkdir(exist_ok=True)
         nib.save(nib.Nifti1Image(halves.astype(np.float32), np.eye(4)), path)

@@ -1,8 +1,17 @@
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_trainer.evaluation.pairs import match_files
-from synthseg_trainer.evaluation.volumes import VolumeError, read_image, read_labels, volumes_of
+from synthseg_trainer.evaluation.volumes import (
+    Volume,
+    VolumeError,
+    label_on_grid,
+    read_image,
+    read_labels,
+    volumes_of,
+)
 
 
 @pytest.fixture
@@ -74,6 +83,41 @@ def test_values_that_no_label_can_have_are_named(tmp_path, labels, value, dtype,
     values[1, 2, 3] = value
     with pytest.raises(VolumeError, match=rf"a\.nii is no label map: .* such as {named}\."):
         read_labels(_save(tmp_path / "a.nii", values, dtype=dtype))
+
+
+@pytest.mark.parametrize("read", [read_labels, read_image])
+def test_colours_and_complex_numbers_are_refused(tmp_path, read):
+    colours = np.zeros((4, 5, 6), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for values in (colours, np.zeros((4, 5, 6), np.complex64)):
+        nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
+        with pytest.raises(VolumeError, match=r"a\.nii holds .* voxels, expected real numbers"):
+            read(tmp_path / "a.nii")
+
+
+def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, labels):
+    path = _save(tmp_path / "a.nii.gz", labels)
+    stored = bytearray(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0))
+    stored[2000] ^= 1
+    path.write_bytes(stored)
+    with pytest.raises(VolumeError, match=r"a\.nii\.gz is no readable volume: CRC"):
+        read_labels(path)
+
+
+def test_thick_slices_reach_to_their_edges_on_a_finer_grid():
+    thick = Volume(np.ones((6, 6, 6), np.int32), np.diag([1.0, 1, 5, 1]))
+    affine = np.eye(4)
+    affine[2, 3] = -2  # the same box: slices from -2.5 to 27.5 mm
+    fine = label_on_grid(thick, (6, 6, 32), affine)
+    np.testing.assert_array_equal(fine[..., :30], 1)
+    np.testing.assert_array_equal(fine[..., 30:], 0)
+
+
+@pytest.mark.parametrize("shift_mm", [0.002, -0.002, 0.4, -0.4])
+def test_a_grid_beside_by_less_than_half_a_voxel_shows_the_same_labels(labels, shift_mm):
+    full = Volume(labels + 1, np.eye(4))
+    beside = np.eye(4)
+    beside[:3, 3] = shift_mm
+    np.testing.assert_array_equal(label_on_grid(full, labels.shape, beside), full.values)
 
 
 def test_of_a_scan_of_many_volumes_the_first_counts_and_no_voxel_is_nan(tmp_path):

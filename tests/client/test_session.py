@@ -20,7 +20,7 @@ from synthseg_client.errors import (
     ServerUnreachableError,
     UsageError,
 )
-from synthseg_client.retry import RetryPolicy
+from synthseg_client.retry import RetryPolicy, translate
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
 
 IMAGE = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
@@ -150,6 +150,25 @@ def test_an_address_where_nobody_answers_is_told():
         pytest.raises(ServerUnreachableError, match="no server answers at localhost:1"),
     ):
         session.describe()
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "errors resolving nosuchhost.invalid:8500: [address lookup failed: Domain name not found]",
+        "empty address list: dns:///synthseg-serving:8500",
+        "failed to connect to all addresses; last error: Connection refused",
+    ],
+)
+def test_a_request_that_no_server_has_seen_may_be_sent_often(details):
+    class Failed(grpc.RpcError):
+        def code(self):
+            return grpc.StatusCode.UNAVAILABLE
+
+        def details(self):
+            return details
+
+    assert type(translate(Failed(), "there:8500")) is ServerUnreachableError
 
 
 def test_a_server_that_comes_back_is_found_again(model, tmp_path):

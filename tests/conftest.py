@@ -66,7 +66,8 @@ def _signals_of_the_tests_own() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in handlers.items():
-        signal.signal(number, handler)
+        if handler is not None:  # else it was not Python that chose it
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from synthseg_client import __version__
-from synthseg_client.atomic import write_text
+from synthseg_client.atomic import together, write_text
 from synthseg_client.checks import check_result, check_written
 from synthseg_client.colours import write_ctab, write_dseg_tsv
 from synthseg_client.errors import ClientError, ModelError, OutputError, unexpected
@@ -104,8 +104,8 @@ def run_batch(session: Session, plan: BatchPlan, settings: BatchSettings) -> Ite
         settings: How.
 
     Yields:
-        An outcome per scan as it is finished; a scan that fails leaves nothing behind and does not
-        stop the others.
+        An outcome per scan as it is finished; a scan that fails leaves what was there as it
+        was and does not stop the others.
 
     Raises:
         ServerError: The server does not answer, or has no model of this kind: nothing was started.
@@ -197,47 +197,39 @@ class _Batch:
         seconds: dict[str, float],
         warnings: tuple[str, ...],
     ) -> None:
-        """Writes what was asked for; the label map last, so that where it is, all else is too."""
-        written: list[Path] = []
-        try:
-            for path in self._write_companions(task, result):
-                written.append(path)
+        """Writes what was asked for, all of it or nothing; the label map takes its place last."""
+        with together():
+            self._write_companions(task, result)
             if self._settings.sidecar:
                 sidecar = _sidecar(task, result, digest, seconds, warnings)
                 write_text(task.beside(SIDECAR_ENDING), json.dumps(sidecar, indent=2) + "\n")
-                written.append(task.beside(SIDECAR_ENDING))
             write_labels(
                 task.labels, result.labels, result.affine, result.model, result.scan.space_code
             )
-            written.append(task.labels)
+        try:
             check_written(task.labels, result.labels.shape, result.affine)
         except ClientError:
-            for path in written:  # results of a scan that failed would pass for good ones
+            for path in self._outputs(task):  # they would pass for good ones
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
             raise
 
-    def _write_companions(self, task: ScanTask, result: Segmentation) -> Iterator[Path]:
-        """Writes what goes with a label map, and yields each file when it is there."""
+    def _write_companions(self, task: ScanTask, result: Segmentation) -> None:
         code = result.scan.space_code
         if task.posteriors is not None:
             write_posteriors(
                 task.posteriors, result.posterior, result.model.n_labels, result.affine, code
             )
-            yield task.posteriors
         if task.resampled is not None and result.was_resampled:
             write_image(task.resampled, result.resampled, result.resampled_affine, code)
-            yield task.resampled
         if task.table is not None:
             write_single_table(
                 task.table, column_names(result.model), row_name(task.scan), result.volumes
             )
-            yield task.table
         if self._settings.tables:
             values, names = result.model.label_values.tolist(), result.model.label_names
             for write, ending in zip((write_dseg_tsv, write_ctab), TABLE_ENDINGS, strict=True):
                 write(task.beside(ending), values, names)
-                yield task.beside(ending)
 
     def _record(self, task: ScanTask, result: Segmentation, digest: str) -> None:
         if self._journal is None:

@@ -240,6 +240,9 @@ def _address(given: dict[str, Any]) -> ServerAddress:
             token = given["token_file"].read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{given['token_file']}: cannot be read: {error}.") from error
+    if token and not (token.isascii() and token.isprintable()):
+        source = given["token_file"] or "SYNTHSEG_TOKEN"
+        raise UsageError(f"{source}: holds no token, expected one line of ASCII characters.")
     encrypted = (
         given["tls"]
         or given["tls_ca"]

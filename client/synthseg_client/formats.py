@@ -55,10 +55,11 @@ def stem_of(path: Path) -> str:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """The files that make up a scan: one, or header and voxels of an Analyze or NIfTI pair."""
+    """The files that make up a scan: one, or header, voxels and SPM's matrix of an Analyze pair."""
     kind = format_of(path)
     if kind is None or kind.name != "analyze":
         return [path]
-    other = {".img": ".hdr", ".hdr": ".img", ".img.gz": ".hdr.gz"}[kind.suffix]
-    pair = (path, path.with_name(stem_of(path) + other))
-    return sorted(part for part in pair if part.exists())
+    stem = stem_of(path)
+    ends = (".img", ".hdr", ".mat", ".img.gz", ".hdr.gz", ".mat.gz")
+    beside = (p for p in path.parent.iterdir() if p.name.startswith(stem))
+    return sorted(p for p in beside if p.name[len(stem) :].lower() in ends)

@@ -26,6 +26,7 @@ _Answer = TypeVar("_Answer")
 # gRPC's words for a connection that was never made: the request cannot have harmed the server.
 _NEVER_CONNECTED = (
     "failed to connect",
+    "connections to all backends failing",
     "connection refused",
     "no such file or directory",
     "dns resolution failed",

@@ -206,8 +206,11 @@ def _loaded(path: Path) -> Iterator[Any]:
             streams = {
                 part: stack.enter_context(ImageOpener(file.filename))
                 for part, file in files.items()
+                if Path(file.filename).exists()  # SPM's matrix need not
             }
-            held = {part: FileHolder(files[part].filename, s) for part, s in streams.items()}
+            held = {
+                part: FileHolder(file.filename, streams.get(part)) for part, file in files.items()
+            }
             image_type = nib.MGHImage if first is None else type(first)
             # Mapping into memory, which nibabel tries first, would decompress it all once more.
             yield image_type.from_file_map(held, mmap=False)
@@ -219,6 +222,7 @@ def _is_compressed(name: str | Path) -> bool:
     return str(name).lower().endswith((".gz", ".mgz", ".bz2"))
 
 
+# The generator, which this package does not share code with, has the same in `image_files`.
 def _read_on(stream: ImageOpener) -> None:
     """Reads to the end, where gzip finds out whether all that came before is as it was written."""
     try:

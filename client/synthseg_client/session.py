@@ -26,7 +26,8 @@ _HEALTH = "/grpc.health.v1.Health/Check"
 
 SHORT_TIMEOUT_S = 60.0
 """Deadline of requests that compute nothing."""
-_VERSION_TRIES = 6  # even: the first one asks for what is known
+# Asking for a label table costs little, and servers behind one name take turns.
+_VERSION_TRIES = 30
 _BASE_TIMEOUT_S = 180.0
 # Two slow cores need about 30 µs a voxel and pass with the full network; the rest is for queues and
 # busy machines.
@@ -102,6 +103,7 @@ class Session:
         self._channel = open_channel(self.address)
         self._lock = threading.Lock()
         self._description: Model | None = None
+        self._by_version: dict[int, Model] = {}
 
     def __enter__(self) -> Session:
         return self
@@ -171,10 +173,9 @@ class Session:
     ) -> tuple[dict[str, NDArray], Model]:
         """Sends one volume.
 
-        The version that `describe` told of is the one that is asked, so that labels and label table
-        belong together even while a server changes versions; when that version has gone, the newest
-        takes its place. Of several servers behind one name, some of which have changed already, one
-        is found that has the version.
+        Labels and label table belong together even while a server changes versions, and of several
+        servers behind one name some have changed already: the answer says which version made it,
+        and that version is asked for its table.
 
         Args:
             image: float32 `[x, y, z]`, RAS, 1 mm, finite.
@@ -195,28 +196,11 @@ class Session:
             contract.MIN_SIZE: np.asarray(list(min_size), np.int32),
             contract.FLIP: np.asarray(flip),
         }
-        for tries_left in reversed(range(_VERSION_TRIES)):
-            try:
-                # Not before every try: where two servers take turns, one would always tell its
-                # version and the other always be asked for it.
-                model = self.describe(refresh=tries_left % 2 == 0)
-                choice = (
-                    ModelChoice(name=self.model.name, version=model.version)
-                    if model.version
-                    else self.model
-                )
-                answer, _ = self.predict(
-                    request, outputs, model=choice, timeout_s=timeout_s, metadata=metadata
-                )
-            except ModelGoneError:
-                if not tries_left:
-                    raise
-            else:
-                return answer, model
-        raise AssertionError("the last try returns or raises")
+        answer, version = self.predict(request, outputs, timeout_s=timeout_s, metadata=metadata)
+        return answer, self._described(version)
 
     def describe(self, *, refresh: bool = False) -> Model:
-        """The model's label table and what it says about itself, asked once.
+        """The label table of the version met last and what it says about itself, asked once.
 
         Args:
             refresh: Ask again: the server may have loaded a newer version.
@@ -227,9 +211,31 @@ class Session:
         """
         with self._lock:
             if self._description is None or refresh:
-                answer, version = self.predict({}, signature=contract.DESCRIBE_SIGNATURE)
-                self._description = read_description(answer, self.model.name, version)
+                self._description = self._ask_for_description(self.model)
             return self._description
+
+    def _described(self, version: int) -> Model:
+        """The label table of a version that has answered."""
+        if not version:  # a server that does not say which
+            return self.describe()
+        with self._lock:
+            if version not in self._by_version:
+                choice = ModelChoice(name=self.model.name, version=version)
+                for tries_left in reversed(range(_VERSION_TRIES)):
+                    try:
+                        self._ask_for_description(choice)
+                        break
+                    except ModelGoneError:  # of several servers, one that has not that version
+                        if not tries_left:
+                            raise
+            self._description = self._by_version[version]
+            return self._description
+
+    def _ask_for_description(self, choice: ModelChoice) -> Model:
+        answer, version = self.predict({}, signature=contract.DESCRIBE_SIGNATURE, model=choice)
+        model = read_description(answer, self.model.name, version)
+        self._by_version[version] = model
+        return model
 
     def status(self) -> dict[int, str]:
         """State of every version that the server knows: `AVAILABLE`, `LOADING`, `END`, ..."""

@@ -24,7 +24,8 @@ def whole(path: Path) -> Iterator[Path]:
         StoreError: The file cannot be written.
     """
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial{suffix}")
+    # Not the whole name: a longer one may be more than the file system takes.
+    temporary = path.with_name(f".{secrets.token_hex(4)}.partial{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -38,13 +39,13 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text.
+    """Writes UTF-8 text; file names of another encoding keep their bytes.
 
     Raises:
         StoreError: The file cannot be written.
     """
     with whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode(errors="surrogateescape"))
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import nibabel as nib
 from nibabel.filebasedimages import ImageFileError
 from nibabel.fileholders import FileHolder
+from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.openers import ImageOpener
 from nibabel.wrapstruct import WrapStructError
 
@@ -25,14 +26,14 @@ _BLOCK = 1 << 20
 
 @contextmanager
 def opened(path: Path, *, header_only: bool = False) -> Iterator[Any]:
-    """An image whose values are still on disk; a compressed file is read once, from front to end.
+    """An image whose values are still on disk; in the end a compressed file has been read whole.
 
     Files are opened here because nibabel stops at the last voxel, before gzip's checksum, and
     leaves MGH files open.
 
     Args:
         path: The file.
-        header_only: Leave alone what was not asked for.
+        header_only: Read nothing that is not asked for. (Part of an MGH header lies at the end.)
 
     Raises:
         Exception: One of `UNREADABLE`: the file is missing, broken or none, or what was read of it
@@ -40,13 +41,15 @@ def opened(path: Path, *, header_only: bool = False) -> Iterator[Any]:
     """
     is_mgh = path.name.endswith(_MGH)
     first: Any = None if is_mgh else nib.load(path)
-    if not path.name.endswith((".gz", *_MGH)):
+    if not is_mgh and (header_only or not path.name.endswith(".gz")):
         yield first
         return
     with ImageOpener(path) as stream:
         kind: Any = nib.MGHImage if is_mgh else type(first)
-        # Mapping into memory, which nibabel tries first, would decompress it all once more.
-        yield kind.from_file_map({"image": FileHolder(str(path), stream)}, mmap=False)
+        with LoggingOutputSuppressor():  # what is odd about the header was told
+            # Mapping into memory, which nibabel tries first, would decompress it all once more.
+            image = kind.from_file_map({"image": FileHolder(str(path), stream)}, mmap=False)
+        yield image
         if not header_only:
             _read_on(stream)
 

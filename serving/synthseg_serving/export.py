@@ -20,6 +20,14 @@ from synthseg_serving.warmup import write_warmup
 
 FORMAT_VERSION = 2
 """Changes when the same bundle would be exported as another graph."""
+# What TensorFlow raises where a file cannot be written.
+_FILE_ERRORS = (
+    tf.errors.FailedPreconditionError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.ResourceExhaustedError,
+    tf.errors.UnknownError,
+)
 
 
 def export_bundle(
@@ -55,7 +63,7 @@ def export_bundle(
         temporary.rename(target)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, OSError | tf.errors.OpError):
+        if isinstance(error, (OSError, *_FILE_ERRORS)):
             reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
             raise ExportError(f"{target} cannot be written: {reason}.") from error
         raise

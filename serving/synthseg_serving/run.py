@@ -56,6 +56,8 @@ def serve_until_stopped(
     )
     if ready_file is not None and not ready_file.parent.is_dir():
         raise StartError(f"{ready_file.parent} is no folder, expected one for the ready file.")
+    if ready_file is not None and ready_file.is_dir():
+        raise StartError(f"{ready_file} is a folder, expected the name of a file to write.")
     server = Server(models, settings)
     first = models[0].name
     try:

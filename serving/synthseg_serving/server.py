@@ -28,6 +28,7 @@ DEFAULT_ADDRESS = "localhost:8500"
 UNIX = "unix:"
 _HEALTH_NAMES = ("", "ModelService", "PredictionService")
 _LARGEST_PORT = 65535
+_PROBE_S = 1.0
 _SPARE_THREADS = 8
 """For status, health and label tables beside predictions."""
 
@@ -191,11 +192,19 @@ def _clear_socket(path: Path) -> None:
 
 
 def _answers(path: Path) -> bool:
+    """Whether somebody listens at a socket.
+
+    Raises:
+        OSError: That cannot be found out.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_S)
         try:
             probe.connect(str(path))
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
+        except (TimeoutError, BlockingIOError):
+            return True  # its queue is full
     return True
 
 

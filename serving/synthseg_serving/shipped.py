@@ -38,9 +38,9 @@ def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Pat
     digest = hashlib.sha256(f"export format {FORMAT_VERSION}\n".encode() + weights.read_bytes())
     folder = (cache or user_cache()) / digest.hexdigest()[:_KEY_DIGITS]
     model_dir = folder / MODEL_NAME
-    if (model_dir / "1").is_dir():
-        return model_dir
     try:
+        if (model_dir / "1").is_dir():
+            return model_dir
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".export-"))
         try:
@@ -50,7 +50,7 @@ def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Pat
             shutil.rmtree(temporary, ignore_errors=True)
     except (OSError, ExportError) as error:
         raise ExportError(
-            f"{folder}: the shipped model cannot be prepared there: {error} "
+            f"{folder}: the shipped model cannot be prepared there: {str(error).rstrip('.')}. "
             "Make room, or name another folder in XDG_CACHE_HOME."
         ) from error
     return model_dir

@@ -314,14 +314,14 @@ def test_a_name_that_is_no_utf_8_keeps_its_row_and_its_bytes(session, scans, tmp
 
 def test_a_pair_of_files_is_done_again_when_either_changes(session, tmp_path, save_scan):
     scan = nib.load(save_scan(tmp_path / "s.nii"))
-    nib.save(nib.Nifti1Pair(scan.get_fdata(dtype=np.float32), scan.affine), tmp_path / "p.img")
-    for named in ("p.img", "p.hdr"):
+    nib.save(nib.Nifti1Pair(scan.get_fdata(dtype=np.float32), scan.affine), tmp_path / "p.IMG")
+    for named in ("p.IMG", "p.HDR"):
         assert [o.status for o in _run(session, tmp_path / named, tmp_path)] == ["done"]
         (known,) = _run(session, tmp_path / named, tmp_path, resume=True)
         assert known.status == "skipped"
-        for changed in ("p.img", "p.hdr"):
+        for changed in ("p.IMG", "p.HDR"):
             stored = bytearray((tmp_path / changed).read_bytes())
-            stored[-1 if changed == "p.img" else 150] ^= 1  # in the description
+            stored[-1 if changed == "p.IMG" else 150] ^= 1  # in the description
             (tmp_path / changed).write_bytes(stored)
             (again,) = _run(session, tmp_path / named, tmp_path, resume=True)
             assert again.status == "done", again.error
@@ -375,7 +375,7 @@ def test_a_result_may_be_named_in_capitals(session, scans, tmp_path, name):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {name, "L.json"}
 
 
-@pytest.mark.parametrize("before", [[], ["x.nii"]], ids=["nothing", "an earlier label map"])
+@pytest.mark.parametrize("before", [[], ["x.json", "x.nii"]], ids=["nothing", "earlier results"])
 def test_a_full_disk_fails_the_scan_and_leaves_what_was_there(session, scans, tmp_path, before):
     """A limit on file sizes stands for the disk: the write fails in the middle all the same."""
     code = f"""
@@ -386,11 +386,12 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 main(["segment", "--i", {str(scans / "s1.nii")!r}, "--o", {str(tmp_path / "full/x.nii")!r},
       "--server", {session.address.target!r}])
 """
+    (tmp_path / "full").mkdir()
     for name in before:
-        (tmp_path / "full").mkdir()
         (tmp_path / "full" / name).write_text("as it was")
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert run.returncode == 1
     assert "cannot be written" in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
-    assert [path.name for path in (tmp_path / "full").iterdir()] == before
+    found = {path.name: path.read_text() for path in (tmp_path / "full").iterdir()}
+    assert found == dict.fromkeys(before, "as it was")

@@ -328,3 +328,19 @@ def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan)
         _, errors = child.communicate(timeout=200)
         assert child.returncode == code
         assert "--resume" in errors
+
+
+@pytest.mark.parametrize("token", ["caf\u00e9", "two\nlines", "\udce9"])
+@pytest.mark.parametrize("from_file", [True, False])
+def test_what_is_no_token_is_refused_without_showing_it(tmp_path, monkeypatch, token, from_file):
+    stored, given = token.encode(errors="surrogateescape"), []
+    if from_file:
+        (tmp_path / "t").write_bytes(stored)
+        given = ["--token-file", tmp_path / "t"]
+    else:
+        monkeypatch.setenv("SYNTHSEG_TOKEN", token)
+    run = _run("status", "--server", "localhost:1", *given)
+    assert run.exit_code == 2
+    assert (str(tmp_path / "t") if from_file else "SYNTHSEG_TOKEN") in run.output
+    assert "two" not in run.output
+    assert len(run.output.strip().splitlines()) == 1

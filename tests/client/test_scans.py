@@ -187,6 +187,15 @@ def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, name):
     _refused(tmp_path / name, "broken or cut off")
 
 
+@pytest.mark.parametrize("kind", [nib.AnalyzeImage, nib.Spm99AnalyzeImage, nib.Nifti1Pair])
+def test_a_compressed_pair_is_read_with_or_without_a_matrix_beside_it(tmp_path, kind):
+    nib.save(kind(VOLUME, np.diag([1.0, 2, 3, 1])), tmp_path / "x.img.gz")
+    expected = nib.load(tmp_path / "x.img.gz").affine
+    scan = read_scan(tmp_path / "x.img.gz")
+    assert (scan.image == VOLUME).all()
+    np.testing.assert_array_equal(scan.affine, expected)
+
+
 def test_what_follows_a_whole_gzip_stream_is_passed_over(tmp_path):
     volume = np.tile(VOLUME, (6, 6, 6))  # more than a buffer
     path = _save(tmp_path / "x.nii.gz", volume)

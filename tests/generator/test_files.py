@@ -1,5 +1,7 @@
 """Files written whole or not at all."""
 
+import os
+
 import numpy as np
 import pytest
 from synthseg_generator.errors import StoreError
@@ -38,3 +40,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/notes\.txt cannot be written"):
         write_text(tmp_path / "file" / "notes.txt", "text")
+
+
+def test_text_with_names_that_are_no_utf_8_keeps_their_bytes(tmp_path):
+    write_text(tmp_path / "t", os.fsdecode(b"caf\xe9"))
+    assert (tmp_path / "t").read_bytes() == b"caf\xe9"
+
+
+def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path):
+    path = tmp_path / f"{'x' * 248}.nii.gz"
+    with whole(path) as temporary:
+        temporary.touch()
+    assert path.exists()

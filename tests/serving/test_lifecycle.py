@@ -122,6 +122,10 @@ def test_place_of_the_ready_file_is_looked_at_before_anything_is_loaded(
     code, output = run_main("serve", model_dir, "--ready-file", tmp_path / "none" / "ready")
     assert code == 2
     assert output == f"Error: {tmp_path}/none is no folder, expected one for the ready file.\n"
+    code, output = run_main("serve", model_dir, "--ready-file", tmp_path)
+    assert code == 2
+    assert output == f"Error: {tmp_path} is a folder, expected the name of a file to write.\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_version_folder_instead_of_its_parent_is_pointed_out(

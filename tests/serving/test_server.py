@@ -354,6 +354,20 @@ def test_socket_at_which_another_server_answers_is_left_to_it(
     assert first.calls.status() == [(1, State.AVAILABLE)]
 
 
+def test_socket_of_a_server_that_is_too_busy_to_answer_is_left_to_it(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    config = ModelConfig(name="synthseg", base_path=model_dir)
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waiting:
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting.connect(str(path))
+        with pytest.raises(StartError, match="another server answers at"):
+            Server([config], ServerSettings(addresses=(f"unix:{path}",)))
+        assert path.is_socket()
+
+
 def test_socket_that_a_killed_server_left_behind_is_taken(
     start: Callable[..., object], model_dir: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from synthseg_client.channel import ServerAddress
 from synthseg_client.embedded import EmbeddedServer
-from synthseg_client.errors import ClientError, unexpected
+from synthseg_client.errors import ClientError, error_of
 from synthseg_client.options import Options
 from synthseg_client.retry import RetryPolicy
 from synthseg_client.scans import Scan, check_scan, read_scan
@@ -117,9 +117,7 @@ def segment_many(
     def work(path: Path, turn: object) -> Segmentation | ClientError:
         try:
             return segment_scan(read_scan(path), session, chosen, turn=turn)  # type: ignore[arg-type]
-        except ClientError as error:
-            return error
-        except Exception as error:  # a defect in one scan's work must not stop the others
-            return unexpected(path, error)
+        except Exception as error:  # also a defect in one scan's work must not stop the others
+            return error_of(path, error)
 
     yield from in_order((Path(s) for s in scans), work, jobs=jobs)

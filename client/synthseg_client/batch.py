@@ -16,7 +16,7 @@ from synthseg_client import __version__
 from synthseg_client.atomic import together, write_text
 from synthseg_client.checks import check_result, check_written
 from synthseg_client.colours import write_ctab, write_dseg_tsv
-from synthseg_client.errors import ClientError, ModelError, OutputError, unexpected
+from synthseg_client.errors import ClientError, ModelError, OutputError, error_of
 from synthseg_client.images import write_image, write_labels, write_posteriors
 from synthseg_client.journal import Entry, Journal, scan_digest, sha256_of
 from synthseg_client.model import Model
@@ -136,10 +136,8 @@ class _Batch:
         """Segments a scan and writes its results, unless they are there."""
         try:
             return self._finished_before(task) or self._segment(task, turn)
-        except ClientError as error:
-            return Outcome(task, "failed", error=str(error))
-        except Exception as error:  # a defect in one scan's work must not stop the others
-            return Outcome(task, "failed", error=str(unexpected(task.scan, error)))
+        except Exception as error:  # also a defect in one scan's work must not stop the others
+            return Outcome(task, "failed", error=str(error_of(task.scan, error)))
 
     def _finished_before(self, task: ScanTask) -> Outcome | None:
         entry = self._known.get(str(task.labels.absolute()))

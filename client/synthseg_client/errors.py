@@ -69,8 +69,10 @@ class AnswerError(ServerError, ValueError):
     """The answer breaks the contract between client and server."""
 
 
-def unexpected(scan: Path, error: Exception) -> UnexpectedError:
-    """What befell a scan, in one line; the error itself is its cause."""
+def error_of(scan: Path, error: Exception) -> ClientError:
+    """What befell a scan, in one line; an error that is no `ClientError` is the cause of one."""
+    if isinstance(error, ClientError):
+        return error
     said = (
         "not enough memory here for this scan."
         if isinstance(error, MemoryError)

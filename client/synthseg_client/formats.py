@@ -59,7 +59,7 @@ def parts_of(path: Path) -> list[Path]:
     kind = format_of(path)
     if kind is None or kind.name != "analyze":
         return [path]
-    stem = stem_of(path)
     ends = (".img", ".hdr", ".mat", ".img.gz", ".hdr.gz", ".mat.gz")
-    beside = (p for p in path.parent.iterdir() if p.name.startswith(stem))
-    return sorted(p for p in beside if p.name[len(stem) :].lower() in ends)
+    # nibabel takes a part in capitals for one of a name in capitals.
+    names = {path.name, *(stem_of(path) + e for end in ends for e in (end, end.upper()))}
+    return sorted(part for part in map(path.with_name, names) if part.exists())

@@ -196,12 +196,15 @@ def _loaded(path: Path) -> Iterator[Any]:
     """
     with LoggingOutputSuppressor():
         kind = format_of(path)
-        is_mgh = kind is not None and kind.name == "mgh"
-        first = None if is_mgh else nib.load(path)
-        files = {"image": FileHolder(str(path))} if first is None else first.file_map
-        if first is not None and not any(_is_compressed(f.filename) for f in files.values()):
-            yield first
-            return
+        image_type: Any
+        if kind is not None and kind.name == "mgh":
+            image_type, files = nib.MGHImage, {"image": FileHolder(str(path))}
+        else:
+            first = nib.load(path)
+            image_type, files = type(first), first.file_map
+            if not any(_is_compressed(file.filename) for file in files.values()):
+                yield first
+                return
         with ExitStack() as stack:
             streams = {
                 part: stack.enter_context(ImageOpener(file.filename))
@@ -211,7 +214,6 @@ def _loaded(path: Path) -> Iterator[Any]:
             held = {
                 part: FileHolder(file.filename, streams.get(part)) for part, file in files.items()
             }
-            image_type = nib.MGHImage if first is None else type(first)
             # Mapping into memory, which nibabel tries first, would decompress it all once more.
             yield image_type.from_file_map(held, mmap=False)
             for stream in streams.values():

@@ -12,8 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import run_measured
 from served import WHOLE_HEAD, serving
+
+from common import run_measured
 
 CLIENT = Path(sys.executable).with_name("synthseg-client")
 TIMEOUT_S = 3600

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from common import KIB_PER_MIB
 from label_maps import label_map_store
+
+from common import KIB_PER_MIB
 
 OURS, UNFUSED = "ours", "unfused"
 SEED = 1

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from common import REPOSITORY, Usage, run_measured
 from label_maps import label_map_store
+
+from common import REPOSITORY, Usage, run_measured
 
 N_MAPS = 2
 # Recorded with the original (TensorFlow 2.2, two loaded cores): 96³, 24 features, one Dice step.

@@ -13,8 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import run_measured
 from served import ORIGINAL_WEIGHTS, WHOLE_HEAD, original_model, serving, sidecar_of
+
+from common import run_measured
 
 CLIENT = Path(sys.executable).with_name("synthseg-client")
 ORIGINAL = (228.0, 329.0, 8900.0)

@@ -18,7 +18,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
-from synthseg_generator.command_line import WRONG_USE
+from synthseg_common.command_line import WRONG_USE
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_trainer.cli import INTERRUPTED

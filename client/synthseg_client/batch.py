@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from synthseg_common.files import FileGroup, write_text
 
 from synthseg_client import __version__
-from synthseg_client.atomic import together, write_text
-from synthseg_client.checks import check_result, check_written
+from synthseg_client.checks import check_result
 from synthseg_client.colours import write_ctab, write_dseg_tsv
-from synthseg_client.errors import ClientError, ModelError, OutputError, error_of
+from synthseg_client.errors import ModelError, OutputError, error_of
 from synthseg_client.images import write_image, write_labels, write_posteriors
 from synthseg_client.journal import Entry, Journal, scan_digest, sha256_of
 from synthseg_client.model import Model
@@ -196,38 +196,29 @@ class _Batch:
         warnings: tuple[str, ...],
     ) -> None:
         """Writes what was asked for, all of it or nothing; the label map takes its place last."""
-        with together():
-            self._write_companions(task, result)
+        with FileGroup() as group:
+            self._write_companions(task, result, group)
             if self._settings.sidecar:
                 sidecar = _sidecar(task, result, digest, seconds, warnings)
-                write_text(task.beside(SIDECAR_ENDING), json.dumps(sidecar, indent=2) + "\n")
-            write_labels(
-                task.labels, result.labels, result.affine, result.model, result.scan.space_code
-            )
-        try:
-            check_written(task.labels, result.labels.shape, result.affine)
-        except ClientError:
-            for path in self._outputs(task):  # they would pass for good ones
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
-            raise
+                text = json.dumps(sidecar, indent=2) + "\n"
+                write_text(task.beside(SIDECAR_ENDING), text, group)
+            write_labels(task.labels, result.labels, result.placement, result.model, group)
 
-    def _write_companions(self, task: ScanTask, result: Segmentation) -> None:
-        code = result.scan.space_code
+    def _write_companions(self, task: ScanTask, result: Segmentation, group: FileGroup) -> None:
         if task.posteriors is not None:
             write_posteriors(
-                task.posteriors, result.posterior, result.model.n_labels, result.affine, code
+                task.posteriors, result.posterior, result.model.n_labels, result.placement, group
             )
         if task.resampled is not None and result.was_resampled:
-            write_image(task.resampled, result.resampled, result.resampled_affine, code)
+            write_image(task.resampled, result.resampled, result.resampled_placement, group)
         if task.table is not None:
             write_single_table(
-                task.table, column_names(result.model), row_name(task.scan), result.volumes
+                task.table, column_names(result.model), row_name(task.scan), result.volumes, group
             )
         if self._settings.tables:
             values, names = result.model.label_values.tolist(), result.model.label_names
             for write, ending in zip((write_dseg_tsv, write_ctab), TABLE_ENDINGS, strict=True):
-                write(task.beside(ending), values, names)
+                write(task.beside(ending), values, names, group)
 
     def _record(self, task: ScanTask, result: Segmentation, digest: str) -> None:
         if self._journal is None:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from synthseg_client.atomic import write_text
+from synthseg_common.files import FileGroup, write_text
 
 Rgb = tuple[int, int, int]
 
@@ -57,17 +57,21 @@ def colour_of(value: int) -> Rgb:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def write_dseg_tsv(path: Path, values: Sequence[int], names: Sequence[str]) -> None:
+def write_dseg_tsv(
+    path: Path, values: Sequence[int], names: Sequence[str], group: FileGroup | None = None
+) -> None:
     """Writes the table that BIDS asks for beside a segmentation: index, name, colour.
 
     Raises:
         OutputError: It cannot be written.
     """
     rows = [f"{v}\t{n}\t#{bytes(colour_of(v)).hex()}\n" for v, n in zip(values, names, strict=True)]
-    write_text(path, "index\tname\tcolor\n" + "".join(rows))
+    write_text(path, "index\tname\tcolor\n" + "".join(rows), group)
 
 
-def write_ctab(path: Path, values: Sequence[int], names: Sequence[str]) -> None:
+def write_ctab(
+    path: Path, values: Sequence[int], names: Sequence[str], group: FileGroup | None = None
+) -> None:
     """Writes FreeSurfer's colour table: number, name, red, green, blue, transparency.
 
     Raises:
@@ -77,7 +81,9 @@ def write_ctab(path: Path, values: Sequence[int], names: Sequence[str]) -> None:
         f"{value:<5d} {_one_word(name):<40s} {' '.join(f'{c:3d}' for c in colour_of(value))}   0\n"
         for value, name in zip(values, names, strict=True)
     ]
-    write_text(path, "#No. Label Name:                            R   G   B   A\n" + "".join(lines))
+    write_text(
+        path, "#No. Label Name:                            R   G   B   A\n" + "".join(lines), group
+    )
 
 
 def mgh_tag(values: Sequence[int], names: Sequence[str]) -> bytes:

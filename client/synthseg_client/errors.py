@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from synthseg_common.errors import OutputError as OutputError
+from synthseg_common.errors import SynthSegError
 
-class ClientError(Exception):
-    """Base of every error that this package raises on purpose."""
+ClientError = SynthSegError
+"""Base of every error that the client raises on purpose: that of all parts."""
 
 
 class UsageError(ClientError, ValueError):
@@ -15,10 +17,6 @@ class UsageError(ClientError, ValueError):
 
 class ScanError(ClientError, ValueError):
     """A scan is missing, broken, or nothing that can be segmented."""
-
-
-class OutputError(ClientError, OSError):
-    """A result could not be written; nothing of it was left behind."""
 
 
 class ResultError(ClientError, ValueError):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
+from synthseg_common.images import voxel_sizes_mm
 
 TARGET_MM = 1.0
 """Voxel size that networks were trained at, unless the model names another."""
@@ -25,11 +26,6 @@ TOLERANCE = 0.05
 _ROUNDING_MM = 1e-6
 # Width of the smoothing before voxels grow, in units of the new voxel size.
 _ANTIALIAS = 0.25
-
-
-def voxel_sizes_mm(affine: NDArray) -> NDArray[np.float64]:
-    """float64 `[3]`: voxel size in mm along each voxel axis."""
-    return np.sqrt(np.sum(np.asarray(affine, np.float64)[:3, :3] ** 2, axis=0))
 
 
 def voxel_volume_mm3(affine: NDArray) -> float:
@@ -168,6 +164,9 @@ class Resampling:
             rows = np.flatnonzero(matrix.any(axis=1))
             where.append(slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0))
             matrices.append(matrix[where[-1]])
+        if part.size == 0 or any(w.start == w.stop for w in where):
+            # A structure without voxels, or none where the old grid has a voxel's centre.
+            return (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.float32)
         return tuple(where), _apply_per_axis(part, matrices)
 
     def _forward(self, axis: int) -> NDArray[np.float64]:

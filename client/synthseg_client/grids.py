@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common.images import Placement
 
 from synthseg_client.cleanup import CleanPosteriors
 from synthseg_client.crop import Box
@@ -27,16 +28,21 @@ class Prepared:
     Attributes:
         scan: As read.
         native: float32 `[x, y, z]`: the scan at 1 mm along its own axes.
-        affine: float64 `[4, 4]` of `native`.
+        placement: Where `native` lies.
         resampling: How `native` came from the scan; None if it is the scan.
         orientation: Of the axes of `native`.
     """
 
     scan: Scan
     native: NDArray[np.float32]
-    affine: NDArray[np.float64]
+    placement: Placement
     resampling: Resampling | None
     orientation: Orientation
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """float64 `[4, 4]` of `native`: voxel indices to mm in RAS."""
+        return self.placement.affine
 
     @property
     def ras(self) -> NDArray[np.float32]:
@@ -47,10 +53,12 @@ class Prepared:
 def prepare(scan: Scan, target_mm: float = TARGET_MM) -> Prepared:
     """Resamples a scan to the model's voxel size where it needs it, and finds out how it lies."""
     resampling = plan_resampling(scan.image.shape, scan.affine, target_mm)
+    placement = scan.placement.said_in_both_ways()
     if resampling is None:
-        return Prepared(scan, scan.image, scan.affine, None, orientation_of(scan.affine))
-    affine = resampling.affine_out(scan.affine)
-    return Prepared(scan, resampling.apply(scan.image), affine, resampling, orientation_of(affine))
+        return Prepared(scan, scan.image, placement, None, orientation_of(scan.affine))
+    placement = placement.moved(resampling.affine_out)
+    native = resampling.apply(scan.image)
+    return Prepared(scan, native, placement, resampling, orientation_of(placement.affine))
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,12 @@ class ResultGrid:
     @property
     def affine(self) -> NDArray[np.float64]:
         """float64 `[4, 4]`: voxel indices to mm in RAS."""
-        return self.prepared.scan.affine if self.keep else self.prepared.affine
+        return self.placement.affine
+
+    @property
+    def placement(self) -> Placement:
+        """Where it lies: as the scan, for every program that reads both."""
+        return self.prepared.scan.placement if self.keep else self.prepared.placement
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -11,9 +11,11 @@ from typing import Any, BinaryIO, cast
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common.files import FileGroup, replacing
+from synthseg_common.images import Placement, voxel_sizes_mm
 
 from synthseg_client import __version__
-from synthseg_client.atomic import replacing
+from synthseg_client.checks import check_written
 from synthseg_client.colours import mgh_tag
 from synthseg_client.errors import OutputError
 from synthseg_client.formats import WRITABLE, format_of
@@ -22,41 +24,52 @@ from synthseg_client.scans import NPZ_AFFINE, NPZ_IMAGE
 
 _GZIP_LEVEL = 1  # labels shrink as well as with higher levels, in a fraction of the time
 _DESCRIP_BYTES = 79
-_SHEAR_TOLERANCE = 1e-4
+_UNIT_NAMES = {1e3: "meter", 1.0: "mm", 1e-3: "micron"}
 
 
 def write_labels(
-    path: Path, labels: NDArray, affine: NDArray, model: Model, space_code: int
+    path: Path,
+    labels: NDArray,
+    placement: Placement,
+    model: Model,
+    group: FileGroup | None = None,
 ) -> None:
     """Writes a label map in the smallest integer type that holds the model's table.
 
     Args:
         path: `.nii`, `.nii.gz`, `.mgz`, `.mgh` or `.npz`.
         labels: Integers `[x, y, z]`.
-        affine: float64 `[4, 4]`.
+        placement: Where they lie; NIfTI files say it in each way that this does.
         model: Which model made it; its label table goes into MGH files.
-        space_code: NIfTI's code of the space of `affine`.
+        group: Files that take their places together.
 
     Raises:
         OutputError: It cannot be written.
+        ResultError: What was written is not what it should be; an earlier file stays.
     """
     small = labels.astype(label_dtype(int(model.label_values[-1])))
-    _write(path, small, affine, space_code, f"SynthSeg {__version__} {model.title}", model)
+    _write(path, small, placement, f"SynthSeg {__version__} {model.title}", model, group)
 
 
-def write_image(path: Path, image: NDArray, affine: NDArray, space_code: int) -> None:
+def write_image(
+    path: Path, image: NDArray, placement: Placement, group: FileGroup | None = None
+) -> None:
     """Writes an intensity image as float32.
 
     Raises:
         OutputError: It cannot be written.
+        ResultError: What was written is not what it should be; an earlier file stays.
     """
-    _write(
-        path, image.astype(np.float32, copy=False), affine, space_code, "SynthSeg resampled", None
-    )
+    values = image.astype(np.float32, copy=False)
+    _write(path, values, placement, "SynthSeg resampled", None, group)
 
 
 def write_posteriors(
-    path: Path, channel: Callable[[int], NDArray], n_labels: int, affine: NDArray, space_code: int
+    path: Path,
+    channel: Callable[[int], NDArray],
+    n_labels: int,
+    placement: Placement,
+    group: FileGroup | None = None,
 ) -> None:
     """Writes float32 `[x, y, z, label]`, one channel in memory at a time (except into NPZ).
 
@@ -64,26 +77,21 @@ def write_posteriors(
         path: As for `write_labels`.
         channel: Probability of a channel everywhere, float32 `[x, y, z]`.
         n_labels: Number of channels.
-        affine: float64 `[4, 4]`.
-        space_code: NIfTI's code of the space of `affine`.
+        placement: Where they lie.
+        group: Files that take their places together.
 
     Raises:
         OutputError: It cannot be written.
+        ResultError: What was written is not what it should be; an earlier file stays.
     """
     first = channel(0)
     if _kind(path) == "npz":
         stacked = np.stack([first, *(channel(c) for c in range(1, n_labels))], axis=-1)
-        _write_npz(path, stacked, affine)
+        _write_npz(path, stacked, placement.affine, group)
         return
-    header = _header(
-        path,
-        (*first.shape, n_labels),
-        np.dtype(np.float32),
-        affine,
-        space_code,
-        "SynthSeg posteriors",
-    )
-    with _open(path) as stream:
+    shape = (*first.shape, n_labels)
+    header = _header(path, shape, np.dtype(np.float32), placement, "SynthSeg posteriors")
+    with _checked(path, shape, placement, group) as stream:
         _write_header(stream, header)
         for index in range(n_labels):
             volume = first if index == 0 else channel(index)
@@ -99,18 +107,18 @@ def label_dtype(largest: int) -> np.dtype:
 def _write(
     path: Path,
     array: NDArray,
-    affine: NDArray,
-    space_code: int,
+    placement: Placement,
     description: str,
     model: Model | None,
+    group: FileGroup | None,
 ) -> None:
     if _kind(path) == "npz":
-        _write_npz(path, array, affine)
+        _write_npz(path, array, placement.affine, group)
         return
-    header = _header(path, array.shape, array.dtype, affine, space_code, description)
+    header = _header(path, array.shape, array.dtype, placement, description)
     if model is not None and not isinstance(header, nib.freesurfer.mghformat.MGHHeader):
         header.set_intent("label", name="synthseg")
-    with _open(path) as stream:
+    with _checked(path, array.shape, placement, group) as stream:
         _write_header(stream, header)
         _write_array(stream, array, header)
         _write_footer(stream, header)
@@ -127,54 +135,66 @@ def _kind(path: Path) -> str:
     return kind.name
 
 
-def _write_npz(path: Path, array: NDArray, affine: NDArray) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as stream:
+def _write_npz(path: Path, array: NDArray, affine: NDArray, group: FileGroup | None) -> None:
+    with replacing(path, group) as temporary, temporary.open("wb") as stream:
         arrays: dict[str, Any] = {NPZ_IMAGE: array, NPZ_AFFINE: affine}
         np.savez_compressed(stream, **arrays)  # to a name, NumPy may add an ending
 
 
 @contextmanager
+def _checked(
+    path: Path, shape: tuple[int, ...], placement: Placement, group: FileGroup | None
+) -> Iterator[BinaryIO]:
+    """A stream into a file that is read again before it may replace what was there."""
+    with replacing(path, group) as temporary:
+        with _open(temporary) as stream:
+            yield stream
+        check_written(temporary, path, shape, placement)
+
+
+@contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
-    with replacing(path) as temporary:
-        if path.suffix.lower() in (".gz", ".mgz"):
-            # No file name and no time in the stream: equal results are equal files.
-            with (
-                temporary.open("wb") as raw,
-                gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as stream,
-            ):
-                yield cast(BinaryIO, stream)
-        else:
-            with temporary.open("wb") as plain:
-                yield plain
+    if path.suffix.lower() in (".gz", ".mgz"):
+        # No file name and no time in the stream: equal results are equal files.
+        with (
+            path.open("wb") as raw,
+            gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as stream,
+        ):
+            yield cast(BinaryIO, stream)
+    else:
+        with path.open("wb") as plain:
+            yield plain
 
 
 def _header(
-    path: Path,
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    affine: NDArray,
-    space_code: int,
-    description: str,
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, placement: Placement, description: str
 ) -> Any:
     """A fresh header: nothing of the scan's own is carried over, since it may name the patient."""
     if _kind(path) == "mgh":
-        return nib.MGHImage(_Blank(shape, dtype), affine).header
+        return nib.MGHImage(_Blank(shape, dtype), placement.affine).header
     header = nib.Nifti1Header()
     header.set_data_dtype(dtype)
     header.set_data_shape(shape)
-    header.set_xyzt_units("mm", "sec")
-    sizes = np.sqrt(np.sum(affine[:3, :3] ** 2, axis=0))
-    header.set_zooms([*sizes, 1.0] if len(shape) == 4 else sizes)
-    header.set_sform(affine, space_code)
-    header.set_qform(affine, space_code)
-    if not np.allclose(header.get_qform(), affine, atol=_SHEAR_TOLERANCE):
-        header.set_qform(None, 0)  # a quaternion cannot hold shears
-        header.set_zooms([*sizes, 1.0] if len(shape) == 4 else sizes)
+    _place(header, placement)
     header["descrip"] = description.encode()[:_DESCRIP_BYTES]
     header.set_slope_inter(1, 0)
     header["magic"] = b"n+1"
     header["vox_offset"] = header.single_vox_offset
     return header
+
+
+def _place(header: nib.Nifti1Header, placement: Placement) -> None:
+    """Says where the volume lies in each way that the placement does, in its unit."""
+    header.set_xyzt_units(_UNIT_NAMES[placement.unit_mm], "sec")
+    to_unit = np.diag([*[1 / placement.unit_mm] * 3, 1.0])
+    used = to_unit @ placement.affine
+    zooms = [*voxel_sizes_mm(used), *[1.0] * (header["dim"][0] - 3)]
+    header.set_zooms(zooms)
+    if placement.sform is not None:
+        header.set_sform(to_unit @ placement.sform, placement.sform_code)
+    if placement.qform is not None:
+        # A quaternion holds no shear: of a sheared place it says the nearest without.
+        header.set_qform(to_unit @ placement.qform, placement.qform_code)
 
 
 class _Blank:

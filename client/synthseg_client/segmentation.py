@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common.images import Placement
 
 from synthseg_client import contract
 from synthseg_client.cleanup import CleanPosteriors, clean_up, read_evidence
@@ -67,6 +68,11 @@ class Segmentation:
         return self.grid.affine
 
     @property
+    def placement(self) -> Placement:
+        """Where `labels` lie, in each way that the scan's header says it."""
+        return self.grid.placement
+
+    @property
     def was_resampled(self) -> bool:
         """Whether the scan's voxels were not 1 mm."""
         return self.grid.prepared.resampling is not None
@@ -79,7 +85,12 @@ class Segmentation:
     @property
     def resampled_affine(self) -> NDArray[np.float64]:
         """float64 `[4, 4]` of `resampled`."""
-        return self.grid.prepared.affine
+        return self.resampled_placement.affine
+
+    @property
+    def resampled_placement(self) -> Placement:
+        """Where `resampled` lies."""
+        return self.grid.prepared.placement
 
     def posterior(self, channel: int) -> NDArray[np.float32]:
         """float32 `[x, y, z]`: probability of one channel on the grid of `labels`."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common.files import FileGroup, write_text
 
-from synthseg_client.atomic import write_text
 from synthseg_client.model import Model
 
 TOTAL = "total intracranial"
@@ -59,16 +59,25 @@ def write_table(
 
 
 def write_single_table(
-    path: Path, columns: Iterable[str], name: str, volumes: Mapping[str, float]
+    path: Path,
+    columns: Iterable[str],
+    name: str,
+    volumes: Mapping[str, float],
+    group: FileGroup | None = None,
 ) -> None:
     """Writes the table of one scan of a list: as the original, with an empty first cell."""
-    _write(path, ["", *columns], [(name, volumes)])
+    _write(path, ["", *columns], [(name, volumes)], group)
 
 
-def _write(path: Path, header: list[str], rows: Iterable[tuple[str, Mapping[str, float]]]) -> None:
+def _write(
+    path: Path,
+    header: list[str],
+    rows: Iterable[tuple[str, Mapping[str, float]]],
+    group: FileGroup | None = None,
+) -> None:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)
     for name, volumes in rows:
         writer.writerow([name, *(str(float(volumes[column])) for column in header[1:])])
-    write_text(path, text.getvalue())
+    write_text(path, text.getvalue(), group)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
 
 from synthseg_generator.cli_options import (
     find_source,
@@ -20,13 +21,11 @@ from synthseg_generator.cli_options import (
     without_option,
     workers_option,
 )
-from synthseg_generator.command_line import ErrorReportingGroup, UsageProblem
-from synthseg_generator.errors import GeneratorError
 
 FOUND_PROBLEMS = 1
 
 
-@click.group(cls=ErrorReportingGroup, errors=(GeneratorError,), extra="generator")
+@click.group(cls=ErrorReportingGroup, extra="generator")
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Makes synthetic brain scans of any contrast and resolution from label maps."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from synthseg_generator.command_line import UsageProblem
+from synthseg_common.command_line import UsageProblem
 
 settings_option = click.option(
     "--settings",

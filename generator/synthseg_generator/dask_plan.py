@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import zarr
+from synthseg_common.files import sync_tree
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.cluster import run_all
 from synthseg_generator.errors import ConfigError, StoreError
-from synthseg_generator.files import sync_tree
 from synthseg_generator.plan_store import (
     FINISHED,
     PLAN_FORMAT,

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-
-# As wrong at the next try; without a number (None) a library tells of a file of another kind.
-_NO_OUTAGE = {None, errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL}
-_NO_OUTAGE |= {errno.ENAMETOOLONG, errno.ELOOP}
+from synthseg_common.errors import Outage, SynthSegError
 
 
-class GeneratorError(Exception):
-    """Base of every error that this package raises on purpose."""
+class GeneratorError(SynthSegError):
+    """Base of every error of label maps, stores and samples that this package raises on purpose."""
 
 
 class ConfigError(GeneratorError, ValueError):
@@ -22,29 +18,8 @@ class LabelError(GeneratorError, ValueError):
 
 
 class StoreError(GeneratorError, OSError):
-    """A label store or plan is missing, broken or of another version."""
-
-
-class Outage:
-    """Mixed into errors of what is around the program, whatever their cause; see `is_outage`."""
+    """A label store or plan is missing, broken or of another version, or cannot be written."""
 
 
 class SchedulerError(StoreError, Outage):
     """The Dask scheduler does not answer, is lost, or loses its workers."""
-
-
-def is_outage(error: BaseException | None) -> bool:
-    """Whether what is around the program failed, so that the same call may do at another time.
-
-    A host that does not answer, a disk that is full or fails, missing rights; no wrong input.
-
-    Args:
-        error: What was raised; its causes count too.
-    """
-    while error is not None:
-        if isinstance(error, (Outage, ConnectionError, TimeoutError)):
-            return True
-        if isinstance(error, OSError) and error.errno not in _NO_OUTAGE:
-            return True
-        error = error.__cause__
-    return False

@@ -10,11 +10,11 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from synthseg_common.files import replacing, write_text
 
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.cluster import run_all
 from synthseg_generator.errors import ConfigError, StoreError
-from synthseg_generator.files import whole, write_text
 from synthseg_generator.plan import SampleParameters
 from synthseg_generator.plan_store import Plan
 from synthseg_generator.samples import SampleSource
@@ -190,5 +190,5 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
 def _save(volume: np.ndarray, affine: np.ndarray, path: Path) -> None:
     image: Any = nib.Nifti1Image(volume, affine)
     image.header.set_xyzt_units("mm")
-    with whole(path) as temporary:
+    with replacing(path) as temporary:
         nib.save(image, temporary)

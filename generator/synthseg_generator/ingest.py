@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from synthseg_common.errors import is_outage
+from synthseg_common.files import sync_tree
+
 from synthseg_generator import store_writing as writing
 from synthseg_generator.cluster import run_all
-from synthseg_generator.errors import GeneratorError, StoreError, is_outage
-from synthseg_generator.files import sync_tree
+from synthseg_generator.errors import GeneratorError, StoreError
 from synthseg_generator.label_maps import (
     Source,
     check_voxel_size,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_common.files import replacing
 
 from synthseg_generator.errors import StoreError
-from synthseg_generator.files import whole
 
 _DOTS_PER_INCH = 110
 _TITLE_INCHES = 0.25
@@ -40,7 +40,7 @@ def save_figure(figure: Any, destination: Path) -> None:
         StoreError: It cannot be written, or not in this format.
     """
     try:
-        with whole(destination) as temporary:
+        with replacing(destination) as temporary:
             figure.savefig(
                 temporary, facecolor=figure.get_facecolor(), metadata=_metadata(temporary)
             )

@@ -20,10 +20,10 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from synthseg_common.files import write_array, write_text
 
 from synthseg_generator.config import Prior
 from synthseg_generator.errors import LabelError
-from synthseg_generator.files import write_array, write_text
 from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
 from synthseg_generator.labels import (
     CONTRAST_SPECIFIC_CLASSES,

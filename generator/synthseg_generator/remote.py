@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from synthseg_generator.errors import GeneratorError, Outage
+from synthseg_common.errors import Outage
+
+from synthseg_generator.errors import GeneratorError
 
 # What Python and Zarr raise is told apart by those who call them.
 _KNOWN = ("builtins", "zarr", "zarrs")

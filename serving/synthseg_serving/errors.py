@@ -1,7 +1,11 @@
 """Errors of serving: each says what was wrong, what was expected and what was found."""
 
+from __future__ import annotations
 
-class ServingError(Exception):
+from synthseg_common.errors import SynthSegError
+
+
+class ServingError(SynthSegError):
     """Base of every error that this package raises on purpose."""
 
 

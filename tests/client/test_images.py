@@ -8,11 +8,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_client import __version__
-from synthseg_client.atomic import write_text
 from synthseg_client.colours import FREESURFER_COLOURS, colour_of, write_ctab, write_dseg_tsv
 from synthseg_client.errors import OutputError
 from synthseg_client.images import label_dtype, write_image, write_labels, write_posteriors
 from synthseg_client.model import Model
+from synthseg_common.files import write_text
 
 AFFINE = np.array([[0, 0, -1, 10.0], [-1, 0, 0, 20], [0, 1, 0, -5], [0, 0, 0, 1]])
 LABELS = np.random.default_rng(0).choice([0, 2, 24], (5, 6, 7)).astype(np.int32)

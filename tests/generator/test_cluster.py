@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
+from synthseg_common.errors import is_outage
 from synthseg_generator.cluster import run_all, run_ordered
-from synthseg_generator.errors import LabelError, SchedulerError, StoreError, is_outage
+from synthseg_generator.errors import LabelError, SchedulerError, StoreError
 
 
 def fail_at_three(number):

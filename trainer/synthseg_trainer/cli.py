@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from synthseg_generator.command_line import ErrorReportingGroup, UsageProblem
-from synthseg_generator.errors import GeneratorError
+from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
 
-from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.commands import evaluate, validate
 from synthseg_trainer.startup import prepare_tensorflow, quieten_tensorflow
 
@@ -27,7 +25,7 @@ UNNAMED = "synthseg"
 """What a packed network is called that nobody gave a name."""
 
 
-@click.group(cls=ErrorReportingGroup, errors=(TrainerError, GeneratorError), extra="trainer")
+@click.group(cls=ErrorReportingGroup, extra="trainer")
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Trains segmentation networks on synthetic scans."""

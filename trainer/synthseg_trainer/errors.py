@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from synthseg_generator.errors import Outage
+from synthseg_common.errors import Outage, SynthSegError
 
 
-class TrainerError(Exception):
+class TrainerError(SynthSegError):
     """Base of every error that this package raises on purpose."""
 
 

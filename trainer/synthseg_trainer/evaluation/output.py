@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from synthseg_generator.files import probe_folder
+from synthseg_common.files import probe_folder
 
 from synthseg_trainer.errors import TrainerError
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from synthseg_generator.files import write_text
+from synthseg_common.files import write_text
 
 from synthseg_trainer.evaluation.comparison import Scores
 from synthseg_trainer.evaluation.overlap import mean_of_present

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from synthseg_generator.files import write_text
+from synthseg_common.files import write_text
 
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.overlap import mean_of_present

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike
+from synthseg_common.files import replacing
 from synthseg_generator.errors import LabelError
-from synthseg_generator.files import whole
 from synthseg_generator.labels import SegmentationLabels
 
 from synthseg_trainer.config import NetworkSettings
@@ -67,7 +67,7 @@ def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> No
     arrays = {
         name: _narrowed(value, dtype, f"{path}: {name}") for name, value in bundle.weights.items()
     }
-    with whole(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **{_METADATA: np.array(json.dumps(metadata))}, **arrays)  # type: ignore[arg-type]
 
 

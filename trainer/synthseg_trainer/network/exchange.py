@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from synthseg_generator.files import sync
+from synthseg_common.files import sync
 from synthseg_generator.labels import SegmentationLabels
 
 from synthseg_trainer.config import NetworkSettings

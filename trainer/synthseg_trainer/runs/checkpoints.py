@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_common.files import probe_folder, sync, sync_tree
 from synthseg_generator.errors import StoreError
-from synthseg_generator.files import probe_folder, sync, sync_tree
 
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, load_bundle, save_bundle

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
-from synthseg_generator.errors import GeneratorError, is_outage
+from synthseg_common.errors import is_outage
+from synthseg_generator.errors import GeneratorError
 
 from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.runs.resume import settings_difference

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import tensorflow as tf
+from synthseg_common.errors import is_outage
 from synthseg_generator.element_errors import original
-from synthseg_generator.errors import GeneratorError, is_outage
+from synthseg_generator.errors import GeneratorError
 
 from synthseg_trainer.errors import OutageError, TrainerError
 

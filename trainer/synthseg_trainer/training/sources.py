@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import tensorflow as tf
+from synthseg_common.files import write_text
 from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.files import write_text
 from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import SampleSource, Shard, sample_dataset

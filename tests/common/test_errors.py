@@ -2,7 +2,8 @@ import errno
 import os
 
 import pytest
-from synthseg_generator.errors import LabelError, Outage, SchedulerError, StoreError, is_outage
+from synthseg_common.errors import Outage, is_outage
+from synthseg_generator.errors import LabelError, SchedulerError, StoreError
 
 
 def chained(cause):

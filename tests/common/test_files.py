@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 import pytest
+from synthseg_common.files import replacing, write_array, write_text
 from synthseg_generator.errors import StoreError
-from synthseg_generator.files import whole, write_array, write_text
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -13,7 +13,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     write_text(path, "old")
 
     def fail():
-        with whole(path) as temporary:
+        with replacing(path) as temporary:
             temporary.write_text("half")
             raise RuntimeError
 
@@ -25,7 +25,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_missing_folders_are_made_and_the_extension_is_kept(tmp_path):
     path = tmp_path / "a" / "b" / "volume.nii.gz"
-    with whole(path) as temporary:
+    with replacing(path) as temporary:
         assert temporary.name.endswith(".nii.gz")
         temporary.write_bytes(b"x")
     assert path.read_bytes() == b"x"
@@ -49,6 +49,6 @@ def test_text_with_names_that_are_no_utf_8_keeps_their_bytes(tmp_path):
 
 def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path):
     path = tmp_path / f"{'x' * 248}.nii.gz"
-    with whole(path) as temporary:
+    with replacing(path) as temporary:
         temporary.touch()
     assert path.exists()

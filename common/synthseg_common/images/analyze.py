@@ -1,0 +1,82 @@
+"""Analyze 7.5 and SPM pairs, as nibabel reads them: a format that does not say how a head lies."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import LoggingOutputSuppressor
+
+from synthseg_common.errors import ImageError, one_line
+from synthseg_common.images.header import ImageHeader
+from synthseg_common.images.placement import ALIGNED, Placement, is_usable, refuse_voxel_sizes
+
+# nibabel's log is the whole process's: only one reader may keep it quiet at a time.
+_TURN = threading.Lock()
+_SIDES = "Analyze files do not say how the head lies: left and right may be swapped"
+
+
+def parse_analyze(path: Path, data_path: Path) -> ImageHeader:
+    """Reads a header by either half of a pair.
+
+    Raises:
+        ImageError: It is none, or contradicts itself.
+    """
+    try:
+        with _TURN, LoggingOutputSuppressor():
+            image: Any = nib.load(path)
+            header = image.header
+            notes = [_SIDES, *_oddities(path, header)]
+            shape = tuple(int(n) for n in image.shape)
+            affine = np.array(image.affine, np.float64)
+            dtype = header.get_data_dtype()
+            slope, intercept = header.get_slope_inter()
+            offset = int(header.get_data_offset())
+    except ImageFileError as error:
+        raise ImageError(
+            f"{path}: its content is not what its name promises: {one_line(error)}."
+        ) from error
+    except Exception as error:  # whatever a decoder of broken bytes raises
+        raise ImageError(f"{path}: cannot be read: {one_line(error)}.") from error
+    if not is_usable(affine):
+        raise ImageError(
+            f"{path}: its affine is singular or not finite (voxels without a volume): mend the "
+            "header."
+        )
+    refuse_voxel_sizes(path, affine)
+    placement = Placement.of(affine, ALIGNED)
+    scale = 1.0 if slope is None else float(slope)
+    added = 0.0 if intercept is None else float(intercept)
+    return ImageHeader(
+        path, data_path, "analyze", shape, dtype, offset, scale, added, placement, 0, tuple(notes)
+    )
+
+
+class _Collector(logging.Logger):
+    """Takes what nibabel says about a header."""
+
+    def __init__(self) -> None:
+        super().__init__("header")
+        self.said: list[str] = []
+
+    def log(self, level: int, msg: object, *args: object, **_: Any) -> None:
+        """Keeps a message."""
+        self.said.append(str(msg) % args if args else str(msg))
+
+
+def _oddities(path: Path, loaded: Any) -> list[str]:
+    """What nibabel mends in a header as it stands in the file."""
+    from nibabel.filename_parser import types_filenames
+    from nibabel.openers import ImageOpener
+
+    names = types_filenames(str(path), (("image", ".img"), ("header", ".hdr")), (".gz",))
+    with ImageOpener(names["header"]) as stream:
+        raw = type(loaded).from_fileobj(stream, check=False)
+    collector = _Collector()
+    raw.check_fix(collector, error_level=100)
+    return collector.said

@@ -1,0 +1,125 @@
+"""What a file is by its first bytes, whatever its name says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from synthseg_common.errors import ImageError
+
+FIRST_BYTES = 1024
+"""How much of a file `explain` wants to see."""
+GZIP = b"\x1f\x8b"
+_NIFTI_1 = (b"n+1\0", b"ni1\0")
+_NIFTI_2 = (b"n+2\0", b"ni2\0")
+_ANNEX = ("/annex/objects/", ".git/annex/objects/")
+_ANNEX_BYTES = tuple(place.encode() for place in _ANNEX)
+_ENCRYPTED_FLAG = 1
+
+# Where a signature stands, the bytes, what such a file is, what to do.
+_SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
+    (128, b"DICM", "a DICOM file", "convert the series with dcm2niix"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS", "get its content with `git lfs pull`"),
+    (0, b"BZh", "compressed with bzip2", "unpack it with `bunzip2`"),
+    (0, b"\xfd7zXZ\0", "compressed with xz", "unpack it with `unxz`"),
+    (0, b"\x28\xb5\x2f\xfd", "compressed with Zstandard", "unpack it with `unzstd`"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it"),
+    (0, b"Rar!", "a RAR archive", "unpack it"),
+    (257, b"ustar", "a tar archive", "unpack it with `tar xf`"),
+    (0, b"Salted__", "encrypted (OpenSSL)", "decrypt it"),
+    (0, b"age-encryption.org/", "encrypted (age)", "decrypt it"),
+    (0, b"-----BEGIN ", "encrypted or signed text", "decrypt it"),
+    (0, b"\x85\x01", "encrypted (OpenPGP)", "decrypt it"),
+    (0, b"\x85\x02", "encrypted (OpenPGP)", "decrypt it"),
+    (0, b"\x84\x8c", "encrypted (OpenPGP)", "decrypt it"),
+    (0, b"\x8c\x0d\x04", "encrypted (OpenPGP)", "decrypt it"),
+    (0, b"NRRD", "an NRRD image", "convert it to NIfTI"),
+    (0, b"ObjectType", "a MetaImage header", "convert it to NIfTI"),
+    (0, b"CDF\x01", "a MINC or NetCDF file", "convert it to NIfTI with `mnc2nii`"),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 or MINC 2 file", "convert it to NIfTI"),
+    (0, b"\x93NUMPY", "a NumPy array", "write it with numpy.savez, or as NIfTI"),
+    (0, b"\x89PNG", "a PNG picture", "give the scan itself"),
+    (0, b"\xff\xd8\xff", "a JPEG picture", "give the scan itself"),
+    (0, b"%PDF", "a PDF document", "give the scan itself"),
+)
+_PAGE = re.compile(rb"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
+
+
+def is_nifti(first: bytes) -> bool:
+    """Whether these are the first bytes of a NIfTI-1 or NIfTI-2 header."""
+    return is_nifti_1(first) or is_nifti_2(first)
+
+
+def is_nifti_1(first: bytes) -> bool:
+    """Whether these are the first bytes of a NIfTI-1 header."""
+    return first[344:348] in _NIFTI_1
+
+
+def is_nifti_2(first: bytes) -> bool:
+    """Whether these are the first bytes of a NIfTI-2 header."""
+    return first[4:8] in _NIFTI_2
+
+
+def is_mgh(first: bytes) -> bool:
+    """Whether these may be the first bytes of an MGH header: version 1, big endian."""
+    return first[:2] == b"\0\0" and first[3:4] == b"\x01"
+
+
+def refuse_pointer(path: Path) -> None:
+    """Refuses a link that leads nowhere, as git-annex leaves it where the content is elsewhere.
+
+    Raises:
+        ImageError: It is one.
+    """
+    if not path.is_symlink() or path.exists():
+        return
+    target = str(path.readlink())
+    if any(place in target for place in _ANNEX):
+        raise ImageError(f"{path}: {_annex(path)}.")
+    raise ImageError(f"{path}: is a link to {target}, which is not there: mend the link.")
+
+
+def explain(path: Path, first: bytes, expected: str) -> ImageError:
+    """Why a file cannot be read, from what it really is.
+
+    Args:
+        path: The file.
+        first: Its first bytes, unpacked if they were compressed.
+        expected: What its name promises, as "a NIfTI image".
+    """
+    return ImageError(f"{path}: {_what_it_is(path, first, expected)}.")
+
+
+def _what_it_is(path: Path, first: bytes, expected: str) -> str:
+    if any(first.lstrip(b"./").startswith(place.lstrip(b"/.")) for place in _ANNEX_BYTES):
+        return _annex(path)
+    for offset, signature, name, remedy in _SIGNATURES:
+        if first[offset : offset + len(signature)] == signature:
+            return f"is {name}, not {expected}: {remedy}"
+    if first.startswith(b"PK\x03\x04"):
+        locked = len(first) > 6 and first[6] & _ENCRYPTED_FLAG
+        return f"is {'an encrypted' if locked else 'a'} zip archive, not {expected}: unpack it"
+    if _PAGE.match(first):
+        return "is a web page, not an image: the download failed, so fetch it again (with a login?)"
+    if not first.strip(b"\0"):
+        return "holds zeros only: it was damaged on the way, so copy or download it again"
+    if _is_text(first):
+        return f"is text, not {expected}: give the scan itself"
+    return f"is not {expected}, though its name says so: check what it is, or copy it again"
+
+
+def _annex(path: Path) -> str:
+    return (
+        "is a pointer of git-annex, whose content is not here: "
+        f"get it with `datalad get {path.name}` or `git annex get {path.name}`"
+    )
+
+
+def _is_text(first: bytes) -> bool:
+    try:
+        text = first.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(first) - 4:  # else a character was cut in two
+            return False
+        text = first[: error.start].decode()
+    return all(c.isprintable() or c.isspace() for c in text)

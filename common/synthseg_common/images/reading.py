@@ -1,0 +1,132 @@
+"""Headers and voxels of image files, read once, without nibabel's own checks and log."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.filename_parser import types_filenames
+from nibabel.volumeutils import apply_read_scaling
+from numpy.typing import NDArray
+
+from synthseg_common.errors import ImageError
+from synthseg_common.images.analyze import parse_analyze
+from synthseg_common.images.content import FIRST_BYTES, explain, is_mgh, is_nifti
+from synthseg_common.images.header import ImageHeader
+from synthseg_common.images.mgh import parse_mgh
+from synthseg_common.images.nifti import parse_nifti
+from synthseg_common.images.placement import refuse_voxel_sizes
+from synthseg_common.images.streams import is_compressed, most_bytes, opened, read_on, skip
+
+_MGH = (".mgh", ".mgz")
+_PAIRS = (".img", ".hdr", ".img.gz", ".hdr.gz")
+_PACKED = (".gz", ".mgz")
+
+
+def read_header(path: Path) -> ImageHeader:
+    """What an image file says about itself, checked against its size.
+
+    Args:
+        path: NIfTI (.nii, .nii.gz), MGH (.mgh, .mgz), or either half of an Analyze or NIfTI pair.
+
+    Raises:
+        ImageError: It is missing, broken, of another kind, or contradicts itself; the message
+            names the file and what to do.
+    """
+    header_path, data_path = _parts(path)
+    with opened(header_path) as stream:
+        first = stream.read(FIRST_BYTES)
+    header = _parse(path, first, data_path)
+    refuse_voxel_sizes(path, header.placement.affine)
+    _refuse_missing_data(header)
+    notes = (*header.notes, *_packing(path))
+    return replace(header, notes=notes)
+
+
+def read_values(header: ImageHeader, *, first_only: bool = False) -> NDArray[Any]:
+    """Reads the voxels, and a compressed file to its end, where its checksum is compared.
+
+    Args:
+        header: Of the image.
+        first_only: Of several volumes give the first.
+
+    Returns:
+        `header.shape`, or its first three axes; in the type on disk (any byte order), or a floating
+        type where the header has a scale factor.
+
+    Raises:
+        ImageError: They are cut off, or not what was written.
+    """
+    shape = header.shape[:3] if first_only else header.shape
+    wanted = math.prod(shape) * header.dtype.itemsize
+    with opened(header.data_path) as stream:
+        skip(stream, header.offset)
+        voxels = bytearray(wanted)
+        got = stream.readinto(voxels)  # type: ignore[attr-defined]
+        if got < wanted:
+            raise EOFError(f"{got} bytes of voxels of {wanted}")
+        if is_compressed(header.data_path):
+            read_on(stream)
+    values = np.frombuffer(voxels, header.dtype).reshape(shape, order="F")
+    try:
+        with np.errstate(all="ignore"):  # what overflows is told by its value
+            scaled: NDArray[Any] = apply_read_scaling(
+                values, np.float64(header.slope), np.float64(header.intercept)
+            )
+    except ValueError as error:
+        raise ImageError(f"{header.path}: its scale factor is too large: {error}.") from error
+    return scaled
+
+
+def _parts(path: Path) -> tuple[Path, Path]:
+    """The files of header and voxels."""
+    if not path.name.lower().endswith(_PAIRS):
+        return path, path
+    names = types_filenames(str(path), (("image", ".img"), ("header", ".hdr")), (".gz",))
+    return Path(names["header"]), Path(names["image"])
+
+
+def _parse(path: Path, first: bytes, data_path: Path) -> ImageHeader:
+    name = path.name.lower()
+    if name.endswith(_PAIRS):
+        if is_nifti(first):
+            return parse_nifti(path, first, data_path=data_path)
+        return parse_analyze(path, data_path)
+    if name.endswith(_MGH):
+        if is_nifti(first):
+            raise ImageError(f"{path}: is a NIfTI image: its name must end in .nii or .nii.gz.")
+        if is_mgh(first):
+            return parse_mgh(path, first)
+        raise explain(path, first, "an MGH image")
+    if is_nifti(first):
+        return parse_nifti(path, first)
+    if is_mgh(first):
+        raise ImageError(f"{path}: is an MGH image: its name must end in .mgh or .mgz.")
+    raise explain(path, first, "a NIfTI image")
+
+
+def _refuse_missing_data(header: ImageHeader) -> None:
+    """Refuses a header that promises more than the file holds, before memory is taken."""
+    with opened(header.data_path):
+        pass  # it is there, and may be read
+    promised = header.offset + math.prod(header.shape) * header.dtype.itemsize
+    if promised > most_bytes(header.data_path):
+        size = header.data_path.stat().st_size
+        raise ImageError(
+            f"{header.path}: its header promises {'x'.join(map(str, header.shape))} voxels from "
+            f"byte {header.offset} on, but {size} bytes cannot hold them: cut off, or a wrong "
+            "header."
+        )
+
+
+def _packing(path: Path) -> tuple[str, ...]:
+    """What to tell where a name says otherwise than the file whether it is compressed."""
+    packed, named = is_compressed(path), path.name.lower().endswith(_PACKED)
+    if packed == named:
+        return ()
+    if packed:
+        return ("is compressed, though its name does not say so: rename it, to end in .gz or .mgz",)
+    return ("is not compressed, though its name says so: rename it, without .gz, or to .mgh",)

@@ -70,4 +70,6 @@ def reason_of(error: OSError) -> str:
     """Why the system refused, in words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full"
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return "there is a file in the place of a folder"
     return error.strerror or one_line(error)

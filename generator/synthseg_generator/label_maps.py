@@ -8,12 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
+from synthseg_common.errors import ImageError
+from synthseg_common.images import (
+    ENDINGS,
+    ImageHeader,
+    axes_in_ras,
+    read_header,
+    read_values,
+    tell_notes,
+    to_ras,
+    voxel_sizes_mm,
+)
 
 from synthseg_generator.errors import LabelError
-from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
 from synthseg_generator.label_table import LabelTable
 
 VOXEL_SIZE_TOLERANCE_MM = 0.01
@@ -51,9 +59,9 @@ def read_headers(folder: Path) -> list[Source]:
     """
     if not folder.is_dir():
         raise LabelError(f"{folder} is no folder of label maps.")
-    paths = sorted(p for p in folder.iterdir() if p.name.endswith(EXTENSIONS) and p.is_file())
+    paths = sorted(p for p in folder.iterdir() if p.name.endswith(ENDINGS) and p.is_file())
     if not paths:
-        raise LabelError(f"{folder} holds no label map ({', '.join(EXTENSIONS)}).")
+        raise LabelError(f"{folder} holds no label map ({', '.join(ENDINGS)}).")
     sources = sorted((_read_header(path) for path in paths), key=lambda source: source.name)
     for one, other in itertools.pairwise(sources):
         if one.name == other.name:
@@ -80,13 +88,12 @@ def read_label_map(path: Path, table: LabelTable) -> tuple[np.ndarray, np.ndarra
         LabelError: The file is broken, holds values that are no integers, or unknown labels.
     """
     try:
-        with opened(path) as file:
-            image = nib.as_closest_canonical(file)
-            values = np.asanyarray(image.dataobj)
-    except UNREADABLE as error:
-        raise LabelError(f"{path} cannot be read to its end: {_one_line(error)}") from error
-    values = values.reshape(values.shape[:3])
-    return encode(values, table, path), np.asarray(image.affine, dtype=np.float64)
+        header = read_header(path)
+        values = read_values(header, first_only=True)
+    except ImageError as error:
+        raise LabelError(str(error)) from error
+    values, affine = to_ras(values, header.placement.affine)
+    return encode(values, table, path), affine
 
 
 def encode(values: np.ndarray, table: LabelTable, path: Path) -> np.ndarray:
@@ -132,22 +139,31 @@ def structures_centre(ids: np.ndarray, table: LabelTable) -> list[float] | None:
 
 
 def _read_header(path: Path) -> Source:
-    try:
-        with opened(path, header_only=True) as image:
-            affine, shape = np.asarray(image.affine, dtype=np.float64), image.shape
-        orientation = nib.orientations.io_orientation(affine)
-    except (*UNREADABLE, np.linalg.LinAlgError) as error:
-        raise LabelError(f"{path} is no readable NIfTI or MGH file: {_one_line(error)}") from error
-    if len(shape) < 3 or any(side != 1 for side in shape[3:]) or 0 in shape:
-        raise LabelError(f"{path} has shape {shape}, expected one volume of three dimensions.")
-    if np.isnan(orientation).any():
-        raise LabelError(f"{path} has an affine that loses a dimension: {affine.tolist()}.")
-    axes = [int(np.flatnonzero(orientation[:, 0] == world)[0]) for world in range(3)]
-    sizes = voxel_sizes(affine)
-    x, y, z = (int(shape[axis]) for axis in axes)
+    header = header_of_volume(path)
+    tell_notes(header)
+    axes = axes_in_ras(header.placement.affine)
+    sizes = voxel_sizes_mm(header.placement.affine)
+    x, y, z = (header.shape[axis] for axis in axes)
     dx, dy, dz = (round(float(sizes[axis]), 4) for axis in axes)
-    name = path.name[: -len(next(e for e in EXTENSIONS if path.name.endswith(e)))]
+    name = path.name[: -len(next(e for e in ENDINGS if path.name.endswith(e)))]
     return Source(path.absolute(), name, (x, y, z), (dx, dy, dz))
+
+
+def header_of_volume(path: Path) -> ImageHeader:
+    """The header of an image that holds one volume.
+
+    Raises:
+        LabelError: It is none.
+    """
+    try:
+        header = read_header(path)
+    except ImageError as error:
+        raise LabelError(str(error)) from error
+    if len(header.shape) < 3 or header.n_volumes != 1:
+        raise LabelError(
+            f"{path} has shape {header.shape}, expected one volume of three dimensions."
+        )
+    return header
 
 
 def check_voxel_size(source: Source, expected_mm: Sequence[float], reference: str) -> None:
@@ -189,10 +205,6 @@ def _unknown_labels(values: np.ndarray, path: Path) -> LabelError:
         f"{path} holds labels that the label table does not know: {listed}{more}. "
         "Remove them from the map, or give a table of your own with --labels."
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def file_digest(path: Path) -> str:

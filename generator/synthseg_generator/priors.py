@@ -18,13 +18,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
+from synthseg_common.errors import ImageError
 from synthseg_common.files import write_array, write_text
+from synthseg_common.images import ENDINGS, read_header, read_values, tell_notes, to_ras
 
 from synthseg_generator.config import Prior
 from synthseg_generator.errors import LabelError
-from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
 from synthseg_generator.labels import (
     CONTRAST_SPECIFIC_CLASSES,
     GENERATION_V2,
@@ -254,20 +254,19 @@ def _channels(image: np.ndarray) -> Iterator[np.ndarray]:
 def _volumes(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise LabelError(f"{folder} is no folder.")
-    paths = sorted(p for p in folder.iterdir() if p.name.endswith(EXTENSIONS) and p.is_file())
+    paths = sorted(p for p in folder.iterdir() if p.name.endswith(ENDINGS) and p.is_file())
     if not paths:
-        raise LabelError(f"{folder} holds no volume ({', '.join(EXTENSIONS)}).")
+        raise LabelError(f"{folder} holds no volume ({', '.join(ENDINGS)}).")
     return paths
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with opened(path) as file:
-            image = nib.as_closest_canonical(file)
-            return np.asarray(image.dataobj, dtype=np.float64), np.asarray(image.affine)
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} is no readable NIfTI or MGH file: {reason}") from error
+        header = read_header(path)
+        tell_notes(header)
+        return to_ras(read_values(header).astype(np.float64), header.placement.affine)
+    except ImageError as error:
+        raise LabelError(str(error)) from error
 
 
 def tissue_classes_of(labels: GenerationLabels) -> tuple[int, ...]:

@@ -18,13 +18,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import zarr
+from synthseg_common.errors import ImageError
+from synthseg_common.images import (
+    ENDINGS,
+    ImageHeader,
+    as_float32,
+    read_header,
+    read_values,
+    tell_notes,
+    to_ras,
+)
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
-from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
 from synthseg_generator.label_maps import file_digest
 from synthseg_generator.remote import remote_errors
 from synthseg_generator.store import LabelStore, first_line
@@ -164,7 +172,10 @@ def check_grid(path: Path, store: LabelStore, name: str) -> None:
     Raises:
         LabelError: They are others, or the file is no scan.
     """
-    shape, affine = _read_header(path)
+    header = _read_header(path)
+    tell_notes(header)
+    corner, affine = to_ras(np.empty(header.shape[:3], np.uint8), header.placement.affine)
+    shape = corner.shape
     expected, theirs = store.maps[store.names.index(name)].shape, store.affine(name)
     if shape != expected:
         raise LabelError(
@@ -190,16 +201,14 @@ def read_scan(path: Path) -> np.ndarray:
     Raises:
         LabelError: The file is broken, or holds no image.
     """
+    header = _read_header(path)
+    if header.dtype.kind not in "iuf":
+        raise LabelError(f"{path} holds {header.dtype} voxels, expected real numbers.")
     try:
-        with opened(path) as file:
-            values = np.asarray(nib.as_closest_canonical(file).dataobj)
-    except UNREADABLE as error:
-        raise LabelError(
-            f"{path} cannot be read to its end: {' '.join(str(error).split())}"
-        ) from error
-    if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
-        raise LabelError(f"{path} holds {values.dtype} voxels, expected real numbers.")
-    volume = values.astype(np.float32).reshape(*values.shape[:3], -1)
+        values, _ = to_ras(read_values(header), header.placement.affine)
+    except ImageError as error:
+        raise LabelError(str(error)) from error
+    volume, _ = as_float32(values.reshape(*values.shape[:3], -1))
     if not np.isfinite(volume).all():
         raise LabelError(f"{path} holds voxels that are not finite.")
     return np.stack([_rescaled(volume[..., c], path) for c in range(volume.shape[-1])], axis=-1)
@@ -213,20 +222,17 @@ def _rescaled(channel: np.ndarray, path: Path) -> np.ndarray:
     return np.rint(share * FULL_SCALE).astype(np.uint16)
 
 
-def _read_header(path: Path) -> tuple[tuple[int, ...], np.ndarray]:
-    """Shape and affine after alignment to RAS."""
+def _read_header(path: Path) -> ImageHeader:
     try:
-        with opened(path, header_only=True) as file:
-            image = nib.as_closest_canonical(file)
-    except (*UNREADABLE, np.linalg.LinAlgError) as error:
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} is no readable NIfTI or MGH file: {reason}") from error
-    shape = tuple(int(side) for side in image.shape)
-    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] > _MOST_CHANNELS):
+        header = read_header(path)
+    except ImageError as error:
+        raise LabelError(str(error)) from error
+    shape = header.shape
+    if len(shape) not in (3, 4) or header.n_volumes > _MOST_CHANNELS:
         raise LabelError(
             f"{path} has shape {shape}, expected one volume, or at most {_MOST_CHANNELS} channels."
         )
-    return shape[:3], np.asarray(image.affine, np.float64)
+    return header
 
 
 def _scans_of(
@@ -236,8 +242,8 @@ def _scans_of(
     if not folder.is_dir():
         raise LabelError(f"{folder} is no folder of scans.")
     found: dict[str, Path] = {}
-    for path in sorted(p for p in folder.iterdir() if p.name.endswith(EXTENSIONS) and p.is_file()):
-        stem = path.name[: -len(next(e for e in EXTENSIONS if path.name.endswith(e)))]
+    for path in sorted(p for p in folder.iterdir() if p.name.endswith(ENDINGS) and p.is_file()):
+        stem = path.name[: -len(next(e for e in ENDINGS if path.name.endswith(e)))]
         if not stem.endswith(scan_suffix):
             continue
         name = stem.removesuffix(scan_suffix) + map_suffix
@@ -250,7 +256,7 @@ def _scans_of(
             raise LabelError(f"{path} and {found[name].name} both belong to {name}: remove one.")
         found[name] = path
     if not found:
-        raise LabelError(f"{folder} holds no scan *{scan_suffix} ({', '.join(EXTENSIONS)}).")
+        raise LabelError(f"{folder} holds no scan *{scan_suffix} ({', '.join(ENDINGS)}).")
     return found
 
 

@@ -206,7 +206,7 @@ def test_what_follows_a_whole_gzip_stream_is_passed_over(tmp_path):
 def test_an_array_under_the_name_of_an_archive_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", VOLUME)
     (tmp_path / "x.npy").rename(tmp_path / "x.npz")
-    _refused(tmp_path / "x.npz", "single array")
+    _refused(tmp_path / "x.npz", "single NumPy array")
 
 
 def test_gzipped_text_is_refused(tmp_path):

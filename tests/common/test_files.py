@@ -1,11 +1,12 @@
 """Files written whole or not at all."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_common.files import replacing, write_array, write_text
-from synthseg_generator.errors import StoreError
+from synthseg_common.errors import OutputError
+from synthseg_common.files import FileGroup, replacing, write_array, write_text
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -38,7 +39,7 @@ def test_an_array_comes_back(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"file/notes\.txt cannot be written"):
+    with pytest.raises(OutputError, match=r"file/notes\.txt: cannot be written"):
         write_text(tmp_path / "file" / "notes.txt", "text")
 
 
@@ -52,3 +53,40 @@ def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path):
     with replacing(path) as temporary:
         temporary.touch()
     assert path.exists()
+
+
+def test_files_of_a_group_take_their_places_when_all_are_written(tmp_path):
+    with FileGroup() as group:
+        write_text(tmp_path / "a", "new a", group)
+        write_text(tmp_path / "b", "new b", group)
+        assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a").read_text() == "new a"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+
+
+def write_together(**texts):
+    """Writes files into the places, with a text each, or with none: then the block fails."""
+    with FileGroup() as group:
+        for path, text in texts.items():
+            write_text(Path(path), text, group)
+            if not text:
+                raise RuntimeError
+
+
+def test_a_group_whose_block_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a").write_text("old a")
+    with pytest.raises(RuntimeError):
+        write_together(a="new a", b="")
+    assert Path("a").read_text() == "old a"
+    assert os.listdir() == ["a"]
+
+
+def test_a_group_of_which_a_rename_fails_undoes_those_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a").write_text("old a")
+    Path("folder/inside").mkdir(parents=True)  # no file can take its place
+    with pytest.raises(OutputError, match="folder: cannot be written"):
+        write_together(a="new a", new="new", folder="text", after="text")
+    assert Path("a").read_text() == "old a"
+    assert sorted(os.listdir()) == ["a", "folder"]

@@ -37,7 +37,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"ObjectType", "a MetaImage header", "convert it to NIfTI"),
     (0, b"CDF\x01", "a MINC or NetCDF file", "convert it to NIfTI with `mnc2nii`"),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 or MINC 2 file", "convert it to NIfTI"),
-    (0, b"\x93NUMPY", "a NumPy array", "write it with numpy.savez, or as NIfTI"),
+    (0, b"\x93NUMPY", "a single NumPy array", "write it with numpy.savez, or as NIfTI"),
     (0, b"\x89PNG", "a PNG picture", "give the scan itself"),
     (0, b"\xff\xd8\xff", "a JPEG picture", "give the scan itself"),
     (0, b"%PDF", "a PDF document", "give the scan itself"),

@@ -38,7 +38,7 @@ def parse_nifti(path: Path, first: bytes, *, data_path: Path | None = None) -> I
     size = 540 if two else 348
     if len(first) < size:
         raise ImageError(f"{path}: is cut off within its header.")
-    header = kind(first[:size], check=False)
+    header = kind(first[:size], endianness=_byte_order(first, size), check=False)
     notes: list[str] = []
     if two and tuple(int(n) for n in header["eol_check"]) not in _EOL_CHECKS:
         raise ImageError(
@@ -67,6 +67,12 @@ def parse_nifti(path: Path, first: bytes, *, data_path: Path | None = None) -> I
     )
 
 
+def _byte_order(first: bytes, size: int) -> str | None:
+    """Which order makes sense of the first number; None leaves the guess to nibabel."""
+    orders = ("<", ">")
+    return next((o for o in orders if np.frombuffer(first[:4], f"{o}i4")[0] == size), None)
+
+
 def _shape(path: Path, header: Any) -> tuple[int, ...]:
     count = int(header["dim"][0])
     if not 1 <= count <= _MOST_DIMENSIONS:
@@ -83,7 +89,7 @@ def _dtype(path: Path, header: Any, notes: list[str]) -> np.dtype:
     code = int(header["datatype"])
     try:
         dtype: np.dtype = header.get_data_dtype()
-    except HeaderDataError:
+    except (HeaderDataError, KeyError):
         dtype = np.dtype("V")
     if dtype.itemsize == 0:
         raise ImageError(f"{path}: its voxel type (datatype {code}) is unknown: convert it.")

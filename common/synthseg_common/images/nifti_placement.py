@@ -56,6 +56,7 @@ def placement_of(path: Path, header: Any, shape: tuple[int, ...], notes: list[st
     Raises:
         ImageError: It does not say where the volume lies, or says it in an impossible way.
     """
+    shape = (*shape, 1, 1)[:3]
     unit_mm, unit = _unit(header, notes)
     sizes = np.array(header["pixdim"][1:4], np.float64) * unit_mm
     sizes_fit = bool(np.all(np.isfinite(sizes) & (sizes > 0)))
@@ -144,8 +145,7 @@ def _kept(form: NDArray | None, code: int) -> tuple[NDArray | None, int]:
 def _usual_affine(shape: Sequence[int], sizes_mm: NDArray) -> NDArray[np.float64]:
     """What nibabel takes where nothing is stated: right to left, the middle at the origin."""
     affine = np.diag([*(sizes_mm * [-1, 1, 1]), 1.0])
-    full = [*shape[:3], 1, 1][:3]
-    affine[:3, 3] = -affine[:3, :3] @ ((np.array(full) - 1) / 2)
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape[:3]) - 1) / 2)
     return affine
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from nibabel.filename_parser import types_filenames
@@ -19,11 +22,21 @@ from synthseg_common.images.header import ImageHeader
 from synthseg_common.images.mgh import parse_mgh
 from synthseg_common.images.nifti import parse_nifti
 from synthseg_common.images.placement import refuse_voxel_sizes
-from synthseg_common.images.streams import is_compressed, most_bytes, opened, read_on, skip
+from synthseg_common.images.streams import (
+    is_compressed,
+    most_bytes,
+    opened,
+    read_on,
+    refuse_unreadable,
+    skip,
+)
 
+ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh")
+"""Of the files that label maps and training scans are taken from."""
 _MGH = (".mgh", ".mgz")
 _PAIRS = (".img", ".hdr", ".img.gz", ".hdr.gz")
 _PACKED = (".gz", ".mgz")
+_log = logging.getLogger(__name__)
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -36,7 +49,11 @@ def read_header(path: Path) -> ImageHeader:
         ImageError: It is missing, broken, of another kind, or contradicts itself; the message
             names the file and what to do.
     """
+    refuse_unreadable(path)
     header_path, data_path = _parts(path)
+    for half in {header_path, data_path} - {path}:
+        if not half.exists():
+            raise ImageError(f"{path}: its other half, {half.name}, is not there: copy it too.")
     with opened(header_path) as stream:
         first = stream.read(FIRST_BYTES)
     header = _parse(path, first, data_path)
@@ -60,16 +77,43 @@ def read_values(header: ImageHeader, *, first_only: bool = False) -> NDArray[Any
     Raises:
         ImageError: They are cut off, or not what was written.
     """
-    shape = header.shape[:3] if first_only else header.shape
-    wanted = math.prod(shape) * header.dtype.itemsize
+    with _voxels(header) as stream:
+        return _next(stream, header, header.shape[:3] if first_only else header.shape)
+
+
+def read_volumes(header: ImageHeader) -> Iterator[NDArray[Any]]:
+    """Reads one volume after the other, of which one at a time is in memory; see `read_values`.
+
+    Yields:
+        `[x, y, z]`.
+    """
+    with _voxels(header) as stream:
+        for _ in range(header.n_volumes):
+            yield _next(stream, header, header.shape[:3])
+
+
+def tell_notes(header: ImageHeader) -> None:
+    """Writes to the log what was odd about an image."""
+    for note in header.notes:
+        _log.warning("%s: %s.", header.path, note)
+
+
+@contextmanager
+def _voxels(header: ImageHeader) -> Iterator[BinaryIO]:
+    """A stream at the first voxel, which is read to its end when the block ends well."""
     with opened(header.data_path) as stream:
         skip(stream, header.offset)
-        voxels = bytearray(wanted)
-        got = stream.readinto(voxels)  # type: ignore[attr-defined]
-        if got < wanted:
-            raise EOFError(f"{got} bytes of voxels of {wanted}")
+        yield stream
         if is_compressed(header.data_path):
             read_on(stream)
+
+
+def _next(stream: BinaryIO, header: ImageHeader, shape: tuple[int, ...]) -> NDArray[Any]:
+    wanted = math.prod(shape) * header.dtype.itemsize
+    voxels = bytearray(wanted)
+    got = stream.readinto(voxels)  # type: ignore[attr-defined]
+    if got < wanted:
+        raise EOFError(f"{got} bytes of voxels where {wanted} were promised")
     values = np.frombuffer(voxels, header.dtype).reshape(shape, order="F")
     try:
         with np.errstate(all="ignore"):  # what overflows is told by its value

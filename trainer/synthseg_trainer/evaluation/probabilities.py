@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from synthseg_common.images import ImageHeader
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.labels import BACKGROUND
 
@@ -17,9 +17,10 @@ from synthseg_trainer.evaluation.overlap import dice_of_masks
 from synthseg_trainer.evaluation.volumes import (
     Volume,
     VolumeError,
+    header_of,
     label_on_grid,
-    open_volume,
     read_labels,
+    volumes_in,
 )
 
 
@@ -32,8 +33,8 @@ def check_channels(pairs: Mapping[str, tuple[Path, ...]], channels: LabelList | 
         ComparisonError: The channels are not the labels'.
     """
     for _, probabilities in pairs.values():
-        with suppress(VolumeError), open_volume(probabilities, header_only=True) as image:
-            _labels_of_channels(image.shape, channels, probabilities)
+        with suppress(VolumeError):
+            _labels_of_channels(header_of(probabilities).shape, channels, probabilities)
 
 
 def compare_probabilities(
@@ -64,9 +65,9 @@ def compare_probabilities(
     rows = []
     for truth, probabilities in pairs.values():
         expected = read_labels(truth, merge_parcels=merge_parcels)
-        with open_volume(probabilities) as image:
-            known = _labels_of_channels(image.shape, channels, probabilities)
-            by_label = _soft_scores(expected, image, known)
+        header = header_of(probabilities)
+        known = _labels_of_channels(header.shape, channels, probabilities)
+        by_label = _soft_scores(expected, header, known)
         nothing = float("nan")
         rows.append([by_label.get(label, nothing) for label in (*labels.values, None)])
     return np.array(rows)
@@ -91,15 +92,16 @@ def _labels_of_channels(
     )
 
 
-def _soft_scores(expected: Volume, image: Any, labels: tuple[int, ...]) -> dict[int | None, float]:
-    shape = image.shape[:3]
-    truth = label_on_grid(expected, shape, np.asarray(image.affine))
+def _soft_scores(
+    expected: Volume, header: ImageHeader, labels: tuple[int, ...]
+) -> dict[int | None, float]:
+    shape = header.shape[:3]
+    truth = label_on_grid(expected, shape, header.placement.affine)
     foreground = np.zeros(shape, np.float32)
     scores: dict[int | None, float] = {}
-    for index, label in enumerate(labels):
-        channel = np.asarray(image.dataobj[..., index], np.float32)
+    for label, values in zip(labels, volumes_in(header), strict=True):
         # The original writes NaN where its clean-up leaves nothing: that is background.
-        channel = np.nan_to_num(channel, nan=float(label == BACKGROUND))
+        channel = np.nan_to_num(values.astype(np.float32), nan=float(label == BACKGROUND))
         scores[label] = dice_of_masks(truth == label, channel)
         if label != BACKGROUND:
             foreground += channel

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 import numpy as np
-from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
+from synthseg_common.errors import ImageError
+from synthseg_common.images import (
+    ENDINGS,
+    ImageHeader,
+    as_float32,
+    read_header,
+    read_values,
+    read_volumes,
+    tell_notes,
+    to_ras,
+)
 
 from synthseg_trainer.errors import TrainerError
 
@@ -18,7 +25,6 @@ LABELS_SUFFIX = "_synthseg"
 """What `synthseg-client segment` adds to the name of a scan."""
 _LARGEST_LABEL = np.iinfo(np.int32).max
 _LARGEST_FRACTION = 1e-3  # beyond this a value is no rounded label
-_SMALLEST_MM3 = 1e-9
 _LEFT_PARCELS, _RIGHT_PARCELS, _PARCELS_END = 1000, 2000, 3000
 _LEFT_CORTEX, _RIGHT_CORTEX = 3, 42
 
@@ -41,9 +47,7 @@ class Volume:
 
     def to_ras(self) -> Volume:
         """The same volume with its axes along right, anterior, superior; a view."""
-        axes = nib.orientations.io_orientation(self.affine)
-        turned = nib.orientations.apply_orientation(self.values, axes)
-        return Volume(turned, self.affine @ nib.orientations.inv_ornt_aff(axes, self.values.shape))
+        return Volume(*to_ras(self.values, self.affine))
 
 
 def read_labels(path: Path, *, merge_parcels: bool = False) -> Volume:
@@ -89,7 +93,7 @@ def read_image(path: Path) -> Volume:
         VolumeError: The file is missing or broken, or is no volume.
     """
     volume = _read(path, "scan", first_of_many=True)
-    values = volume.values.astype(np.float32)
+    values, _ = as_float32(volume.values)
     return Volume(np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0), volume.affine)
 
 
@@ -126,7 +130,7 @@ def volumes_of(folder: Path) -> dict[str, Path]:
         raise VolumeError(f"{folder}: no such folder.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.name.endswith(EXTENSIONS) or not path.is_file():
+        if path.name.startswith(".") or not path.name.endswith(ENDINGS) or not path.is_file():
             continue
         name = scan_name(path)
         if name in found:
@@ -140,46 +144,47 @@ def volumes_of(folder: Path) -> dict[str, Path]:
 def scan_name(path: Path) -> str:
     """Name of the scan that a file belongs to."""
     name = path.name
-    for extension in EXTENSIONS:
+    for extension in ENDINGS:
         if name.endswith(extension):
             name = name.removesuffix(extension)
             break
     return name.removesuffix(LABELS_SUFFIX) or name
 
 
-@contextmanager
-def open_volume(path: Path, *, header_only: bool = False) -> Iterator[Any]:
-    """An image whose values are still on disk, and are read to their end unless told otherwise.
+def header_of(path: Path) -> ImageHeader:
+    """What a volume says about itself; its values are still on disk.
 
     Raises:
         VolumeError: The file is missing or is none.
     """
-    if not path.is_file():
-        raise VolumeError(f"{path}: no such file.")
     try:
-        with opened(path, header_only=header_only) as image:
-            yield image
-    except TrainerError:
-        raise
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise VolumeError(f"{path} is no readable volume: {reason}") from error
+        return read_header(path)
+    except ImageError as error:
+        raise VolumeError(str(error)) from error
+
+
+def volumes_in(header: ImageHeader) -> Iterator[np.ndarray]:
+    """Reads the volumes of a file, one after the other, to its end.
+
+    Raises:
+        VolumeError: The file is broken, or not what was written.
+    """
+    try:
+        yield from read_volumes(header)
+    except ImageError as error:
+        raise VolumeError(str(error)) from error
 
 
 def _read(path: Path, kind: str, *, first_of_many: bool = False) -> Volume:
-    with open_volume(path) as image:
-        shape = image.shape
-        several = len(shape) > 3 and any(side != 1 for side in shape[3:])
-        if len(shape) < 3 or (several and not first_of_many):
-            raise VolumeError(f"{path} has shape {shape}, expected a {kind} of three dimensions.")
-        values = np.asarray(image.dataobj[(..., *(0,) * (len(shape) - 3))])
-        if values.dtype.kind not in "biuf":
-            raise VolumeError(f"{path} holds {values.dtype} voxels, expected real numbers.")
-        affine = np.asarray(image.affine, np.float64)
-    singular = not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < _SMALLEST_MM3
-    if 0 in values.shape or singular:
+    header = header_of(path)
+    if len(header.shape) < 3 or (header.n_volumes > 1 and not first_of_many):
         raise VolumeError(
-            f"{path} has shape {values.shape} and affine {affine.tolist()}: expected voxels with a "
-            "volume. Mend its header."
+            f"{path} has shape {header.shape}, expected a {kind} of three dimensions."
         )
-    return Volume(values, affine)
+    tell_notes(header)
+    if header.dtype.kind not in "biuf":
+        raise VolumeError(f"{path} holds {header.dtype} voxels, expected real numbers.")
+    try:
+        return Volume(read_values(header, first_only=True), header.placement.affine)
+    except ImageError as error:
+        raise VolumeError(str(error)) from error

@@ -79,7 +79,7 @@ def test_a_group_whose_block_fails_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError):
         write_together(a="new a", b="")
     assert Path("a").read_text() == "old a"
-    assert os.listdir() == ["a"]
+    assert [p.name for p in Path().iterdir()] == ["a"]
 
 
 def test_a_group_of_which_a_rename_fails_undoes_those_before(tmp_path, monkeypatch):
@@ -89,4 +89,4 @@ def test_a_group_of_which_a_rename_fails_undoes_those_before(tmp_path, monkeypat
     with pytest.raises(OutputError, match="folder: cannot be written"):
         write_together(a="new a", new="new", folder="text", after="text")
     assert Path("a").read_text() == "old a"
-    assert sorted(os.listdir()) == ["a", "folder"]
+    assert sorted(p.name for p in Path().iterdir()) == ["a", "folder"]

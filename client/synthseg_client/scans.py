@@ -167,7 +167,8 @@ def _read_npz(path: Path) -> tuple[NDArray, Placement, tuple[str, ...]]:
 
 
 def _npz_arrays(path: Path) -> tuple[NDArray, NDArray]:
-    with np.load(path, allow_pickle=False) as arrays:
+    # Opened here: NumPy leaves a broken archive open.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         if not isinstance(arrays, np.lib.npyio.NpzFile):
             raise ScanError(f"{path}: is a single array, no archive: write it with numpy.savez.")
         if NPZ_IMAGE not in arrays:
@@ -194,6 +195,7 @@ def _refuse_missing_values(path: Path) -> None:
                 )
 
 
+@np.errstate(all="ignore")  # what overflows is told by its value
 def _placement(path: Path, affine: NDArray) -> Placement:
     """Where an array lies by its affine alone."""
     if affine.shape != (4, 4):
@@ -202,10 +204,11 @@ def _placement(path: Path, affine: NDArray) -> Placement:
         raise ScanError(f"{path}: affine holds {affine.dtype}, expected numbers.")
     if not np.all(np.isfinite(affine)):
         raise ScanError(f"{path}: its affine holds numbers that are not finite: mend it.")
-    if not is_usable(affine):
+    matrix = affine.astype(np.float64)
+    if not is_usable(matrix):
         raise ScanError(f"{path}: its affine is singular (voxels without a volume): mend it.")
-    refuse_voxel_sizes(path, affine)
-    return Placement.of(affine)
+    refuse_voxel_sizes(path, matrix)
+    return Placement.of(matrix)
 
 
 def _refuse_type(path: Path, dtype: np.dtype) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.imageglobals import logger as nibabel_log
 
 from synthseg_common.errors import ImageError, one_line
 from synthseg_common.images.header import ImageHeader
@@ -28,7 +30,7 @@ def parse_analyze(path: Path, data_path: Path) -> ImageHeader:
         ImageError: It is none, or contradicts itself.
     """
     try:
-        with _TURN, LoggingOutputSuppressor():
+        with _quiet():
             image: Any = nib.load(path)
             header = image.header
             notes = [_SIDES, *_oddities(path, header)]
@@ -55,6 +57,18 @@ def parse_analyze(path: Path, data_path: Path) -> ImageHeader:
     return ImageHeader(
         path, data_path, "analyze", shape, dtype, offset, scale, added, placement, 0, tuple(notes)
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps nibabel from telling on standard error what is told with the file's name here."""
+    with _TURN:
+        before = nibabel_log.disabled
+        nibabel_log.disabled = True
+        try:
+            yield
+        finally:
+            nibabel_log.disabled = before
 
 
 class _Collector(logging.Logger):

@@ -39,6 +39,7 @@ _PACKED = (".gz", ".mgz")
 _log = logging.getLogger(__name__)
 
 
+@np.errstate(all="ignore")  # what overflows is told by its value
 def read_header(path: Path) -> ImageHeader:
     """What an image file says about itself, checked against its size.
 

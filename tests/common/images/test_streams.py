@@ -14,7 +14,9 @@ from synthseg_common.images import read_header, read_values, read_volumes
 def test_several_streams_in_one_file_are_one_content(tmp_path):
     content = nifti()
     path = tmp_path / "scan.nii.gz"
-    path.write_bytes(b"".join(gzip.compress(content[i : i + 99]) for i in range(0, len(content), 99)))
+    path.write_bytes(
+        b"".join(gzip.compress(content[i : i + 99]) for i in range(0, len(content), 99))
+    )
     np.testing.assert_array_equal(read_values(read_header(path)), LABELS)
 
 

@@ -15,7 +15,7 @@ from nibabel.affines import voxel_sizes
 from synthseg_generator.errors import LabelError
 from synthseg_generator.image_files import EXTENSIONS, UNREADABLE, opened
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.problems import Problem, noted, raise_problems
+from synthseg_generator.problems import Problem, noted, raise_problems, some
 
 VOXEL_SIZE_TOLERANCE_MM = 0.01
 # A quarter of the time that a whole map takes at once: what is between stays in the caches.
@@ -97,7 +97,10 @@ def odd_voxel_sizes(sources: Sequence[Source]) -> list[Problem]:
         return []
     most = max(groups, key=len)
     if 2 * len(most) <= len(sources):
-        listed = "; ".join(f"{_millimetres(g[0].voxel_size_mm)} in {_named(g, 5)}" for g in groups)
+        listed = "; ".join(
+            f"{_millimetres(g[0].voxel_size_mm)} in {some([s.path.name for s in g])}"
+            for g in groups
+        )
         return [
             Problem(
                 LabelError(
@@ -106,17 +109,12 @@ def odd_voxel_sizes(sources: Sequence[Source]) -> list[Problem]:
                 )
             )
         ]
+    reference = some([source.path.name for source in most], 1)
     problems: list[Problem] = []
     for source in sources:
         with noted(problems):
-            check_voxel_size(source, most[0].voxel_size_mm, _named(most, 1))
+            check_voxel_size(source, most[0].voxel_size_mm, reference)
     return problems
-
-
-def _named(sources: Sequence[Source], most: int) -> str:
-    """File names of some of the maps, and how many more there are."""
-    more = f" and {len(sources) - most} more" if len(sources) > most else ""
-    return ", ".join(source.path.name for source in sources[:most]) + more
 
 
 def read_label_map(path: Path, table: LabelTable) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,11 @@ from synthseg_generator.errors import GeneratorError, LabelError, Outage, StoreE
 _MOST_LINES = 20
 
 
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is wrong with one file or map; it may come from a worker, where causes are lost.

@@ -129,7 +129,9 @@ def test_a_dataset_gives_the_samples_of_its_shard(scan_store):
 
 
 def test_maps_without_a_scan_and_other_channels_are_refused(scan_store, tmp_path):
-    with pytest.raises(ConfigError, match="n_channels is 2, but the scan of head_0"):
+    with pytest.raises(
+        ConfigError, match=r"n_channels is 2, but the scans of head_0, head_1 .* have 1"
+    ):
         ScanSampleSource(scan_store, generator_settings({"n_channels": 2}), SILENT, 1)
     ingest(Path(scan_store.path).with_name("maps"), tmp_path / "bare.zarr", LABEL_TABLES["v2"])
     with pytest.raises(StoreError, match=r"no scan of head_0, head_1: add them with.*add-scans"):

@@ -11,6 +11,7 @@ from synthseg_generator.cluster import run_all
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.findings import Finding, MapSummary, Severity, called, pairs, summarise
 from synthseg_generator.label_table import LabelTable
+from synthseg_generator.problems import Problem, noted, raise_problems
 from synthseg_generator.store import LabelStore, cubic_voxel_size_mm
 
 __all__ = ["MIN_VOLUME_MM3", "Finding", "Severity", "check"]
@@ -39,14 +40,17 @@ def check(
         Findings, errors first.
 
     Raises:
-        StoreError: A map cannot be read.
+        StoreError: Maps cannot be read; all of them are told.
     """
     jobs = [(name,) for name in store.names]
-    summaries = []
-    for summary in run_all(summarise, jobs, shared=(store,), workers=workers, scheduler=scheduler):
-        summaries.append(summary)
+    found: list[MapSummary | Problem] = []
+    for summary in run_all(_summarise, jobs, shared=(store,), workers=workers, scheduler=scheduler):
+        found.append(summary)
         if progress is not None:
-            progress(len(summaries), len(jobs))
+            progress(len(found), len(jobs))
+    problems = [part for part in found if isinstance(part, Problem)]
+    raise_problems(problems, f"the label maps of {store.path}")
+    summaries = [part for part in found if isinstance(part, MapSummary)]
     findings = [
         *find_stretched_voxels(store),
         *find_absent_labels(store.table, summaries),
@@ -57,6 +61,14 @@ def check(
         *find_tiny(store, summaries, min_volume_mm3),
     ]
     return sorted(findings, key=lambda finding: finding.severity is Severity.WARNING)
+
+
+def _summarise(store: LabelStore, name: str) -> MapSummary | Problem:
+    """Looks at one map; runs in a worker."""
+    problems: list[Problem] = []
+    with noted(problems):
+        return summarise(store, name)
+    return problems[0]
 
 
 def find_stretched_voxels(store: LabelStore) -> Iterator[Finding]:

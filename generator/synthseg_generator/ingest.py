@@ -1,7 +1,7 @@
 """A folder of label maps to a label store.
 
 Every file's header is read before any map is converted, and a new store appears only when all maps
-are in it.
+are in it. What is wrong is told of all maps at once.
 """
 
 from __future__ import annotations
@@ -18,17 +18,22 @@ from synthseg_common.files import sync_tree
 
 from synthseg_generator import store_writing as writing
 from synthseg_generator.cluster import run_all
-from synthseg_generator.errors import GeneratorError, StoreError
+from synthseg_generator.errors import GeneratorError, LabelError, StoreError
 from synthseg_generator.label_maps import (
     Source,
     check_voxel_size,
+    examine_headers,
     file_digest,
-    read_headers,
+    odd_voxel_sizes,
     read_label_map,
     structures_centre,
 )
 from synthseg_generator.label_table import LabelTable
+from synthseg_generator.problems import Problem, noted, raise_problems
 from synthseg_generator.store import LabelStore, is_url, normalise, open_store
+
+_NOWHERE = ""
+"""In the place of a store: maps are read and not written."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ def ingest(
 ) -> IngestReport:
     """Writes all label maps of a folder into a store, a new one or one that holds the same labels.
 
-    A new local store appears whole or not at all; one that was interrupted is resumed. Maps that a
-    store holds already from the same file content are skipped.
+    A new local store appears whole or not at all; one that was interrupted, or refused some of its
+    maps, is resumed. Maps that a store holds already from the same file content are skipped.
 
     Args:
         folder: Label maps in NIfTI or MGH format; other files are ignored.
@@ -68,49 +73,114 @@ def ingest(
         progress: Called with the number of finished and of all maps.
 
     Raises:
-        LabelError: A file is no label map or does not fit the table or the others.
+        LabelError: Files are no label maps or do not fit the table or the others.
         StoreError: The store cannot be written, or holds something else.
     """
-    sources = [replace(s, sha256=file_digest(s.path)) for s in read_headers(folder)]
     existing = _existing(destination)
     if existing is not None:
-        check_compatible(existing, table, sources)
+        _check_table(existing, table)
+    sources, problems = _examine(folder, existing)
     known = {m.name: m.sha256 for m in existing.maps} if existing else {}
     new = [source for source in sources if known.get(source.name) != source.sha256]
+    convert = _Conversion(table, len(sources), workers, scheduler, progress)
+    what = f"the label maps in {folder}"
+    if problems:
+        raise_problems([*problems, *convert(_NOWHERE, new)], what)
     if existing is None or new:
         with _writable_place(destination, table, sources[0].voxel_size_mm, existing) as place:
-            jobs = [(source,) for source in _unfinished(place, new)]
-            converted = run_all(
-                _convert, jobs, shared=(place, table), workers=workers, scheduler=scheduler
-            )
-            for done, _ in enumerate(converted, start=1):
-                if progress is not None:
-                    progress(len(sources) - len(jobs) + done, len(sources))
+            unfit = convert(place, _unfinished(place, new))
+            raise_problems(unfit, what, _what_is_kept(len(new) - len(unfit)))
             _list(place, {*known, *(source.name for source in new)})
     kept = tuple(source.name for source in sources if source not in new)
     return IngestReport(tuple(source.name for source in new), kept)
 
 
-def check_compatible(existing: LabelStore, table: LabelTable, sources: Sequence[Source]) -> None:
-    """Refuses to add maps to a store that means something else.
+@dataclass(frozen=True)
+class _Conversion:
+    """Reads maps and writes their arrays, with as many processes as wanted; see `ingest`.
+
+    Attributes:
+        table: Labels that the maps may hold.
+        total: All maps, those among them that are there already.
+        workers: Processes.
+        scheduler: Address of a Dask scheduler.
+        progress: Called with the number of finished and of all maps.
+    """
+
+    table: LabelTable
+    total: int
+    workers: int
+    scheduler: str | None
+    progress: Callable[[int, int], None] | None
+
+    def __call__(self, place: str, sources: Sequence[Source]) -> list[Problem]:
+        """Converts maps, and says what is wrong with some of them; see `_convert`."""
+        jobs = [(source,) for source in sources]
+        converted = run_all(
+            _convert,
+            jobs,
+            shared=(place, self.table),
+            workers=self.workers,
+            scheduler=self.scheduler,
+        )
+        found = []
+        for problem in converted:
+            found.append(problem)
+            if self.progress is not None:
+                self.progress(self.total - len(jobs) + len(found), self.total)
+        return [problem for problem in found if problem is not None]
+
+
+def _examine(folder: Path, existing: LabelStore | None) -> tuple[list[Source], list[Problem]]:
+    """The maps of a folder as far as headers and digests tell, and what is wrong with them."""
+    found, problems = examine_headers(folder)
+    sources: list[Source] = []
+    for source in found:
+        with noted(problems):
+            sources.append(replace(source, sha256=file_digest(source.path)))
+    if existing is None:
+        return sources, [*problems, *odd_voxel_sizes(sources)]
+    for source in sources:
+        with noted(problems):
+            _check_compatible(existing, source)
+    return sources, problems
+
+
+def _check_table(existing: LabelStore, table: LabelTable) -> None:
+    """Refuses to add maps to a store whose labels mean something else.
 
     Raises:
-        StoreError: Other labels, or a map of the same name and other content.
-        LabelError: Another voxel size.
+        StoreError: They do.
     """
     if existing.table != table:
         raise StoreError(
             f"{existing.path} was made with another label table: give the same --labels, "
             "or another store."
         )
+
+
+def _check_compatible(existing: LabelStore, source: Source) -> None:
+    """Refuses a map that does not fit those of a store.
+
+    Raises:
+        StoreError: The store holds a map of the same name and other content.
+        LabelError: Another voxel size.
+    """
+    check_voxel_size(source, existing.voxel_size_mm, existing.path)
     known = {stored.name: stored.sha256 for stored in existing.maps}
-    for source in sources:
-        check_voxel_size(source, existing.voxel_size_mm, existing.path)
-        if known.get(source.name, source.sha256) != source.sha256:
-            raise StoreError(
-                f"{source.path} differs from the map {source.name} that {existing.path} holds; "
-                "plans and trainings may rest on that one: use a new store, or rename the file."
-            )
+    if known.get(source.name, source.sha256) != source.sha256:
+        raise StoreError(
+            f"{source.path} differs from the map {source.name} that {existing.path} holds; "
+            "plans and trainings may rest on that one: use a new store, or rename the file."
+        )
+
+
+def _what_is_kept(count: int) -> str:
+    """What an ingest that refused some maps says of the others."""
+    if not count:
+        return ""
+    maps = "The one map that is sound is" if count == 1 else f"The {count} maps that are sound are"
+    return f"{maps} kept for the next run: mend or remove the others, and run the command again."
 
 
 def _unfinished(place: str, sources: Sequence[Source]) -> list[Source]:
@@ -125,9 +195,18 @@ def _list(place: str, names: set[str]) -> None:
     writing.list_maps(place, {name: finished[name] for name in names})
 
 
-def _convert(place: str, table: LabelTable, source: Source) -> None:
-    """Reads one file and writes its array; runs in a worker."""
-    ids, affine = read_label_map(source.path, table)
+def _convert(place: str, table: LabelTable, source: Source) -> Problem | None:
+    """Reads one file and writes its array, if there is a place to; runs in a worker.
+
+    Returns:
+        What is wrong with the file.
+    """
+    try:
+        ids, affine = read_label_map(source.path, table)
+    except LabelError as error:
+        return Problem.of(error)
+    if place == _NOWHERE:
+        return None
     attributes = {
         "affine": affine.tolist(),
         "voxel_size_mm": list(source.voxel_size_mm),
@@ -136,6 +215,7 @@ def _convert(place: str, table: LabelTable, source: Source) -> None:
         "sha256": source.sha256,
     }
     writing.write_map(place, source.name, ids, attributes)
+    return None
 
 
 @contextmanager
@@ -161,11 +241,19 @@ def _writable_place(
         sync_tree(staging)
         staging.rename(final)
     except GeneratorError as error:
-        if not is_outage(error):  # else the same command goes on from here
+        # What was converted is kept: the same command goes on from here.
+        if not is_outage(error) and not _holds_maps(str(staging)):
             shutil.rmtree(staging, ignore_errors=True)
         raise
     except OSError as error:
         raise StoreError(f"{final} cannot be written: {error}") from error
+
+
+def _holds_maps(place: str) -> bool:
+    try:
+        return bool(writing.finished_maps(place))
+    except StoreError:
+        return False
 
 
 def _prepare(place: str, table: LabelTable, voxel_size_mm: Sequence[float]) -> None:

@@ -11,8 +11,10 @@ from synthseg_generator.spatial import enlarge, linear_weights, resize_positions
 
 Tensor = Any
 
-# Keeps the division finite when a channel is constant (official value).
+# Least range that is divided by, so that a constant channel stays finite (the original adds it).
 _EPSILON = 1e-7
+# A log field beyond is cut: float32 has no exponential of 89, and black times infinity is NaN.
+_LARGEST_LOG = 80.0
 
 
 def apply_mixture(labels: Tensor, means: Tensor, stds: Tensor, noise: Tensor) -> Tensor:
@@ -48,6 +50,8 @@ def apply_bias_field(image: Tensor, log_nodes: Tensor) -> Tensor:
         linear_weights(resize_positions(int(n), int(nodes)), int(nodes))
         for n, nodes in zip(image.shape[:3], log_nodes.shape[:3], strict=True)
     ]
+    # Between the nodes it is linear, so the few of them may be cut instead of all voxels.
+    log_nodes = ops.clip(log_nodes, -_LARGEST_LOG, _LARGEST_LOG)
     return image * ops.exp(enlarge(log_nodes, weights))
 
 
@@ -59,19 +63,24 @@ def apply_clip(image: Tensor, high: float) -> Tensor:
 def apply_normalisation(image: Tensor) -> Tensor:
     """Scales each channel to [0, 1]; a constant channel becomes 0.
 
+    The original adds a small number to the range. TensorFlow's graph optimiser adds it to `high`
+    first, where float32 drops it, and 0 is divided by 0 where a channel is constant.
+
     Args:
         image: float32 `[x, y, z, channel]`.
     """
     axes = (0, 1, 2)
     low, high = ops.min(image, axis=axes), ops.max(image, axis=axes)
-    return (image - low) / (high - low + _EPSILON)
+    scaled = (image - low) / ops.maximum(high - low, _EPSILON)
+    # A compiler may compute the image once for its range and again here, and round otherwise.
+    return ops.clip(scaled, 0.0, 1.0)
 
 
 def apply_gamma(image: Tensor, exponents: Tensor | Sequence[float]) -> Tensor:
     """Raises normalised intensities to a power, channel by channel.
 
     Args:
-        image: float32 `[x, y, z, channel]` in [0, 1].
+        image: float32 `[x, y, z, channel]` in [0, 1]; what lies below by rounding counts as 0.
         exponents: float32 `[channel]`, positive.
     """
-    return ops.power(image, exponents)
+    return ops.power(ops.maximum(image, 0.0), exponents)

@@ -23,6 +23,7 @@ from synthseg_common.images import (
 
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LabelTable
+from synthseg_generator.problems import Problem, noted, raise_problems, some
 
 VOXEL_SIZE_TOLERANCE_MM = 0.01
 # A quarter of the time that a whole map takes at once: what is between stays in the caches.
@@ -57,21 +58,71 @@ def read_headers(folder: Path) -> list[Source]:
     Raises:
         LabelError: No label map, one that is none, two of one name, or voxel sizes that differ.
     """
+    sources, problems = examine_headers(folder)
+    raise_problems([*problems, *odd_voxel_sizes(sources)], f"the label maps in {folder}")
+    return sources
+
+
+def examine_headers(folder: Path) -> tuple[list[Source], list[Problem]]:
+    """Describes the label maps of a folder, reading their headers alone.
+
+    Returns:
+        One source per label map, by name, and what is wrong with files and names; voxel sizes may
+        differ.
+
+    Raises:
+        LabelError: There is no label map.
+    """
     if not folder.is_dir():
         raise LabelError(f"{folder} is no folder of label maps.")
     paths = sorted(p for p in folder.iterdir() if p.name.endswith(ENDINGS) and p.is_file())
     if not paths:
         raise LabelError(f"{folder} holds no label map ({', '.join(ENDINGS)}).")
-    sources = sorted((_read_header(path) for path in paths), key=lambda source: source.name)
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for path in paths:
+        with noted(problems):
+            sources.append(_read_header(path))
+    sources.sort(key=lambda source: source.name)
     for one, other in itertools.pairwise(sources):
         if one.name == other.name:
-            raise LabelError(
-                f"{one.path} and {other.path.name} would both be {one.name}: rename one."
+            same = f"{one.path} and {other.path.name} would both be {one.name}: rename one."
+            problems.append(Problem(LabelError(same)))
+    return sources, problems
+
+
+def odd_voxel_sizes(sources: Sequence[Source]) -> list[Problem]:
+    """The maps whose voxels have another size than those of most; who has which where none do."""
+    groups: list[list[Source]] = []
+    for source in sources:
+        same = (g for g in groups if _same_size(source.voxel_size_mm, g[0].voxel_size_mm))
+        group = next(same, None)
+        if group is None:
+            groups.append([source])
+        else:
+            group.append(source)
+    if len(groups) < 2:
+        return []
+    most = max(groups, key=len)
+    if 2 * len(most) <= len(sources):
+        listed = "; ".join(
+            f"{_millimetres(g[0].voxel_size_mm)} in {some([s.path.name for s in g])}"
+            for g in groups
+        )
+        return [
+            Problem(
+                LabelError(
+                    f"{sources[0].path.parent} holds voxels of several sizes: {listed}. "
+                    "Resample the maps to one size, or make a store for each."
+                )
             )
-    first = sources[0]
-    for source in sources[1:]:
-        check_voxel_size(source, first.voxel_size_mm, first.path.name)
-    return sources
+        ]
+    reference = some([source.path.name for source in most], 1)
+    problems: list[Problem] = []
+    for source in sources:
+        with noted(problems):
+            check_voxel_size(source, most[0].voxel_size_mm, reference)
+    return problems
 
 
 def read_label_map(path: Path, table: LabelTable) -> tuple[np.ndarray, np.ndarray]:
@@ -172,12 +223,16 @@ def check_voxel_size(source: Source, expected_mm: Sequence[float], reference: st
     Raises:
         LabelError: They do.
     """
-    if not np.allclose(source.voxel_size_mm, expected_mm, rtol=0, atol=VOXEL_SIZE_TOLERANCE_MM):
+    if not _same_size(source.voxel_size_mm, expected_mm):
         raise LabelError(
             f"{source.path} has voxels of {_millimetres(source.voxel_size_mm)}, expected "
             f"{_millimetres(expected_mm)} as in {reference}: "
             "resample it, or make a store of its own."
         )
+
+
+def _same_size(one_mm: Sequence[float], other_mm: Sequence[float]) -> bool:
+    return np.allclose(one_mm, other_mm, rtol=0, atol=VOXEL_SIZE_TOLERANCE_MM)
 
 
 def _millimetres(sizes: Sequence[float]) -> str:

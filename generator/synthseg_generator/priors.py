@@ -30,10 +30,12 @@ from synthseg_generator.labels import (
     GENERATION_V2,
     GenerationLabels,
 )
+from synthseg_generator.problems import Problem, noted, raise_problems, some
 
 # Official scaling: these percentiles of a scan become 0 and 255.
 RESCALE_PERCENTILES = (2.0, 98.0)
 RESCALE_RANGE = (0.0, 255.0)
+_LEAST_TAIL = 0.02
 _BACKGROUND_CLASS = 0
 _GRID_TOLERANCE_MM = 1e-2
 
@@ -121,26 +123,54 @@ def estimate_priors(
         Priors of every channel.
 
     Raises:
-        LabelError: Files are unreadable or do not fit together.
+        LabelError: Files are unreadable or do not fit together; all of them are told.
     """
     if not scans or len(scans) != len(label_maps):
         raise LabelError(
             f"priors need a label map per scan, got {len(scans)} and {len(label_maps)}."
         )
-    statistics: list[list[np.ndarray]] = []
+    statistics: list[tuple[Path, np.ndarray]] = []
+    problems: list[Problem] = []
     for scan, label_map in zip(scans, label_maps, strict=True):
-        image, labels = read_pair(scan, label_map)
-        if statistics and image.shape[3] != len(statistics[0]):
-            raise LabelError(
-                f"{scan} has {image.shape[3]} channels, expected {len(statistics[0])} as the first."
-            )
-        statistics.append(
-            [class_statistics(channel, labels, settings) for channel in _channels(image)]
-        )
+        with noted(problems):
+            statistics.append((scan, _scan_statistics(scan, label_map, settings)))
+    problems += _odd_channels(statistics)
+    raise_problems(problems, "the scans and label maps")
     # scan, channel, (mean, deviation), class
-    table = np.array(statistics)
+    table = np.array([found for _, found in statistics])
     over_scans = np.stack([table.mean(axis=0), table.std(axis=0)], axis=-2)
     return IntensityPriors(means=over_scans[:, 0], stds=over_scans[:, 1])
+
+
+def _scan_statistics(scan: Path, label_map: Path, settings: PriorSettings) -> np.ndarray:
+    """float64 `[channel, 2, class]` of one scan, see `class_statistics`."""
+    image, labels = read_pair(scan, label_map)
+    if not all(np.isfinite(channel).any() for channel in _channels(image)):
+        raise LabelError(f"{scan} holds no finite voxel in one of its channels.")
+    with np.errstate(invalid="ignore"):  # of infinities, which are told
+        found = np.array([class_statistics(c, labels, settings) for c in _channels(image)])
+    # Percentiles and medians know no value of a few infinite voxels.
+    if not np.isfinite(found).all() or np.isinf(image).mean() >= _LEAST_TAIL:
+        raise LabelError(f"{scan} holds so many infinite voxels that a class has no median.")
+    return found
+
+
+def _odd_channels(statistics: Sequence[tuple[Path, np.ndarray]]) -> list[Problem]:
+    """Scans with another number of channels than most; who has which where none do."""
+    by_count: dict[int, list[str]] = {}
+    for scan, found in statistics:
+        by_count.setdefault(len(found), []).append(scan.name)
+    if len(by_count) < 2:
+        return []
+    most = max(by_count, key=lambda count: len(by_count[count]))
+    if 2 * len(by_count[most]) <= len(statistics):
+        listed = "; ".join(f"{count} in {some(names)}" for count, names in by_count.items())
+        return [Problem(LabelError(f"the scans have several numbers of channels: {listed}."))]
+    return [
+        Problem(LabelError(f"{scan} has {len(found)} channels, expected {most} as most scans."))
+        for scan, found in statistics
+        if len(found) != most
+    ]
 
 
 def class_statistics(image: np.ndarray, labels: np.ndarray, settings: PriorSettings) -> np.ndarray:
@@ -160,6 +190,7 @@ def class_statistics(image: np.ndarray, labels: np.ndarray, settings: PriorSetti
     for number in range(result.shape[1]):
         values = [v for v, c in zip(settings.values, settings.classes, strict=True) if c == number]
         voxels = image[np.isin(labels, values)]
+        voxels = voxels[~np.isnan(voxels)]
         if number != _BACKGROUND_CLASS:
             # Zeros inside the head are masked-out or never imaged, not tissue (official rule).
             voxels = voxels[voxels > 0]

@@ -16,6 +16,7 @@ from synthseg_generator.config import GeneratorSettings
 from synthseg_generator.element_errors import remembered
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.map_cache import PROCESS_CACHE
+from synthseg_generator.problems import some
 from synthseg_generator.samples import SampleSource, Shard
 from synthseg_generator.scan_settings import ScanNoise
 from synthseg_generator.scan_store import list_scans, load_scan
@@ -143,14 +144,15 @@ def _check_scans(store: LabelStore, settings: GeneratorSettings) -> None:
     scans = list_scans(store)
     lacking = [name for name in store.names if name not in scans]
     if lacking:
-        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         raise StoreError(
-            f"{store.path}: no scan of {', '.join(lacking[:3])}{more}: add them with "
+            f"{store.path}: no scan of {some(lacking, 3)}: add them with "
             "`synthseg-generator add-scans SCAN_DIR STORE.zarr`."
         )
-    for name in store.names:
-        if scans[name].channels != settings.n_channels:
-            raise ConfigError(
-                f"n_channels is {settings.n_channels}, but the scan of {name} in {store.path} has "
-                f"{scans[name].channels}."
-            )
+    odd = [name for name in store.names if scans[name].channels != settings.n_channels]
+    if odd:
+        counts = sorted({scans[name].channels for name in odd})
+        whose = f"the scan of {odd[0]}" if len(odd) == 1 else f"the scans of {some(odd)}"
+        raise ConfigError(
+            f"n_channels is {settings.n_channels}, but {whose} in {store.path} "
+            f"{'has' if len(odd) == 1 else 'have'} {' or '.join(map(str, counts))}."
+        )

@@ -34,6 +34,7 @@ from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
 from synthseg_generator.label_maps import file_digest
+from synthseg_generator.problems import Problem, noted, raise_problems
 from synthseg_generator.remote import remote_errors
 from synthseg_generator.store import LabelStore, first_line
 from synthseg_generator.store_writing import write_chunk, writing
@@ -89,7 +90,8 @@ def add_scans(
 ) -> ScanReport:
     """Puts the scans of a folder beside the label maps of the same name.
 
-    Every scan's grid is compared with that of its map before the first is written.
+    Every scan's grid is compared with that of its map before the first is written, and all scans
+    are listed or none: what is wrong is told of all of them at once.
 
     Args:
         folder: Scans in NIfTI or MGH format; other files are ignored.
@@ -99,31 +101,53 @@ def add_scans(
         progress: Called with the number of finished and of all scans.
 
     Raises:
-        LabelError: A file is no scan, belongs to no map, or lies on another grid than its map.
+        LabelError: Files are no scans, belong to no map, or lie on another grid than their map.
         StoreError: The store cannot be written, or holds another scan of a name.
     """
-    paths = _scans_of(folder, store, scan_suffix, map_suffix)
-    digests = {name: file_digest(path) for name, path in paths.items()}
+    paths, problems = _scans_of(folder, store, scan_suffix, map_suffix)
     known = list_scans(store)
-    for name, path in paths.items():
-        if name in known and known[name].sha256 != digests[name]:
-            raise StoreError(
-                f"{path} differs from the scan of {name} that {store.path} holds; trainings may "
-                "rest on that one: use a new store."
-            )
-        check_grid(path, store, name)
-    new = [name for name in paths if name not in known]
+    digests = _digests_of_fitting(paths, store, known, problems)
+    new = [name for name in digests if name not in known]
     finished = dict(known)
     for done, name in enumerate(new, start=1):
-        volume = read_scan(paths[name])
-        _write(store, name, volume)
-        finished[name] = StoredScan(name, volume.shape[-1], digests[name])
+        volume = None
+        with noted(problems):
+            volume = read_scan(paths[name])
+        if volume is not None and not problems:
+            _write(store, name, volume)
+            finished[name] = StoredScan(name, volume.shape[-1], digests[name])
         if progress is not None:
             progress(done, len(new))
+    raise_problems(problems, f"the scans in {folder}")
     if new:
         _list(store, finished)
     lacking = tuple(name for name in store.names if name not in finished)
     return ScanReport(tuple(new), tuple(n for n in paths if n not in new), lacking)
+
+
+def _digests_of_fitting(
+    paths: Mapping[str, Path],
+    store: LabelStore,
+    known: Mapping[str, StoredScan],
+    problems: list[Problem],
+) -> dict[str, str]:
+    """Digests of the scans that fit the store as far as headers tell; of others, what is wrong."""
+    digests = {}
+    for name, path in paths.items():
+        with noted(problems):
+            digest = file_digest(path)
+            _refuse_another(path, store, known.get(name), digest)
+            check_grid(path, store, name)
+            digests[name] = digest
+    return digests
+
+
+def _refuse_another(path: Path, store: LabelStore, known: StoredScan | None, digest: str) -> None:
+    if known is not None and known.sha256 != digest:
+        raise StoreError(
+            f"{path} differs from the scan of {known.name} that {store.path} holds; trainings may "
+            "rest on that one: use a new store."
+        )
 
 
 def list_scans(store: LabelStore) -> dict[str, StoredScan]:
@@ -237,27 +261,33 @@ def _read_header(path: Path) -> ImageHeader:
 
 def _scans_of(
     folder: Path, store: LabelStore, scan_suffix: str, map_suffix: str
-) -> Mapping[str, Path]:
-    """The scans of a folder by the name of their label map."""
+) -> tuple[dict[str, Path], list[Problem]]:
+    """The scans of a folder by the name of their label map, and what is wrong with names."""
     if not folder.is_dir():
         raise LabelError(f"{folder} is no folder of scans.")
     found: dict[str, Path] = {}
+    problems: list[Problem] = []
     for path in sorted(p for p in folder.iterdir() if p.name.endswith(ENDINGS) and p.is_file()):
         stem = path.name[: -len(next(e for e in ENDINGS if path.name.endswith(e)))]
         if not stem.endswith(scan_suffix):
             continue
         name = stem.removesuffix(scan_suffix) + map_suffix
-        if name not in store.names:
-            raise LabelError(
-                f"{path} belongs to no label map: {store.path} has no {name}. "
-                "Name scans as their maps, or say how they differ with --scan-suffix, --map-suffix."
-            )
-        if name in found:
-            raise LabelError(f"{path} and {found[name].name} both belong to {name}: remove one.")
-        found[name] = path
-    if not found:
+        with noted(problems):
+            _check_name(path, store, name, found.get(name))
+            found[name] = path
+    if not found and not problems:
         raise LabelError(f"{folder} holds no scan *{scan_suffix} ({', '.join(ENDINGS)}).")
-    return found
+    return found, problems
+
+
+def _check_name(path: Path, store: LabelStore, name: str, other: Path | None) -> None:
+    if name not in store.names:
+        raise LabelError(
+            f"{path} belongs to no label map: {store.path} has no {name}. "
+            "Name scans as their maps, or say how they differ with --scan-suffix, --map-suffix."
+        )
+    if other is not None:
+        raise LabelError(f"{path} and {other.name} both belong to {name}: remove one.")
 
 
 def _write(store: LabelStore, name: str, volume: np.ndarray) -> None:

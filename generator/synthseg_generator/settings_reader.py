@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import Field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -28,6 +29,46 @@ _EXPONENTIAL = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
 _VALUES = (Uniform, Prior)
 
 
+class SettingsError(ConfigError):
+    """Several settings are wrong, a line each.
+
+    Attributes:
+        complaints: What is wrong.
+    """
+
+    def __init__(self, complaints: Sequence[str]) -> None:
+        self.complaints = tuple(complaints)
+        lines = "\n".join(f"  {complaint}" for complaint in complaints)
+        super().__init__(f"{len(complaints)} settings are wrong:\n{lines}")
+
+    def __reduce__(self) -> tuple[type[SettingsError], tuple[tuple[str, ...]]]:
+        return type(self), (self.complaints,)
+
+
+@contextmanager
+def complained(errors: list[ValueError]) -> Iterator[None]:
+    """Adds what is wrong with a group of settings to a list, and goes on with the next."""
+    try:
+        yield
+    except SettingsError as error:
+        errors += map(ConfigError, error.complaints)
+    except ValueError as error:  # as the errors of all packages about their settings are
+        errors.append(error)
+
+
+def raise_complaints(errors: Sequence[ValueError]) -> None:
+    """Raises what is wrong with settings, if anything is.
+
+    Raises:
+        ValueError: The one error there is.
+        SettingsError: Several.
+    """
+    if len(errors) > 1:
+        raise SettingsError([str(error) for error in errors]) from errors[0]
+    if errors:
+        raise errors[0]
+
+
 def read_settings(base: Settings, values: Any, path: str) -> Settings:
     """Settings of any kind from the nested mapping that a file holds, over those of `base`.
 
@@ -37,24 +78,39 @@ def read_settings(base: Settings, values: Any, path: str) -> Settings:
         path: Where the mapping stands in the file, for errors.
 
     Raises:
-        ConfigError: A setting is unknown or unfit; the message names it.
+        ConfigError: Settings are unknown or unfit; the message names all of them.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path} must be a group of settings, got {values!r}.")
     hints = get_type_hints(type(base))
     known = {f.name: f for f in fields(base)}  # type: ignore[arg-type]
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise ConfigError(
-            f"unknown setting {path}.{unknown[0]}; {path} has {', '.join(sorted(known))}."
-        )
-    changes = {
-        key: read_settings(getattr(base, key), value, f"{path}.{key}")
-        if is_dataclass(getattr(base, key)) and not isinstance(getattr(base, key), _VALUES)
-        else _parse(hints[key], known[key], value, f"{path}.{key}")
-        for key, value in values.items()
-    }
-    return _replaced(base, changes, path)
+    errors: list[ValueError] = []
+    inner: list[ValueError] = []
+    changes: dict[str, Any] = {}
+    if unknown := [f"{path}.{key}" for key in values if key not in known]:
+        errors.append(_unknown(unknown, path, sorted(known)))
+    for key, value in values.items():
+        if key in known and _is_group(getattr(base, key)):
+            with complained(inner):
+                changes[key] = read_settings(getattr(base, key), value, f"{path}.{key}")
+        elif key in known:
+            with complained(errors):
+                changes[key] = _parse(hints[key], known[key], value, f"{path}.{key}")
+    changed = base
+    if not errors:  # else this group may contradict itself for what it lacks
+        with complained(errors):
+            changed = _replaced(base, changes, path)
+    raise_complaints([*errors, *inner])
+    return changed
+
+
+def _is_group(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, _VALUES)
+
+
+def _unknown(names: Sequence[str], path: str, known: Sequence[str]) -> ConfigError:
+    settings = "setting" if len(names) == 1 else "settings"
+    return ConfigError(f"unknown {settings} {', '.join(names)}; {path} has {', '.join(known)}.")
 
 
 def _replaced(base: Settings, changes: Mapping[str, Any], path: str) -> Settings:

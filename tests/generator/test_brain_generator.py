@@ -8,6 +8,8 @@ from synthseg_generator import BrainGenerator
 from synthseg_generator.config import Crop, GeneratorSettings
 from synthseg_generator.dask_plan import write_plan
 from synthseg_generator.errors import ConfigError, StoreError
+from synthseg_generator.ingest import ingest
+from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.store import cubic_voxel_size_mm
 
@@ -101,3 +103,14 @@ def test_voxels_that_are_no_cubes_are_refused(store):
     with pytest.raises(ConfigError, match="voxels of 1 x 1 x 3 mm, expected cubes"):
         BrainGenerator(stretched, GeneratorSettings())
     assert cubic_voxel_size_mm(store) == 1.0
+
+
+def test_a_crop_of_background_alone_that_is_cut_everywhere_is_black(shared_data, tmp_path):
+    (tmp_path / "maps").mkdir()
+    for name in ("training_seg_01.nii.gz", "training_seg_02.nii.gz"):
+        (tmp_path / "maps" / name).symlink_to(shared_data / "label_maps" / name)
+    ingest(tmp_path / "maps", tmp_path / "s.zarr", LABEL_TABLES["v2"])
+    settings = GeneratorSettings(crop=Crop(shape=(32, 32, 32)))
+    sample = BrainGenerator(tmp_path / "s.zarr", settings, seed=1).sample(68)
+    assert not sample.labels.any()
+    assert not sample.image.any()

@@ -1,10 +1,12 @@
 """What the linter of label maps finds."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from synthseg_generator.check import Severity, check
+from synthseg_generator.errors import StoreError
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import read_label_table
 from synthseg_generator.store import open_store
@@ -127,6 +129,24 @@ def test_voxels_that_are_no_cubes_are_an_error(tmp_path, head):
     ingest(tmp_path / "maps", tmp_path / "s.zarr", read_label_table(tmp_path / "table.yaml"))
     findings = check(open_store(tmp_path / "s.zarr"))
     assert any("voxels of 1 x 1 x 3 mm" in f.problem for f in findings)
+
+
+def test_all_maps_whose_data_is_lost_are_told_at_once(tmp_path, head, write_map):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "table.yaml").write_text(TABLE)
+    for name in ("one", "two", "three"):
+        write_map(tmp_path / "maps" / f"{name}.nii", head)
+    ingest(tmp_path / "maps", tmp_path / "s.zarr", read_label_table(tmp_path / "table.yaml"))
+    for name in ("one", "two"):
+        shutil.rmtree(tmp_path / "s.zarr" / name / "c")
+    with pytest.raises(StoreError) as caught:
+        check(open_store(tmp_path / "s.zarr"))
+    title, *lines = str(caught.value).splitlines()
+    assert title.startswith("2 problems with the label maps of ")
+    assert [line.split("the data of map ")[1] for line in lines] == [
+        "one is missing.",
+        "two is missing.",
+    ]
 
 
 def test_the_official_maps_are_sound(shared_data, tmp_path):

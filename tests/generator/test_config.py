@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 from synthseg_generator.config import (
     Crop,
@@ -214,3 +216,33 @@ KNOWN = {"rows": [[0, 1]]}
 def test_unknown_and_unfit_settings_are_refused_by_name(values, named):
     with pytest.raises(ConfigError, match=named):
         generator_settings(values)
+
+
+def test_all_settings_that_are_wrong_are_named_at_once():
+    values = {
+        "colour": "red",
+        "gama_std": 1,
+        "flip_probability": "often",
+        "crop": {"shape": [0, 1, 1]},
+        "elastic": {"squarings": 1.5, "strenght": 2},
+        "mixture": {"specific_probability": 2},
+    }
+    with pytest.raises(ConfigError) as caught:
+        generator_settings(values)
+    title, *lines = str(caught.value).splitlines()
+    assert title == "6 settings are wrong:"
+    for named in (
+        "unknown settings generator.colour, generator.gama_std; generator has acquisition, ",
+        "generator.flip_probability: expected a number, got 'often'",
+        "crop.shape needs three whole sides",
+        "unknown setting generator.elastic.strenght; generator.elastic has ",
+        "generator.elastic.squarings: expected a whole number, got 1.5",
+        "mixture.specific_probability must lie between 0 and 1, got 2",
+    ):
+        assert sum(named in line for line in lines) == 1, named
+
+
+def test_an_error_of_several_settings_passes_from_one_process_to_another():
+    with pytest.raises(ConfigError) as caught:
+        generator_settings({"colour": 1, "gamma_std": "x"})
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

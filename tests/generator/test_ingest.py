@@ -1,7 +1,9 @@
 """From a folder of label maps to a store."""
 
+import re
 import shutil
 
+import nibabel as nib
 import numpy as np
 import pytest
 import zarr
@@ -115,11 +117,115 @@ def test_what_is_converted_when_a_scheduler_is_lost_is_kept(tmp_path, folder, sc
     assert len(open_store(tmp_path / "store.zarr")) == 43
 
 
-def test_a_refused_map_leaves_nothing_behind(tmp_path, folder, write_map):
-    write_map(folder / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
+def test_where_no_map_is_sound_nothing_stays_behind(tmp_path, write_map):
+    (tmp_path / "maps").mkdir()
+    write_map(tmp_path / "maps" / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
     with pytest.raises(LabelError, match=r"zoe\.nii holds labels .* 999"):
-        ingest(folder, tmp_path / "store.zarr", TABLE)
+        ingest(tmp_path / "maps", tmp_path / "store.zarr", TABLE)
     assert [p.name for p in tmp_path.iterdir()] == ["maps"]
+
+
+def test_maps_beside_a_refused_one_are_kept_for_the_next_run(tmp_path, folder, write_map):
+    odd = write_map(folder / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
+    with pytest.raises(LabelError, match=r"zoe\.nii holds labels .* 999.*\nThe 3 maps .* kept"):
+        ingest(folder, tmp_path / "store.zarr", TABLE)
+    assert not (tmp_path / "store.zarr").exists()
+    assert len(finished_maps(tmp_path / ".store.zarr.partial")) == 3
+    odd.unlink()
+    done = []
+    ingest(folder, tmp_path / "store.zarr", TABLE, progress=lambda *counts: done.append(counts))
+    assert done == []  # none was left to do
+    assert open_store(tmp_path / "store.zarr").names == ("alice", "bob", "carol")
+    assert not (tmp_path / ".store.zarr.partial").exists()
+
+
+def lines_of(folder, destination):
+    """What an ingest that is refused says, line by line."""
+    with pytest.raises(LabelError) as caught:
+        ingest(folder, destination, TABLE)
+    return str(caught.value).splitlines()
+
+
+@pytest.fixture
+def odd_folder(folder, write_map, make_head):
+    """The three heads, and beside them a map for each way to be wrong."""
+    head = make_head((20, 20, 20))
+    write_map(folder / "a_coarse.nii", head, voxel_mm=3.0)
+    write_map(folder / "unknown.nii", np.full((8, 8, 8), 999, np.int32))
+    write_map(folder / "halves.nii.gz", np.full((8, 8, 8), 2.5, np.float32))
+    write_map(folder / "alice.mgz", head)
+    nib.save(nib.Nifti1Image(np.stack([head, head], -1), np.eye(4)), folder / "z_4d.nii.gz")
+    (folder / "text.nii.gz").write_text("hello")
+    cut = write_map(folder / "cut.nii", head)
+    cut.write_bytes(cut.read_bytes()[:2000])
+    return folder
+
+
+def test_all_that_is_wrong_is_told_at_once_and_nothing_written(tmp_path, odd_folder):
+    title, *lines = lines_of(odd_folder, tmp_path / "store.zarr")
+    assert title == f"7 problems with the label maps in {odd_folder}:"
+    told = {
+        "a_coarse.nii": "voxels of 3 x 3 x 3 mm, expected 1 x 1 x 1 mm as in alice.* and 6 more",
+        "unknown.nii": "999",
+        "halves.nii.gz": "2.5",
+        "alice.mgz": "alice.nii.gz would both be alice",
+        "z_4d.nii.gz": "three dimensions",
+        "text.nii.gz": "no readable",
+        "cut.nii": "cannot be read",
+    }
+    for name, reason in told.items():
+        (line,) = (line for line in lines if f"{odd_folder}/{name} " in line)
+        assert re.search(reason, line)
+    assert not any(f"{odd_folder}/{name}" in line for name in ("bob", "carol") for line in lines)
+    assert {p.name for p in tmp_path.iterdir()} == {"maps"}
+
+
+def test_several_workers_tell_what_is_wrong_as_one_does(tmp_path, odd_folder, cluster):
+    alone = lines_of(odd_folder, tmp_path / "store.zarr")
+    with pytest.raises(LabelError) as caught:
+        ingest(odd_folder, tmp_path / "s.zarr", TABLE, scheduler=cluster.scheduler.address)
+    assert str(caught.value).splitlines() == alone
+
+
+def test_contents_that_are_wrong_are_told_at_once(tmp_path, folder, write_map):
+    for number in range(3):
+        write_map(folder / f"odd_{number}.nii", np.full((8, 8, 8), 900 + number, np.int32))
+    title, *lines, hint = lines_of(folder, tmp_path / "store.zarr")
+    assert title.startswith("3 problems")
+    assert all(f" {900 + i}. " in line for i, line in enumerate(lines))
+    assert hint.startswith("The 3 maps that are sound are kept")
+
+
+def test_of_hundreds_of_wrong_maps_twenty_are_told_and_the_rest_counted(tmp_path):
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"{number}.nii").write_text("hello")
+    lines = lines_of(folder, tmp_path / "store.zarr")
+    assert len(lines) == 22
+    assert lines[0].startswith("300 problems")
+    assert lines[-1].strip() == "and 280 more."
+
+
+def test_of_two_maps_neither_is_blamed_for_its_voxel_size(tmp_path, make_head, write_map):
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    write_map(folder / "a.nii", make_head((8, 8, 8)), voxel_mm=2.0)
+    write_map(folder / "b.nii", make_head((8, 8, 8)))
+    (line,) = lines_of(folder, tmp_path / "store.zarr")
+    assert "2 x 2 x 2 mm in a.nii; 1 x 1 x 1 mm in b.nii." in line
+    assert "expected" not in line
+
+
+def test_beside_maps_of_a_store_its_voxel_size_is_expected(tmp_path, folder, make_head, write_map):
+    ingest(folder, tmp_path / "store.zarr", TABLE)
+    for number in range(4):
+        write_map(folder / f"coarse_{number}.nii", make_head((8, 8, 8)), voxel_mm=2.0)
+    write_map(folder / "bob.nii", make_head((20, 20, 20)))
+    title, *lines = lines_of(folder, tmp_path / "store.zarr")
+    assert title.startswith("5 problems")
+    assert sum("expected 1 x 1 x 1 mm" in line for line in lines) == 4
+    assert sum("bob.nii differs from the map bob" in line for line in lines) == 1
 
 
 def test_a_refused_map_leaves_a_store_as_it_was(tmp_path, folder, write_map):

@@ -1,4 +1,6 @@
 import numpy as np
+import pytest
+from compiled import finite_in_every_way
 from keras import ops
 from synthseg_generator.config import BiasField, Uniform
 from synthseg_generator.intensity import (
@@ -25,6 +27,14 @@ def test_uniform_log_field_multiplies_by_its_exponential():
     np.testing.assert_allclose(apply_bias_field(IMAGE, field), 3 * IMAGE, rtol=1e-5)
 
 
+@pytest.mark.parametrize("log", [-500, 500])
+def test_black_stays_black_under_the_strongest_field(log):
+    field = np.full((3, 3, 3, 1), log, np.float32)
+    assert not finite_in_every_way(apply_bias_field, np.zeros((8, 8, 8, 1), np.float32), field)[
+        0
+    ].any()
+
+
 def test_mixture_shifts_and_scales_the_noise_of_each_label():
     labels = np.array([[[0, 1]]])
     noise = np.array([[[[1.0], [-2.0]]]], np.float32)
@@ -44,12 +54,50 @@ def test_normalisation_spreads_each_channel_to_zero_and_one():
     np.testing.assert_allclose(scaled.max(axis=(0, 1, 2)), 1, atol=1e-5)
 
 
-def test_constant_channel_becomes_zero_and_stays_finite():
-    assert not ops.convert_to_numpy(apply_normalisation(np.ones((4, 4, 4, 1), np.float32))).any()
+# 300 is where the generative model cuts: beside it the least float32 step is 3e-5.
+@pytest.mark.parametrize("value", [0.0, 1.0, 7.3, 300.0, 1e20])
+def test_constant_channel_becomes_zero_however_it_is_compiled(value):
+    image = np.full((8, 8, 8, 1), value, np.float32)
+    assert not finite_in_every_way(apply_normalisation, image)[0].any()
+
+
+def test_a_saturated_channel_beside_another_becomes_zero_however_it_is_compiled():
+    image = np.stack([np.full((8, 8, 8), 1e4, np.float32), 99 * IMAGE[:8, :8, :8, 0]], axis=-1)
+    (scaled,) = finite_in_every_way(lambda i: apply_normalisation(apply_clip(i, 300.0)), image)
+    assert not scaled[..., 0].any()
+    assert scaled[..., 1].max() == 1
+
+
+def test_one_voxel_that_differs_from_saturated_ones_becomes_zero_and_they_one():
+    image = np.full((8, 8, 8, 1), 1e4, np.float32)
+    image[3, 3, 3] = 299.99
+    (scaled,) = finite_in_every_way(lambda i: apply_normalisation(apply_clip(i, 300.0)), image)
+    assert scaled[3, 3, 3] == 0
+    assert scaled.sum() == scaled.size - 1
+
+
+# With an exponent that is no whole number, what is a hair below 0 has no power.
+def test_gamma_after_normalisation_is_finite_however_it_is_compiled():
+    noise = np.random.default_rng(1).standard_normal(IMAGE.shape).astype(np.float32)
+    exponents = np.array([0.37, 1.7], np.float32)
+    field = np.random.default_rng(2).normal(0, 0.7, (3, 3, 3, 2)).astype(np.float32)
+
+    def augment(image, field, noise, exponents):
+        image = apply_bias_field(image, field) + 0.3 * noise
+        return apply_gamma(apply_normalisation(image), exponents)
+
+    (image,) = finite_in_every_way(augment, 255 * IMAGE, field, noise, exponents)
+    assert image.min() == 0
+    assert image.max() == 1
 
 
 def test_gamma_of_one_leaves_image_unchanged():
     np.testing.assert_allclose(apply_gamma(IMAGE, np.ones(2, np.float32)), IMAGE, rtol=1e-6)
+
+
+def test_gamma_of_what_lies_a_hair_below_zero_is_zero():
+    exponents = np.array([0.5], np.float32)
+    assert finite_in_every_way(apply_gamma, np.array([[[[-1e-9]]]], np.float32), exponents)[0] == 0
 
 
 def test_gamma_differs_between_channels():

@@ -117,6 +117,48 @@ def test_different_grids_are_refused(tmp_path):
             read_pair(save(tmp_path / name, scan, affine), labels)
 
 
+def test_all_pairs_that_do_not_fit_are_told_at_once(tmp_path):
+    labels = save(tmp_path / "l.nii", np.full((4, 4, 4), 2, np.uint8))
+    good = [save(tmp_path / f"good_{i}.nii", np.full((4, 4, 4), 9.0)) for i in range(5)]
+    odd = {
+        "channels.nii": (np.ones((4, 4, 4, 2)), "has 2 channels, expected 1 as most"),
+        "size.nii": (np.ones((4, 4, 5)), "lie on different grids"),
+        "nothing.nii": (np.full((4, 4, 4), np.nan), "holds no finite voxel"),
+        "infinite.nii": (np.full((4, 4, 4), np.inf), "holds"),
+    }
+    scans = [*(save(tmp_path / name, volume) for name, (volume, _) in odd.items()), *good]
+    (tmp_path / "text.nii").write_text("hello")
+    scans.append(tmp_path / "text.nii")
+    with pytest.raises(LabelError) as caught:
+        estimate_priors(scans, [labels] * len(scans), TWO_CLASSES)
+    title, *lines = str(caught.value).splitlines()
+    assert title == "5 problems with the scans and label maps:"
+    for name, reason in {**{n: r for n, (_, r) in odd.items()}, "text.nii": "no readable"}.items():
+        (line,) = (line for line in lines if line.startswith(f"  {tmp_path / name} "))
+        assert reason in line
+
+
+@pytest.mark.parametrize("rescaled", [True, False])
+def test_a_scan_of_infinite_tissue_is_refused_and_lost_voxels_are_not_counted(tmp_path, rescaled):
+    settings = PriorSettings(values=(0, 2), classes=(0, 1), rescale=rescaled)
+    labels = save(tmp_path / "l.nii", np.full((4, 4, 4), 2, np.uint8))
+    scan = np.full((4, 4, 4), 50.0)
+    scan[0], scan[1:3] = 20.0, np.nan
+    lost = save(tmp_path / "lost.nii", scan)
+    assert np.isfinite(estimate_priors([lost], [labels], settings).means).all()
+    scan[1:] = np.inf
+    with pytest.raises(LabelError, match=r"infinite\.nii holds so many infinite voxels"):
+        estimate_priors([save(tmp_path / "infinite.nii", scan)], [labels], settings)
+
+
+def test_of_two_scans_neither_is_blamed_for_its_channels(tmp_path):
+    labels = save(tmp_path / "l.nii", np.full((4, 4, 4), 2, np.uint8))
+    one = save(tmp_path / "one.nii", np.ones((4, 4, 4, 2)))
+    two = save(tmp_path / "two.nii", np.ones((4, 4, 4)))
+    with pytest.raises(LabelError, match=r"2 in one\.nii; 1 in two\.nii"):
+        estimate_priors([one, two], [labels, labels], TWO_CLASSES)
+
+
 def test_unequal_numbers_of_files_are_refused(tmp_path):
     for folder, count in (("scans", 2), ("maps", 1)):
         (tmp_path / folder).mkdir()

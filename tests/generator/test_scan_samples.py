@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from compiled import in_every_way
 from synthseg_generator.config import Uniform, generator_settings
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.ingest import ingest
@@ -51,6 +52,20 @@ def test_the_labels_move_with_the_image(scan_store, k, flip):
         assert 2 * (there & shown).sum() / (there.sum() + shown.sum()) > 0.9
     left, right = (np.argwhere(labels == value)[:, 0].mean() for value in (2, 41))
     assert left < right
+
+
+def test_a_scan_of_one_brightness_is_augmented_however_that_is_compiled(scan_store):
+    settings = generator_settings({"crop": PLAIN["crop"], "elastic": {"squarings": 1}})
+    source = ScanSampleSource(scan_store, settings, SILENT, 1)
+    augmenter = ScanAugmenter(source.settings, scan_store.labels, source.map_shape)
+    element = source.element(0)
+    row = {**element["row"], "log_bias": np.zeros_like(element["row"]["log_bias"])}
+    scan, noise = np.full_like(element["scan"], 65535), np.zeros((24, 24, 24, 1), np.float32)
+    parts = (scan, element["labels"], row, noise, np.asarray(element["box_start"]))
+    for image, _ in in_every_way(augmenter.augment, *parts).values():
+        # Within [0, 1]: how the weights of an interpolation are rounded is all that it may show.
+        assert image.min() >= 0
+        assert image.max() <= 1 + 1e-5
 
 
 def test_the_same_sample_is_the_same_to_the_bit(scan_store):
@@ -114,7 +129,9 @@ def test_a_dataset_gives_the_samples_of_its_shard(scan_store):
 
 
 def test_maps_without_a_scan_and_other_channels_are_refused(scan_store, tmp_path):
-    with pytest.raises(ConfigError, match="n_channels is 2, but the scan of head_0"):
+    with pytest.raises(
+        ConfigError, match=r"n_channels is 2, but the scans of head_0, head_1 .* have 1"
+    ):
         ScanSampleSource(scan_store, generator_settings({"n_channels": 2}), SILENT, 1)
     ingest(Path(scan_store.path).with_name("maps"), tmp_path / "bare.zarr", LABEL_TABLES["v2"])
     with pytest.raises(StoreError, match=r"no scan of head_0, head_1: add them with.*add-scans"):

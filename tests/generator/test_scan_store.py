@@ -105,6 +105,36 @@ def test_what_is_no_scan_of_the_map_is_refused(store, tmp_path, name, volume, af
     assert list_scans(store) == {}
 
 
+def test_all_scans_that_do_not_fit_are_told_at_once_and_none_is_added(store, scans):
+    save(scans / "three.nii.gz", np.ones(SHAPE))
+    save(scans / "two_dseg.nii.gz", np.ones(SHAPE))
+    save(scans / "one_dseg.nii", np.random.default_rng(0).random(SHAPE))
+    (scans / "four.nii.gz").write_text("hello")
+    with pytest.raises(LabelError) as caught:
+        add_scans(scans, store)
+    title, *lines = str(caught.value).splitlines()
+    assert title == f"4 problems with the scans in {scans}:"
+    for name, reason in {
+        "three.nii.gz": "belongs to no label map",
+        "four.nii.gz": "belongs to no label map",
+        "one_dseg.nii.gz": "both belong to one_dseg",
+        "two_dseg.nii.gz": "shows nothing",
+    }.items():
+        (line,) = (line for line in lines if line.startswith(f"  {scans / name} "))
+        assert reason in line
+    assert list_scans(store) == {}
+
+
+def test_scans_on_other_grids_and_unreadable_ones_are_told_once_each(store, scans):
+    save(scans / "one_dseg.nii.gz", np.ones((6, 7, 9)))
+    (scans / "two_dseg.nii.gz").write_text("hello")
+    with pytest.raises(LabelError) as caught:
+        add_scans(scans, store)
+    one, two = str(caught.value).splitlines()[1:]
+    assert "one_dseg.nii.gz has 6 x 7 x 9 voxels" in one
+    assert "two_dseg.nii.gz is no readable" in two
+
+
 def test_another_scan_of_the_same_name_is_refused(store, scans):
     add_scans(scans, store)
     save(scans / "one_dseg.nii.gz", np.random.default_rng(0).random(SHAPE))

@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from compiled import finite_in_every_way
 from keras import ops
-from synthseg_generator.config import Crop, GeneratorSettings
+from synthseg_generator.config import (
+    BiasField,
+    Crop,
+    Elastic,
+    GeneratorSettings,
+    Mixture,
+    Prior,
+    Uniform,
+)
 from synthseg_generator.labels import GENERATION_V2
 from synthseg_generator.plan import MapGeometry, draw_sample
 from synthseg_generator.synthesis import Synthesizer
@@ -53,6 +62,22 @@ def test_compiled_graph_equals_eager_execution(ids, noise):
     expected_image, expected_target = synthesizer(ids, drawn, one)
     np.testing.assert_array_equal(target, expected_target)
     np.testing.assert_allclose(image, expected_image, atol=1e-5)
+
+
+def test_a_crop_that_is_cut_everywhere_is_dark_however_it_is_compiled(ids):
+    settings = GeneratorSettings(
+        crop=Crop(shape=(16, 16, 16)),
+        mixture=Mixture(means=Prior(rows=((1e3, 1e3),)), stds=Prior(rows=((0.0, 0.0),))),
+        bias_field=BiasField(strength=Uniform(0, 0)),
+        elastic=Elastic(squarings=1),
+    )
+    synthesizer = Synthesizer(settings, GENERATION_V2, SHAPE)
+    row = _row(2, settings)
+    row = {**row, "means": np.full_like(row["means"], 1e3)}  # no dark background either
+    noise = np.zeros((16, 16, 16, 1), np.float32)
+    image, target = finite_in_every_way(synthesizer, ids, row, noise)
+    assert not image.any()
+    assert target.any()
 
 
 def test_flipped_sample_mirrors_the_anatomy_and_swaps_the_sides(ids):

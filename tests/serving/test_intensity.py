@@ -36,10 +36,20 @@ def test_rescale_maps_percentiles_to_0_and_1(name: str) -> None:
     np.testing.assert_allclose(tf.function(rescale, autograph=False)(image), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("value", [0.0, -3.5, 7e8])
-def test_constant_image_becomes_zero(value: float) -> None:
+@pytest.mark.parametrize("value", [0.0, -3.5, 300.0, 7e8, -3e38])
+def test_constant_image_becomes_zero_compiled_or_not(value: float) -> None:
     image = np.full((4, 5, 6), value, np.float32)
-    np.testing.assert_array_equal(rescale(tf.constant(image)), np.zeros((4, 5, 6)))
+    for function in (rescale, tf.function(rescale, autograph=False)):
+        np.testing.assert_array_equal(function(tf.constant(image)), np.zeros((4, 5, 6)))
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_rescaled_images_lie_between_0_and_1_compiled_or_not(name: str) -> None:
+    image = tf.constant(IMAGES[name], tf.float32)
+    for function in (rescale, tf.function(rescale, autograph=False)):
+        found = function(image).numpy()
+        assert found.min() >= 0  # NaN is not
+        assert found.max() <= 1
 
 
 def test_rescale_does_not_see_scale_and_offset() -> None:

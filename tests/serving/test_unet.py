@@ -65,6 +65,18 @@ def test_equals_the_keras_network(name: str, make_bundle: Callable[..., Bundle])
             np.testing.assert_allclose(slab, rows, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_instance_normalisation_of_a_constant_volume_is_finite(
+    value: float, make_bundle: Callable[..., Bundle]
+) -> None:
+    network = settings("instance normalisation")
+    weights = make_bundle(network, seed=3).weights
+    served = served_unet(network, weights, SYNTHSEG_V2.flip_channels)
+    volume = np.full((32, 32, 32, 1), value, np.float32)
+    found = tf.function(in_slabs, autograph=False)(served, volume, 0)
+    np.testing.assert_allclose(tf.reduce_sum(found, -1), 1, atol=1e-5)
+
+
 def test_every_activation_of_the_settings_can_be_served_as_keras_computes_it() -> None:
     assert set(SERVED_ACTIVATIONS) == set(ACTIVATIONS)
     values = np.linspace(-3, 3, 13, dtype=np.float32)

@@ -147,6 +147,31 @@ def test_unfit_settings_are_refused_by_name(run_config, tmp_path, old, new, name
         load_settings(_edited(run_config, tmp_path, old, new))
 
 
+def test_all_settings_that_are_wrong_are_named_at_once(tmp_path, head_store):
+    text = """
+checkpoint_step: 2
+seeds: 3
+network: {featurs: 4}
+generator: {crop: {jiter: 2}}
+stages: [{steps: 1, loss: wl3}, {name: nothing}, {steps: 1, learning_rat: 1}]
+validation: {samples: many}
+"""
+    with pytest.raises(ERRORS) as caught:
+        _read(tmp_path, head_store, text)
+    title, *lines = str(caught.value).splitlines()
+    assert title == "7 settings are wrong:"
+    for named in (
+        "run.yaml: unknown settings checkpoint_step, seeds.",
+        "network.featurs",
+        "generator.crop.jiter",
+        "wl3",
+        "stages[1] needs `steps` or `epochs`",
+        "stages[2].learning_rat",
+        "validation.samples: expected a number, got 'many'",
+    ):
+        assert sum(named in line for line in lines) == 1, named
+
+
 def test_whole_maps_fit_a_network_when_they_are_cut_to_its_multiple(run_config, tmp_path):
     settings = load_settings(_edited(run_config, tmp_path, "[32, 32, 32]", "null, multiple: 8"))
     assert settings.stages[0].generator.crop.shape is None

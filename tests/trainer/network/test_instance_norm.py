@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from compiled import finite_in_every_way
 from keras import layers
 from synthseg_trainer.network.instance_norm import InstanceNormalization
 
@@ -35,3 +36,20 @@ def test_weights_carry_the_names_that_they_had():
     layer = InstanceNormalization(name="unet_bn_down_0")
     layer.build(VOLUME.shape)
     assert [weight.name for weight in layer.weights] == ["gamma", "beta"]
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 6, 6, 2), (2, 1, 1, 1, 2)], ids=["volume", "one voxel"])
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_constant_volume_becomes_the_shift_however_it_is_compiled(shape, precision):
+    layer = InstanceNormalization(epsilon=1e-3, dtype=precision)
+    layer.build(shape)
+    layer.set_weights([np.float32([1, 2]), np.float32([0.5, -0.5])])
+
+    def forth_and_back(volume):
+        with tf.GradientTape() as tape:
+            tape.watch(volume)
+            answer = tf.cast(layer(volume), tf.float32)
+        return answer, tape.gradient(answer, volume)
+
+    answer, _ = finite_in_every_way(forth_and_back, np.full(shape, 1000.25, np.float32), atol=1e-2)
+    np.testing.assert_allclose(answer, np.broadcast_to([0.5, -0.5], shape), atol=1e-2)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from compiled import finite_in_every_way
 from synthseg_trainer.config import LossWeights
 from synthseg_trainer.training.losses import (
     cross_entropy_loss,
@@ -128,6 +129,41 @@ def test_background_alone_gives_a_finite_loss_and_gradient(loss, weights):
         value = loss(logits, target, weights, near)
     assert np.isfinite(float(value))
     assert np.all(np.isfinite(tape.gradient(value, logits)))
+
+
+# So sure that float32 drops the square of every other label's probability.
+SURE = np.tile(np.float32([[60, 0, 0]]), (64, 1))
+ONE_VOXEL = np.eye(1, 64, 21, dtype=np.int32)[0]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("target", [ONE_VOXEL, 0 * ONE_VOXEL], ids=["one voxel", "background"])
+def test_losses_and_gradients_are_finite_however_they_are_compiled(loss, target):
+    def loss_and_gradient(logits, target):
+        near = near_boundaries(tf.reshape(target, (4, 4, 4)), 3, 1)
+        near = tf.reshape(near, (-1, 3))
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            values = tf.stack([loss(logits, target, weights, near) for weights in WEIGHTS])
+        return values, tape.gradient(values, logits)
+
+    finite_in_every_way(loss_and_gradient, SURE, target)
+
+
+@pytest.mark.parametrize("background", [1e-8, 1e-40])
+@pytest.mark.parametrize("target", [ONE_VOXEL, 0 * ONE_VOXEL], ids=["one voxel", "background"])
+def test_wl2_of_little_weight_is_finite_however_it_is_compiled(background, target):
+    """Also where float32 holds a weight with few digits, or a processor takes it for 0."""
+
+    def loss_and_gradient(logits, target):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            terms = wl2_terms(logits, target, background)
+        return terms.total / terms.weight, tape.gradient(terms.total, logits) / terms.weight
+
+    value, gradient = finite_in_every_way(loss_and_gradient, np.zeros_like(SURE), target)
+    assert value == pytest.approx(25)
+    assert np.abs(gradient).sum() > 0
 
 
 def test_dice_of_a_sure_and_right_answer_is_zero():

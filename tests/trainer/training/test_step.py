@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_generator.config import BiasField, Mixture, Prior, Uniform
 from synthseg_trainer.config import LossWeights, load_settings
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.state import Training
@@ -85,6 +86,19 @@ def test_a_sample_that_is_not_finite_is_suspected(settings, tmp_path):
     assert not result.healthy
     assert result.suspects == (2,)
     assert np.isfinite(result.samples[3])
+
+
+def test_samples_that_are_cut_everywhere_are_learned_from(settings, tmp_path):
+    saturated = dataclasses.replace(
+        settings.stages[0].generator,
+        mixture=Mixture(means=Prior(rows=((1e3, 1e3),)), stds=Prior(rows=((0.0, 0.0),))),
+        bias_field=BiasField(strength=Uniform(0, 0)),
+    )
+    stage = dataclasses.replace(settings.stages[0], generator=saturated)
+    result, gradients = _take_step(dataclasses.replace(settings, stages=(stage,)), tmp_path)
+    assert result.healthy
+    assert not result.suspects
+    assert any(gradient.any() for gradient in gradients)
 
 
 def test_networks_begin_alike_whatever_was_made_before(settings):

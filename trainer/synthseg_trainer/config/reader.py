@@ -12,6 +12,7 @@ from synthseg_generator.label_settings import LabelSettings
 from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.settings_file import load_settings as load_generator_settings
 from synthseg_generator.settings_file import read_yaml
+from synthseg_generator.settings_reader import complained, raise_complaints
 
 from synthseg_trainer.config.network import NetworkSettings
 from synthseg_trainer.config.run import TrainSettings, Validation
@@ -37,27 +38,46 @@ def load_settings(path: Path, *, store: str | None = None) -> TrainSettings:
         store: Label store, over that of the file.
 
     Raises:
-        ConfigError: The file is missing, cannot be read, or holds an unknown or unfit setting.
+        ConfigError: The file is missing, cannot be read, or holds unknown or unfit settings; the
+            message names all of them.
         GeneratorError: The store cannot be opened.
     """
     values = read_yaml(_recipe_or_file(path))
     values["store"] = str(store or values.get("store") or "")
     if not values["store"]:
         raise ConfigError(f"{path} names no label store: add `store: STORE.zarr` or pass --store.")
+    errors: list[ValueError] = []
     unknown = sorted(set(values) - {f.name for f in fields(TrainSettings)} - set(_FILE_ONLY))
     if unknown:
-        raise ConfigError(f"{path}: unknown setting {unknown[0]}.")
-    common = _read_generator(values.pop("generator", {}), GeneratorSettings())
-    stages = _read_stages(values.pop("stages", []), common, values.pop("steps_per_epoch", None))
-    labels = stages[0].generator.labels if stages else common.labels
-    network = _read_network(values.pop("network", {}), values["store"], labels)
-    validation = _read_validation(
-        values.pop("validation", {}), stages[-1].generator if stages else common
-    )
-    base = TrainSettings(
-        store=values["store"], network=network, stages=stages, validation=validation
-    )
+        plural = "s" if len(unknown) > 1 else ""
+        errors.append(ConfigError(f"{path}: unknown setting{plural} {', '.join(unknown)}."))
+    common = GeneratorSettings()
+    stages: tuple[Stage, ...] = ()
+    with complained(errors):
+        common = _read_generator(values.pop("generator", {}), common)
+    with complained(errors):
+        stages = _read_stages(values.pop("stages", []), common, values.pop("steps_per_epoch", None))
+    groups = _read_groups(values, common, stages, errors)
+    raise_complaints(errors)
+    base = TrainSettings(store=values["store"], stages=stages, **groups)
     return read_settings(base, values, str(path.name))
+
+
+def _read_groups(
+    values: dict[str, Any],
+    common: GeneratorSettings,
+    stages: tuple[Stage, ...],
+    errors: list[ValueError],
+) -> dict[str, Any]:
+    """Network and validation, taken out of `values`; without those that have errors."""
+    labels = stages[0].generator.labels if stages else common.labels
+    last = stages[-1].generator if stages else common
+    groups: dict[str, Any] = {}
+    with complained(errors):
+        groups["network"] = _read_network(values.pop("network", {}), values["store"], labels)
+    with complained(errors):
+        groups["validation"] = _read_validation(values.pop("validation", {}), last)
+    return groups
 
 
 def output_labels_of(store: str, labels: LabelSettings | None = None) -> SegmentationLabels:
@@ -112,16 +132,28 @@ def _read_stages(
 ) -> tuple[Stage, ...]:
     if not isinstance(entries, list):
         raise ConfigError(f"stages must be a list, got {type(entries).__name__}.")
-    stages = []
+    stages: list[Stage] = []
+    errors: list[ValueError] = []
     for number, entry in enumerate(entries):
-        place = f"stages[{number}]"
-        if not isinstance(entry, dict):
-            raise ConfigError(f"{place} must be a group of settings, got {entry!r}.")
-        values = _with_steps({"steps_per_epoch": steps_per_epoch, **entry}, place)
-        generator = _read_generator(values.pop("generator", {}), generator)
-        base = Stage(name=f"stage {number + 1}", steps=1, generator=generator)
-        stages.append(read_settings(base, values, place))
+        with complained(errors):
+            stage = _read_stage(number, entry, generator, steps_per_epoch)
+            stages.append(stage)
+            generator = stage.generator
+    raise_complaints(errors)
     return tuple(stages)
+
+
+def _read_stage(
+    number: int, entry: Any, generator: GeneratorSettings, steps_per_epoch: Any
+) -> Stage:
+    """One stage, over the generative model of those before it."""
+    place = f"stages[{number}]"
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{place} must be a group of settings, got {entry!r}.")
+    values = _with_steps({"steps_per_epoch": steps_per_epoch, **entry}, place)
+    generator = _read_generator(values.pop("generator", {}), generator)
+    base = Stage(name=f"stage {number + 1}", steps=1, generator=generator)
+    return read_settings(base, values, place)
 
 
 def _read_generator(values: Any, base: GeneratorSettings) -> GeneratorSettings:

@@ -18,6 +18,8 @@ Tensor = Any
 _EPSILON = 1e-7
 # Target logits of the warm-up (official).
 _TARGET_LOGIT = 5.0
+# Smallest weight of a background voxel: a mean over voxels of less may be 0 in float32.
+_LEAST_WEIGHT = 1e-30
 # Smallest probability whose logarithm is taken; the gradient does not know this bound.
 _LEAST_PROBABILITY = 1e-30
 
@@ -62,12 +64,12 @@ def wl2_terms(logits: Tensor, target: Tensor, background: float = 1e-8) -> Terms
     Args:
         logits: float32 `[voxel, label]`.
         target: int32 `[voxel]`, channels.
-        background: Weight of background voxels; others have 1.
+        background: Weight of background voxels, taken for 1e-30 where it is less; others have 1.
 
     References:
         Billot et al. 2023, doi:10.1016/j.media.2023.102789.
     """
-    weight = tf.where(tf.equal(target, 0), background, 1.0)
+    weight = tf.where(tf.equal(target, 0), max(background, _LEAST_WEIGHT), 1.0)
     # (p + 5)² summed over labels, except the true one, where it is (p - 5)²: the difference is -20
     # p.
     squares = tf.reduce_sum(tf.square(logits + _TARGET_LOGIT), axis=-1)

@@ -86,27 +86,21 @@ def is_pattern(text: str) -> bool:
 def matches(pattern: str) -> list[Path]:
     """What a pattern matches, sorted: files and folders, as bash has them with `globstar`.
 
-    `**` as a whole part of the path stands for any number of folders, none included. It passes
-    no folder that is a link, but for the last. Names that begin with a dot are matched by a dot only.
+    `**` as a whole part of the path stands for any number of folders, none included, of which only
+    the last may be a link. Names that begin with a dot are matched by a dot only.
 
     Raises:
         UsageError: `**` is glued to other characters, or a folder may not be listed.
     """
-    parts = [part for part in pattern.split("/") if part]
+    parts = tuple(part for part in pattern.split("/") if part)
     for part in parts:
         if RECURSIVE in _QUOTED.sub("_", part) and part != RECURSIVE:
             raise UsageError(
                 f"{pattern}: ** stands for folders and is a whole part of a path, not "
                 f"{part}: write {RECURSIVE}/{part.replace(RECURSIVE, '*')}, or one *."
             )
-    # Two ** in a row say no more than one.
-    parts = [
-        part
-        for part, last in zip(parts, ["", *parts], strict=False)
-        if not part == last == RECURSIVE
-    ]
     try:
-        found = {path for path in _below("/" * pattern.startswith("/"), tuple(parts)) if path}
+        found = {path for path in _below("/" * pattern.startswith("/"), parts) if path}
     except OSError as error:
         raise UsageError(
             f"{error.filename}: cannot be listed: {error.strerror}: choose a pattern without it."
@@ -123,9 +117,9 @@ def _below(folder: str, parts: tuple[str, ...]) -> Iterator[str]:
     part, rest = parts[0], parts[1:]
     if part == RECURSIVE:
         yield from _below(folder, rest)
-        for entry in _listed(folder):
-            if not entry.name.startswith("."):
-                goes_on = entry.is_dir(follow_symlinks=False)
+        for entry in _listed(folder) if rest[:1] != (RECURSIVE,) else ():
+            goes_on = entry.is_dir(follow_symlinks=False)
+            if not entry.name.startswith(".") and (goes_on or not rest or entry.is_symlink()):
                 place = os.path.join(folder, entry.name)  # noqa: PTH118
                 yield from _below(place, parts if goes_on else rest)
     elif _is_magic(part):

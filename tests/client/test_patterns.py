@@ -106,5 +106,5 @@ def test_a_folder_that_may_not_be_listed_is_told(as_nobody):
         Path(name).chmod(0o755)
         (Path(name) / "locked").mkdir(mode=0o700)
         for pattern in (f"{name}/**/*.nii", f"{name}/*/anat/*.nii"):
-            with as_nobody(), pytest.raises(UsageError, match="locked.*: cannot be listed: Perm"):
+            with as_nobody(), pytest.raises(UsageError, match=r"locked.*: cannot be listed: Perm"):
                 matches(pattern)

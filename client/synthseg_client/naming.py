@@ -188,26 +188,32 @@ def without_results(found: list[Path], outputs: Sequence[Output]) -> list[Path]:
 
     That is a file named as a result of a scan that lies beside it, or whose results go there.
     """
+    bases = {scan: _bases_of(scan) for scan in found}
+    if not any(bases.values()):
+        return found
     shared = {real(output.path) for output in outputs if not output.beside_scans}
     stems = {stem_of(scan) for scan in found}
+    moved = [output.path for output in outputs if output.beside_scans]
     made = {
         (real(folder), stem_of(scan))
         for scan in found
-        for folder in (
-            scan.parent,
-            *(scan.parent / output.path for output in outputs if output.beside_scans),
-        )
+        for folder in (scan.parent, *(scan.parent / path for path in moved))
     }
 
-    def is_result(path: Path) -> bool:
-        stem, folder = stem_of(path), real(path.parent)
-        bases = [stem.removesuffix(s) for s in SUFFIXES.values() if stem.endswith(s)]
+    def is_result(scan: Path) -> bool:
+        folder = real(scan.parent) if bases[scan] else None
         return any(
             (folder, base) in made or (folder in shared and _ends_as_one_of(base, stems))
-            for base in bases
+            for base in bases[scan]
         )
 
     return [scan for scan in found if not is_result(scan)]
+
+
+def _bases_of(scan: Path) -> list[str]:
+    """What a file would be a result of, by its name: none, for most."""
+    stem = stem_of(scan)
+    return [stem.removesuffix(s) for s in SUFFIXES.values() if stem.endswith(s)]
 
 
 def _ends_as_one_of(name: str, stems: Collection[str]) -> bool:

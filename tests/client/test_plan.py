@@ -345,9 +345,12 @@ def test_a_pattern_may_name_hidden_files_and_headers(folder):
         assert _names(t.scan for t in plan_batch(given, Path("o")).tasks) == ["f.img"]
 
 
-def test_scans_of_one_name_beside_each_other_in_a_pattern(folder):
-    (folder / "a[b].nii").touch()
-    assert plan_batch(["scans/a[b].nii"], Path("o")).single
+def test_the_name_of_a_file_that_is_there_is_no_pattern(folder):
+    for name in ("a[b].nii", "ab.nii", "{c,d}.nii"):
+        (folder / name).touch()
+    for name in ("a[b].nii", "{c,d}.nii"):
+        plan = plan_batch([f"scans/{name}"], Path("o"))
+        assert (plan.single, _names(t.scan for t in plan.tasks)) == (True, [name])
 
 
 @pytest.fixture

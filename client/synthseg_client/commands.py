@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from synthseg_client.api import open_session
 from synthseg_client.batch import BatchSettings, Outcome, run_batch
 from synthseg_client.channel import ServerAddress, Tls
 from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
-from synthseg_client.errors import OutputError, ScanError, UsageError
+from synthseg_client.errors import ClientError, UsageError
+from synthseg_client.folders import with_folders
 from synthseg_client.journal import JOURNAL_NAME
 from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
-from synthseg_client.places import is_there
-from synthseg_client.plan import BatchPlan, Refusal, plan_batch
+from synthseg_client.plan import BatchPlan, plan_batch
 from synthseg_client.report import Reporter, say
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
 
@@ -59,19 +59,25 @@ def run_segment(given: dict[str, Any]) -> int:
         beside_scans=given["beside_scans"],
         beside=settings.beside(),
     )
-    plan = without_hopeless(plan)
+    plan, made = with_folders(plan)
     settings = replace(settings, journal=_journal_of(plan, given["resume"]))
     total = len(plan.tasks) + len(plan.refused)
     report = Reporter(
         total, as_json=given["as_json"], quiet=given["quiet"], verbose=given["verbose"]
     )
-    with report:
-        for refusal in plan.refused:
-            report.add(Outcome(refusal.task, "failed", error=refusal.reason))
-        if plan.tasks:
-            with connect(given, log_server=given["verbose"]) as session:
-                for outcome in run_batch(session, plan, settings):
-                    report.add(outcome)
+    try:
+        with report:
+            for refusal in plan.refused:
+                report.add(Outcome(refusal.task, "failed", error=refusal.reason))
+            if plan.tasks:
+                with connect(given, log_server=given["verbose"]) as session:
+                    for outcome in run_batch(session, plan, settings):
+                        report.add(outcome)
+    except ClientError:
+        for folder in made:  # nothing was started: leave no trace of it
+            with suppress(OSError):
+                folder.rmdir()
+        raise
     return report.exit_code
 
 
@@ -212,51 +218,6 @@ def parse_model(text: str | None) -> ModelChoice:
     if not version.isdecimal() or int(version) > _LARGEST_VERSION:
         raise UsageError(f"--model {text}: expected NAME, NAME:VERSION or NAME@LABEL.")
     return ModelChoice(name=name, version=int(version))
-
-
-def without_hopeless(plan: BatchPlan) -> BatchPlan:
-    """Makes the folders for results, before a server is bothered.
-
-    Returns:
-        The work; scans whose results have no place to go are refused.
-
-    Raises:
-        ScanError: No scan exists.
-        OutputError: A folder for results cannot be made or written, and nothing could be done.
-    """
-    if plan.tasks and not any(is_there(task.scan) for task in plan.tasks):
-        raise ScanError(
-            f"{plan.tasks[0].scan}: no such file, or none that may be seen: check the name, its "
-            "ending and the permissions."
-        )
-    problems: dict[Path, str] = {}
-    tasks, refused = [], list(plan.refused)
-    for task in plan.tasks:
-        folders = {path.absolute().parent for path in task.outputs()}
-        for folder in sorted(folders - problems.keys()) if is_there(task.scan) else ():
-            problems[folder] = problem_of_folder(folder)
-        if problem := next(filter(None, map(problems.get, sorted(folders))), ""):
-            refused.append(Refusal(task, f"{task.scan}: {problem}"))
-        else:
-            tasks.append(task)
-    lost = "" if tasks else next(filter(None, problems.values()), "")
-    if tasks and plan.table is not None:
-        lost = problem_of_folder(plan.table.absolute().parent)
-    if lost:
-        raise OutputError(lost)
-    return replace(plan, tasks=tuple(tasks), refused=tuple(refused))
-
-
-def problem_of_folder(folder: Path) -> str:
-    """Makes a folder for results; why nothing can be written there, or nothing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return f"{folder}: cannot be made for the results: {error.strerror}."
-    effective = os.access in os.supports_effective_ids
-    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
-        return f"{folder}: no permission to write results there."
-    return ""
 
 
 def _address(given: dict[str, Any]) -> ServerAddress:

@@ -259,7 +259,9 @@ class _Table:
         if self._plan.table is None:
             return
         rows = [
-            (row_name(t.scan), self._volumes[t]) for t in self._plan.tasks if t in self._volumes
+            (t.prefix + row_name(t.scan), self._volumes[t])
+            for t in self._plan.tasks
+            if t in self._volumes
         ]
         write_table(self._plan.table, self._columns, rows)
 

@@ -85,16 +85,24 @@ def main() -> None:
     required=True,
     multiple=True,
     metavar="SCAN...",
-    help="Scans: files, a folder, a quoted pattern, or one .txt list.",
+    help="Scans: files, a folder, a pattern in quotes ('data/**/*_T1w.nii.gz', any folders deep), "
+    "or one .txt list.",
 )
-@click.option("--o", "output", required=True, type=_PATH, help="Label map, folder, or .txt list.")
-@click.option("--post", type=_PATH, help="Probability maps: file, folder, or .txt list.")
+@click.option("--o", "output", help="Label map, folder, or .txt list.")
+@click.option("--post", help="Probability maps: file, folder, or .txt list.")
 @click.option(
     "--resample",
-    type=_PATH,
     help="Scans resampled to 1 mm: file, folder, or .txt list; those at 1 mm are not copied.",
 )
-@click.option("--vol", type=_PATH, help="CSV file for the volumes in mm³ (or .txt list).")
+@click.option(
+    "--vol", help="CSV file for the volumes in mm³ of all scans (or .txt list, one for each)."
+)
+@click.option(
+    "--beside-scans",
+    is_flag=True,
+    help="--o, --post and --resample start from each scan's own folder; without --o label maps lie "
+    "beside their scans.",
+)
 @click.option(
     "--crop",
     metavar="N | N N N | none",
@@ -149,8 +157,11 @@ def main() -> None:
 def segment(**given: Any) -> None:
     """Segments scans into labelled structures, at 1 mm along each scan's own axes.
 
-    Results of several scans are called NAME_synthseg, NAME_posteriors and NAME_resampled. Exit code
-    0: all done; 1: some scans failed; 2: wrong usage; 130: interrupted; 143: terminated.
+    Results in a folder are called NAME_synthseg, NAME_posteriors and NAME_resampled. Scans of one
+    name get the folders in which their paths differ before it: of fs/bert/mri/orig.mgz and
+    fs/anna/mri/orig.mgz come bert_orig_synthseg.mgz and anna_orig_synthseg.mgz, and rows of these
+    names in the volumes table. Exit code 0: all done; 1: some scans failed; 2: wrong usage; 130:
+    interrupted; 143: terminated.
     """
     from synthseg_client.commands import run_segment
 

@@ -6,19 +6,19 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from synthseg_client.api import open_session
-from synthseg_client.batch import BatchSettings, run_batch
+from synthseg_client.batch import BatchSettings, Outcome, run_batch
 from synthseg_client.channel import ServerAddress, Tls
 from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
-from synthseg_client.errors import OutputError, ScanError, UsageError
+from synthseg_client.errors import ClientError, UsageError
+from synthseg_client.folders import with_folders
 from synthseg_client.journal import JOURNAL_NAME
 from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
-from synthseg_client.places import is_there
 from synthseg_client.plan import BatchPlan, plan_batch
 from synthseg_client.report import Reporter, say
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
@@ -56,16 +56,28 @@ def run_segment(given: dict[str, Any]) -> int:
         posteriors=given["post"],
         resampled=given["resample"],
         volumes=given["vol"],
+        beside_scans=given["beside_scans"],
         beside=settings.beside(),
     )
-    refuse_hopeless(plan)
+    plan, made = with_folders(plan)
     settings = replace(settings, journal=_journal_of(plan, given["resume"]))
+    total = len(plan.tasks) + len(plan.refused)
     report = Reporter(
-        len(plan.tasks), as_json=given["as_json"], quiet=given["quiet"], verbose=given["verbose"]
+        total, as_json=given["as_json"], quiet=given["quiet"], verbose=given["verbose"]
     )
-    with connect(given, log_server=given["verbose"]) as session, report:
-        for outcome in run_batch(session, plan, settings):
-            report.add(outcome)
+    try:
+        with report:
+            for refusal in plan.refused:
+                report.add(Outcome(refusal.task, "failed", error=refusal.reason))
+            if plan.tasks:
+                with connect(given, log_server=given["verbose"]) as session:
+                    for outcome in run_batch(session, plan, settings):
+                        report.add(outcome)
+    except ClientError:
+        for folder in made:  # nothing was started: leave no trace of it
+            with suppress(OSError):
+                folder.rmdir()
+        raise
     return report.exit_code
 
 
@@ -208,31 +220,6 @@ def parse_model(text: str | None) -> ModelChoice:
     return ModelChoice(name=name, version=int(version))
 
 
-def refuse_hopeless(plan: BatchPlan) -> None:
-    """Refuses a run of which nothing can come, before a server is bothered.
-
-    Raises:
-        ScanError: No scan exists.
-        OutputError: A folder for results cannot be made or written.
-    """
-    if not any(is_there(task.scan) for task in plan.tasks):
-        raise ScanError(
-            f"{plan.tasks[0].scan}: no such file, or none that may be seen: check the name, its "
-            "ending and the permissions."
-        )
-    folders = {path.absolute().parent for task in plan.tasks for path in task.outputs()}
-    for folder in sorted(folders | ({plan.table.absolute().parent} if plan.table else set())):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{folder}: cannot be made for the results: {error.strerror}."
-            ) from error
-        effective = os.access in os.supports_effective_ids
-        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
-            raise OutputError(f"{folder}: no permission to write results there.")
-
-
 def _address(given: dict[str, Any]) -> ServerAddress:
     token = os.environ.get("SYNTHSEG_TOKEN")
     if given["token_file"]:
@@ -261,4 +248,4 @@ def _journal_of(plan: BatchPlan, resume: bool) -> Path | None:
     """Where to record finished scans; a single scan is recorded only with `--resume`."""
     if plan.single and not resume:
         return None
-    return plan.tasks[0].labels.parent / JOURNAL_NAME
+    return plan.folder / JOURNAL_NAME

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,37 @@ FORMATS = (
 )
 WRITABLE = tuple(f.suffix for f in FORMATS if f.suffix == f.result_suffix)
 """Endings that a result may have."""
+OTHER_ENDINGS = (
+    # Images that are not written, and what comes of them when they are packed.
+    *(".img", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd", ".raw", ".mnc", ".mif", ".mih", ".head"),
+    *(".brik", ".par", ".rec", ".dcm", ".dicom", ".ima", ".gipl", ".vtk", ".vti", ".h5", ".hdf5"),
+    *(".npy", ".mat", ".zarr", ".gii", ".gifti", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"),
+    *(".gif", ".pic", ".lsm", ".v", ".am", ".img.gz", ".mnc2", ".pkl", ".pt", ".stl", ".obj"),
+    *(".gz", ".bz2", ".xz", ".zst", ".lz4", ".lzma", ".z", ".zip", ".7z", ".rar", ".tar", ".tgz"),
+    # Tables and texts.
+    *(".csv", ".tsv", ".txt", ".json", ".xls", ".xlsx", ".ods", ".parquet", ".pdf", ".log"),
+)
+"""Endings that promise a file of a kind that no result has."""
+_LIKE_NIFTI = re.compile(r"\.(nii|mgz|mgh|npz)[^/]*$")
 
 
 def format_of(path: Path) -> FileFormat | None:
     """The format that a file's name promises, or None."""
     name = path.name.lower()
     return next((f for f in FORMATS if name.endswith(f.suffix)), None)
+
+
+def other_ending(path: Path) -> str | None:
+    """The ending that promises a file which no result is: `.nrrd`, `.nii.bz2`, `.nii-gz`, or None.
+
+    An ending that is not known may be part of a folder's name.
+    """
+    kind, name = format_of(path), path.name.lower()
+    if kind is not None and kind.suffix in WRITABLE:
+        return None
+    if near := _LIKE_NIFTI.search(name):
+        return near[0]
+    return max((e for e in OTHER_ENDINGS if name.endswith(e)), key=len, default=None)
 
 
 def is_scan_name(path: Path) -> bool:

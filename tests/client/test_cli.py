@@ -225,6 +225,12 @@ def test_status_tells_health_and_versions(address):
         (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--model", "other"], 1, "other"),
         (["segment", "--i", "text.nii.gz", "--o", "l.nii"], 1, "text.nii.gz"),
         (["segment", "--o", "l.nii"], 2, "--i"),
+        (["segment", "--i", "s.nii.gz"], 2, "--o"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.nrrd"], 2, ".nrrd files are not written"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--vol", "v/"], 2, "v: is a folder"),
+        (["segment", "--i", "", "--o", "l.nii"], 2, "an empty name"),
+        (["segment", "--i", "s.nii.gz", "--o="], 2, "an empty name"),
+        (["segment", "--i", "s.nii.gz", "--o=~/l.nii"], 2, "write out the path"),
         (["segment", "--i", "s.nii.gz", "--o", "s.nii.gz/l.nii"], 1, "cannot be made"),
     ],
 )
@@ -282,6 +288,57 @@ def test_a_scans_own_sidecar_is_left_alone(address, model, tmp_path, save_scan):
     assert not model.requests
     assert _run(*words, "--no-sidecar").exit_code == 0
     assert sidecar.read_text() == '{"EchoTime": 0.003}'
+
+
+def test_scans_of_one_name_get_results_and_rows_of_their_own(address, tmp_path, save_scan):
+    for index, subject in enumerate(("bert", "anna")):
+        (tmp_path / "fs" / subject / "mri").mkdir(parents=True)
+        save_scan(tmp_path / "fs" / subject / "mri/orig.mgz", seed=index)
+    table, words = tmp_path / "v.csv", ("segment", "--i", f"{tmp_path}/fs/**/orig.mgz")
+    for places in (("--o", tmp_path / "out"), ("--beside-scans",)):
+        run = _run(*words, *places, "--vol", table, "--server", address)
+        assert run.exit_code == 0, run.output
+        rows = [line.partition(",")[0] for line in table.read_text().splitlines()]
+        assert rows == ["subject", "anna_orig.mgz", "bert_orig.mgz"]
+    names = {f"{s}_orig_synthseg{e}" for s in ("anna", "bert") for e in (".mgz", ".json")}
+    assert {p.name for p in (tmp_path / "out").iterdir() if p.name[0] != "."} == names
+    assert (tmp_path / "fs/bert/mri/orig_synthseg.mgz").exists()
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_scans_that_only_their_endings_tell_apart_fail_alone(
+    address, model, tmp_path, save_scan, others
+):
+    folder = tmp_path / "dup"
+    folder.mkdir()
+    for name in ("T1.nii", "T1.nii.gz", "T2.nii")[: 2 + others]:
+        save_scan(folder / name)
+    words = ("segment", "--i", folder, "--o", tmp_path / "out", "--server", address)
+    run = CliRunner().invoke(main, [*map(str, words), "--json"])
+    assert run.exit_code == 1
+    records = {Path(r["scan"]).name: r for r in map(json.loads, run.stdout.splitlines())}
+    statuses = {"T1.nii": "failed", "T1.nii.gz": "failed", "T2.nii": "done"}
+    assert {name: r["status"] for name, r in records.items()} == dict(
+        [*statuses.items()][: 2 + others]
+    )
+    assert f"both it and {folder / 'T1.nii.gz'}" in records["T1.nii"]["error"]
+    assert run.stderr.count(f"FAILED {folder / 'T1.nii'}: ") == 1
+    assert len(model.requests) == others
+
+
+def test_one_folder_that_may_not_be_written_fails_its_scans_alone(
+    address, tmp_path, save_scan, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    save_scan(tmp_path / "s.nii")
+    (tmp_path / "in.txt").write_text("s.nii\ns.nii\nmissing/t.nii\n")
+    (tmp_path / "out.txt").write_text("s.nii/1.nii\no/2.nii\nnew/3.nii\n")
+    run = _run("segment", "--i", "in.txt", "--o", "out.txt", "--server", address)
+    assert run.exit_code == 1
+    assert "FAILED s.nii: " in run.output
+    assert "cannot be made for the results" in run.output
+    assert (tmp_path / "o/2.nii").exists()
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_server_that_is_too_slow_fails_the_scan(address, model, tmp_path, save_scan):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,17 @@ from synthseg_client.api import open_session
 from synthseg_client.batch import BatchSettings, run_batch
 from synthseg_client.channel import ServerAddress, Tls
 from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
-from synthseg_client.errors import OutputError, ScanError, UsageError
+from synthseg_client.errors import ClientError, OutputError, ScanError, UsageError
 from synthseg_client.journal import JOURNAL_NAME
 from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
 from synthseg_client.places import is_there
 from synthseg_client.plan import BatchPlan, plan_batch
 from synthseg_client.report import Reporter, say
+from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
 
+AT_ONCE = RetryPolicy(server_wait_s=0)
+"""For commands that ask how things are."""
 _NO_CROP = "none"
 _LARGEST_VERSION = 2**63 - 1
 
@@ -58,14 +61,20 @@ def run_segment(given: dict[str, Any]) -> int:
         volumes=given["vol"],
         beside=settings.beside(),
     )
-    refuse_hopeless(plan)
+    made = refuse_hopeless(plan)
     settings = replace(settings, journal=_journal_of(plan, given["resume"]))
     report = Reporter(
         len(plan.tasks), as_json=given["as_json"], quiet=given["quiet"], verbose=given["verbose"]
     )
-    with connect(given, log_server=given["verbose"]) as session, report:
-        for outcome in run_batch(session, plan, settings):
-            report.add(outcome)
+    try:
+        with connect(given, RetryPolicy(), report.note) as session, report:
+            for outcome in run_batch(session, plan, settings):
+                report.add(outcome)
+    except ClientError:
+        for folder in made:  # nothing was started: leave no trace of it
+            with suppress(OSError):
+                folder.rmdir()
+        raise
     return report.exit_code
 
 
@@ -137,20 +146,33 @@ def run_status(given: dict[str, Any]) -> int:
 
 
 @contextmanager
-def connect(given: dict[str, Any], *, log_server: bool = False) -> Iterator[Session]:
+def connect(
+    given: dict[str, Any], retry: RetryPolicy = AT_ONCE, tell: Callable[[str], None] | None = None
+) -> Iterator[Session]:
     """The session that the options ask for.
+
+    Args:
+        given: Values of the command's options by name.
+        retry: How patiently to ask, where the options do not say.
+        tell: Takes lines for the user, such as what is waited for.
 
     Raises:
         UsageError: The options contradict each other.
         EmbeddedServerError: No server was named, and none can be started here.
     """
+    if given["server_wait"] is not None:
+        retry = replace(retry, server_wait_s=given["server_wait"])
     if given["server"]:
         if given["threads"] or given["cpu"]:
             raise UsageError(
                 "--threads and --cpu are for a server that is started here, not for --server."
             )
         with open_session(
-            _address(given), model=parse_model(given["model"]), timeout_s=given["timeout"]
+            _address(given),
+            model=parse_model(given["model"]),
+            timeout_s=given["timeout"],
+            retry=retry,
+            tell=tell,
         ) as session:
             yield session
         return
@@ -159,17 +181,21 @@ def connect(given: dict[str, Any], *, log_server: bool = False) -> Iterator[Sess
         raise UsageError(
             f"--model {model_dir}: no such folder, expected a folder of versions (no --server)."
         )
+    if given["server_wait"] is not None:
+        raise UsageError("--server-wait is for a server that was named: add --server.")
     for flag in ("tls", "tls_ca", "tls_cert", "tls_key", "token_file"):
         if given[flag]:
             raise UsageError(
                 f"--{flag.replace('_', '-')} is for a server that was named: add --server."
             )
-    log = sys.stderr if log_server else None
+    log = sys.stderr if given.get("verbose") else None
     with open_session(
         model_dir=model_dir,
         threads=given["threads"],
         cpu=given["cpu"],
         timeout_s=given["timeout"],
+        retry=retry,
+        tell=tell,
         server_log=log,
     ) as session:
         yield session
@@ -208,8 +234,11 @@ def parse_model(text: str | None) -> ModelChoice:
     return ModelChoice(name=name, version=int(version))
 
 
-def refuse_hopeless(plan: BatchPlan) -> None:
+def refuse_hopeless(plan: BatchPlan) -> list[Path]:
     """Refuses a run of which nothing can come, before a server is bothered.
+
+    Returns:
+        Folders that were made for the results, the innermost first.
 
     Raises:
         ScanError: No scan exists.
@@ -221,7 +250,9 @@ def refuse_hopeless(plan: BatchPlan) -> None:
             "ending and the permissions."
         )
     folders = {path.absolute().parent for task in plan.tasks for path in task.outputs()}
+    made: list[Path] = []
     for folder in sorted(folders | ({plan.table.absolute().parent} if plan.table else set())):
+        made[:0] = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -231,6 +262,7 @@ def refuse_hopeless(plan: BatchPlan) -> None:
         effective = os.access in os.supports_effective_ids
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
             raise OutputError(f"{folder}: no permission to write results there.")
+    return made
 
 
 def _address(given: dict[str, Any]) -> ServerAddress:

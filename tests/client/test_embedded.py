@@ -49,7 +49,8 @@ def stand_in(tmp_path, monkeypatch) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(SERVER)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    paths = [str(package.parent), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     monkeypatch.setattr("synthseg_client.embedded.is_installed", lambda: True)
     return package
 

@@ -174,7 +174,8 @@ class EmbeddedServer:
         self._finished.wait()
 
     def _wait_until_ready(self, child: subprocess.Popen[str]) -> None:
-        self._lines = lines = queue.Queue()
+        lines: queue.Queue[str] = queue.Queue()
+        self._lines = lines
         stdout = child.stdout
         threading.Thread(
             target=lambda: _forward(stdout, lines), daemon=True, name="embedded-server-out"

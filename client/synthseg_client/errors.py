@@ -46,7 +46,17 @@ class BrokenConnectionError(ServerUnreachableError):
 
 
 class ServerGoneError(ServerUnreachableError):
-    """Nothing has answered for as long as one waits: what is left was not asked for."""
+    """Nothing has answered for as long as one waits: what is left was not asked for.
+
+    Attributes:
+        cause: What the wait began with.
+        since: How it ended.
+    """
+
+    def __init__(self, cause: str, since: str) -> None:
+        super().__init__(f"{cause} {since}".strip())
+        self.cause = cause
+        self.since = since
 
 
 class LostOnScanError(ServerUnreachableError):

@@ -54,6 +54,11 @@ class Flights:
                 self._changed.notify_all()
 
     @property
+    def under_way(self) -> int:
+        """How many scans are at the server."""
+        return self._under_way
+
+    @property
     def others(self) -> int:
         """How many scans are under way besides the caller's."""
         return self._under_way - 1

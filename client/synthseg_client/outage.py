@@ -23,7 +23,7 @@ class Outage:
     """Waits for a server that does not answer; safe to share between threads.
 
     One thread asks whether the server is back, the others wait for what it finds. Who comes when
-    the wait has been in vain is told so at once, until something answers again.
+    the wait has been in vain is told so within a second, until something answers again.
 
     Args:
         limit_s: How long to wait in seconds, as long as a server may take to start; with 0, a
@@ -72,12 +72,12 @@ class Outage:
         with self._changed:
             led_by_another = self._led
             self._changed.wait_for(lambda: not self._led)
-            self._refuse()
             if led_by_another:
+                self._refuse()
                 return
             self._led = True
         try:
-            self._over = self._lead(cause)
+            self._over = self._look(self._over) if self._over else self._lead(cause)
         finally:
             with self._changed:
                 self._led = False
@@ -105,11 +105,15 @@ class Outage:
     def _refuse(self) -> None:
         self._refuse_closed()
         if self._over is not None:
-            raise ServerGoneError(str(self._over))
+            raise ServerGoneError(self._over.cause, self._over.since)
 
     def _refuse_closed(self) -> None:
         if self._closed.is_set():
             raise ServerError("the connection was closed.")
+
+    def _look(self, over: ServerGoneError) -> ServerGoneError | None:
+        """Whether the server is back after one has waited in vain."""
+        return None if self._is_back(_UNSPOKEN_S) else over
 
     def _lead(self, cause: ServerError) -> ServerGoneError | None:
         """Waits; returns why it was in vain, if it was."""
@@ -117,7 +121,7 @@ class Outage:
             if self._revive is not None and self._revive():
                 return None
         except ClientError as error:
-            return ServerGoneError(str(error))
+            return ServerGoneError("", str(error))
         started = time.monotonic()
         told, pause_s = False, _PAUSE_S
         limit_s = max(self._limit_s, _UNSPOKEN_S)
@@ -133,5 +137,5 @@ class Outage:
                 self._tell(f"{cause} Waiting for it, {self._limit_s:g} s at most.")
             self._closed.wait(min(pause_s, left_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        waited = f" Waited {self._limit_s:g} s for it." if self._limit_s else ""
-        return ServerGoneError(f"{cause}{waited}")
+        waited = f"Waited {self._limit_s:g} s for it." if self._limit_s else ""
+        return ServerGoneError(str(cause), waited)

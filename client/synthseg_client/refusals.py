@@ -157,6 +157,10 @@ SAYINGS: tuple[Saying, ...] = (
 )
 
 
+# A server that ends cancels some of the calls that it has.
+_OTHERWISE = {_FULL: Meaning.BUSY, _DOWN: Meaning.BROKEN, _Code.CANCELLED: Meaning.BROKEN}
+
+
 def meaning_of(error: grpc.RpcError) -> Meaning | None:
     """What an error means beyond its code; None where the code says all there is to say."""
     code, details = error.code(), (error.details() or "").strip()
@@ -166,7 +170,7 @@ def meaning_of(error: grpc.RpcError) -> Meaning | None:
     for saying in SAYINGS:
         if saying.code is code and saying.words.search(details):
             return saying.meaning
-    return {_FULL: Meaning.BUSY, _DOWN: Meaning.BROKEN}.get(code)
+    return _OTHERWISE.get(code)
 
 
 def translate(error: grpc.RpcError, target: str) -> ServerError:

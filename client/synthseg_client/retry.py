@@ -116,8 +116,8 @@ class Caller:
         except (ServerGoneError, BrokenConnectionError) as error:
             if not lost:
                 raise
-            since = f" {error}" if isinstance(error, ServerGoneError) else ""
-            raise LostOnScanError(lost[0] + since) from error
+            since = error.since if isinstance(error, ServerGoneError) else ""
+            raise LostOnScanError(f"{lost[0]} {since}".strip()) from error
         except ServerError as error:
             if not lost:
                 raise

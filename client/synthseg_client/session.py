@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -152,7 +151,7 @@ class Session:
         self._outage.close()
         self._at_close()
         self._caller.flights.close()
-        for channel in self._channels:
+        for channel in tuple(self._channels):
             channel.close()
 
     def at_close(self, end: Callable[[], None]) -> None:
@@ -366,11 +365,7 @@ class Session:
         return wire.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     def _unary(self, path: str, answer_type: Any) -> Any:
-        return self._channels[-1].unary_unary(
-            path,
-            request_serializer=lambda m: m.SerializeToString(),
-            response_deserializer=answer_type.FromString,
-        )
+        return _unary(self._channels[-1], path, answer_type)
 
     def _predict(
         self,
@@ -420,9 +415,31 @@ class Session:
             raise ServerError(f"the connection to {self.address.target} was closed.") from error
 
     def _is_back(self, timeout_s: float) -> bool:
-        """Whether the server answers requests, and has the model if it had it before."""
+        """Whether the server answers requests, and has the model if it had it before.
+
+        Asks by a new channel, which takes the old one's place when there is an answer: gRPC pauses
+        ever longer before it resolves a name or connects again.
+        """
+        try:
+            channel = open_channel(self.address)
+        except UsageError:  # certificates that are being replaced
+            return False
+        self._channels.insert(0, channel)
+        if self._outage.closed or not self._answers(channel, timeout_s):
+            self._channels.remove(channel)
+            channel.close()
+            return False
+        self._channels.remove(channel)
+        self._channels.append(channel)
+        if not self._caller.flights.under_way:  # else some may be on older ones
+            for old in self._channels[:-2]:
+                self._channels.remove(old)
+                old.close()
+        return True
+
+    def _answers(self, channel: grpc.Channel, timeout_s: float) -> bool:
         spec = self.model.to_spec(contract.DESCRIBE_SIGNATURE)
-        ask = self._unary(_PREDICTION + "Predict", wire.PredictResponse)
+        ask = _unary(channel, _PREDICTION + "Predict", wire.PredictResponse)
         try:
             ask(
                 wire.PredictRequest(model_spec=spec),
@@ -431,8 +448,6 @@ class Session:
                 wait_for_ready=True,  # gRPC connects as soon as somebody listens
             )
         except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                self._open_another_channel()
             absent = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED]
             absent += [grpc.StatusCode.NOT_FOUND] * self._expects_model
             return error.code() not in (*absent, grpc.StatusCode.CANCELLED)
@@ -440,12 +455,13 @@ class Session:
             return False
         return True
 
-    def _open_another_channel(self) -> None:
-        """Has names resolved anew, for which gRPC would pause ever longer."""
-        with contextlib.suppress(UsageError):  # certificates that are being replaced
-            self._channels.append(open_channel(self.address))  # calls under way keep theirs
-        if self._outage.closed:
-            self._channels[-1].close()
+
+def _unary(channel: grpc.Channel, path: str, answer_type: Any) -> Any:
+    return channel.unary_unary(
+        path,
+        request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=answer_type.FromString,
+    )
 
 
 def _state_name(state: int) -> str:

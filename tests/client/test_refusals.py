@@ -81,6 +81,7 @@ SAID = [
     ),
     (DOWN, "Received http2 header with status: 502", Meaning.BROKEN),
     (DOWN, "certificates of this message were lost: connection refused to say why", Meaning.BROKEN),
+    (grpc.StatusCode.CANCELLED, "CANCELLED", Meaning.BROKEN),  # by a server that ends
     (DOWN, "empty address list: dns:///synthseg-serving:8500", Meaning.NEVER_SENT),
     (DOWN, "failed to connect to all addresses; last error: timeout", Meaning.NEVER_SENT),
 ]

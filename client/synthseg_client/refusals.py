@@ -175,7 +175,7 @@ def meaning_of(error: grpc.RpcError) -> Meaning | None:
 
 def translate(error: grpc.RpcError, target: str) -> ServerError:
     """The client's own error for one of gRPC's."""
-    code, details = error.code(), (error.details() or "").strip().rstrip(".")
+    code, details = error.code(), _plain(error.details() or "")
     meaning = meaning_of(error)
     if meaning is not None:
         return _MEANT[meaning](target, details)
@@ -192,6 +192,12 @@ def translate(error: grpc.RpcError, target: str) -> ServerError:
             f"{target} is no TensorFlow model server: it does not know the service that was called."
         )
     return ServerError(f"{target} failed ({code.name}): {details}.")
+
+
+def _plain(details: str) -> str:
+    """What was said, without gRPC's words about how it came to hear it."""
+    details = re.sub(r"^Stream removed \((.*)\)$", r"\1", details.strip(), flags=re.DOTALL)
+    return re.sub(r"^[^;]*; last error: (?:[A-Z_]+: )?", "", details).rstrip(".")
 
 
 _REFUSED: dict[grpc.StatusCode, type[ModelError]] = {

@@ -29,7 +29,7 @@ class Outage:
         limit_s: How long to wait in seconds, as long as a server may take to start; with 0, a
             connection that broke has a second to be mended.
         is_back: Asks the server, for so many seconds at most, whether it answers requests again.
-        revive: Starts the server again if it has died, and says whether it had.
+        revive: Starts the server again if it has died.
         tell: Takes lines for the user: what is waited for and how long, and its end.
     """
 
@@ -38,7 +38,7 @@ class Outage:
         *,
         limit_s: float,
         is_back: Callable[[float], bool],
-        revive: Callable[[], bool] | None = None,
+        revive: Callable[[], object] | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self._limit_s = limit_s
@@ -77,7 +77,8 @@ class Outage:
                 return
             self._led = True
         try:
-            self._over = self._look(self._over) if self._over else self._lead(cause)
+            over = self._over
+            self._over = self._look(over) if over else self._lead(cause)
         finally:
             with self._changed:
                 self._led = False
@@ -104,8 +105,9 @@ class Outage:
 
     def _refuse(self) -> None:
         self._refuse_closed()
-        if self._over is not None:
-            raise ServerGoneError(self._over.cause, self._over.since)
+        over = self._over  # another thread may have an answer meanwhile
+        if over is not None:
+            raise ServerGoneError(over.cause, over.since)
 
     def _refuse_closed(self) -> None:
         if self._closed.is_set():
@@ -117,11 +119,19 @@ class Outage:
 
     def _lead(self, cause: ServerError) -> ServerGoneError | None:
         """Waits; returns why it was in vain, if it was."""
-        try:
-            if self._revive is not None and self._revive():
-                return None
-        except ClientError as error:
-            return ServerGoneError("", str(error))
+        if self._revive is not None:
+            self._tell(f"{cause} Starting the server again if it has died.")
+            try:
+                self._revive()
+            except ClientError as error:
+                return ServerGoneError("", str(error))
+        if self._comes_back(cause) or self._closed.is_set():
+            return None
+        waited = f"Waited {self._limit_s:g} s for it." if self._limit_s else ""
+        return ServerGoneError(str(cause), waited)
+
+    def _comes_back(self, cause: ServerError) -> bool:
+        """Asks until the server is back, the limit has passed or the session is closed."""
         started = time.monotonic()
         told, pause_s = False, _PAUSE_S
         limit_s = max(self._limit_s, _UNSPOKEN_S)
@@ -129,13 +139,12 @@ class Outage:
             if self._is_back(min(left_s, _ASK_S if told else _UNSPOKEN_S)):
                 if told:
                     self._tell(f"the server is back after {time.monotonic() - started:.0f} s.")
-                return None
+                return True
             if self._closed.is_set():
-                return None
+                break
             if not told and self._limit_s > _UNSPOKEN_S:
                 told = True
                 self._tell(f"{cause} Waiting for it, {self._limit_s:g} s at most.")
             self._closed.wait(min(pause_s, left_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        waited = f"Waited {self._limit_s:g} s for it." if self._limit_s else ""
-        return ServerGoneError(str(cause), waited)
+        return False

@@ -96,32 +96,25 @@ class Caller:
             ServerError: What the last try ended with.
         """
         lost: list[str] = []
-
-        def send_scan() -> _Answer:
-            with self.flights.flight(alone=bool(lost)) as flight:
-                try:
-                    return send()
-                except grpc.RpcError as error:
-                    failure = translate(error, self.target)
-                    if isinstance(failure, BrokenConnectionError):
-                        lost.append(_told(failure, flight.others))
-                        if len(lost) == _KILLS_ALLOWED:
-                            raise LostOnScanError(_verdict(lost)) from None
-                    raise
-
         try:
-            return self.call(send_scan, awaits_model=awaits_model)
-        except LostOnScanError:
-            raise
-        except (ServerGoneError, BrokenConnectionError) as error:
-            if not lost:
-                raise
-            since = error.since if isinstance(error, ServerGoneError) else ""
-            raise LostOnScanError(f"{lost[0]} {since}".strip()) from error
+            return self.call(lambda: self._send_scan(send, lost), awaits_model=awaits_model)
         except ServerError as error:
-            if not lost:
+            if not lost or isinstance(error, LostOnScanError):
                 raise
-            raise type(error)(f"{error} Before that, {lost[0]}") from error
+            raise _with_first_cause(error, lost[0]) from error
+
+    def _send_scan(self, send: Callable[[], _Answer], lost: list[str]) -> _Answer:
+        """One try; notes in `lost` how the connection broke, if it did."""
+        with self.flights.flight(alone=bool(lost)) as flight:
+            try:
+                return send()
+            except grpc.RpcError as error:
+                failure = translate(error, self.target)
+                if isinstance(failure, BrokenConnectionError):
+                    lost.append(_told(failure, flight.others))
+                    if len(lost) == _KILLS_ALLOWED:
+                        raise LostOnScanError(_verdict(lost)) from None
+                raise
 
     def _try(self, send: Callable[[], _Answer]) -> _Answer:
         try:
@@ -147,6 +140,15 @@ class Caller:
         self.outage.wait(failure)
         if attempt:  # it answers, and yet not this request
             self.outage.pause(self.policy.wait_s(attempt - 1))
+
+
+def _with_first_cause(error: ServerError, lost: str) -> ServerError:
+    """What a scan ended with, on which the server had been lost before."""
+    if isinstance(error, ServerGoneError):
+        return LostOnScanError(f"{lost} {error.since}".strip())
+    if isinstance(error, BrokenConnectionError):
+        return LostOnScanError(lost)
+    return type(error)(f"{error} Before that, {lost}")
 
 
 def _told(failure: BrokenConnectionError, others: int) -> str:

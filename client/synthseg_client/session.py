@@ -99,7 +99,7 @@ class Session:
         model: Which model to ask.
         timeout_s: Deadline of a segmentation; None grows with the number of voxels.
         retry: How patiently failed requests are repeated.
-        revive: Starts the server again if it has died, and says whether it had.
+        revive: Starts the server again if it has died.
         tell: Takes lines for the user, such as what is waited for; None logs them as warnings.
 
     Example:
@@ -114,7 +114,7 @@ class Session:
         *,
         timeout_s: float | None = None,
         retry: RetryPolicy | None = None,
-        revive: Callable[[], bool] | None = None,
+        revive: Callable[[], object] | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.address = ServerAddress(target=address) if isinstance(address, str) else address

@@ -210,7 +210,7 @@ def test_a_scan_that_kills_the_server_twice_is_blamed_and_the_others_go_on(
     server, model, scans, tmp_path
 ):
     with Session(server.address, retry=PATIENT) as session:
-        outcomes = _batch(session, scans / "s1.nii")
+        _batch(session, scans / "s1.nii")
         deadly = model.requests[0][contract.IMAGE]
         model.requests.clear()
         model.arrived = _deadly(server, deadly)
@@ -252,10 +252,20 @@ def test_suspects_are_sent_alone_and_not_blamed(server, model):
     assert most == [1, 1, 1]
 
 
+def test_a_server_of_ones_own_is_started_again_without_waiting(server, model, scans):
+    said: list[str] = []
+
+    model.arrived = _Once(server.die, at=2)
+    with Session(server.address, retry=PATIENT, revive=server.start, tell=said.append) as session:
+        assert {o.status for o in _batch(session, scans)} == {"done"}
+    (line,) = said
+    assert line.endswith("Starting the server again if it has died.")
+
+
 def test_a_server_that_cannot_be_started_again_is_tried_once(server, model, scans):
     tried = []
 
-    def revive() -> bool:
+    def revive() -> None:
         tried.append(1)
         raise EmbeddedServerError("the embedded server ended while starting.")
 

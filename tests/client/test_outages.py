@@ -195,6 +195,25 @@ def test_a_signal_ends_the_wait(server, model, scans, tmp_path, number, when):
     assert "--resume" in errors
 
 
+def test_an_interrupt_ends_a_loop_over_scans(model, address, scans):
+    code = f"""
+import signal
+from pathlib import Path
+from synthseg_client import Session, segment_many
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with Session({address!r}) as session:
+    list(segment_many(Path({str(scans)!r}).iterdir(), session))
+"""
+    model.delay_s = 600
+    arrived = threading.Event()
+    model.arrived = lambda _: arrived.set()
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) as child:
+        assert arrived.wait(200)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=200)
+    assert b"KeyboardInterrupt" in errors
+
+
 def _deadly(server: Mortal, image: np.ndarray) -> Callable[[dict], None]:
     """Kills the server whenever an image arrives; it is started again at once."""
 

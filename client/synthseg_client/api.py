@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -30,6 +30,7 @@ def open_session(
     cpu: bool = False,
     timeout_s: float | None = None,
     retry: RetryPolicy | None = None,
+    tell: Callable[[str], None] | None = None,
     server_log: IO[str] | None = None,
 ) -> Iterator[Session]:
     """A connection to a model server: to the one named, or to one that is started here meanwhile.
@@ -41,14 +42,15 @@ def open_session(
         threads: Cores for the embedded server; None is all that this process may use.
         cpu: Whether the embedded server leaves a GPU alone.
         timeout_s: Deadline of a segmentation; None grows with the number of voxels.
-        retry: How patiently failed requests are repeated.
+        retry: How patiently failed requests are repeated, and a server is waited for.
+        tell: Takes lines for the user, such as what is waited for; None logs them as warnings.
         server_log: Where the log of the embedded server goes when it has stopped.
 
     Raises:
         EmbeddedServerError: No address was given and no server can be started here.
     """
     if server is not None:
-        with Session(server, model, timeout_s=timeout_s, retry=retry) as session:
+        with Session(server, model, timeout_s=timeout_s, retry=retry, tell=tell) as session:
             yield session
         return
     with (
@@ -59,8 +61,10 @@ def open_session(
             timeout_s=timeout_s,
             retry=retry,
             revive=embedded.restart_if_dead,
+            tell=tell,
         ) as session,
     ):
+        session.at_close(embedded.give_up)
         yield session
 
 
@@ -120,4 +124,4 @@ def segment_many(
         except Exception as error:  # also a defect in one scan's work must not stop the others
             return error_of(path, error)
 
-    yield from in_order((Path(s) for s in scans), work, jobs=jobs)
+    yield from in_order((Path(s) for s in scans), work, jobs=jobs, abort=session.close)

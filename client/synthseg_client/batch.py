@@ -16,7 +16,12 @@ from synthseg_common.files import FileGroup, write_text
 from synthseg_client import __version__
 from synthseg_client.checks import check_result
 from synthseg_client.colours import write_ctab, write_dseg_tsv
-from synthseg_client.errors import ModelError, OutputError, error_of
+from synthseg_client.errors import (
+    ModelError,
+    OutputError,
+    ServerGoneError,
+    error_of,
+)
 from synthseg_client.images import write_image, write_labels, write_posteriors
 from synthseg_client.journal import Entry, Journal, scan_digest, sha256_of
 from synthseg_client.model import Model
@@ -67,6 +72,8 @@ class Outcome:
         task: The scan and its outputs.
         status: Whether it was done, had been done before, or failed.
         error: Why it failed.
+        left: Whether it failed for want of a server alone: nothing is known against it.
+        model: Name and version of the model that answered.
         warnings: What the user should know.
         volumes: mm³ by structure.
         seconds: Wall time by step.
@@ -75,6 +82,8 @@ class Outcome:
     task: ScanTask
     status: Literal["done", "skipped", "failed"]
     error: str = ""
+    left: bool = False
+    model: str = ""
     warnings: tuple[str, ...] = ()
     volumes: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -88,6 +97,8 @@ class Outcome:
         }
         details = {
             "error": self.error,
+            "left": self.left,
+            "model": self.model,
             "warnings": self.warnings,
             "volumes_mm3": self.volumes,
             "seconds": self.seconds,
@@ -105,7 +116,8 @@ def run_batch(session: Session, plan: BatchPlan, settings: BatchSettings) -> Ite
 
     Yields:
         An outcome per scan as it is finished; a scan that fails leaves what was there as it
-        was and does not stop the others.
+        was and does not stop the others. When one has waited for the server in vain, the scans
+        that are left fail without being tried.
 
     Raises:
         ServerError: The server does not answer, or has no model of this kind: nothing was started.
@@ -135,7 +147,9 @@ class _Batch:
     def work(self, task: ScanTask, turn: Turn) -> Outcome:
         """Segments a scan and writes its results, unless they are there."""
         try:
-            return self._finished_before(task) or self._segment(task, turn)
+            return self._finished_before(task) or self._left(task) or self._segment(task, turn)
+        except ServerGoneError as error:
+            return Outcome(task, "failed", error=str(error), left=True)
         except Exception as error:  # also a defect in one scan's work must not stop the others
             return Outcome(task, "failed", error=str(error_of(task.scan, error)))
 
@@ -151,7 +165,12 @@ class _Batch:
         if not entry.is_complete(self._outputs(task)):
             return None
         self._refuse_other_labels(task, model)
-        return Outcome(task, "skipped", volumes=dict(entry.volumes))
+        return Outcome(task, "skipped", model=model.title, volumes=dict(entry.volumes))
+
+    def _left(self, task: ScanTask) -> Outcome | None:
+        """The outcome of a scan for which no server is left."""
+        gone = self._session.gone
+        return Outcome(task, "failed", error=str(gone), left=True) if gone else None
 
     def _segment(self, task: ScanTask, turn: Turn) -> Outcome:
         started = time.perf_counter()
@@ -173,7 +192,12 @@ class _Batch:
         seconds["write"] = time.perf_counter() - started
         self._record(task, result, digest)
         return Outcome(
-            task, "done", warnings=warnings, volumes=result.volumes, seconds=_rounded(seconds)
+            task,
+            "done",
+            model=result.model.title,
+            warnings=warnings,
+            volumes=result.volumes,
+            seconds=_rounded(seconds),
         )
 
     def _refuse_other_labels(self, task: ScanTask, model: Model) -> None:

@@ -23,6 +23,8 @@ _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
     ("grpc.initial_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    # A new channel tries at once, whatever pauses an older one has come to.
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_retries", 0),  # the session retries, and counts
     # Where a name has several addresses, as that of a headless Service, gRPC would stay with one.
     ("grpc.lb_policy_name", "round_robin"),

@@ -61,6 +61,12 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Seconds a segmentation may take. [default: grows with the scan]",
         ),
         click.option(
+            "--server-wait",
+            type=click.FloatRange(min=0),
+            help="Seconds to wait for a server that does not answer, once for all scans. "
+            "[default: 120; labels, status: 0]",
+        ),
+        click.option(
             "--threads",
             type=click.IntRange(min=1),
             help="Cores for the server started here. [default: all]",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,11 @@ from synthseg_client.journal import JOURNAL_NAME
 from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
 from synthseg_client.plan import BatchPlan, plan_batch
 from synthseg_client.report import Reporter, say
+from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
 
+AT_ONCE = RetryPolicy(server_wait_s=0)
+"""For commands that ask how things are."""
 _NO_CROP = "none"
 _LARGEST_VERSION = 2**63 - 1
 
@@ -70,7 +73,7 @@ def run_segment(given: dict[str, Any]) -> int:
             for refusal in plan.refused:
                 report.add(Outcome(refusal.task, "failed", error=refusal.reason))
             if plan.tasks:
-                with connect(given, log_server=given["verbose"]) as session:
+                with connect(given, RetryPolicy(), report.note) as session:
                     for outcome in run_batch(session, plan, settings):
                         report.add(outcome)
     except ClientError:
@@ -149,20 +152,33 @@ def run_status(given: dict[str, Any]) -> int:
 
 
 @contextmanager
-def connect(given: dict[str, Any], *, log_server: bool = False) -> Iterator[Session]:
+def connect(
+    given: dict[str, Any], retry: RetryPolicy = AT_ONCE, tell: Callable[[str], None] | None = None
+) -> Iterator[Session]:
     """The session that the options ask for.
+
+    Args:
+        given: Values of the command's options by name.
+        retry: How patiently to ask, where the options do not say.
+        tell: Takes lines for the user, such as what is waited for.
 
     Raises:
         UsageError: The options contradict each other.
         EmbeddedServerError: No server was named, and none can be started here.
     """
+    if given["server_wait"] is not None:
+        retry = replace(retry, server_wait_s=given["server_wait"])
     if given["server"]:
         if given["threads"] or given["cpu"]:
             raise UsageError(
                 "--threads and --cpu are for a server that is started here, not for --server."
             )
         with open_session(
-            _address(given), model=parse_model(given["model"]), timeout_s=given["timeout"]
+            _address(given),
+            model=parse_model(given["model"]),
+            timeout_s=given["timeout"],
+            retry=retry,
+            tell=tell,
         ) as session:
             yield session
         return
@@ -171,17 +187,21 @@ def connect(given: dict[str, Any], *, log_server: bool = False) -> Iterator[Sess
         raise UsageError(
             f"--model {model_dir}: no such folder, expected a folder of versions (no --server)."
         )
+    if given["server_wait"] is not None:
+        raise UsageError("--server-wait is for a server that was named: add --server.")
     for flag in ("tls", "tls_ca", "tls_cert", "tls_key", "token_file"):
         if given[flag]:
             raise UsageError(
                 f"--{flag.replace('_', '-')} is for a server that was named: add --server."
             )
-    log = sys.stderr if log_server else None
+    log = sys.stderr if given.get("verbose") else None
     with open_session(
         model_dir=model_dir,
         threads=given["threads"],
         cpu=given["cpu"],
         timeout_s=given["timeout"],
+        retry=retry,
+        tell=tell,
         server_log=log,
     ) as session:
         yield session

@@ -79,6 +79,7 @@ class EmbeddedServer:
         self._child: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._finished = threading.Event()
+        self._lines: queue.Queue[str] = queue.Queue()
 
     def __enter__(self) -> EmbeddedServer:
         try:
@@ -120,6 +121,11 @@ class EmbeddedServer:
             _close_pipes(self._child)
             self._start()
             return True
+
+    def give_up(self) -> None:
+        """Starts no server again; whoever waits for one to start waits no longer."""
+        self._finished.set()
+        self._lines.put("")
 
     def stop(self) -> None:
         """Asks the server to finish, waits, and removes what it left."""
@@ -169,6 +175,7 @@ class EmbeddedServer:
 
     def _wait_until_ready(self, child: subprocess.Popen[str]) -> None:
         lines: queue.Queue[str] = queue.Queue()
+        self._lines = lines
         stdout = child.stdout
         threading.Thread(
             target=lambda: _forward(stdout, lines), daemon=True, name="embedded-server-out"
@@ -176,7 +183,7 @@ class EmbeddedServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
-                line = lines.get(timeout=max(deadline - time.monotonic(), 0))
+                line = "" if self._finished.is_set() else lines.get(timeout=_left_s(deadline))
             except queue.Empty:
                 raise EmbeddedServerError(
                     f"the embedded server was not ready after {START_TIMEOUT_S:.0f} s."
@@ -224,6 +231,10 @@ def _forward(stream: IO[str] | None, lines: queue.Queue[str]) -> None:
     except ValueError:  # closed while reading
         pass
     lines.put("")
+
+
+def _left_s(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0)
 
 
 def _is_ready(line: str) -> bool:

@@ -39,6 +39,28 @@ class ServerUnreachableError(ServerError, ConnectionError):
     """Nothing answers at the address, or the connection broke."""
 
 
+class BrokenConnectionError(ServerUnreachableError):
+    """The connection broke while the server had the request."""
+
+
+class ServerGoneError(ServerUnreachableError):
+    """Nothing has answered for as long as one waits: what is left was not asked for.
+
+    Attributes:
+        cause: What the wait began with.
+        since: How it ended.
+    """
+
+    def __init__(self, cause: str, since: str) -> None:
+        super().__init__(f"{cause} {since}".strip())
+        self.cause = cause
+        self.since = since
+
+
+class LostOnScanError(ServerUnreachableError):
+    """The server was lost while it had this scan: twice, or it did not come back."""
+
+
 class ServerBusyError(ServerError):
     """The server's queue is full."""
 
@@ -61,6 +83,14 @@ class ModelError(ServerError, LookupError):
 
 class ModelGoneError(ModelError):
     """The server that was asked has no such model or version; another one behind its name may."""
+
+
+class BadRequestError(ModelError):
+    """The model server refuses the request as it is."""
+
+
+class UnknownModelError(ModelGoneError, UsageError):
+    """The call names a model, a version or a label that the server does not know."""
 
 
 class AnswerError(ServerError, ValueError):

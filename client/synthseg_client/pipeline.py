@@ -16,7 +16,12 @@ Turn = AbstractContextManager[object]
 
 
 def in_order(
-    items: Iterable[_Item], work: Callable[[_Item, Turn], _Result], *, jobs: int, requests: int = 1
+    items: Iterable[_Item],
+    work: Callable[[_Item, Turn], _Result],
+    *,
+    jobs: int,
+    requests: int = 1,
+    abort: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[_Item, _Result]]:
     """Works on items and yields the results in the items' order.
 
@@ -25,6 +30,7 @@ def in_order(
         work: Called in threads; takes turns at the server by its second argument.
         jobs: Items in work, or finished and waiting to be taken, at once.
         requests: Turns at once.
+        abort: Called when a signal ends the wait: makes work that waits for the server give up.
     """
     turns = threading.BoundedSemaphore(requests)
     waiting: deque[tuple[_Item, Future[_Result]]] = deque()
@@ -39,6 +45,9 @@ def in_order(
         while waiting:
             first, future = waiting.popleft()
             yield first, future.result()
+    except KeyboardInterrupt:
+        abort()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

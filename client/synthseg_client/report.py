@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections import Counter
 from types import TracebackType
 from typing import Any
 
@@ -31,6 +33,9 @@ class Reporter:
         self._total = total
         self._seen = 0
         self._failed: list[Outcome] = []
+        self._left: list[Outcome] = []
+        self._models: Counter[str] = Counter()
+        self._saying = threading.Lock()
         self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
         self._bar: Any = None
 
@@ -50,16 +55,33 @@ class Reporter:
         if self._bar is not None:
             self._bar.close()
         if self._failed and self._total > 1:
-            self._say(f"{len(self._failed)} of {self._total} scans failed:", err=True)
+            self.note(f"{len(self._failed)} of {self._total} scans failed:")
             for outcome in self._failed:
-                self._say(f"  {_named(outcome)}", err=True)
+                self.note(f"  {_named(outcome)}")
+        if self._left and self._total > 1:
+            self.note(
+                f"{len(self._left)} of {self._total} scans are left: {self._left[0].error} "
+                "--resume goes on with them when the server is there."
+            )
+        if len(self._models) > 1:
+            counts = ", ".join(f"{name} {n} times" for name, n in sorted(self._models.items()))
+            self.note(
+                f"WARNING: not all results are of one model version: {counts}; the sidecars and "
+                "--json say which is of which."
+            )
+
+    def note(self, line: str) -> None:
+        """Tells something that is about no scan; may be called from any thread."""
+        self._say(line, err=True)
 
     def add(self, outcome: Outcome) -> None:
         """Tells about one scan."""
         self._seen += 1
         if outcome.status == "failed":
             self.exit_code = 1
-            self._failed.append(outcome)
+            (self._left if outcome.left else self._failed).append(outcome)
+        elif outcome.model:
+            self._models[outcome.model] += 1
         if self._bar is not None:
             self._bar.update()
         if self._as_json:
@@ -68,6 +90,8 @@ class Reporter:
 
     def _tell(self, outcome: Outcome) -> None:
         place = f"[{self._seen}/{self._total}] " if self._total > 1 else ""
+        if outcome.left and self._total > 1:
+            return  # one line tells of all of them
         if outcome.status == "failed":
             self._say(f"{place}FAILED {_named(outcome)}", err=True)
             return
@@ -88,11 +112,12 @@ class Reporter:
             )
 
     def _say(self, line: str, *, err: bool = False) -> None:
-        if self._bar is not None:
-            self._bar.clear()
-        say(line, err=err)
-        if self._bar is not None:
-            self._bar.refresh()
+        with self._saying:
+            if self._bar is not None:
+                self._bar.clear()
+            say(line, err=err)
+            if self._bar is not None:
+                self._bar.refresh()
 
 
 def say(line: str, *, err: bool = False) -> None:

@@ -1,9 +1,8 @@
-"""gRPC's errors as the client's own, and when trying again makes sense."""
+"""When trying a request again makes sense, and how often."""
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,30 +10,20 @@ from typing import TypeVar
 import grpc
 
 from synthseg_client.errors import (
-    AccessDeniedError,
-    ModelError,
+    BrokenConnectionError,
+    LostOnScanError,
     ModelGoneError,
-    RequestTooLargeError,
     ServerBusyError,
     ServerError,
+    ServerGoneError,
     ServerTimeoutError,
     ServerUnreachableError,
 )
+from synthseg_client.flights import Flights
+from synthseg_client.outage import Outage
+from synthseg_client.refusals import translate
 
 _Answer = TypeVar("_Answer")
-
-# gRPC's words for a connection that was never made: the request cannot have harmed the server.
-_NEVER_CONNECTED = (
-    "failed to connect",
-    "connections to all backends failing",
-    "connection refused",
-    "no such file or directory",
-    "dns resolution failed",
-    "errors resolving",
-    "empty address list",
-)
-# What a server, gRPC or TensorFlow says when the request will never fit; else its queue is full.
-_TOO_LARGE = ("larger than max", "message", "memory", "oom", "allocat")
 _KILLS_ALLOWED = 2
 
 
@@ -43,93 +32,132 @@ class RetryPolicy:
     """How patiently a failed request is sent again.
 
     Attributes:
-        attempts: Tries in all; 1 never repeats. Broken connections count at most twice, because the
-            request itself may have killed the server.
-        first_wait_s: Pause before the second try; doubled each time, with a random share so that
-            many clients spread.
+        attempts: Tries in all; 1 never repeats. A scan during which the connection broke is sent
+            twice at most, because it may be what killed the server.
+        first_wait_s: Pause before the second try at a busy server; doubled each time, with a random
+            share so that many clients spread.
         longest_wait_s: Upper bound of one pause.
+        server_wait_s: How long to wait for a server that does not answer: as long as one may take
+            to start. All requests of a session wait together, once; then none is sent again.
     """
 
     attempts: int = 6
     first_wait_s: float = 0.5
     longest_wait_s: float = 15.0
+    server_wait_s: float = 120.0
 
     def wait_s(self, attempt: int) -> float:
         """Pause in seconds after failed try number `attempt`, counted from 0."""
         return min(self.longest_wait_s, self.first_wait_s * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
-class BrokenConnectionError(ServerUnreachableError):
-    """The connection broke while the server had the request."""
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Sends requests of one session again as far as that makes sense.
 
-
-def call_with_retries(
-    call: Callable[[], _Answer],
-    policy: RetryPolicy,
-    target: str,
-    revive: Callable[[], bool] | None = None,
-) -> _Answer:
-    """Calls until there is an answer, an error that repeating cannot mend, or no try left.
-
-    Args:
-        call: One try; raises `grpc.RpcError`.
-        policy: How often and how patiently.
+    Attributes:
         target: The server's address, for errors.
-        revive: Starts the server again if it has died, and says whether it had; then there is
-            nothing to wait for.
-
-    Raises:
-        ServerError: What the last try ended with.
+        policy: How often and how patiently.
+        outage: Waits for a server that does not answer.
+        flights: Scans on their way.
     """
-    broken = 0
-    for attempt in range(policy.attempts):
+
+    target: str
+    policy: RetryPolicy
+    outage: Outage
+    flights: Flights
+
+    def call(self, send: Callable[[], _Answer], *, awaits_model: bool = False) -> _Answer:
+        """Calls until there is an answer, an error that repeating cannot mend, or no try left.
+
+        Args:
+            send: One try; raises `grpc.RpcError`.
+            awaits_model: Whether a model that is not there has been, and will be again.
+
+        Raises:
+            ServerError: What the last try ended with.
+        """
+        for attempt in range(self.policy.attempts):
+            try:
+                return self._try(send)
+            except ServerError as failure:
+                if attempt + 1 == self.policy.attempts:
+                    raise
+                self._wait(failure, attempt, awaits_model)
+        raise ServerError(
+            f"no request was sent to {self.target}: {self.policy.attempts} attempts allowed."
+        )
+
+    def call_with_scan(self, send: Callable[[], _Answer], *, awaits_model: bool = False) -> _Answer:
+        """The same for a request that may kill the server; it is sent again alone, once.
+
+        Raises:
+            LostOnScanError: The server was lost on this scan, twice or for good.
+            ServerError: What the last try ended with.
+        """
+        lost: list[str] = []
         try:
-            return call()
+            return self.call(lambda: self._send_scan(send, lost), awaits_model=awaits_model)
+        except ServerError as error:
+            if not lost or isinstance(error, LostOnScanError):
+                raise
+            raise _with_first_cause(error, lost[0]) from error
+
+    def _send_scan(self, send: Callable[[], _Answer], lost: list[str]) -> _Answer:
+        """One try; notes in `lost` how the connection broke, if it did."""
+        with self.flights.flight(alone=bool(lost)) as flight:
+            try:
+                return send()
+            except grpc.RpcError as error:
+                failure = translate(error, self.target)
+                if isinstance(failure, BrokenConnectionError):
+                    lost.append(_told(failure, flight.others))
+                    if len(lost) == _KILLS_ALLOWED:
+                        raise LostOnScanError(_verdict(lost)) from None
+                raise
+
+    def _try(self, send: Callable[[], _Answer]) -> _Answer:
+        try:
+            answer = send()
         except grpc.RpcError as error:
-            mapped = translate(error, target)
-            broken += isinstance(mapped, BrokenConnectionError)
-            repeatable = isinstance(mapped, ServerUnreachableError | ServerBusyError)
-            if not repeatable or broken >= _KILLS_ALLOWED or attempt + 1 == policy.attempts:
-                raise mapped from None
-            revived = revive is not None and isinstance(mapped, ServerUnreachableError) and revive()
-            if not revived:
-                time.sleep(policy.wait_s(attempt))
-    raise ServerError(f"no request was sent to {target}: {policy.attempts} attempts allowed.")
+            failure = translate(error, self.target)
+            if not isinstance(failure, ServerUnreachableError | ServerTimeoutError):
+                self.outage.answered()
+            raise failure from None
+        self.outage.answered()
+        return answer
 
-
-def translate(error: grpc.RpcError, target: str) -> ServerError:
-    """The client's own error for one of gRPC's."""
-    code, details = error.code(), (error.details() or "").strip()
-    if code is grpc.StatusCode.UNAVAILABLE:
-        return _translate_unavailable(details, target)
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return ServerTimeoutError(
-            f"{target} did not answer in time: allow more with a longer timeout."
+    def _wait(self, failure: ServerError, attempt: int, awaits_model: bool) -> None:
+        """Waits until trying again makes sense; raises where it does not."""
+        if isinstance(failure, ServerBusyError):
+            self.outage.pause(self.policy.wait_s(attempt))
+            return
+        absent = isinstance(failure, ServerUnreachableError) or (
+            awaits_model and isinstance(failure, ModelGoneError)
         )
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        if any(words in details.lower() for words in _TOO_LARGE):
-            return RequestTooLargeError(f"{target} cannot take a request this large: {details}.")
-        return ServerBusyError(f"{target} has no place in its queue: {details}.")
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return AccessDeniedError(f"{target} refuses these credentials: {details}.")
-    if code is grpc.StatusCode.NOT_FOUND:
-        return ModelGoneError(f"{target} cannot serve this request: {details}.")
-    if code in (
-        grpc.StatusCode.FAILED_PRECONDITION,
-        grpc.StatusCode.INVALID_ARGUMENT,
-    ):
-        return ModelError(f"{target} cannot serve this request: {details}.")
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        return ModelError(
-            f"{target} is no TensorFlow model server: it does not know the service that was called."
-        )
-    return ServerError(f"{target} failed ({code.name}): {details}.")
+        if not absent or isinstance(failure, LostOnScanError):
+            raise failure
+        self.outage.wait(failure)
+        if attempt:  # it answers, and yet not this request
+            self.outage.pause(self.policy.wait_s(attempt - 1))
 
 
-def _translate_unavailable(details: str, target: str) -> ServerError:
-    lowered = details.lower()
-    if "handshake" in lowered or "certificate" in lowered:
-        return AccessDeniedError(f"no encrypted connection to {target}: {details}.")
-    if any(words in lowered for words in _NEVER_CONNECTED):
-        return ServerUnreachableError(f"no server answers at {target}: {details}.")
-    return BrokenConnectionError(f"the connection to {target} broke: {details}.")
+def _with_first_cause(error: ServerError, lost: str) -> ServerError:
+    """What a scan ended with, on which the server had been lost before."""
+    if isinstance(error, ServerGoneError):
+        return LostOnScanError(f"{lost} {error.since}".strip())
+    if isinstance(error, BrokenConnectionError):
+        return LostOnScanError(lost)
+    return type(error)(f"{error} Before that, {lost}")
+
+
+def _told(failure: BrokenConnectionError, others: int) -> str:
+    beside = f" and {others} more" if others else ""
+    return f"{str(failure).rstrip('.')}, while the server had this scan{beside}."
+
+
+def _verdict(lost: list[str]) -> str:
+    return (
+        f"the server was lost {len(lost)} times while it had this scan, which is not sent again: "
+        f"it may need more memory than the server has. First, {lost[0]}"
+    )

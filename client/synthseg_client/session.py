@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -15,9 +16,20 @@ from numpy.typing import ArrayLike, NDArray
 from synthseg_client import contract
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.channel import ServerAddress, open_channel
-from synthseg_client.errors import ModelError, ModelGoneError, ServerError
+from synthseg_client.errors import (
+    BadRequestError,
+    ModelError,
+    ModelGoneError,
+    ServerError,
+    ServerGoneError,
+    UnknownModelError,
+    UsageError,
+)
+from synthseg_client.flights import Flights
 from synthseg_client.model import Model, read_description
-from synthseg_client.retry import RetryPolicy, call_with_retries, translate
+from synthseg_client.outage import Outage
+from synthseg_client.refusals import translate
+from synthseg_client.retry import Caller, RetryPolicy
 from synthseg_client.tensors import from_message, to_message
 
 _PREDICTION = "/tensorflow.serving.PredictionService/"
@@ -28,6 +40,7 @@ SHORT_TIMEOUT_S = 60.0
 """Deadline of requests that compute nothing."""
 # Asking for a label table costs little, and servers behind one name take turns.
 _VERSION_TRIES = 30
+_ON_ITS_WAY = ("START", "LOADING")
 _BASE_TIMEOUT_S = 180.0
 # Two slow cores need about 30 µs a voxel and pass with the full network; the rest is for queues and
 # busy machines.
@@ -61,6 +74,13 @@ class ModelChoice:
     version: int | None = None
     label: str | None = None
 
+    @property
+    def title(self) -> str:
+        """The choice as the command line takes it."""
+        if self.label is not None:
+            return f"{self.name}@{self.label}"
+        return self.name if self.version is None else f"{self.name}:{self.version}"
+
     def to_spec(self, signature: str = "") -> wire.ModelSpec:
         """The choice as it goes over the wire."""
         spec = wire.ModelSpec(name=self.name, signature_name=signature)
@@ -79,7 +99,8 @@ class Session:
         model: Which model to ask.
         timeout_s: Deadline of a segmentation; None grows with the number of voxels.
         retry: How patiently failed requests are repeated.
-        revive: Starts the server again if it has died, and says whether it had.
+        revive: Starts the server again if it has died.
+        tell: Takes lines for the user, such as what is waited for; None logs them as warnings.
 
     Example:
         >>> with Session("localhost:8500") as session:  # doctest: +SKIP
@@ -93,14 +114,23 @@ class Session:
         *,
         timeout_s: float | None = None,
         retry: RetryPolicy | None = None,
-        revive: Callable[[], bool] | None = None,
+        revive: Callable[[], object] | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.address = ServerAddress(target=address) if isinstance(address, str) else address
         self.model = model or ModelChoice()
         self.timeout_s = timeout_s
         self.retry = retry or RetryPolicy()
-        self._revive = revive
-        self._channel = open_channel(self.address)
+        self._outage = Outage(
+            limit_s=self.retry.server_wait_s, is_back=self._is_back, revive=revive, tell=tell
+        )
+        self._caller = Caller(
+            target=self.address.target, policy=self.retry, outage=self._outage, flights=Flights()
+        )
+        self._channels = [open_channel(self.address)]
+        # Whether the model is known to be there, so that one waits for it when it is not.
+        self._expects_model = False
+        self._at_close: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._description: Model | None = None
         self._by_version: dict[int, Model] = {}
@@ -117,8 +147,24 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Closes the channel; requests under way end with an error."""
-        self._channel.close()
+        """Closes the channel; requests and waits under way end with an error."""
+        self._outage.close()
+        self._at_close()
+        self._caller.flights.close()
+        for channel in tuple(self._channels):
+            channel.close()
+
+    def at_close(self, end: Callable[[], None]) -> None:
+        """Has `end` called when the session is closed, so that `revive` waits no longer."""
+        self._at_close = end
+
+    @property
+    def gone(self) -> ServerGoneError | None:
+        """Why nothing more need be asked: one has waited for the server in vain.
+
+        It is None again when a request, which then is tried once, has been answered.
+        """
+        return self._outage.over
 
     def predict(
         self,
@@ -146,21 +192,9 @@ class Session:
         Raises:
             ServerError: There is no answer.
         """
-        wanted = list(outputs)
-        spec = (model or self.model).to_spec(signature)
-        request = wire.PredictRequest(model_spec=spec, output_filter=wanted)
-        for name, values in inputs.items():
-            request.inputs[name].CopyFrom(to_message(values))
-        answer = self._call(
-            _PREDICTION + "Predict", request, wire.PredictResponse, timeout_s, metadata
+        return self._predict(
+            self._caller.call, inputs, outputs, signature, model, timeout_s, metadata
         )
-        arrays = {name: from_message(tensor, name) for name, tensor in answer.outputs.items()}
-        missing = [name for name in wanted if name not in arrays]
-        if missing:
-            raise ModelError(
-                f"{self.address.target} left out {', '.join(missing)} from its answer."
-            )
-        return arrays, answer.model_spec.version.value
 
     def segment(
         self,
@@ -196,7 +230,13 @@ class Session:
             contract.MIN_SIZE: np.asarray(list(min_size), np.int32),
             contract.FLIP: np.asarray(flip),
         }
-        answer, version = self.predict(request, outputs, timeout_s=timeout_s, metadata=metadata)
+        answer, version = self._predict(
+            partial(self._caller.call_with_scan, awaits_model=self._expects_model),
+            request,
+            outputs,
+            timeout_s=timeout_s,
+            metadata=metadata,
+        )
         return answer, self._described(version)
 
     def describe(self, *, refresh: bool = False) -> Model:
@@ -206,13 +246,45 @@ class Session:
             refresh: Ask again: the server may have loaded a newer version.
 
         Raises:
-            ModelError: The server has no such model, or it is not a segmentation model of this
-                contract.
+            UnknownModelError: The server has no such model, and none such is on its way.
+            ModelError: It is not a segmentation model of this contract.
         """
         with self._lock:
             if self._description is None or refresh:
-                self._description = self._ask_for_description(self.model)
+                self._description = self._ask_for_chosen()
             return self._description
+
+    def _ask_for_chosen(self) -> Model:
+        try:
+            return self._ask_for_description(self.model, awaits_model=self._expects_model)
+        except (ModelGoneError, BadRequestError) as error:
+            if self._expects_model or not self._is_on_its_way(error):
+                raise
+        self._expects_model = True
+        return self._ask_for_description(self.model, awaits_model=True)
+
+    def _is_on_its_way(self, error: ModelError) -> bool:
+        """Whether the model that was chosen, and is not there, is being loaded.
+
+        Raises:
+            UnknownModelError: The server has never heard of it.
+        """
+        choice = self.model
+        unknown = f"{self.address.target} has no model {choice.title}"
+        try:
+            versions = self.status(ModelChoice(name=choice.name))
+        except UnknownModelError:
+            raise UnknownModelError(f"{unknown}: is it served under another name?") from error
+        except ModelError:  # a server that does not tell
+            return False
+        known = ", ".join(f"{number} ({state})" for number, state in sorted(versions.items()))
+        if choice.label is not None:
+            raise UnknownModelError(f"{unknown}: no version has that label.") from error
+        if any(state in _ON_ITS_WAY for state in versions.values()):
+            return True
+        if choice.version is not None and choice.version not in versions:
+            raise UnknownModelError(f"{unknown}, only version {known}.") from error
+        return False
 
     def _described(self, version: int) -> Model:
         """The label table of a version that has answered."""
@@ -231,18 +303,35 @@ class Session:
             self._description = self._by_version[version]
             return self._description
 
-    def _ask_for_description(self, choice: ModelChoice) -> Model:
-        answer, version = self.predict({}, signature=contract.DESCRIBE_SIGNATURE, model=choice)
+    def _ask_for_description(self, choice: ModelChoice, *, awaits_model: bool = False) -> Model:
+        answer, version = self._predict(
+            partial(self._caller.call, awaits_model=awaits_model),
+            {},
+            signature=contract.DESCRIBE_SIGNATURE,
+            model=choice,
+        )
         model = read_description(answer, self.model.name, version)
         self._by_version[version] = model
+        self._expects_model = True
         return model
 
-    def status(self) -> dict[int, str]:
-        """State of every version that the server knows: `AVAILABLE`, `LOADING`, `END`, ..."""
-        request = wire.GetModelStatusRequest(model_spec=self.model.to_spec())
-        answer = self._call(
-            _MODEL + "GetModelStatus", request, wire.GetModelStatusResponse, SHORT_TIMEOUT_S
-        )
+    def status(self, model: ModelChoice | None = None) -> dict[int, str]:
+        """State of every version that the server knows: `AVAILABLE`, `LOADING`, `END`, ...
+
+        Args:
+            model: Another model than the session's.
+
+        Raises:
+            UnknownModelError: It knows no such model or version.
+        """
+        choice = model or self.model
+        request = wire.GetModelStatusRequest(model_spec=choice.to_spec())
+        try:
+            answer = self._call(
+                _MODEL + "GetModelStatus", request, wire.GetModelStatusResponse, SHORT_TIMEOUT_S
+            )
+        except ModelGoneError as error:
+            raise UnknownModelError(str(error)) from error
         return {v.version: _state_name(v.state) for v in answer.model_version_status}
 
     def metadata(self) -> dict[str, dict[str, dict[str, tuple[int, list[int]]]]]:
@@ -276,11 +365,33 @@ class Session:
         return wire.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     def _unary(self, path: str, answer_type: Any) -> Any:
-        return self._channel.unary_unary(
-            path,
-            request_serializer=lambda m: m.SerializeToString(),
-            response_deserializer=answer_type.FromString,
-        )
+        return _unary(self._channels[-1], path, answer_type)
+
+    def _predict(
+        self,
+        call: Callable[..., Any],
+        inputs: Mapping[str, ArrayLike],
+        outputs: Iterable[str] = (),
+        signature: str = contract.SEGMENT_SIGNATURE,
+        model: ModelChoice | None = None,
+        timeout_s: float = SHORT_TIMEOUT_S,
+        metadata: Mapping[str, str] | None = None,
+    ) -> tuple[dict[str, NDArray], int]:
+        """What `predict` says, sent again as `call` sends."""
+        wanted = list(outputs)
+        spec = (model or self.model).to_spec(signature)
+        request = wire.PredictRequest(model_spec=spec, output_filter=wanted)
+        for name, values in inputs.items():
+            request.inputs[name].CopyFrom(to_message(values))
+        path = _PREDICTION + "Predict"
+        answer = self._call(path, request, wire.PredictResponse, timeout_s, metadata, call)
+        arrays = {name: from_message(tensor, name) for name, tensor in answer.outputs.items()}
+        missing = [name for name in wanted if name not in arrays]
+        if missing:
+            raise ModelError(
+                f"{self.address.target} left out {', '.join(missing)} from its answer."
+            )
+        return arrays, answer.model_spec.version.value
 
     def _call(
         self,
@@ -289,20 +400,68 @@ class Session:
         answer_type: Any,
         timeout_s: float,
         metadata: Mapping[str, str] | None = None,
+        call: Callable[..., Any] | None = None,
     ) -> Any:
-        send = self._unary(path, answer_type)
         pairs = [*self.address.call_metadata(), *(metadata or {}).items()]
+
+        def send() -> Any:
+            return self._unary(path, answer_type)(request, timeout=timeout_s, metadata=pairs)
+
         try:
-            return call_with_retries(
-                lambda: send(request, timeout=timeout_s, metadata=pairs),
-                self.retry,
-                self.address.target,
-                self._revive,
-            )
+            return (call or self._caller.call)(send)
         except ValueError as error:  # gRPC raises this one when the channel was closed meanwhile
             if isinstance(error, ServerError):
                 raise
             raise ServerError(f"the connection to {self.address.target} was closed.") from error
+
+    def _is_back(self, timeout_s: float) -> bool:
+        """Whether the server answers requests, and has the model if it had it before.
+
+        Asks by a new channel, which takes the old one's place when there is an answer: gRPC pauses
+        ever longer before it resolves a name or connects again.
+        """
+        try:
+            channel = open_channel(self.address)
+        except UsageError:  # certificates that are being replaced
+            return False
+        self._channels.insert(0, channel)
+        if self._outage.closed or not self._answers(channel, timeout_s):
+            self._channels.remove(channel)
+            channel.close()
+            return False
+        self._channels.remove(channel)
+        self._channels.append(channel)
+        if not self._caller.flights.under_way:  # else some may be on older ones
+            for old in self._channels[:-2]:
+                self._channels.remove(old)
+                old.close()
+        return True
+
+    def _answers(self, channel: grpc.Channel, timeout_s: float) -> bool:
+        spec = self.model.to_spec(contract.DESCRIBE_SIGNATURE)
+        ask = _unary(channel, _PREDICTION + "Predict", wire.PredictResponse)
+        try:
+            ask(
+                wire.PredictRequest(model_spec=spec),
+                timeout=timeout_s,
+                metadata=self.address.call_metadata(),
+                wait_for_ready=True,  # gRPC connects as soon as somebody listens
+            )
+        except grpc.RpcError as error:
+            absent = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED]
+            absent += [grpc.StatusCode.NOT_FOUND] * self._expects_model
+            return error.code() not in (*absent, grpc.StatusCode.CANCELLED)
+        except ValueError:  # the channel was closed
+            return False
+        return True
+
+
+def _unary(channel: grpc.Channel, path: str, answer_type: Any) -> Any:
+    return channel.unary_unary(
+        path,
+        request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=answer_type.FromString,
+    )
 
 
 def _state_name(state: int) -> str:

@@ -14,7 +14,7 @@ from contract_server import ContractServer, serving
 from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import Session
 
-IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01)
+IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01, server_wait_s=0)
 
 
 @contextmanager

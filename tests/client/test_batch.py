@@ -265,7 +265,7 @@ def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(t
     from synthseg_client.session import Session
 
     server = ContractServer()
-    impatient = RetryPolicy(attempts=2, first_wait_s=0.01)
+    impatient = RetryPolicy(attempts=2, first_wait_s=0.01, server_wait_s=0)
     with serving(server) as address:
         session = Session(address, retry=impatient)
         plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")

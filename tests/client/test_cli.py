@@ -222,7 +222,7 @@ def test_status_tells_health_and_versions(address):
         (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--threads", "2"], 2, "--threads"),
         (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--cpu"], 2, "--cpu"),
         (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--model", "a:b"], 2, "--model"),
-        (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--model", "other"], 1, "other"),
+        (["segment", "--i", "s.nii.gz", "--o", "l.nii", "--model", "other"], 2, "other"),
         (["segment", "--i", "text.nii.gz", "--o", "l.nii"], 1, "text.nii.gz"),
         (["segment", "--o", "l.nii"], 2, "--i"),
         (["segment", "--i", "s.nii.gz"], 2, "--o"),
@@ -350,10 +350,10 @@ def test_a_server_that_is_too_slow_fails_the_scan(address, model, tmp_path, save
     assert not list(out.iterdir())
 
 
-def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path, save_scan, monkeypatch):
-    monkeypatch.setattr("synthseg_client.retry.RetryPolicy.wait_s", lambda *_: 0.01)
+def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path, save_scan):
     scan = save_scan(tmp_path / "s.nii.gz")
-    run = _run("segment", "--i", scan, "--o", tmp_path / "l.nii", "--server", "localhost:1")
+    words = ("segment", "--i", scan, "--o", tmp_path / "l.nii", "--server", "localhost:1")
+    run = _run(*words, "--server-wait", 0)
     assert run.exit_code == 1
     assert "no server answers at localhost:1" in run.output
     assert len(run.output.strip().splitlines()) == 1

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,9 @@ parser.add_argument("--verbose", action="store_true")
 given = parser.parse_args()
 if given.model_dir and given.model_dir.endswith("broken"):
     sys.exit("Error: no versions in " + given.model_dir)
+if given.model_dir and given.model_dir.endswith("slow"):
+    print("loading", flush=True)
+    sys.stdin.read()
 print(sys.argv[1:], file=sys.stderr, flush=True)
 with serving(ContractServer(), given.address):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -49,7 +53,8 @@ def stand_in(tmp_path, monkeypatch) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(SERVER)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    paths = [str(package.parent), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     monkeypatch.setattr("synthseg_client.embedded.is_installed", lambda: True)
     return package
 
@@ -93,6 +98,16 @@ def test_a_server_that_cannot_start_says_why(stand_in, tmp_path):
     (tmp_path / "broken").mkdir()
     with pytest.raises(EmbeddedServerError, match="no versions in"):
         EmbeddedServer(tmp_path / "broken").__enter__()
+
+
+def test_a_wait_for_a_server_that_never_gets_ready_can_be_given_up(stand_in, tmp_path):
+    (tmp_path / "slow").mkdir()
+    server = EmbeddedServer(tmp_path / "slow")
+    with ThreadPoolExecutor(1) as pool:
+        start = pool.submit(server.__enter__)
+        server.give_up()
+        with pytest.raises(EmbeddedServerError):
+            start.result(timeout=200)  # less than it would wait
 
 
 def test_without_the_server_package_both_choices_are_told(monkeypatch):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from synthseg_client import contract
 from synthseg_client.channel import ServerAddress, normalise_target
 from synthseg_client.errors import (
     AccessDeniedError,
+    LostOnScanError,
     ModelError,
     RequestTooLargeError,
     ServerBusyError,
@@ -21,11 +21,11 @@ from synthseg_client.errors import (
     ServerUnreachableError,
     UsageError,
 )
-from synthseg_client.retry import RetryPolicy, translate
+from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
 
 IMAGE = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
-IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01)
+IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01, server_wait_s=0)
 MIN_SIZE = (32, 32, 32)
 
 
@@ -98,7 +98,7 @@ def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address, model
     patient = RetryPolicy(attempts=9, first_wait_s=0.01)
     with (
         Session(address, retry=patient) as session,
-        pytest.raises(ServerUnreachableError, match="broke"),
+        pytest.raises(LostOnScanError, match="lost 2 times while it had this scan"),
     ):
         _segment(session)
     assert len(model.requests) == 2
@@ -109,7 +109,7 @@ def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address, model
     [
         (
             grpc.StatusCode.RESOURCE_EXHAUSTED,
-            "Received message larger than max",
+            "SERVER: Received message larger than max (67108928 vs. 4194304)",
             RequestTooLargeError,
         ),
         (
@@ -150,77 +150,6 @@ def test_an_address_where_nobody_answers_is_told():
         Session("localhost:1", retry=IMPATIENT) as session,
         pytest.raises(ServerUnreachableError, match="no server answers at localhost:1"),
     ):
-        session.describe()
-
-
-@pytest.mark.parametrize(
-    "details",
-    [
-        "errors resolving nosuchhost.invalid:8500: [address lookup failed: Domain name not found]",
-        "empty address list: dns:///synthseg-serving:8500",
-        "failed to connect to all addresses; last error: Connection refused",
-        "connections to all backends failing; last error: UNAVAILABLE: GOAWAY received",
-    ],
-)
-def test_a_request_that_no_server_has_seen_may_be_sent_often(details):
-    class Failed(grpc.RpcError):
-        def code(self):
-            return grpc.StatusCode.UNAVAILABLE
-
-        def details(self):
-            return details
-
-    assert type(translate(Failed(), "there:8500")) is ServerUnreachableError
-
-
-def test_a_server_that_comes_back_is_found_again(model, tmp_path):
-    tries, missed, served = [], threading.Event(), threading.Event()
-
-    def note() -> bool:
-        tries.append(1)
-        if len(tries) == 2:
-            missed.set()
-        return False
-
-    # A socket that nobody else takes meanwhile, as happens to a port.
-    place = f"unix:{tmp_path / 's.sock'}"
-    patient = RetryPolicy(attempts=12, first_wait_s=0.1)
-    with serving(model, place) as address:
-        session = Session(address, retry=patient, revive=note)
-        session.describe()
-
-    def again() -> None:
-        missed.wait()
-        with serving(model, place):
-            served.wait()
-
-    thread = threading.Thread(target=again)
-    thread.start()
-    try:
-        with session:
-            _segment(session)
-    finally:
-        missed.set()
-        served.set()
-        thread.join()
-
-
-def test_a_server_that_died_is_started_again_without_waiting(model):
-    revived = []
-    with serving(model) as address:
-        session = Session(
-            address, retry=RetryPolicy(attempts=3, first_wait_s=60), revive=lambda: False
-        )
-        session._revive = lambda: bool(revived.append(1)) or True
-        session.describe()
-    with session, pytest.raises(ServerUnreachableError):
-        _segment(session)
-    assert len(revived) == 2
-
-
-def test_another_model_name_is_told(address):
-    choice = ModelChoice(name="other")
-    with Session(address, choice) as session, pytest.raises(ModelError, match="other"):
         session.describe()
 
 

@@ -9,11 +9,9 @@ import pytest
 from contract_server import ContractServer, serving
 from synthseg_client.channel import ServerAddress, Tls
 from synthseg_client.errors import AccessDeniedError, UsageError
-from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import Session
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the keys")
-ONCE = RetryPolicy(attempts=1)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +51,23 @@ def test_a_server_may_ask_for_the_clients_certificate(certificates):
 def test_a_server_that_nobody_vouches_for_is_not_trusted(certificates):
     with serving(ContractServer(), credentials=_credentials(certificates)) as target:
         stranger = ServerAddress(target=target, tls=Tls())
-        with Session(stranger, retry=ONCE) as session, pytest.raises(AccessDeniedError):
+        with Session(stranger) as session, pytest.raises(AccessDeniedError, match="encrypted"):
+            session.status()
+
+
+def test_a_certificate_of_another_name_is_not_trusted(certificates):
+    with serving(ContractServer(), credentials=_credentials(certificates)) as target:
+        tls = Tls(root=certificates / "cert.pem")
+        address = target.replace("localhost", "127.0.0.1")
+        stranger = ServerAddress(target=address, tls=tls)
+        with Session(stranger) as session, pytest.raises(AccessDeniedError, match="Hostname"):
+            session.status()
+
+
+def test_a_plain_server_is_not_taken_for_an_encrypted_one(certificates):
+    with serving(ContractServer()) as target:
+        stranger = ServerAddress(target=target, tls=Tls(root=certificates / "cert.pem"))
+        with Session(stranger) as session, pytest.raises(AccessDeniedError, match="encrypted"):
             session.status()
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -33,7 +34,13 @@ class ContractServer:
 
     Attributes:
         version: Version it answers with.
+        states: Of its versions; None is the one that answers, available.
+        labels: Version by label.
+        loading: Whether no version answers, since the model is on its way.
         failures: gRPC codes to fail the next segmentations with, first come first served.
+        failure_details: What they say.
+        failure_reason: What our server adds as trailing metadata.
+        arrived: Called with every segmentation's inputs before it is worked on.
         delay_s: How long a segmentation takes; it ends with the server.
         tamper: Changes the answer before it leaves.
         info: What else the model says of itself.
@@ -42,8 +49,13 @@ class ContractServer:
     """
 
     version: int = 1
+    states: dict[int, int] | None = None
+    labels: dict[str, int] = field(default_factory=dict)
+    loading: bool = False
     failures: list[grpc.StatusCode] = field(default_factory=list)
     failure_details: str = "as told"
+    failure_reason: str = ""
+    arrived: Callable[[dict[str, Any]], None] = lambda _: None
     delay_s: float = 0.0
     contract_version: int = contract.VERSION
     tamper: Any = None
@@ -70,7 +82,10 @@ class ContractServer:
                 }
             )
             failure = self.failures.pop(0) if self.failures else None
+        self.arrived(inputs)
         if failure is not None:
+            if self.failure_reason:
+                context.set_trailing_metadata((("synthseg-reason", self.failure_reason),))
             context.abort(failure, self.failure_details)
         started = time.monotonic()
         self.ended.wait(self.delay_s)
@@ -82,7 +97,12 @@ class ContractServer:
         return self._answer(request, outputs)
 
     def _check_spec(self, spec: wire.ModelSpec, context: grpc.ServicerContext) -> None:
-        if spec.name != contract.MODEL_NAME:
+        if spec.version_label and spec.version_label not in self.labels:
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Unrecognized servable version label: {spec.version_label}",
+            )
+        if spec.name != contract.MODEL_NAME or self.loading:
             context.abort(
                 grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({spec.name})"
             )
@@ -115,10 +135,13 @@ class ContractServer:
         return answer
 
     def get_status(self, request: wire.GetModelStatusRequest, context: grpc.ServicerContext) -> Any:
+        name = request.model_spec.name
+        if name != contract.MODEL_NAME:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}")
         answer = wire.GetModelStatusResponse()
-        answer.model_version_status.add(
-            version=self.version, state=wire.ModelVersionStatus.AVAILABLE
-        )
+        states = self.states or {self.version: wire.ModelVersionStatus.AVAILABLE}
+        for version, state in states.items():
+            answer.model_version_status.add(version=version, state=state)
         return answer
 
     def get_metadata(
@@ -166,6 +189,52 @@ def serving(
     model: ContractServer, address: str = "localhost:0", credentials: Any = None
 ) -> Iterator[str]:
     """Serves until the block ends; gives the address."""
+    server, target = start_server(model, address, credentials)
+    try:
+        yield target
+    finally:
+        server.stop(0).wait()
+        model.ended.set()
+
+
+class Mortal:
+    """A server at one unix socket that dies and comes back when a test says so.
+
+    Args:
+        model: What it serves.
+        folder: Where the socket is: nobody else takes it meanwhile, as happens to a port.
+    """
+
+    def __init__(self, model: ContractServer, folder: Path) -> None:
+        self.model = model
+        self.address = f"unix:{folder / 'm.sock'}"
+        self._server: grpc.Server | None = None
+        self.starts = 0
+
+    def __enter__(self) -> Mortal:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.die()
+
+    def start(self) -> None:
+        """Listens, from now until it dies."""
+        self.starts += 1
+        self._server, _ = start_server(self.model, self.address)
+
+    def die(self) -> None:
+        """Breaks every connection and listens no more."""
+        self.model.ended.set()
+        if self._server is not None:
+            self._server.stop(0).wait()
+            self._server = None
+
+
+def start_server(
+    model: ContractServer, address: str, credentials: Any = None
+) -> tuple[grpc.Server, str]:
+    """A running server, and its address."""
     server = grpc.server(
         futures.ThreadPoolExecutor(4),
         options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
@@ -191,11 +260,7 @@ def serving(
     )
     model.ended.clear()
     server.start()
-    try:
-        yield address if address.startswith("unix:") else f"localhost:{port}"
-    finally:
-        server.stop(0).wait()
-        model.ended.set()
+    return server, address if address.startswith("unix:") else f"localhost:{port}"
 
 
 def _healthy(

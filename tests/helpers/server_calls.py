@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import grpc
 import numpy as np
 import tensorflow as tf
@@ -52,6 +54,24 @@ class Calls:
             request.model_spec.version.value = version
         answer = self.models.GetModelStatus(request, timeout=TIMEOUT_S)
         return [(s.version, s.state) for s in answer.model_version_status]
+
+    def await_states(self, states: dict[int, int], timeout_s: float = TIMEOUT_S) -> None:
+        """Waits until every version has the state that is wanted; others may have any.
+
+        A reload returns, and a server starts to listen, as soon as one version of a model is there.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            try:
+                found = dict(self.status())
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND:  # not heard of yet
+                    raise
+                found = {}
+            if states.items() <= found.items():
+                return
+            assert time.monotonic() < end, f"{self.model} came to {found}, not to {states}"
+            time.sleep(0.05)
 
     def metadata(self) -> get_model_metadata_pb2.SignatureDefMap:
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])

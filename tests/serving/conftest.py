@@ -20,6 +20,7 @@ from stand_in import LongRun, save_synth, synth_config, synth_entry
 from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_serving.cli import main
 from synthseg_serving.export import export_bundle
+from synthseg_serving.manager import State
 from synthseg_serving.server import Server, ServerSettings
 from synthseg_serving.variables import variable_shapes
 from synthseg_serving.versions import ModelConfig
@@ -219,6 +220,9 @@ def tf_serving(synth_dir: Path, folder: Path) -> Iterator[Calls]:
     channel = grpc.insecure_channel(address, OPTIONS)
     grpc.channel_ready_future(channel).result(timeout=TIMEOUT_S)
     calls = Calls(channel, "synth")
+    # Labels last: one of a version that is still loading is refused.
+    calls.reload(synth_entry(synth_dir))
+    calls.await_states({1: State.AVAILABLE, 2: State.AVAILABLE})
     calls.reload(synth_entry(synth_dir, stable=1, canary=2))
     yield calls
     channel.close()

@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # The first Python that can make an environment and that TensorFlow has wheels for.
 CANDIDATES := python3.11 python3 python3.12 python3.13
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+# Each of these is tested by `make test-pythons`, where it is on PATH or among pyenv's versions.
+PYTHONS ?= 3.11 3.12 3.13
 PYTHON ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(SUITABLE)' >/dev/null 2>&1 && echo $(p))))
 
 # Read before TensorFlow loads: quiet logs, and oneDNN, which halves the time on CPUs without AVX512_VNNI.
@@ -19,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DEV := $(VENV)/.installed-dev
 DEMO := $(VENV)/.installed-demo
 
-.PHONY: help demo test test-slow lint format bench constraints clean
+.PHONY: help demo test test-pythons test-slow lint format bench constraints clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -29,6 +31,16 @@ demo: $(DEMO) ## Segment a real brain template, write labels, volumes and a pict
 
 test: lint ## The whole gate: ruff, mypy, pytest without the slow tests
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-pythons: ## The whole gate on every Python of PYTHONS, each in an environment of its own
+	@for version in $(PYTHONS); do \
+	  python=; \
+	  for p in "python$$version" "$$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python 2>/dev/null | tail -n 1)"; do \
+	    if [ -z "$$python" ] && [ -n "$$p" ] && "$$p" -c '$(SUITABLE)' >/dev/null 2>&1; then python=$$p; fi; done; \
+	  if [ -z "$$python" ]; then echo "No Python $$version with the venv module found."; exit 1; fi; \
+	  echo "Python $$version:"; \
+	  $(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON="$$python"; \
+	done
 
 test-slow: $(DEV) ## The tests that take minutes
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
@@ -50,7 +62,7 @@ constraints: $(DEV) ## Write the versions now installed to constraints.txt
 	mv constraints.tmp constraints.txt
 
 clean: ## Remove the environment and everything the targets wrote
-	rm -rf $(VENV) demo/output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* demo/output .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.created:
 	@if [ -z "$(PYTHON)" ]; then \

@@ -14,6 +14,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = {
+    "synthseg_common": REPOSITORY / "common",
     "synthseg_client": REPOSITORY / "client",
     "synthseg_generator": REPOSITORY / "generator",
     "synthseg_trainer": REPOSITORY / "trainer",
@@ -21,16 +22,20 @@ PACKAGES = {
 }
 # What each part may import of the others: a whole package, or single modules of it.
 ALLOWED = {
-    "synthseg_client": set(),
-    "synthseg_generator": set(),
-    "synthseg_trainer": {"synthseg_generator"},
+    "synthseg_common": set(),
+    "synthseg_client": {"synthseg_common"},
+    "synthseg_generator": {"synthseg_common"},
+    "synthseg_trainer": {"synthseg_common", "synthseg_generator"},
     "synthseg_serving": {
+        "synthseg_common",
         "synthseg_trainer",
         "synthseg_generator.labels",
         "synthseg_generator.errors",
         "synthseg_client.contract",
     },
 }
+# What the ground floor may need beside Python itself.
+LIGHT = {"click", "nibabel", "numpy", "synthseg_common"}
 HEAVY = ("tensorflow", "keras", "jax", "torch")
 EXTRAS = (*HEAVY, "tensorflow_serving", "dask", "distributed", "h5py", "matplotlib", "yaml", "zarr")
 # What the extras of generator and trainer install, and that of serving does not.
@@ -77,6 +82,16 @@ def test_imports_point_one_way(package):
         and not any(is_within(module, allowed) for allowed in ALLOWED[package])
     ]
     assert broken == []
+
+
+def test_the_ground_floor_needs_light_packages_alone():
+    folder = PACKAGES["synthseg_common"] / "synthseg_common"
+    needed = {
+        module.partition(".")[0]
+        for path in folder.rglob("*.py")
+        for module in imported_modules(path)
+    }
+    assert needed - set(sys.stdlib_module_names) == LIGHT
 
 
 def test_each_folder_installs_its_own_package_alone():

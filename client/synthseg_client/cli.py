@@ -13,18 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 
-from synthseg_client.errors import ClientError, UsageError
+from synthseg_client.errors import ClientError
 from synthseg_client.variadic import VariadicCommand
 
 if TYPE_CHECKING:
     pass
 
 _PATH = click.Path(path_type=Path)
-_EXIT_SOME_FAILED = 1
-_EXIT_USAGE = 2
-_EXIT_INTERRUPTED = 128 + signal.SIGINT
-_EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 class _Terminated(KeyboardInterrupt):
@@ -201,15 +198,12 @@ def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any]) -> Non
         signal.signal(signal.SIGTERM, _terminate)
     try:
         sys.exit(command(given))
-    except UsageError as error:
-        click.echo(f"synthseg-client: {error}", err=True)
-        sys.exit(_EXIT_USAGE)
     except ClientError as error:
         click.echo(f"synthseg-client: {error}", err=True)
-        sys.exit(_EXIT_SOME_FAILED)
+        sys.exit(exit_code_of(error))
     except KeyboardInterrupt as stop:
         click.echo("synthseg-client: interrupted; --resume goes on from here.", err=True)
-        sys.exit(_EXIT_TERMINATED if isinstance(stop, _Terminated) else _EXIT_INTERRUPTED)
+        sys.exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED)
 
 
 def _terminate(_number: int, _frame: object) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from synthseg_common.errors import TRY_AGAIN, WRONG_USE, SynthSegError
 from synthseg_common.errors import OutputError as OutputError
-from synthseg_common.errors import SynthSegError
 
 ClientError = SynthSegError
 """Base of every error that the client raises on purpose: that of all parts."""
@@ -14,9 +14,13 @@ ClientError = SynthSegError
 class UsageError(ClientError, ValueError):
     """The request contradicts itself, or names nothing that could be worked on."""
 
+    exit_code = WRONG_USE
+
 
 class ScanError(ClientError, ValueError):
     """A scan is missing, broken, or nothing that can be segmented."""
+
+    exit_code = TRY_AGAIN
 
 
 class ResultError(ClientError, ValueError):
@@ -30,9 +34,13 @@ class UnexpectedError(ClientError):
 class EmbeddedServerError(ClientError, RuntimeError):
     """The server that the client starts for itself is not installed, did not start, or died."""
 
+    exit_code = TRY_AGAIN
+
 
 class ServerError(ClientError):
     """A model server could not answer a request."""
+
+    exit_code = TRY_AGAIN
 
 
 class ServerUnreachableError(ServerError, ConnectionError):
@@ -91,6 +99,8 @@ class BadRequestError(ModelError):
 
 class UnknownModelError(ModelGoneError, UsageError):
     """The call names a model, a version or a label that the server does not know."""
+
+    exit_code = WRONG_USE
 
 
 class AnswerError(ServerError, ValueError):

@@ -21,7 +21,13 @@ _NO_OUTAGE |= {errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class SynthSegError(Exception):
-    """Base of every error that this project raises on purpose: one line for the user."""
+    """Base of every error that this project raises on purpose: one line for the user.
+
+    Attributes:
+        exit_code: What a command ends with; None decides by what befell it, see `exit_code_of`.
+    """
+
+    exit_code: int | None = None
 
 
 class OutputError(SynthSegError, OSError):
@@ -56,8 +62,11 @@ def is_outage(error: BaseException | None) -> bool:
 def exit_code_of(error: BaseException) -> int:
     """The exit code of a command that ends with this error, the same in every part.
 
-    Who starts programs again, as Kubernetes does, goes by it.
+    Who starts programs again, as Kubernetes does, goes by it: an outage is worth another try, and
+    what the user has to change is not.
     """
+    if isinstance(error, SynthSegError) and error.exit_code is not None:
+        return error.exit_code
     return TRY_AGAIN if is_outage(error) else WRONG_USE
 
 

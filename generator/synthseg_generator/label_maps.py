@@ -18,7 +18,9 @@ from synthseg_common.images import (
     read_values,
     tell_notes,
     to_ras,
+    volume_files,
     voxel_sizes_mm,
+    without_ending,
 )
 
 from synthseg_generator.errors import LabelError
@@ -75,7 +77,7 @@ def examine_headers(folder: Path) -> tuple[list[Source], list[Problem]]:
     """
     if not folder.is_dir():
         raise LabelError(f"{folder} is no folder of label maps.")
-    paths = sorted(p for p in folder.iterdir() if p.name.endswith(ENDINGS) and p.is_file())
+    paths = volume_files(folder)
     if not paths:
         raise LabelError(f"{folder} holds no label map ({', '.join(ENDINGS)}).")
     sources: list[Source] = []
@@ -196,7 +198,7 @@ def _read_header(path: Path) -> Source:
     sizes = voxel_sizes_mm(header.placement.affine)
     x, y, z = (header.shape[axis] for axis in axes)
     dx, dy, dz = (round(float(sizes[axis]), 4) for axis in axes)
-    name = path.name[: -len(next(e for e in ENDINGS if path.name.endswith(e)))]
+    name = without_ending(path.name)
     return Source(path.absolute(), name, (x, y, z), (dx, dy, dz))
 
 

@@ -21,7 +21,14 @@ from typing import Any
 import numpy as np
 from synthseg_common.errors import ImageError
 from synthseg_common.files import write_array, write_text
-from synthseg_common.images import ENDINGS, read_header, read_values, tell_notes, to_ras
+from synthseg_common.images import (
+    ENDINGS,
+    read_header,
+    read_values,
+    tell_notes,
+    to_ras,
+    volume_files,
+)
 
 from synthseg_generator.config import Prior
 from synthseg_generator.errors import LabelError
@@ -285,7 +292,7 @@ def _channels(image: np.ndarray) -> Iterator[np.ndarray]:
 def _volumes(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise LabelError(f"{folder} is no folder.")
-    paths = sorted(p for p in folder.iterdir() if p.name.endswith(ENDINGS) and p.is_file())
+    paths = volume_files(folder)
     if not paths:
         raise LabelError(f"{folder} holds no volume ({', '.join(ENDINGS)}).")
     return paths

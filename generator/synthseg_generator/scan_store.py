@@ -29,6 +29,8 @@ from synthseg_common.images import (
     read_values,
     tell_notes,
     to_ras,
+    volume_files,
+    without_ending,
 )
 from zarr.codecs import ZstdCodec
 
@@ -267,8 +269,8 @@ def _scans_of(
         raise LabelError(f"{folder} is no folder of scans.")
     found: dict[str, Path] = {}
     problems: list[Problem] = []
-    for path in sorted(p for p in folder.iterdir() if p.name.endswith(ENDINGS) and p.is_file()):
-        stem = path.name[: -len(next(e for e in ENDINGS if path.name.endswith(e)))]
+    for path in volume_files(folder):
+        stem = without_ending(path.name)
         if not stem.endswith(scan_suffix):
             continue
         name = stem.removesuffix(scan_suffix) + map_suffix

@@ -8,6 +8,7 @@ What each header field is used for, and what its bad values lead to, is listed i
 
 from __future__ import annotations
 
+from synthseg_common.images.folders import ENDINGS, volume_files, without_ending
 from synthseg_common.images.header import ImageHeader
 from synthseg_common.images.orientation import axes_in_ras, to_ras
 from synthseg_common.images.placement import (
@@ -17,13 +18,7 @@ from synthseg_common.images.placement import (
     refuse_voxel_sizes,
     voxel_sizes_mm,
 )
-from synthseg_common.images.reading import (
-    ENDINGS,
-    read_header,
-    read_values,
-    read_volumes,
-    tell_notes,
-)
+from synthseg_common.images.reading import read_header, read_values, read_volumes, tell_notes
 from synthseg_common.images.streams import refuse_unreadable
 from synthseg_common.images.values import as_float32
 
@@ -42,5 +37,7 @@ __all__ = [
     "refuse_voxel_sizes",
     "tell_notes",
     "to_ras",
+    "volume_files",
     "voxel_sizes_mm",
+    "without_ending",
 ]

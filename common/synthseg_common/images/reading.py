@@ -31,8 +31,6 @@ from synthseg_common.images.streams import (
     skip,
 )
 
-ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh")
-"""Of the files that label maps and training scans are taken from."""
 _MGH = (".mgh", ".mgz")
 _PAIRS = (".img", ".hdr", ".img.gz", ".hdr.gz")
 _PACKED = (".gz", ".mgz")

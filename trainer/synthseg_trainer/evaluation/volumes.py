@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from synthseg_common.errors import ImageError
 from synthseg_common.images import (
-    ENDINGS,
     ImageHeader,
     as_float32,
     read_header,
@@ -17,6 +16,8 @@ from synthseg_common.images import (
     read_volumes,
     tell_notes,
     to_ras,
+    volume_files,
+    without_ending,
 )
 
 from synthseg_trainer.errors import TrainerError
@@ -129,9 +130,7 @@ def volumes_of(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise VolumeError(f"{folder}: no such folder.")
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.name.endswith(ENDINGS) or not path.is_file():
-            continue
+    for path in volume_files(folder):
         name = scan_name(path)
         if name in found:
             raise VolumeError(
@@ -143,11 +142,7 @@ def volumes_of(folder: Path) -> dict[str, Path]:
 
 def scan_name(path: Path) -> str:
     """Name of the scan that a file belongs to."""
-    name = path.name
-    for extension in ENDINGS:
-        if name.endswith(extension):
-            name = name.removesuffix(extension)
-            break
+    name = without_ending(path.name)
     return name.removesuffix(LABELS_SUFFIX) or name
 
 

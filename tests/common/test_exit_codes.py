@@ -1,0 +1,60 @@
+"""One policy of exit codes, for every command."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+from synthseg_client.errors import (
+    ScanError,
+    ServerBusyError,
+    ServerUnreachableError,
+    UnknownModelError,
+    UsageError,
+)
+from synthseg_common.errors import TRY_AGAIN, WRONG_USE, ImageError, OutputError, exit_code_of
+from synthseg_generator.errors import ConfigError, LabelError, SchedulerError, StoreError
+from synthseg_serving.errors import ExportError, ModelError, StartError
+from synthseg_trainer.errors import CheckpointError, OutageError
+
+
+def because(error: Exception, number: int) -> Exception:
+    """The same error, for what the system said."""
+    error.__cause__ = OSError(number, os.strerror(number))
+    return error
+
+
+@pytest.mark.parametrize(
+    "kind", [OutputError, StoreError, CheckpointError, ExportError, ModelError, StartError]
+)
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, TRY_AGAIN),
+        (errno.EIO, TRY_AGAIN),
+        (errno.EACCES, TRY_AGAIN),
+        (errno.ENOTDIR, WRONG_USE),
+        (errno.ENOENT, WRONG_USE),
+    ],
+)
+def test_a_disk_that_fails_is_another_try_in_every_part_and_a_wrong_path_is_not(kind, number, code):
+    assert exit_code_of(because(kind("words."), number)) == code
+
+
+@pytest.mark.parametrize(
+    "kind", [ConfigError, LabelError, UsageError, UnknownModelError, ImageError]
+)
+def test_what_the_user_must_change_is_wrong_use(kind):
+    assert exit_code_of(kind("words.")) == WRONG_USE
+
+
+@pytest.mark.parametrize(
+    "kind", [SchedulerError, OutageError, ServerUnreachableError, ServerBusyError]
+)
+def test_what_is_around_the_program_is_another_try(kind):
+    assert exit_code_of(kind("words.")) == TRY_AGAIN
+
+
+def test_a_scan_that_failed_is_one_of_some():
+    assert exit_code_of(ScanError("words.")) == TRY_AGAIN

@@ -50,7 +50,7 @@ def make_sample(
     image *= tf.exp(enlarge(row["log_bias"], crop))
     image = tf.clip_by_value(image, 0.0, CLIP)
     low, high = tf.reduce_min(image), tf.reduce_max(image)
-    image = ((image - low) / (high - low + 1e-7)) ** row["gamma"]
+    image = ((image - low) / tf.maximum(high - low, 1e-7)) ** row["gamma"]
     spacing, thickness = row["spacing_mm"][0], row["thickness_mm"][0]
     extent = tf.minimum(spacing, thickness)
     sigma = tf.where(extent == 1.0, NATIVE_SIGMA, SIGMA_PER_MM * extent) * row["blur_factor"][0]

@@ -70,7 +70,7 @@ def check_written(written: Path, path: Path, shape: tuple[int, ...], placement: 
         ResultError: The file has another grid than promised.
     """
     found = read_header(written)
-    same_place = np.allclose(found.placement.affine, placement.affine, atol=_ROUNDING_MM)
+    same_place = np.allclose(found.placement.affine, placement.affine, rtol=0, atol=_ROUNDING_MM)
     if found.shape != tuple(shape) or not same_place:
         raise ResultError(
             f"{path}: was written with another grid than the result has, so it was not kept: "

@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from synthseg_common.images.content import placeholder
 from synthseg_generator.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.bundle import Bundle
@@ -45,8 +46,10 @@ def read_released(path: Path, labels: str) -> Bundle:
             root = file.get(_WHOLE_MODEL, file)
             weights = {name: _find(root, name) for name in expected}
     except FileNotFoundError as error:
-        raise WeightsError(f"{path}: no such file.") from error
+        raise WeightsError(f"{path}: {placeholder(path) or 'no such file'}.") from error
     except OSError as error:
+        if told := placeholder(path):
+            raise WeightsError(f"{path}: {told}.") from error
         raise WeightsError(f"{path} is no HDF5 file of Keras weights: {error}.") from error
     found = {name: value for name, value in weights.items() if value is not None}
     _check_version(found, labels, path)

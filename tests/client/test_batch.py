@@ -18,6 +18,7 @@ import contract_server
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK
 from contract_server import ContractServer, serving
 from synthseg_client import contract
 from synthseg_client.batch import BatchSettings, run_batch
@@ -395,3 +396,37 @@ main(["segment", "--i", {str(scans / "s1.nii")!r}, "--o", {str(tmp_path / "full/
     assert len(run.stderr.strip().splitlines()) == 1
     found = {path.name: path.read_text() for path in (tmp_path / "full").iterdir()}
     assert found == dict.fromkeys(before, "as it was")
+
+
+def test_a_result_that_is_wrong_on_disk_leaves_the_earlier_one(session, tmp_path, save_scan):
+    # So far out that 32 bits of the header cannot hold the place of the resampled grid.
+    far = np.array([[-1.0, 0, 0, 2**24], [0, 0, -2, 2**24], [0, -1, 0, 2**24], [0, 0, 0, 1]])
+    scan = save_scan(tmp_path / "scan.nii", affine=far)
+    results = [tmp_path / name for name in ("labels.nii", "labels.json")]
+    results[0].write_text("as it was")
+    plan = plan_batch([str(scan)], results[0], beside=(".json",))
+    (outcome,) = run_batch(session, plan, BatchSettings())
+    assert outcome.status == "failed"
+    assert "was written with another grid" in outcome.error
+    assert results[0].read_text() == "as it was"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.nii", "scan.nii"]
+
+
+def test_posteriors_and_resampled_scans_lie_over_the_scan_for_itk_too(session, tmp_path, save_scan):
+    scan = save_scan(tmp_path / "scan.nii")
+    plan = plan_batch(
+        [str(scan)],
+        tmp_path / "labels.nii",
+        posteriors=tmp_path / "post.nii",
+        resampled=tmp_path / "resampled.nii",
+    )
+    (outcome,) = run_batch(session, plan, BatchSettings())
+    assert outcome.status == "done"
+    corners = {
+        name: SimpleITK.ReadImage(tmp_path / f"{name}.nii").GetOrigin()[:3]
+        for name in ("labels", "post", "resampled")
+    }
+    # The first voxel of 1 mm lies half a voxel of each size from the scan's.
+    expected = nib.load(scan).affine @ [0, 0, -0.25, 1]
+    for origin in corners.values():
+        np.testing.assert_allclose(np.array(origin) * [-1, -1, 1], expected[:3], atol=1e-4)

@@ -133,8 +133,8 @@ def test_all_pairs_that_do_not_fit_are_told_at_once(tmp_path):
         estimate_priors(scans, [labels] * len(scans), TWO_CLASSES)
     title, *lines = str(caught.value).splitlines()
     assert title == "5 problems with the scans and label maps:"
-    for name, reason in {**{n: r for n, (_, r) in odd.items()}, "text.nii": "no readable"}.items():
-        (line,) = (line for line in lines if line.startswith(f"  {tmp_path / name} "))
+    for name, reason in {**{n: r for n, (_, r) in odd.items()}, "text.nii": "is text"}.items():
+        (line,) = (line for line in lines if line.startswith(f"  {tmp_path / name}"))
         assert reason in line
 
 

@@ -132,7 +132,7 @@ def test_scans_on_other_grids_and_unreadable_ones_are_told_once_each(store, scan
         add_scans(scans, store)
     one, two = str(caught.value).splitlines()[1:]
     assert "one_dseg.nii.gz has 6 x 7 x 9 voxels" in one
-    assert "two_dseg.nii.gz is no readable" in two
+    assert "two_dseg.nii.gz: is text" in two
 
 
 def test_another_scan_of_the_same_name_is_refused(store, scans):

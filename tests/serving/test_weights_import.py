@@ -108,6 +108,8 @@ def test_released_blob_id_is_the_repositorys() -> None:
     [
         (None, "no such file"),
         (b"text", "is no HDF5 file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        (b"<!doctype html><html>404</html>", "web page"),
         (b"\x89HDF\r\n\x1a\n" * 9, "is no HDF5 file"),
     ],
 )

@@ -14,12 +14,14 @@ _NIFTI_1 = (b"n+1\0", b"ni1\0")
 _NIFTI_2 = (b"n+2\0", b"ni2\0")
 _ANNEX = ("/annex/objects/", ".git/annex/objects/")
 _ANNEX_BYTES = tuple(place.encode() for place in _ANNEX)
+_LFS = b"version https://git-lfs"
+_LFS_POINTER = "is a pointer of Git LFS, whose content is not here: get it with `git lfs pull`"
+_WEB_PAGE = "is a web page: the download failed, so fetch it again (with a login?)"
 _ENCRYPTED_FLAG = 1
 
 # Where a signature stands, the bytes, what such a file is, what to do.
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (128, b"DICM", "a DICOM file", "convert the series with dcm2niix"),
-    (0, b"version https://git-lfs", "a pointer of Git LFS", "get its content with `git lfs pull`"),
     (0, b"BZh", "compressed with bzip2", "unpack it with `bunzip2`"),
     (0, b"\xfd7zXZ\0", "compressed with xz", "unpack it with `unxz`"),
     (0, b"\x28\xb5\x2f\xfd", "compressed with Zstandard", "unpack it with `unzstd`"),
@@ -79,6 +81,30 @@ def refuse_pointer(path: Path) -> None:
     raise ImageError(f"{path}: is a link to {target}, which is not there: mend the link.")
 
 
+def placeholder(path: Path) -> str | None:
+    """What a file is that stands for content which is elsewhere: a pointer, or a web page.
+
+    Args:
+        path: A file of any kind, or a link that leads nowhere.
+
+    Returns:
+        Words with the remedy, or None where it is none of these or cannot be read.
+    """
+    try:
+        refuse_pointer(path)
+        with path.open("rb") as stream:
+            first = stream.read(FIRST_BYTES)
+    except ImageError as error:
+        return str(error).removeprefix(f"{path}: ").rstrip(".")
+    except OSError:
+        return None
+    if _is_annex(first):
+        return _annex(path)
+    if first.startswith(_LFS):
+        return _LFS_POINTER
+    return _WEB_PAGE if _PAGE.match(first) else None
+
+
 def explain(path: Path, first: bytes, expected: str) -> ImageError:
     """Why a file cannot be read, from what it really is.
 
@@ -91,8 +117,10 @@ def explain(path: Path, first: bytes, expected: str) -> ImageError:
 
 
 def _what_it_is(path: Path, first: bytes, expected: str) -> str:
-    if any(first.lstrip(b"./").startswith(place.lstrip(b"/.")) for place in _ANNEX_BYTES):
+    if _is_annex(first):
         return _annex(path)
+    if first.startswith(_LFS):
+        return _LFS_POINTER
     for offset, signature, name, remedy in _SIGNATURES:
         if first[offset : offset + len(signature)] == signature:
             return f"is {name}, not {expected}: {remedy}"
@@ -100,12 +128,17 @@ def _what_it_is(path: Path, first: bytes, expected: str) -> str:
         locked = len(first) > 6 and first[6] & _ENCRYPTED_FLAG
         return f"is {'an encrypted' if locked else 'a'} zip archive, not {expected}: unpack it"
     if _PAGE.match(first):
-        return "is a web page, not an image: the download failed, so fetch it again (with a login?)"
+        return _WEB_PAGE
     if not first.strip(b"\0"):
         return "holds zeros only: it was damaged on the way, so copy or download it again"
     if _is_text(first):
         return f"is text, not {expected}: give the scan itself"
     return f"is not {expected}, though its name says so: check what it is, or copy it again"
+
+
+def _is_annex(first: bytes) -> bool:
+    start = first.lstrip(b"./")
+    return any(start.startswith(place.lstrip(b"/.")) for place in _ANNEX_BYTES)
 
 
 def _annex(path: Path) -> str:

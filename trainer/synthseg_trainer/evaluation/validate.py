@@ -35,7 +35,14 @@ from synthseg_trainer.evaluation.validation_records import (
     setup_of,
     write_record,
 )
-from synthseg_trainer.evaluation.volumes import Volume, label_on_grid, read_image, read_labels
+from synthseg_trainer.evaluation.volumes import (
+    Volume,
+    VolumeError,
+    header_of,
+    label_on_grid,
+    read_image,
+    read_labels,
+)
 from synthseg_trainer.network.bundle import Bundle, load_bundle
 from synthseg_trainer.runs.best import keep_if_best
 from synthseg_trainer.runs.checkpoints import BUNDLE, CHECKPOINTS, STEP
@@ -169,6 +176,7 @@ class _Scorer:
         self._pairs = pairs
         self._options = options
         self._predictor: Predictor | None = None
+        _refuse_unreadable([path for files in pairs.values() for path in files])
 
     def __call__(self, step: int, bundle: Bundle) -> Record:
         _refuse_unfit_network(bundle)
@@ -209,6 +217,22 @@ class _Scorer:
         limit = self._options.limit or (_LIMIT if _is_brain(bundle) else None)
         box = _box_around(Volume(truth, image.affine), limit)
         return image.values[box], truth[box]
+
+
+def _refuse_unreadable(paths: Sequence[Path]) -> None:
+    """Looks at all headers before the first network is scored.
+
+    Raises:
+        VolumeError: Files are missing or broken; it names them all.
+    """
+    broken = []
+    for path in paths:
+        try:
+            header_of(path)
+        except VolumeError as error:
+            broken.append(str(error))
+    if broken:
+        raise VolumeError("\n".join(broken))
 
 
 def _refuse_unfit_network(bundle: Bundle) -> None:

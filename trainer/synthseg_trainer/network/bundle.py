@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 from synthseg_common.files import replacing
+from synthseg_common.images.content import placeholder
 from synthseg_generator.errors import LabelError
 from synthseg_generator.labels import SegmentationLabels
 
@@ -81,8 +82,10 @@ def load_bundle(path: Path) -> Bundle:
         with path.open("rb") as opened:
             metadata, weights = _read(opened)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file.") from error
+        raise CheckpointError(f"{path}: {placeholder(path) or 'no such file'}.") from error
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        if told := placeholder(path):
+            raise CheckpointError(f"{path}: {told}.") from error
         raise CheckpointError(
             f"{path} is not a model bundle (.npz with weights and metadata): {error}."
         ) from error

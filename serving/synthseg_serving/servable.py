@@ -10,9 +10,11 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
+from synthseg_client import contract
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
+from synthseg_serving.budget import Budget
 from synthseg_serving.errors import CallError, ModelError, out_of_time
 from synthseg_serving.tensors import decode
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
@@ -50,6 +52,7 @@ class Servable:
                     self._session, [tf.saved_model.SERVING], str(folder)
                 )
             self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(loaded.signature_def)
+            self.budget = self._read_budget()
             self._warm_up(folder)
         except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError, CallError) as error:
             self._session.close()
@@ -91,7 +94,10 @@ class Servable:
         except tf.errors.DeadlineExceededError as error:
             raise out_of_time() from error
         except tf.errors.OpError as error:
-            raise CallError(_CODES.get(error.error_code, "UNKNOWN"), str(error.message)) from error
+            code = _CODES.get(error.error_code, "UNKNOWN")
+            # TensorFlow's own way to say that memory did not suffice.
+            reason = contract.TOO_LARGE if code == "RESOURCE_EXHAUSTED" else ""
+            raise CallError(code, str(error.message), reason) from error
         finally:
             pywrap_tf_session.TF_DeleteBuffer(packed)
         # Scalars come as Python objects.
@@ -126,6 +132,14 @@ class Servable:
             callback, self._on_closed = self._on_closed, None
         self._session.close()
         callback()
+
+    def _read_budget(self) -> Budget:
+        """What the model says about sizes, asked before it has to compute anything."""
+        signature = self.signatures.get(contract.DESCRIBE_SIGNATURE)
+        if signature is None or contract.MODEL_INFO not in signature.outputs or signature.inputs:
+            return Budget()
+        told = self.run(signature, {}, [contract.MODEL_INFO])[contract.MODEL_INFO]
+        return Budget.from_info(told.item() if told.size == 1 else b"")
 
     def _warm_up(self, folder: Path) -> None:
         for request in read_warmup(folder / WARMUP_FILE):

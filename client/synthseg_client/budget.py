@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from synthseg_client.contract import LARGEST_AXIS, SIZE_MULTIPLE, network_grid
+from synthseg_client.contract import LARGEST_AXIS, SIZE_MULTIPLE, counted_voxels, network_grid
 from synthseg_client.crop import Box, grown
 from synthseg_client.errors import RequestTooLargeError
 from synthseg_client.model import Model
@@ -17,7 +16,7 @@ def fits(model: Model, box: Box, min_size: Sequence[int]) -> bool:
     if model.max_voxels is None:
         return True
     grid = network_grid(box.shape, min_size)
-    return max(grid) <= LARGEST_AXIS and math.prod(grid) <= model.max_voxels
+    return max(grid) <= LARGEST_AXIS and counted_voxels(grid) <= model.max_voxels
 
 
 def check_fits(model: Model, box: Box, min_size: Sequence[int], scan: Path) -> None:
@@ -35,11 +34,12 @@ def check_fits(model: Model, box: Box, min_size: Sequence[int], scan: Path) -> N
     if fits(model, box, min_size):
         return
     grid, limit = network_grid(box.shape, min_size), model.max_voxels or 0
-    edge = max(n for n in range(0, LARGEST_AXIS + 1, SIZE_MULTIPLE) if n**3 <= limit)
+    edges = range(0, LARGEST_AXIS + 1, SIZE_MULTIPLE)
+    edge = max(n for n in edges if counted_voxels((n, n, n)) <= limit)
     raise RequestTooLargeError(
-        f"{scan}: the network would work on {' x '.join(map(str, grid))} = {math.prod(grid)} "
-        f"voxels, and model {model.title} takes {limit} at most, {LARGEST_AXIS} per axis: use a "
-        f"smaller --crop, as --crop {edge or SIZE_MULTIPLE}."
+        f"{scan}: the network would work on a grid of {' x '.join(map(str, grid))}, which counts "
+        f"as {counted_voxels(grid)} voxels; model {model.title} takes {limit} at most, "
+        f"{LARGEST_AXIS} per axis: use a smaller --crop, as --crop {edge or SIZE_MULTIPLE}."
     )
 
 

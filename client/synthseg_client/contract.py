@@ -98,10 +98,12 @@ MODEL_INFO = "model_info"
 `flip` has no effect), and `MAX_VOXELS` and `BYTES_PER_VOXEL` (unknown if they are not there).
 """
 MAX_VOXELS = "max_voxels"
-"""In `model_info`: voxels that the network grid may have; a request for more is refused."""
+"""In `model_info`: voxels that the network grid may have, as `counted_voxels` counts them; a request
+for more is refused.
+"""
 BYTES_PER_VOXEL = "bytes_per_voxel"
-"""In `model_info`: about how much memory a request takes at a server, in bytes per voxel of the
-network grid.
+"""In `model_info`: about how much memory a request takes at a server, in bytes per counted voxel of
+the network grid.
 """
 
 # Why a request was refused, where the code alone does not say it: trailing metadata of the embedded
@@ -122,6 +124,10 @@ DEFAULT_MAX_VOXELS = 320**3
 """Voxels that a model takes unless it was exported with another number: a whole head at 1 mm in any
 field of view that scanners use, as 256 x 256 x 320 or 320 x 320 x 256.
 """
+LEAST_COUNTED_X = 128
+"""The network works in slabs across x, whose memory a grid that is short along x does not save: it
+counts as this long.
+"""
 
 
 def network_grid(shape: Sequence[int], min_size: Sequence[int]) -> tuple[int, int, int]:
@@ -136,3 +142,9 @@ def network_grid(shape: Sequence[int], min_size: Sequence[int]) -> tuple[int, in
         for n, least in zip(shape, min_size, strict=True)
     )
     return x, y, z
+
+
+def counted_voxels(grid: Sequence[int]) -> int:
+    """Voxels of a network grid as `MAX_VOXELS` and `BYTES_PER_VOXEL` count them."""
+    x, y, z = grid
+    return max(x, LEAST_COUNTED_X) * y * z

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -74,12 +73,13 @@ class Budget:
         """
         if grid is None or self.max_voxels is None:
             return
-        voxels = math.prod(grid)
+        voxels = contract.counted_voxels(grid)
         if voxels > self.max_voxels or max(grid) > contract.LARGEST_AXIS:
             raise CallError(
                 "INVALID_ARGUMENT",
                 f"the network grid may have {self.max_voxels} voxels at most and "
-                f"{contract.LARGEST_AXIS} per axis, image and min_size ask for {list(grid)}",
+                f"{contract.LARGEST_AXIS} per axis, image and min_size ask for {list(grid)}, which "
+                f"counts as {voxels}",
                 contract.TOO_LARGE,
             )
         if self.bytes_per_voxel is not None:

@@ -111,7 +111,8 @@ class Segmenter(tf.Module):
         """Shape of the network grid, int32 `[3]`; one that reaches too far is an error."""
         grid = network_grid(shape, min_size)
         # Sizes cut just above the bound, so that not even their product overflows.
-        voxels = tf.reduce_prod(tf.minimum(grid, 2 * contract.LARGEST_AXIS))
+        counted = tf.maximum(grid, [contract.LEAST_COUNTED_X, 1, 1])
+        voxels = tf.reduce_prod(tf.minimum(counted, 2 * contract.LARGEST_AXIS))
         checks = [
             _require(
                 tf.reduce_all(grid <= contract.LARGEST_AXIS),
@@ -121,8 +122,8 @@ class Segmenter(tf.Module):
             ),
             _require(
                 voxels <= self.max_voxels,
-                f"the network grid may have {self.max_voxels} voxels at most, image and min_size "
-                "ask for",
+                f"the network grid may have {self.max_voxels} voxels at most (counted as "
+                f"{contract.LEAST_COUNTED_X} along x at least), image and min_size ask for",
                 grid,
             ),
         ]

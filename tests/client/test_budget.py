@@ -29,8 +29,9 @@ def test_a_scan_that_does_not_fit_is_refused_before_it_is_sent(session, model, s
     with pytest.raises(RequestTooLargeError) as error:
         segment_scan(scan, session, Options(crop=Crop.none()))
     assert str(error.value) == (
-        f"{scan.path}: the network would work on 160 x 128 x 128 = 2621440 voxels, and model "
-        "synthseg:1 takes 2097152 at most, 1024 per axis: use a smaller --crop, as --crop 128."
+        f"{scan.path}: the network would work on a grid of 160 x 128 x 128, which counts as "
+        "2621440 voxels; model synthseg:1 takes 2097152 at most, 1024 per axis: use a smaller "
+        "--crop, as --crop 128."
     )
     assert model.requests == []
 
@@ -44,11 +45,19 @@ def test_the_way_out_that_is_named_works(session, model, scan):
 
 def test_a_crop_larger_than_the_model_takes_is_refused(session, model, scan):
     model.info = {contract.MAX_VOXELS: 320**3}
-    with pytest.raises(RequestTooLargeError, match=r"512 x 512 x 512 = .* as --crop 320\.$"):
+    with pytest.raises(RequestTooLargeError, match=r"512 x 512 x 512, .* as --crop 320\.$"):
         segment_scan(scan, session, Options(crop=Crop.of_size([512])))
-    with pytest.raises(RequestTooLargeError, match=r"1056 x 32 x 32 = .*, 1024 per axis"):
+    with pytest.raises(RequestTooLargeError, match=r"1056 x 32 x 32, .*, 1024 per axis"):
         segment_scan(scan, session, Options(crop=Crop.of_size([1025, 32, 32])))
     assert model.requests == []
+
+
+def test_less_than_a_slab_of_x_does_not_make_room(session, model, scan):
+    model.info = {contract.MAX_VOXELS: 128**3}
+    with pytest.raises(
+        RequestTooLargeError, match=r"32 x 160 x 128, which counts as 2621440 voxels"
+    ):
+        segment_scan(scan, session, Options(crop=Crop.of_size([32, 160, 128])))
 
 
 def test_a_model_that_does_not_tell_a_budget_is_asked(session, model, scan):

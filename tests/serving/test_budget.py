@@ -33,6 +33,7 @@ TOO_FAR = [
     [LARGEST, 1, 1],
     [1, 1, 1025],
     [321, 320, 320],
+    [32, 512, 544],
 ]
 BELOW_ONE = [[0, 32, 32], [-1, 32, 32], [-1024, -1024, -1024], [-(2**31)] * 3, [-1, LARGEST, 1]]
 
@@ -167,7 +168,9 @@ def test_budget_of_the_export_is_the_last_grid_that_is_answered(cube_dir: Path) 
 
     assert grid(128, 128, 128) == [128, 128, 128]
     assert grid(256, 64, 128) == [256, 64, 128]
-    for above in ((129, 128, 128), (128, 128, 160), (288, 64, 128)):
+    assert grid(32, 64, 256) == [32, 64, 256]
+    # A grid of 32 along x takes what one of 128 does.
+    for above in ((129, 128, 128), (128, 128, 160), (288, 64, 128), (32, 160, 128)):
         with pytest.raises(CallError, match="2097152 voxels at most"):
             grid(*above)
 

@@ -19,6 +19,8 @@ from synthseg_serving.errors import CallError, ModelError, out_of_time
 from synthseg_serving.tensors import decode
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
 
+_MOST_OUTPUT_SETS = 16
+"""More than callers of one kind ask for; every one of them takes some megabytes for good."""
 # TensorFlow and gRPC number their status codes alike.
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -37,6 +39,7 @@ class Servable:
         """
         self.version = version
         self._users = 0
+        self._output_sets: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
         self._on_closed: Callable[[], None] | None = None
         config = tf.compat.v1.ConfigProto(
@@ -66,7 +69,7 @@ class Servable:
         outputs: list[str],
         timeout_s: float | None = None,
     ) -> dict[str, np.ndarray]:
-        """Computes outputs of a signature, and nothing that they do not need.
+        """Computes outputs of a signature, and nothing that they do not need, or all of them.
 
         Args:
             signature: One of `signatures`.
@@ -85,8 +88,9 @@ class Servable:
         # Below `Session.run`, which checks shapes and words errors itself where a C++ server leaves
         # both to the graph.
         tensor = lambda name: graph.get_tensor_by_name(name)._as_tf_output()  # noqa: E731
+        computed = self._choose_set(signature, outputs)
         feeds = {tensor(signature.inputs[key].name): value for key, value in inputs.items()}
-        fetches = [tensor(signature.outputs[key].name) for key in outputs]
+        fetches = [tensor(signature.outputs[key].name) for key in computed]
         self._session._extend_graph()
         packed = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
         try:
@@ -102,7 +106,21 @@ class Servable:
             pywrap_tf_session.TF_DeleteBuffer(packed)
         # Scalars come as Python objects.
         arrays = [np.array(v, object) if isinstance(v, bytes) else np.asarray(v) for v in values]
-        return dict(zip(outputs, arrays, strict=True))
+        found = dict(zip(computed, arrays, strict=True))
+        return {key: found[key] for key in outputs}
+
+    def _choose_set(self, signature: meta_graph_pb2.SignatureDef, outputs: list[str]) -> list[str]:
+        """The outputs to compute: those that are asked for, or all where many sets were.
+
+        A session keeps an own copy of the graph, of megabytes, for every set that it ever computed.
+        """
+        asked = sorted(set(outputs))
+        key = tuple(signature.outputs[name].name for name in asked)
+        with self._lock:
+            if key not in self._output_sets and len(self._output_sets) >= _MOST_OUTPUT_SETS:
+                return sorted(signature.outputs)
+            self._output_sets.add(key)
+        return asked
 
     @contextmanager
     def in_use(self) -> Iterator[Servable]:

@@ -98,8 +98,8 @@ MODEL_INFO = "model_info"
 `flip` has no effect), and `MAX_VOXELS` and `BYTES_PER_VOXEL` (unknown if they are not there).
 """
 MAX_VOXELS = "max_voxels"
-"""In `model_info`: voxels that the network grid may have, as `counted_voxels` counts them; a request
-for more is refused.
+"""In `model_info`: voxels that the network grid may have, as `counted_voxels` counts them; requests
+for more are refused.
 """
 BYTES_PER_VOXEL = "bytes_per_voxel"
 """In `model_info`: about how much memory a request takes at a server, in bytes per counted voxel of

@@ -1,10 +1,12 @@
 """A request to the model server with nothing of this project but the messages.
 
-Make the messages first, in any language; for Python:
+Make the messages first, in any language; for Python, from the repository's root:
 
     pip install grpcio-tools nibabel numpy
-    python -m grpc_tools.protoc -I client/synthseg_client --python_out=. messages.proto
-    python raw_client.py localhost:8500 scan.nii.gz
+    python -m grpc_tools.protoc -I client/synthseg_client --python_out=docs messages.proto
+    python docs/raw_client.py localhost:8500 scan.nii.gz
+
+Python looks for `messages_pb2.py` beside the script, so that is where it is written.
 
 The scan must have 1 mm voxels here; the client of this project resamples.
 """

@@ -1,6 +1,6 @@
 """What client and server agree on: names, dtypes, axes and units of request and answer.
 
-Nothing is imported here, so that any part may read it.
+Nothing of weight is imported here, so that any part may read it.
 
 A request is one volume. An answer is labels, or the evidence from which the client cleans up labels
 and volumes. Foreground voxels are those whose probability of being any structure exceeds
@@ -8,6 +8,10 @@ and volumes. Foreground voxels are those whose probability of being any structur
 number of labels (channels, ascending label values, background first), `X, Y, Z` the image's shape,
 axes in RAS order at 1 mm.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 VERSION = 1
 """Version of this contract; the model's answer to `describe` carries the one it was exported with.
@@ -89,12 +93,58 @@ themselves.
 """
 MODEL_INFO = "model_info"
 """string scalar, JSON object: `contract` (VERSION), `name`, `version`, `network`, `training`,
-`licence`; `anatomy` ("brain" if it is not there), `voxel_size_mm` (1 if it is not there) and
+`licence`; `anatomy` ("brain" if it is not there), `voxel_size_mm` (1 if it is not there),
 `mirrored`, whether the network was trained on mirrored volumes (true if it is not there; if false,
-`flip` has no effect).
+`flip` has no effect), and `MAX_VOXELS` and `BYTES_PER_VOXEL` (unknown if they are not there).
 """
+MAX_VOXELS = "max_voxels"
+"""In `model_info`: voxels that the network grid may have, as `counted_voxels` counts them; requests
+for more are refused.
+"""
+BYTES_PER_VOXEL = "bytes_per_voxel"
+"""In `model_info`: about how much memory a request takes at a server, in bytes per counted voxel of
+the network grid.
+"""
+
+# Why a request was refused, where the code alone does not say it: trailing metadata of the embedded
+# server.
+REASON = "synthseg-reason"
+TOO_LARGE = "too-large"
+"""The request will never fit: a smaller one may."""
+QUEUE_FULL = "queue-full"
+"""The same request may be answered later."""
 
 SIZE_MULTIPLE = 32
 """Network grids are multiples of this."""
 DEFAULT_MIN_SIZE = 128
 """Least network grid per axis when no crop is asked for."""
+LARGEST_AXIS = 1024
+"""Voxels that any axis of the network grid may have."""
+DEFAULT_MAX_VOXELS = 320**3
+"""Voxels that a model takes unless it was exported with another number: a whole head at 1 mm in any
+field of view that scanners use, as 256 x 256 x 320 or 320 x 320 x 256.
+"""
+LEAST_COUNTED_X = 128
+"""The network works in slabs across x, whose memory a grid that is short along x does not save: it
+counts as this long.
+"""
+
+
+def network_grid(shape: Sequence[int], min_size: Sequence[int]) -> tuple[int, int, int]:
+    """Shape of the padded volume that the network works on.
+
+    Args:
+        shape: Of the image, three sizes in voxels.
+        min_size: As in the request.
+    """
+    x, y, z = (
+        -(-max(int(n), int(least)) // SIZE_MULTIPLE) * SIZE_MULTIPLE
+        for n, least in zip(shape, min_size, strict=True)
+    )
+    return x, y, z
+
+
+def counted_voxels(grid: Sequence[int]) -> int:
+    """Voxels of a network grid as `MAX_VOXELS` and `BYTES_PER_VOXEL` count them."""
+    x, y, z = grid
+    return max(x, LEAST_COUNTED_X) * y * z

@@ -58,6 +58,12 @@ class Model:
         return float(self.info.get("voxel_size_mm", TARGET_MM))
 
     @property
+    def max_voxels(self) -> int | None:
+        """Voxels that the network grid may have; None if the model does not say."""
+        told = self.info.get(contract.MAX_VOXELS)
+        return None if told is None else int(told)
+
+    @property
     def has_csf(self) -> bool:
         """Whether the labels cover all that lies within the skull."""
         return self.is_brain and CSF_LABEL in self.label_values
@@ -115,4 +121,14 @@ def read_description(answer: Mapping[str, NDArray], name: str, version: int) -> 
         or np.any(np.diff(values) < 1)
     ):
         raise ModelError(f"model {name!r} has a label table that contradicts itself.")
+    if not _is_count(info.get(contract.MAX_VOXELS)):
+        raise ModelError(
+            f"model {name!r} says that it takes {info[contract.MAX_VOXELS]!r} voxels, which is no "
+            "number of voxels."
+        )
     return Model(name, version, values, names, classes, flips, info)
+
+
+def _is_count(told: object) -> bool:
+    """Whether a model says nothing, or a number of voxels."""
+    return told is None or (isinstance(told, int) and not isinstance(told, bool) and told > 0)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from synthseg_common.images import Placement
 
 from synthseg_client import contract
+from synthseg_client.budget import check_fits, grown_within
 from synthseg_client.cleanup import CleanPosteriors, clean_up, read_evidence
 from synthseg_client.contract import SIZE_MULTIPLE
-from synthseg_client.crop import cut_sides_touched, first_box, grown
+from synthseg_client.crop import cut_sides_touched, first_box
 from synthseg_client.errors import ModelError
 from synthseg_client.geometry import voxel_volume_mm3
 from synthseg_client.grids import ResultGrid, prepare
@@ -156,6 +157,7 @@ def _segment_for(
         prepared = prepare(scan, described.voxel_mm)
         volume = prepared.ras
         box = first_box(volume, crop)
+        check_fits(described, box, crop.min_size, scan.path)
     notes: list[str] = []
     while True:
         image = volume[box.slices]
@@ -168,14 +170,20 @@ def _segment_for(
             touched = cut_sides_touched(clean.best_channels(), box, volume.shape)
         if not touched or options.crop.explicit:
             break
+        step = SIZE_MULTIPLE * 2 ** len(notes)
+        larger = grown_within(described, box, touched, volume.shape, step, crop.min_size)
+        if larger is None:
+            break
         notes.append(
             f"structures reached {_side_names(touched)} of the part that was segmented: enlarged it"
         )
-        box = grown(box, touched, volume.shape, step=SIZE_MULTIPLE * 2 ** (len(notes) - 1))
+        box = larger
     passes = len(notes) + 1
     if touched:
+        limit = "" if options.crop.explicit else ", and the model takes no larger one"
         notes.append(
             f"structures reach {_side_names(touched)} of the crop: a larger one may be needed"
+            f"{limit}"
         )
     with clock("cleanup"):
         grid = ResultGrid(prepared, box, keep=options.keep_geometry)

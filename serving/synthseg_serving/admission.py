@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from synthseg_client.contract import QUEUE_FULL
+
 from synthseg_serving.errors import CallError, out_of_time
 
 _CHECK_S = 0.5
@@ -44,6 +46,7 @@ class Admission:
                     "RESOURCE_EXHAUSTED",
                     f"the server is busy and {len(self._queue) - 1} requests are waiting, as many "
                     "as it takes; try again later.",
+                    QUEUE_FULL,
                 )
             self._queue.append(ticket)
         try:

@@ -11,12 +11,21 @@ from pathlib import Path
 from typing import cast
 
 import click
-from synthseg_client.contract import MODEL_NAME
+from synthseg_client.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
 
 from synthseg_serving.cpu import choose_instructions
 from synthseg_serving.errors import ServingError
 
 USAGE_ERROR = 2
+
+_max_voxels = click.option(
+    "--max-voxels",
+    default=DEFAULT_MAX_VOXELS,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Voxels that the network grid may have; servers refuse requests for more. The default is "
+    "320 x 320 x 320.",
+)
 
 
 @click.group()
@@ -40,13 +49,19 @@ def main() -> None:
 @click.option(
     "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
 )
+@_max_voxels
 @click.option(
     "--settings",
     type=click.Path(path_type=Path),
     help="What weights from Keras belong to; by default the .json file beside them.",
 )
 def export(
-    source: Path, model_dir: Path, version: int | None, name: str, settings: Path | None
+    source: Path,
+    model_dir: Path,
+    version: int | None,
+    name: str,
+    max_voxels: int,
+    settings: Path | None,
 ) -> None:
     """Writes a trained network to MODEL_DIR/<version>/, for TF Serving or `serve`.
 
@@ -59,7 +74,7 @@ def export(
         bundle = read_source(source, settings)
         from synthseg_serving.export import export_bundle
 
-        click.echo(export_bundle(bundle, model_dir, version, name))
+        click.echo(export_bundle(bundle, model_dir, version, name, max_voxels))
 
 
 @main.command("import-weights")
@@ -79,8 +94,9 @@ def export(
 @click.option(
     "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
 )
+@_max_voxels
 def import_weights(
-    file: Path, model_dir: Path, labels: str, version: int | None, name: str
+    file: Path, model_dir: Path, labels: str, version: int | None, name: str, max_voxels: int
 ) -> None:
     """Writes weights of the original SynthSeg (.h5) to MODEL_DIR/<version>/."""
     with _reporting():
@@ -91,7 +107,7 @@ def import_weights(
             click.echo(f"{file} is the released SynthSeg 1.0.", err=True)
         from synthseg_serving.export import export_bundle
 
-        click.echo(export_bundle(bundle, model_dir, version, name))
+        click.echo(export_bundle(bundle, model_dir, version, name, max_voxels))
 
 
 @main.command()

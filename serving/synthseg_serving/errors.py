@@ -31,12 +31,14 @@ class CallError(ServingError):
     Attributes:
         code: Name of the gRPC status code, as `NOT_FOUND`.
         message: What the caller reads.
+        reason: What programs read where the code leaves it open, from `contract`; may be empty.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.reason = reason
 
 
 def out_of_time() -> CallError:

@@ -15,11 +15,14 @@ from synthseg_trainer.network.bundle import Bundle
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from synthseg_serving.errors import ExportError
+from synthseg_serving.footprint import bytes_per_voxel
 from synthseg_serving.inference import Segmenter
 from synthseg_serving.warmup import write_warmup
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Changes when the same bundle would be exported as another graph."""
+LEAST_MAX_VOXELS = contract.DEFAULT_MIN_SIZE**3
+LARGEST_MAX_VOXELS = contract.LARGEST_AXIS**3
 # What TensorFlow raises where a file cannot be written.
 _FILE_ERRORS = (
     tf.errors.FailedPreconditionError,
@@ -31,7 +34,11 @@ _FILE_ERRORS = (
 
 
 def export_bundle(
-    bundle: Bundle, model_dir: Path, version: int | None = None, name: str = contract.MODEL_NAME
+    bundle: Bundle,
+    model_dir: Path,
+    version: int | None = None,
+    name: str = contract.MODEL_NAME,
+    max_voxels: int = contract.DEFAULT_MAX_VOXELS,
 ) -> Path:
     """Writes one version of a model; it appears whole or not at all.
 
@@ -40,14 +47,20 @@ def export_bundle(
         model_dir: The model's base path.
         version: Number of the version; the next free one by default.
         name: Name under which the model will be served, for the warm-up requests.
+        max_voxels: Voxels that the network grid may have; requests for more are refused.
 
     Returns:
         The folder `model_dir/<version>`.
 
     Raises:
-        ExportError: The version exists, the folder cannot be written, or the network cannot be
-            served.
+        ExportError: The version exists, the folder cannot be written, the network cannot be served,
+            or `max_voxels` is below what the smallest request takes.
     """
+    if not LEAST_MAX_VOXELS <= max_voxels <= LARGEST_MAX_VOXELS:
+        raise ExportError(
+            f"a model takes from {LEAST_MAX_VOXELS} voxels, which is what a request without "
+            f"min_size asks for, to {LARGEST_MAX_VOXELS}, got {max_voxels}."
+        )
     number = next_version(model_dir) if version is None else version
     if number < 1:
         raise ExportError(f"a version must be 1 or more, got {number}.")
@@ -56,7 +69,7 @@ def export_bundle(
         raise ExportError(f"{target} exists; choose another version or remove it.")
     temporary = _make_temporary(model_dir, number)
     try:
-        _save(bundle, model_info(bundle, number), temporary)
+        _save(bundle, model_info(bundle, number, max_voxels), temporary)
         write_warmup(temporary, name)
         temporary.chmod(0o755)
         # Servers take a folder up as soon as its name is a number: only a complete one gets it.
@@ -70,7 +83,9 @@ def export_bundle(
     return target
 
 
-def model_info(bundle: Bundle, version: int) -> dict[str, object]:
+def model_info(
+    bundle: Bundle, version: int, max_voxels: int = contract.DEFAULT_MAX_VOXELS
+) -> dict[str, object]:
     """What `describe` answers as `model_info`."""
     info = bundle.info
     return {
@@ -83,6 +98,8 @@ def model_info(bundle: Bundle, version: int) -> dict[str, object]:
         "training": info.get("training", {}),
         "licence": info.get("licence", ""),
         **{k: v for k, v in info.items() if k not in ("name", "training", "licence")},
+        contract.MAX_VOXELS: max_voxels,
+        contract.BYTES_PER_VOXEL: bytes_per_voxel(bundle.network),
     }
 
 

@@ -20,8 +20,6 @@ from synthseg_serving.precision import BYTES, restore, store, to_half
 from synthseg_serving.slabs import Slabs, for_each_slab
 
 SMOOTHING_SIGMA_VOXELS = 0.5
-LARGEST_AXIS_VOXELS = 1024
-"""Bound on the network grid, so that a mistaken `min_size` is refused rather than tried."""
 _BITS = 8
 _MARGIN = 1
 """Rows that the smoothing reads beyond a slab."""
@@ -35,7 +33,7 @@ class Segmenter(tf.Module):
 
         Args:
             bundle: The network and its labels.
-            info: What `describe` answers as `model_info`.
+            info: What `describe` answers as `model_info`; how many voxels are taken is there too.
 
         Raises:
             ExportError: The network cannot be served, or its labels are not its channels.
@@ -52,6 +50,7 @@ class Segmenter(tf.Module):
                 f"{len(bundle.labels)} rows."
             )
         self.labels = bundle.labels
+        self.max_voxels = int(str(info.get(contract.MAX_VOXELS, contract.DEFAULT_MAX_VOXELS)))
         # As text: tf.Module replaces dictionaries by trackable ones, which JSON refuses.
         self.info = json.dumps(info)
         # A network that never saw mirrored anatomy is not asked about it, whatever the request.
@@ -69,13 +68,16 @@ class Segmenter(tf.Module):
         The tensors may come with unknown shapes: ranks and sizes are checked in the graph, since
         servers do not.
         """
-        image, min_size, flip = _checked(image, min_size, flip)
+        image, min_size, flip = _shaped(image, min_size, flip)
         if not self.mirrored:
             flip = tf.zeros_like(flip)
         shape = tf.shape(image)
-        grid, offset = network_grid(shape, min_size)
-        with tf.control_dependencies([_check_grid(grid)]):
-            volume = tf.pad(rescale(image), tf.stack([offset, grid - shape - offset], 1))
+        grid = self._checked_grid(shape, min_size)
+        offset = (grid - shape) // 2
+        # Whatever the size of an image decides is known before its voxels are looked at.
+        with tf.control_dependencies([grid]):
+            image = _finite(image)
+        volume = tf.pad(rescale(image), tf.stack([offset, grid - shape - offset], 1))
         volume = volume[..., tf.newaxis]
         mirrored = tf.cond(
             flip,
@@ -104,6 +106,29 @@ class Segmenter(tf.Module):
             contract.FLIP_CHANNELS: tf.constant(self.labels.flip_channels, tf.int32),
             contract.MODEL_INFO: tf.constant(self.info.encode()),
         }
+
+    def _checked_grid(self, shape: tf.Tensor, min_size: tf.Tensor) -> tf.Tensor:
+        """Shape of the network grid, int32 `[3]`; one that reaches too far is an error."""
+        grid = network_grid(shape, min_size)
+        # Sizes cut just above the bound, so that not even their product overflows.
+        counted = tf.maximum(grid, [contract.LEAST_COUNTED_X, 1, 1])
+        voxels = tf.reduce_prod(tf.minimum(counted, 2 * contract.LARGEST_AXIS))
+        checks = [
+            _require(
+                tf.reduce_all(grid <= contract.LARGEST_AXIS),
+                f"the network grid may have {contract.LARGEST_AXIS} voxels per axis at most, "
+                "image and min_size ask for",
+                grid,
+            ),
+            _require(
+                voxels <= self.max_voxels,
+                f"the network grid may have {self.max_voxels} voxels at most (counted as "
+                f"{contract.LEAST_COUNTED_X} along x at least), image and min_size ask for",
+                grid,
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            return tf.cast(grid, tf.int32)
 
     def _mirrored_pass(self, volume: tf.Tensor) -> tf.TensorArray:
         """Probabilities of the mirrored volume, mirrored back, as stored `Slabs`."""
@@ -199,11 +224,10 @@ def label_dtype(values: tuple[int, ...]) -> np.dtype:
     return np.dtype(np.int32)
 
 
-def network_grid(shape: tf.Tensor, min_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Shape of the padded volume and where the image lies in it, int32 `[3]` both."""
+def network_grid(shape: tf.Tensor, min_size: tf.Tensor) -> tf.Tensor:
+    """Shape of the padded volume, int64 `[3]`: the largest `min_size`, rounded up, has 33 bits."""
     multiple = contract.SIZE_MULTIPLE
-    grid = -(-tf.maximum(shape, min_size) // multiple) * multiple
-    return grid, (grid - shape) // 2
+    return -(-tf.cast(tf.maximum(shape, min_size), tf.int64) // multiple) * multiple
 
 
 def smoothing_weights() -> tuple[float, float]:
@@ -238,10 +262,10 @@ def pack_bits(flags: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.reduce_sum(bits * powers, axis=1), tf.uint8)
 
 
-def _checked(
+def _shaped(
     image: tf.Tensor, min_size: tf.Tensor, flip: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Refuses requests that the graph cannot answer, in words that a caller understands."""
+    """Refuses shapes that the graph cannot answer, in words that a caller understands."""
     ranks = [
         _require(
             tf.equal(tf.rank(image), 3),
@@ -262,29 +286,27 @@ def _checked(
         flip = tf.reshape(flip, [])
     values = [
         _require(tf.size(image) > 0, "image must hold voxels; its shape is", tf.shape(image)),
-        _require(
-            tf.reduce_all(tf.math.is_finite(image)),
-            "every voxel of image must be finite; voxels that are not:",
-            tf.math.count_nonzero(~tf.math.is_finite(image)),
-        ),
         _require(tf.reduce_all(min_size >= 1), "min_size must be 1 or more, got", min_size),
     ]
     with tf.control_dependencies(values):
         return tf.identity(image), tf.identity(min_size), flip
 
 
+def _finite(image: tf.Tensor) -> tf.Tensor:
+    """The image, or an error if a voxel is no number."""
+    check = _require(
+        tf.reduce_all(tf.math.is_finite(image)),
+        "every voxel of image must be finite; voxels that are not:",
+        tf.math.count_nonzero(~tf.math.is_finite(image)),
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(image)
+
+
 def _first_sizes(tensor: tf.Tensor, rank: int) -> tf.Tensor:
     """The first `rank` sizes of a tensor of any rank, 1 where it has fewer axes."""
     sizes = tf.concat([tf.shape(tensor), tf.ones([rank], tf.int32)], 0)[:rank]
     return tf.ensure_shape(sizes, [rank])
-
-
-def _check_grid(grid: tf.Tensor) -> tf.Operation:
-    return _require(
-        tf.reduce_all(grid <= LARGEST_AXIS_VOXELS),
-        f"the network grid may have {LARGEST_AXIS_VOXELS} voxels per axis at most, it would have",
-        grid,
-    )
 
 
 def _require(condition: tf.Tensor, message: str, found: tf.Tensor) -> tf.Operation:

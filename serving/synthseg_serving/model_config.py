@@ -55,7 +55,8 @@ def parse_config(message: model_server_config_pb2.ModelServerConfig) -> list[Mod
 def _parse_model(entry: model_server_config_pb2.ModelConfig) -> ModelConfig:
     if not entry.name:
         raise _refused("ModelSpec has no name specified.")
-    if not Path(entry.base_path).is_absolute():
+    # No path holds the byte that ends one for the system.
+    if not Path(entry.base_path).is_absolute() or "\0" in entry.base_path:
         raise _refused(
             f"Expected model {entry.name} to have an absolute path or URI; "
             f"got base_path()={entry.base_path}"

@@ -10,6 +10,7 @@ from typing import NoReturn
 import grpc
 import numpy as np
 import tensorflow as tf
+from synthseg_client import contract
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -18,6 +19,7 @@ from tensorflow_serving.apis import (
 )
 
 from synthseg_serving.admission import Admission
+from synthseg_serving.budget import LARGEST_MESSAGE_BYTES, Budget, Room, requested_grid
 from synthseg_serving.errors import CallError, out_of_time
 from synthseg_serving.manager import ModelManager
 from synthseg_serving.servable import Servable
@@ -26,8 +28,6 @@ from synthseg_serving.tensors import decode, encode
 log = logging.getLogger(__name__)
 
 SIGNATURE_FIELD = "signature_def"
-LARGEST_MESSAGE_BYTES = 2**31 - 1 - 2**20
-"""What one gRPC message holds, less a margin for names and shapes."""
 _LONGEST_MESSAGE = 1024
 _NO_DEADLINE_S = 30 * 24 * 3600.0
 _TYPE_NAMES = {tf.float32: "float", tf.float64: "double", tf.float16: "half"}
@@ -54,6 +54,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._manager = manager
         self._admission = admission
         self._limits = limits
+        self.room = Room()
+        """Memory for requests; known when the models are loaded."""
 
     def Predict(  # noqa: N802
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
@@ -66,7 +68,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         except CallError as error:
             refuse(context, error)
         except MemoryError:
-            refuse(context, CallError("RESOURCE_EXHAUSTED", "the server has not enough memory."))
+            message = "the server has not enough memory for this request."
+            refuse(context, CallError("RESOURCE_EXHAUSTED", message, contract.TOO_LARGE))
 
     def GetModelMetadata(  # noqa: N802
         self,
@@ -79,6 +82,15 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         except CallError as error:
             refuse(context, error)
 
+    def _not_served(self, request: object, context: grpc.ServicerContext) -> NoReturn:
+        """Without a traceback in the log, which what is inherited would leave."""
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED, "only Predict and GetModelMetadata are served here"
+        )
+        raise AssertionError("abort does not return")
+
+    Classify = Regress = MultiInference = _not_served
+
     def _predict(
         self,
         servable: Servable,
@@ -90,8 +102,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             message = f'Serving signature key "{name}" not found.'
             raise CallError("FAILED_PRECONDITION", message)
         signature = servable.signatures[name]
-        inputs = read_inputs(signature, request)
+        inputs = read_inputs(signature, request, servable.budget)
         outputs = choose_outputs(signature, list(request.output_filter))
+        servable.budget.check_grid(requested_grid(inputs), self.room)
         deadline = _deadline(context)
         if signature.inputs:
             with self._admission.turn(deadline, context.is_active):
@@ -118,6 +131,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 "OUT_OF_RANGE",
                 f"the answer has {size} bytes, a message holds {self._limits.largest_bytes}; ask "
                 "for fewer outputs (output_filter) or a smaller volume.",
+                contract.TOO_LARGE,
             )
         for key in list(values):
             response.outputs[key].CopyFrom(encode(values.pop(key), self._limits.packed))
@@ -160,6 +174,8 @@ def check_spec(request: object) -> None:
 def refuse(context: grpc.ServicerContext, error: CallError) -> NoReturn:
     """Ends a call with an error; long messages are cut as TF Serving cuts them."""
     message = error.message
+    if error.reason:
+        context.set_trailing_metadata(((contract.REASON, error.reason),))
     if len(message) > _LONGEST_MESSAGE:
         message = message[:_LONGEST_MESSAGE] + "...TRUNCATED"
     context.abort(grpc.StatusCode[error.code], message)
@@ -167,7 +183,7 @@ def refuse(context: grpc.ServicerContext, error: CallError) -> NoReturn:
 
 
 def read_inputs(
-    signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest
+    signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest, budget: Budget
 ) -> dict[str, np.ndarray]:
     """Reads a request's inputs and fills in the signature's defaults.
 
@@ -179,6 +195,8 @@ def read_inputs(
         raise CallError("INVALID_ARGUMENT", _count_message(sent, expected))
     values = {}
     for position, key in enumerate(sorted(expected)):
+        if key in request.inputs:
+            budget.check_declared(key, request.inputs[key])
         value = _read_input(signature, request, key)
         given = tf.dtypes.as_dtype(value.dtype) if value.dtype.kind != "O" else tf.string
         wanted = tf.dtypes.as_dtype(signature.inputs[key].dtype)

@@ -10,13 +10,17 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
+from synthseg_client import contract
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
+from synthseg_serving.budget import Budget
 from synthseg_serving.errors import CallError, ModelError, out_of_time
 from synthseg_serving.tensors import decode
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
 
+_MOST_OUTPUT_SETS = 16
+"""More than callers of one kind ask for; every one of them takes some megabytes for good."""
 # TensorFlow and gRPC number their status codes alike.
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -35,6 +39,7 @@ class Servable:
         """
         self.version = version
         self._users = 0
+        self._output_sets: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
         self._on_closed: Callable[[], None] | None = None
         config = tf.compat.v1.ConfigProto(
@@ -50,6 +55,7 @@ class Servable:
                     self._session, [tf.saved_model.SERVING], str(folder)
                 )
             self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(loaded.signature_def)
+            self.budget = self._read_budget()
             self._warm_up(folder)
         except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError, CallError) as error:
             self._session.close()
@@ -63,7 +69,7 @@ class Servable:
         outputs: list[str],
         timeout_s: float | None = None,
     ) -> dict[str, np.ndarray]:
-        """Computes outputs of a signature, and nothing that they do not need.
+        """Computes outputs of a signature, and nothing that they do not need, or all of them.
 
         Args:
             signature: One of `signatures`.
@@ -82,8 +88,9 @@ class Servable:
         # Below `Session.run`, which checks shapes and words errors itself where a C++ server leaves
         # both to the graph.
         tensor = lambda name: graph.get_tensor_by_name(name)._as_tf_output()  # noqa: E731
+        computed = self._choose_set(signature, outputs)
         feeds = {tensor(signature.inputs[key].name): value for key, value in inputs.items()}
-        fetches = [tensor(signature.outputs[key].name) for key in outputs]
+        fetches = [tensor(signature.outputs[key].name) for key in computed]
         self._session._extend_graph()
         packed = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
         try:
@@ -91,12 +98,29 @@ class Servable:
         except tf.errors.DeadlineExceededError as error:
             raise out_of_time() from error
         except tf.errors.OpError as error:
-            raise CallError(_CODES.get(error.error_code, "UNKNOWN"), str(error.message)) from error
+            code = _CODES.get(error.error_code, "UNKNOWN")
+            # TensorFlow's own way to say that memory did not suffice.
+            reason = contract.TOO_LARGE if code == "RESOURCE_EXHAUSTED" else ""
+            raise CallError(code, str(error.message), reason) from error
         finally:
             pywrap_tf_session.TF_DeleteBuffer(packed)
         # Scalars come as Python objects.
         arrays = [np.array(v, object) if isinstance(v, bytes) else np.asarray(v) for v in values]
-        return dict(zip(outputs, arrays, strict=True))
+        found = dict(zip(computed, arrays, strict=True))
+        return {key: found[key] for key in outputs}
+
+    def _choose_set(self, signature: meta_graph_pb2.SignatureDef, outputs: list[str]) -> list[str]:
+        """The outputs to compute: those that are asked for, or all where many sets were.
+
+        A session keeps an own copy of the graph, of megabytes, for every set that it ever computed.
+        """
+        asked = sorted(set(outputs))
+        key = tuple(signature.outputs[name].name for name in asked)
+        with self._lock:
+            if key not in self._output_sets and len(self._output_sets) >= _MOST_OUTPUT_SETS:
+                return sorted(signature.outputs)
+            self._output_sets.add(key)
+        return asked
 
     @contextmanager
     def in_use(self) -> Iterator[Servable]:
@@ -126,6 +150,14 @@ class Servable:
             callback, self._on_closed = self._on_closed, None
         self._session.close()
         callback()
+
+    def _read_budget(self) -> Budget:
+        """What the model says about sizes, asked before it has to compute anything."""
+        signature = self.signatures.get(contract.DESCRIBE_SIGNATURE)
+        if signature is None or contract.MODEL_INFO not in signature.outputs or signature.inputs:
+            return Budget()
+        told = self.run(signature, {}, [contract.MODEL_INFO])[contract.MODEL_INFO]
+        return Budget.from_info(told.item() if told.size == 1 else b"")
 
     def _warm_up(self, folder: Path) -> None:
         for request in read_warmup(folder / WARMUP_FILE):

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import tensorflow as tf
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from synthseg_serving.admission import Admission
+from synthseg_serving.budget import LARGEST_MESSAGE_BYTES, Room
 from synthseg_serving.errors import CallError, ModelError, StartError
+from synthseg_serving.malformed import MalformedRequests
 from synthseg_serving.manager import ModelManager, Poller
+from synthseg_serving.memory import MemoryLimit, memory_limit, used_bytes
 from synthseg_serving.model_service import ModelService
-from synthseg_serving.prediction import LARGEST_MESSAGE_BYTES, AnswerLimits, PredictionService
+from synthseg_serving.prediction import AnswerLimits, PredictionService
 from synthseg_serving.versions import ModelConfig
 
 log = logging.getLogger(__name__)
@@ -61,6 +65,7 @@ class ServerSettings:
         largest_answer_bytes: Answers above are refused.
         labels_for_unavailable: Accept a new label for a version that is not loaded.
         tls: Encryption of the TCP addresses.
+        memory: What the server may use; by default what the machine and the control group say.
     """
 
     addresses: tuple[str, ...] = (DEFAULT_ADDRESS,)
@@ -71,6 +76,7 @@ class ServerSettings:
     largest_answer_bytes: int = LARGEST_MESSAGE_BYTES
     labels_for_unavailable: bool = False
     tls: Tls | None = None
+    memory: MemoryLimit | None = None
 
 
 class Server:
@@ -85,6 +91,9 @@ class Server:
         """
         self.manager = ModelManager(settings.threads, settings.labels_for_unavailable)
         self._health = health.HealthServicer()
+        self._malformed = MalformedRequests()
+        limits = AnswerLimits(packed=settings.packed, largest_bytes=settings.largest_answer_bytes)
+        self._prediction = PredictionService(self.manager, Admission(settings.waiting), limits)
         self._grpc = self._build(settings)
         # Addresses first: a taken one is known at once, a model takes seconds.
         self.addresses = [
@@ -96,6 +105,7 @@ class Server:
             self._grpc.stop(None)
             _remove_sockets(self.addresses)
             raise ModelError(error.message) from error
+        self._prediction.room = _room(settings.memory)
         self._poller = Poller(self.manager, settings.poll_s).__enter__()
         for name in _HEALTH_NAMES:
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -105,6 +115,7 @@ class Server:
         """Takes no more calls, finishes those accepted for `grace_s` seconds at most, and ends."""
         self._health.enter_graceful_shutdown()
         self._grpc.stop(grace_s).wait()
+        self._malformed.report()
         self._poller.__exit__()
         self.manager.close()
         _remove_sockets(self.addresses)
@@ -119,17 +130,23 @@ class Server:
                 # Without it a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
             ],
+            interceptors=(self._malformed,),
         )
-        admission = Admission(settings.waiting)
-        limits = AnswerLimits(packed=settings.packed, largest_bytes=settings.largest_answer_bytes)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(self.manager, admission, limits), server
+            self._prediction, server
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             ModelService(self.manager), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         return server
+
+
+def _room(limit: MemoryLimit | None) -> Room:
+    """Memory for requests beside the models that are loaded by now."""
+    if limit is None and tf.config.list_physical_devices("GPU"):
+        return Room()  # volumes lie in the GPU's memory, whose end TensorFlow survives
+    return Room(limit or memory_limit(), used_bytes())
 
 
 def available_cores() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
@@ -23,6 +25,8 @@ _TYPED_FIELDS = {
     tf.string: "string_val",
 }
 _AS_BITS = (tf.float16, tf.bfloat16)
+_LARGEST_RANK = 254
+"""TensorFlow's; the product of a million sizes would take minutes."""
 
 
 def decode(proto: tensor_pb2.TensorProto) -> np.ndarray:
@@ -34,17 +38,36 @@ def decode(proto: tensor_pb2.TensorProto) -> np.ndarray:
     Raises:
         ValueError: Type, shape or data are no tensor.
     """
-    dtype = tf.dtypes.as_dtype(proto.dtype)
-    if dtype not in _TYPED_FIELDS or proto.tensor_shape.unknown_rank:
-        raise ValueError("unsupported type or shape")
+    dtype, count = _type_of(proto), element_count(proto)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if any(size < 0 for size in shape):
-        raise ValueError("negative size")
-    count = int(np.prod(shape, dtype=object)) if shape else 1
     if proto.tensor_content and dtype != tf.string:
         # frombuffer refuses a wrong number of bytes by way of reshape.
         return np.frombuffer(proto.tensor_content, dtype.as_numpy_dtype).reshape(shape)
     return _typed(proto, dtype, count).reshape(shape)
+
+
+def element_count(proto: tensor_pb2.TensorProto) -> int:
+    """Elements of a tensor, as its shape says.
+
+    Raises:
+        ValueError: The shape is none.
+    """
+    if proto.tensor_shape.unknown_rank or len(proto.tensor_shape.dim) > _LARGEST_RANK:
+        raise ValueError("unsupported shape")
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if min(sizes, default=0) < 0:
+        raise ValueError("negative size")
+    return math.prod(sizes)
+
+
+def element_bytes(proto: tensor_pb2.TensorProto) -> int:
+    """Bytes that an element takes here; of strings, what a reference to one takes.
+
+    Raises:
+        ValueError: The type is none.
+    """
+    dtype = _type_of(proto)
+    return np.dtype(object).itemsize if dtype == tf.string else int(dtype.size)
 
 
 def encode(array: np.ndarray, packed: bool) -> tensor_pb2.TensorProto:
@@ -69,6 +92,16 @@ def encode(array: np.ndarray, packed: bool) -> tensor_pb2.TensorProto:
         values = flat.view(np.uint16) if dtype in _AS_BITS else flat
         getattr(proto, _TYPED_FIELDS[dtype]).extend(values.tolist())
     return proto
+
+
+def _type_of(proto: tensor_pb2.TensorProto) -> tf.DType:
+    try:
+        dtype = tf.dtypes.as_dtype(proto.dtype)
+    except TypeError as error:
+        raise ValueError("unknown type") from error
+    if dtype not in _TYPED_FIELDS:
+        raise ValueError("unsupported type")
+    return dtype
 
 
 def _typed(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int) -> np.ndarray:

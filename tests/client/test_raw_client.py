@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,14 @@ def test_the_documented_caller_needs_nothing_but_the_messages(address, tmp_path,
     assert set(counts) <= {0, 2, 24, 41}
     assert sum(counts.values()) == 30 * 32 * 20
     assert counts[41] == 10 * 12 * 8
+
+
+def test_the_documented_recipe_writes_the_messages_where_the_script_looks():
+    recipe = (REPOSITORY / "docs/raw_client.py").read_text().split('"""')[1]
+    written = re.search(r"protoc -I (\S+) --python_out=(\S+) (\S+)", recipe)
+    script = re.search(r"python (\S+\.py) ", recipe)[1]
+    assert (REPOSITORY / written[1] / written[3]).is_file()
+    assert REPOSITORY / written[2] == (REPOSITORY / script).parent
 
 
 def test_the_generated_messages_are_those_of_the_proto_file():

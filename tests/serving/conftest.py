@@ -73,6 +73,14 @@ def model_dir(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def cube_dir(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Base path of the small model that takes a grid of 128³ and no more."""
+    folder = tmp_path_factory.mktemp("cube") / "synthseg"
+    export_bundle(bundle, folder, max_voxels=128**3)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def scan() -> np.ndarray:
     rng = np.random.default_rng(5)
     coarse = rng.uniform(0, 200, (5, 6, 7))

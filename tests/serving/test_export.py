@@ -16,6 +16,7 @@ from synthseg_serving import export as export_module
 from synthseg_serving.cli import main
 from synthseg_serving.errors import ExportError
 from synthseg_serving.export import export_bundle, model_info, next_version
+from synthseg_serving.servable import Servable
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
 from synthseg_trainer.network.bundle import Bundle, save_bundle
 from synthseg_trainer.runs.checkpoints import find_bundle
@@ -128,6 +129,23 @@ def test_voxels_that_are_no_cubes_are_refused(bundle: Bundle, tmp_path: Path) ->
     with pytest.raises(ExportError, match=r"sides of 1\.0 and 2\.0 mm"):
         export_bundle(flat, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("voxels", [1, 128**3 - 1, 1024**3 + 1])
+def test_a_budget_that_no_request_or_any_would_fit_is_refused(
+    voxels: int, bundle_file: Path, tmp_path: Path
+) -> None:
+    code, output = run("export", bundle_file, tmp_path / "models", "--max-voxels", voxels)
+    assert code == 2
+    assert "a model takes from 2097152 voxels" in output
+    assert f"got {voxels}" in output
+    assert not (tmp_path / "models").exists()
+
+
+def test_command_sets_the_budget(bundle_file: Path, tmp_path: Path) -> None:
+    code, _ = run("export", bundle_file, tmp_path / "models", "--max-voxels", 128**3)
+    assert code == 0
+    assert Servable(tmp_path / "models" / "1", 1, threads=1).budget.max_voxels == 128**3
 
 
 def test_large_label_values_take_a_larger_type() -> None:

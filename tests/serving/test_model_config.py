@@ -59,6 +59,7 @@ def test_file_is_read(tmp_path: Path) -> None:
         (None, "cannot be read"),
         ("model_config", "is no model configuration"),
         ("", "not supported"),
+        (r'model_config_list { config { name: "a" base_path: "/x\000y" } }', "absolute path"),
         ('model_config_list { config { name: "a" base_path: "rel" } }', "absolute path"),
         ('model_config_list { config { name: "a" base_path: "/x" } }', "model name is a"),
         ('model_config_list { config { base_path: "/x" } }', "no name"),

@@ -220,6 +220,8 @@ def test_full_queue_refuses_and_later_serves(
     assert eventually(lambda: sum(future.done() for future in futures) == 2)
     refusals = [future.exception().code() for future in futures if future.done()]
     assert refusals == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
+    reasons = [dict(f.trailing_metadata())[contract.REASON] for f in futures if f.done()]
+    assert reasons == [contract.QUEUE_FULL] * 2
     run.end()
     answers = [future.result() for future in futures if future.exception() is None]
     assert len(answers) == 2

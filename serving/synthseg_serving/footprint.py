@@ -1,0 +1,43 @@
+"""How much memory a request takes at a server, from the shape of the network.
+
+Peaks measured with two passes and every voxel in the foreground, in bytes per voxel of the network
+grid, beside what is estimated here (TensorFlow 2.21, oneDNN on, 2 threads, 33 labels):
+
+| network | grid | labels and evidence | with posteriors | estimate |
+|---|---|---|---|---|
+| the original: 24 features, batch normalisation | 160³ | 548 | 523 | 505 |
+| | 192³ | | 455 | |
+| the shipped one: stem 2, 16 features, instance | 160³ | 364 | 328 | 393 |
+| | 192 x 256 x 192 | 338 | | |
+| stem 2, 16 features, 4 levels, instance | 160³ | 351 | 350 | 393 |
+
+Grids that are short along x take more per voxel, since a slab is a larger part of them: at
+32 x 256 x 256 the original takes 971, the shipped one 999, at 64 x 192 x 176 they take 842 and 520.
+With x counted as 128 at least, these are 243, 250, 421 and 260. In a real head a quarter of the
+voxels is foreground, which leaves about 100 bytes for the copies of the answer while it is written.
+`tests/serving/test_footprint.py` measures again.
+"""
+
+from __future__ import annotations
+
+from synthseg_trainer.config import NetworkSettings
+
+_BYTES_PER_FEATURE = 4
+# The image as it came, rescaled, padded and mirrored.
+_IMAGE_BYTES = 16
+# Three for the probabilities of the mirrored pass; two for those that are answered, twice while
+# they are joined; two for what the slab at work holds of them in float32.
+_BYTES_PER_LABEL = 9
+# Of the finest level: the skip connection, and the levels below with the slab at work; with
+# instance normalisation whole volumes before and after each step.
+_FINEST_VOLUMES = {"batch": 2, "instance": 10}
+
+
+def bytes_per_voxel(network: NetworkSettings) -> int:
+    """Estimated memory of one request in bytes per counted voxel of the network grid."""
+    finest = network.features_at(0) * _BYTES_PER_FEATURE / network.stem**3
+    return round(
+        _IMAGE_BYTES
+        + _BYTES_PER_LABEL * network.n_labels
+        + _FINEST_VOLUMES[network.normalization] * finest
+    )

@@ -25,7 +25,7 @@ from synthseg_trainer.training.peers import (
 )
 
 JOIN_LIMIT_S = 120.0
-"""How long TensorFlow may take to join machines that all answer."""
+"""How long TensorFlow may take, at most, to join machines that all answer."""
 
 
 def choose_strategy(cpu_devices: int = 1, wait_s: float = DEFAULT_WAIT_S) -> tf.distribute.Strategy:
@@ -66,7 +66,7 @@ def _several_machines(described: str, wait_s: float) -> tf.distribute.Strategy:
     cluster = read_cluster(described)
     meet(cluster, wait_s)
     try:
-        with _bounded(JOIN_LIMIT_S, cluster.others):
+        with _bounded(min(wait_s, JOIN_LIMIT_S), cluster.others):
             return tf.distribute.MultiWorkerMirroredStrategy()
     except (ValueError, TypeError) as error:
         raise ConfigError(f"TF_CONFIG describes no cluster: {error}") from error

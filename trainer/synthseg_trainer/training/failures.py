@@ -63,7 +63,7 @@ def named_failures(step: int, peers: Sequence[Peer] = ()) -> Iterator[None]:
         TrainerError: Memory did not suffice.
         OutageError: Another worker is lost.
     """
-    with lost_peers(f"step {step} could not be done together", peers, _RESUME):
+    with lost_peers(f"step {step} could not be done", peers, _RESUME):
         try:
             yield
         except tf.errors.ResourceExhaustedError as error:
@@ -93,9 +93,10 @@ def lost_peers(what: str, peers: Sequence[Peer], advice: str = "") -> Iterator[N
             raise
         lost = isinstance(error, _LOST)
         absent = absent_peers(peers) if peers else {}
-        if not (lost and peers) and not absent:
+        if not lost and not absent:
             raise
-        raise OutageError(f"{what}: {_who(absent, peers)} ({_cause_of(error)}).{advice}") from error
+        who = f"{_who(absent, peers)}. TensorFlow says: " if peers else ""
+        raise OutageError(f"{what}: {who}{_cause_of(error)}.{advice}") from error
 
 
 def _who(absent: dict[Peer, str], peers: Sequence[Peer]) -> str:
@@ -109,7 +110,8 @@ def _who(absent: dict[Peer, str], peers: Sequence[Peer]) -> str:
 
 def _cause_of(error: tf.errors.OpError) -> str:
     """Code and first words of TensorFlow's error, where it comes from left out."""
-    return f"{type(error).__name__.removesuffix('Error')}: {_reason_of(error)}"
+    reason = _reason_of(error).rstrip(".:")
+    return f"{type(error).__name__.removesuffix('Error')}, {reason}"
 
 
 def _reason_of(error: tf.errors.OpError) -> str:

@@ -60,9 +60,11 @@ def test_batches_come_as_they_are():
 
 
 def test_a_step_that_memory_does_not_hold_says_so():
-    with pytest.raises(TrainerError, match=r"step 7 needs more memory .*: here") as caught:
-        with named_failures(7):
-            raise tf.errors.ResourceExhaustedError(None, None, "here")
+    with (
+        pytest.raises(TrainerError, match=r"step 7 needs more memory .*: here") as caught,
+        named_failures(7),
+    ):
+        raise tf.errors.ResourceExhaustedError(None, None, "here")
     assert not isinstance(caught.value, OutageError)
 
 
@@ -117,22 +119,28 @@ def test_a_lost_machine_is_named_with_what_tensorflow_says(peers, message, said)
 
 
 def test_a_machine_that_was_lost_and_is_back_is_sought_in_the_logs(peers):
-    with pytest.raises(OutageError, match=r"lost, though worker 0 \(.*their own last lines say"):
-        with named_failures(25, peers[:1]):
-            raise tf.errors.AbortedError(None, None, BY_SOCKET)
+    with (
+        pytest.raises(OutageError, match=r"lost, though worker 0 \(.*their own last lines say"),
+        named_failures(25, peers[:1]),
+    ):
+        raise tf.errors.AbortedError(None, None, BY_SOCKET)
 
 
 def test_whatever_error_a_machine_that_is_gone_leaves_is_its_loss(peers):
     """As NCCL's are."""
-    with pytest.raises(OutageError, match=r"worker 1 .* is lost\. TensorFlow says: Internal, NCCL"):
-        with named_failures(25, peers):
-            raise tf.errors.InternalError(None, None, "NCCL: unhandled system error")
+    with (
+        pytest.raises(OutageError, match=r"worker 1 .* is lost\. TensorFlow says: Internal, NCCL"),
+        named_failures(25, peers),
+    ):
+        raise tf.errors.InternalError(None, None, "NCCL: unhandled system error")
 
 
 def test_an_outage_of_a_machine_alone_is_one():
-    with pytest.raises(OutageError, match=r"^step 7 could not be done: Unavailable, a disk\. "):
-        with named_failures(7):
-            raise tf.errors.UnavailableError(None, None, "a disk")
+    with (
+        pytest.raises(OutageError, match=r"^step 7 could not be done: Unavailable, a disk\. "),
+        named_failures(7),
+    ):
+        raise tf.errors.UnavailableError(None, None, "a disk")
 
 
 @pytest.mark.parametrize("kind", [tf.errors.InvalidArgumentError, tf.errors.InternalError])

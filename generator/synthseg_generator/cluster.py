@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import pickle
 import pkgutil
+import queue
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
@@ -56,20 +58,47 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
     if dask.config.get("distributed.client.direct-to-workers", None) is False:
         options["direct_to_workers"] = False
     if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=CONNECT_TIMEOUT_S, **options)
-        except ValueError as error:
-            raise StoreError(
-                f"{scheduler} is no address of a Dask scheduler (tcp://host:port): {error}"
-            ) from error
-        except OSError as error:
-            raise SchedulerError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+        client = _connected(scheduler, options)
         with _quiet(), client:
             _check_workers(client)
             yield client
         return
     with _local_cluster(workers) as cluster, Client(cluster, **options) as client:
         yield client
+
+
+def _connected(scheduler: str, options: Mapping[str, Any]) -> Any:
+    """A client of a running scheduler.
+
+    Dask bounds the connection, but not what it asks then: a scheduler that hangs, or something else
+    that listens there, would be waited for without end.
+    """
+    from distributed import Client
+
+    answers: queue.Queue[Any] = queue.Queue()
+
+    def connect() -> None:
+        try:
+            answers.put(Client(scheduler, timeout=CONNECT_TIMEOUT_S, **options))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=connect, name="connect", daemon=True).start()
+    try:
+        answer = answers.get(timeout=CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S)
+    except queue.Empty as error:
+        raise SchedulerError(
+            f"no Dask scheduler answers at {scheduler}, though something listens there."
+        ) from error
+    if isinstance(answer, ValueError):
+        raise StoreError(
+            f"{scheduler} is no address of a Dask scheduler (tcp://host:port): {answer}"
+        ) from answer
+    if isinstance(answer, OSError):
+        raise SchedulerError(f"no Dask scheduler answers at {scheduler}: {answer}") from answer
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def _train_stage(training: Training, log: RunLog, interruption: Interruption) ->
         # All workers learn at the same step that one was asked to stop, and leave together.
         with _together(training):
             result = step(next(batches), interruption.asked)
-        _check_health(training, stage, source, result)
+        check_health(training, stage, source, result)
         training.step += 1
         log.step(training.step, stage.name, result.loss, rate)
         with _together(training):
@@ -116,9 +116,7 @@ def _together(training: Training) -> Iterator[None]:
         yield
 
 
-def _check_health(
-    training: Training, stage: Stage, source: BatchSource, result: StepResult
-) -> None:
+def check_health(training: Training, stage: Stage, source: BatchSource, result: StepResult) -> None:
     """Stops at a loss or a gradient that is not finite.
 
     Raises:

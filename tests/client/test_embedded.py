@@ -33,6 +33,9 @@ parser.add_argument("--verbose", action="store_true")
 given = parser.parse_args()
 if given.model_dir and given.model_dir.endswith("broken"):
     sys.exit("Error: no versions in " + given.model_dir)
+if given.model_dir and given.model_dir.endswith("stuck"):
+    print("reading a disk", file=sys.stderr, flush=True)
+    sys.stdin.read()
 print(sys.argv[1:], file=sys.stderr, flush=True)
 with serving(ContractServer(), given.address):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -93,6 +96,20 @@ def test_a_server_that_cannot_start_says_why(stand_in, tmp_path):
     (tmp_path / "broken").mkdir()
     with pytest.raises(EmbeddedServerError, match="no versions in"):
         EmbeddedServer(tmp_path / "broken").__enter__()
+
+
+def test_a_server_that_does_not_get_ready_is_told_of_and_given_up(
+    stand_in, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("synthseg_client.embedded._SAY_EVERY_S", 0.5)
+    (tmp_path / "stuck").mkdir()
+    server = EmbeddedServer(tmp_path / "stuck", start_timeout_s=1.2)
+    with pytest.raises(EmbeddedServerError, match="not ready after 1 s"):
+        server.__enter__()
+    said = capsys.readouterr().err
+    assert "The server started here is not ready after" in said
+    assert "waiting up to 1 s" in said
+    assert server.pid is None
 
 
 def test_without_the_server_package_both_choices_are_told(monkeypatch):

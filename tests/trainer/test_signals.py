@@ -57,10 +57,8 @@ def test_the_first_signal_of_a_run_lets_the_step_end_and_the_second_does_not():
         BLOCKED
         + OTHER_THREAD
         + """
-class Remember:
-    def __enter__(self): self.before = signal.signal(signal.SIGTERM, lambda *_: None)
-    def __exit__(self, *_): signal.signal(signal.SIGTERM, self.before)
-with signals.signals_end_it(), Remember():
+from synthseg_trainer.runs.progress import Interruption
+with signals.signals_end_it(), Interruption():
     block()
 """
     )
@@ -75,6 +73,24 @@ with signals.signals_end_it(), Remember():
     finally:
         process.kill()
         process.communicate()
+
+
+def test_the_first_signal_of_a_run_is_not_taken_for_one_that_ends_it():
+    """However soon the run has heard of it, and whatever it does then for how long."""
+    program = """
+import os, signal, time
+from synthseg_trainer import signals
+from synthseg_trainer.runs.progress import Interruption
+
+signals.GRACE_S = 0.1
+with signals.signals_end_it(), Interruption() as interruption:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(1)
+    print(interruption.asked)
+"""
+    process = _run(program)
+    out, _ = process.communicate(timeout=100)
+    assert (process.returncode, out) == (0, "True\n")
 
 
 def test_a_signal_that_is_held_back_comes_afterwards_whatever_handler_was_set():

@@ -7,13 +7,15 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 5.0
 """How long Python may take to end a command, to stop its Dask workers for instance."""
+
+_spared = 0
 
 
 class Stopped(SystemExit):
@@ -34,8 +36,7 @@ def signals_end_it() -> Iterator[None]:
 
     Python runs handlers between two of its own instructions, which is never while TensorFlow waits
     for another machine: a thread hears of the signal too, and ends what has not ended by itself.
-    A handler that is set inside (`runs.progress.Interruption`) has the first signal for itself; the
-    second is ours.
+    Whoever has a handler of its own inside tells so by `spare_signals`.
 
     Outside of the main thread, where Python has no signals, it does nothing.
     """
@@ -46,13 +47,14 @@ def signals_end_it() -> Iterator[None]:
     heard, told = socket.socketpair()
     told.setblocking(False)
     before_fd = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(heard,), name="signals", daemon=True).start()
+    start_deaf_thread(lambda: _listen(heard), "signals")
     try:
         yield
     except Stopped as stop:
         _say(stop.name)
         raise
     finally:
+        spare_signals(0)
         signal.set_wakeup_fd(before_fd)
         told.close()  # which ends the thread
         for number, handler in before.items():
@@ -83,16 +85,36 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
+def spare_signals(count: int) -> None:
+    """So many of the next signals are somebody else's, and the thread ends nothing for them."""
+    global _spared
+    _spared = count
+
+
+def start_deaf_thread(target: Callable[[], None], name: str) -> threading.Thread:
+    """Starts a thread, ended with the process, that never gets a signal.
+
+    The kernel gives a signal that the main thread holds back to any other that does not.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)  # which the thread inherits
+    try:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        return thread
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _listen(heard: socket.socket) -> None:
     """Ends the process some time after a signal that is to end it, if it is still there."""
-    seen = 0
     with heard:
         while received := heard.recv(1):
             number = received[0]
             if number not in NUMBERS:
                 continue
-            seen += 1
-            if seen > 1 or signal.getsignal(number) is _stop:
+            if _spared:
+                spare_signals(_spared - 1)
+            else:
                 _end_later(heard, number)
 
 

@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from synthseg_trainer.errors import ConfigError, OutageError
+from synthseg_trainer.signals import start_deaf_thread
 
 DEFAULT_WAIT_S = 600.0
 _SAY_EVERY_S = 30.0
@@ -183,7 +185,7 @@ def spoken_wait(
                 _to_stderr(f"{what} takes {in_words(time.monotonic() - started)} so far; {who}.")
 
     if peers:
-        threading.Thread(target=speak, name="waiting", daemon=True).start()
+        start_deaf_thread(speak, "waiting")
     try:
         yield
     finally:
@@ -232,7 +234,7 @@ def _probing(peers: Sequence[Peer]) -> Iterator[Callable[[], dict[Peer, str]]]:
             done.wait(_PROBE_EVERY_S)
 
     for peer in peers:
-        threading.Thread(target=probe, args=(peer,), name=peer.task, daemon=True).start()
+        start_deaf_thread(partial(probe, peer), peer.task)
     try:
         yield lambda: {peer: state for peer, state in states.items() if state is not None}
     finally:
@@ -271,8 +273,7 @@ def _listening(own: Peer) -> Iterator[None]:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     connection.close()
 
-        thread = threading.Thread(target=take, name="answers", daemon=True)
-        thread.start()
+        thread = start_deaf_thread(take, "answers")
         stack.callback(thread.join)
         stack.callback(done.set)
         yield

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -23,6 +24,7 @@ START_TIMEOUT_S = 300.0
 """How long a server may take until it is ready: the first start makes the shipped model servable.
 """
 _STOP_TIMEOUT_S = 20.0
+_SAY_EVERY_S = 30.0
 _SOCKET_PATH_LIMIT = 100  # the system allows 107 bytes
 _LOG_LINES = 5
 
@@ -53,6 +55,7 @@ class EmbeddedServer:
         threads: Cores to use; None is all that this process may use.
         cpu: Whether to leave a GPU alone.
         log: Where the server's messages go; None keeps them for error messages only.
+        start_timeout_s: How long it may take until it is ready.
 
     Attributes:
         address: Where it listens, `unix:/...`.
@@ -65,6 +68,7 @@ class EmbeddedServer:
         threads: int | None = None,
         cpu: bool = False,
         log: IO[str] | None = None,
+        start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         self._folder = _private_folder()
         self.address = f"unix:{self._folder / 's.sock'}"
@@ -76,6 +80,7 @@ class EmbeddedServer:
         self._command += ["--verbose"] if log is not None else []
         self._log_path = self._folder / "server.log"
         self._log = log
+        self._start_timeout_s = start_timeout_s
         self._child: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._finished = threading.Event()
@@ -137,7 +142,9 @@ class EmbeddedServer:
                 child.wait(_STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 child.kill()
-                child.wait()
+                # What waits for a disk ends when the disk answers.
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(_STOP_TIMEOUT_S)
             _close_pipes(child)
         self._copy_log()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -180,13 +187,18 @@ class EmbeddedServer:
         threading.Thread(
             target=lambda: _forward(stdout, lines), daemon=True, name="embedded-server-out"
         ).start()
-        deadline = time.monotonic() + START_TIMEOUT_S
+        begun = time.monotonic()
         while True:
+            left_s = begun + self._start_timeout_s - time.monotonic()
             try:
-                line = "" if self._finished.is_set() else lines.get(timeout=_left_s(deadline))
+                wait_s = min(max(left_s, 0), _SAY_EVERY_S)
+                line = "" if self._finished.is_set() else lines.get(timeout=wait_s)
             except queue.Empty:
+                if left_s > _SAY_EVERY_S:
+                    _say_that_it_starts(time.monotonic() - begun, self._start_timeout_s)
+                    continue
                 raise EmbeddedServerError(
-                    f"the embedded server was not ready after {START_TIMEOUT_S:.0f} s."
+                    f"the embedded server was not ready after {self._start_timeout_s:.0f} s."
                     f"{self._last_words()}"
                 ) from None
             if not line:
@@ -206,6 +218,15 @@ class EmbeddedServer:
     def _copy_log(self) -> None:
         if self._log is not None and self._log_path.exists():
             self._log.write(self._log_path.read_text(errors="replace"))
+
+
+def _say_that_it_starts(waited_s: float, limit_s: float) -> None:
+    print(
+        f"The server started here is not ready after {waited_s:.0f} s (the first start prepares "
+        f"the model); waiting up to {limit_s:.0f} s.",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _private_folder() -> Path:
@@ -231,10 +252,6 @@ def _forward(stream: IO[str] | None, lines: queue.Queue[str]) -> None:
     except ValueError:  # closed while reading
         pass
     lines.put("")
-
-
-def _left_s(deadline: float) -> float:
-    return max(deadline - time.monotonic(), 0)
 
 
 def _is_ready(line: str) -> bool:

@@ -117,7 +117,7 @@ def scan_dataset(
             return map(source.element, shard)
         jobs = ((k,) for k in shard)
         shared = (source, settings.cache_bytes)
-        return run_ordered(client, _element, jobs, settings.window, shared)
+        return run_ordered(client, _element, jobs, settings.window, shared, settings.wait_s)
 
     row = source.parameters(0).to_row()
     row["scan_noise"] = source.draw_noise(0)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthseg_generator.cluster import open_cluster, run_ordered
+from synthseg_generator.cluster import WORKERS_WAIT_S, open_cluster, run_ordered
 from synthseg_generator.element_errors import remembered
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.map_cache import DEFAULT_CACHE_BYTES
@@ -48,6 +48,7 @@ class StreamSettings:
         task_samples: Samples that a worker prepares at a time, at most `window`; more cost the
             scheduler less.
         cache_bytes: Memory in which each worker process keeps label maps.
+        wait_s: How long to wait while the scheduler has no worker.
     """
 
     workers: int = 2
@@ -55,6 +56,7 @@ class StreamSettings:
     window: int = 16
     task_samples: int = 2
     cache_bytes: int = DEFAULT_CACHE_BYTES
+    wait_s: float = WORKERS_WAIT_S
 
     def __post_init__(self) -> None:
         """Refuses streams that could not run.
@@ -98,7 +100,7 @@ class SampleStream:
         jobs = ((numbers,) for numbers in _batched(shard, settings.task_samples))
         shared = (self.source, settings.cache_bytes)
         window = settings.window // settings.task_samples
-        for samples in run_ordered(self.client, cut_samples, jobs, window, shared):
+        for samples in run_ordered(self.client, cut_samples, jobs, window, shared, settings.wait_s):
             yield from map(unpack, samples)
 
     def dataset(self, shard: Shard) -> tf.data.Dataset:

@@ -46,10 +46,16 @@ def announce(
 
 
 class StopSignal:
-    """Waits for SIGTERM or SIGINT; a second one ends the process at once."""
+    """Waits for SIGTERM or SIGINT; a second one ends the process at once.
+
+    Attributes:
+        serving: Whether there may be something to finish; before, the first ends it, with 143 or
+            130.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.serving = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._receive)
 
@@ -63,6 +69,8 @@ class StopSignal:
         if self._event.is_set():
             os._exit(128 + number)
         self._event.set()
+        if not self.serving:
+            raise SystemExit(128 + number)
 
 
 def die_with_parent(cleanup: Sequence[Path] = ()) -> None:

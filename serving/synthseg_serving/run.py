@@ -58,13 +58,24 @@ def serve_until_stopped(
         raise StartError(f"{ready_file.parent} is no folder, expected one for the ready file.")
     if ready_file is not None and ready_file.is_dir():
         raise StartError(f"{ready_file} is a folder, expected the name of a file to write.")
-    server = Server(models, settings)
+    server = _started(models, settings)
+    stop.serving = True
     first = models[0].name
     try:
         announce(server.addresses, first, server.manager.available(first), ready_file)
         stop.wait()
     finally:
         server.stop(grace_s)
+
+
+def _started(models: list[ModelConfig], settings: ServerSettings) -> Server:
+    try:
+        return Server(models, settings)
+    except SystemExit:  # a signal, while it loaded
+        for address in settings.addresses:
+            if address.startswith("unix:"):
+                Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+        raise
 
 
 def choose_models(

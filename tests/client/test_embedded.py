@@ -37,6 +37,9 @@ if given.model_dir and given.model_dir.endswith("broken"):
 if given.model_dir and given.model_dir.endswith("slow"):
     print("loading", flush=True)
     sys.stdin.read()
+if given.model_dir and given.model_dir.endswith("stuck"):
+    print("reading a disk", file=sys.stderr, flush=True)
+    sys.stdin.read()
 print(sys.argv[1:], file=sys.stderr, flush=True)
 with serving(ContractServer(), given.address):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -108,6 +111,20 @@ def test_a_wait_for_a_server_that_never_gets_ready_can_be_given_up(stand_in, tmp
         server.give_up()
         with pytest.raises(EmbeddedServerError):
             start.result(timeout=200)  # less than it would wait
+
+
+def test_a_server_that_does_not_get_ready_is_told_of_and_given_up(
+    stand_in, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("synthseg_client.embedded._SAY_EVERY_S", 0.5)
+    (tmp_path / "stuck").mkdir()
+    server = EmbeddedServer(tmp_path / "stuck", start_timeout_s=1.2)
+    with pytest.raises(EmbeddedServerError, match="not ready after 1 s"):
+        server.__enter__()
+    said = capsys.readouterr().err
+    assert "The server started here is not ready after" in said
+    assert "waiting up to 1 s" in said
+    assert server.pid is None
 
 
 def test_without_the_server_package_both_choices_are_told(monkeypatch):

@@ -150,3 +150,63 @@ def test_workers_without_this_package_are_named_before_they_are_given_work(older
             client.wait_for_workers(1)
         with pytest.raises(StoreError, match=r"worker tcp://.* lacks this package .*install"):
             list(run_all(divmod, [(1, 1)], scheduler=address))
+
+
+def be_slow_and_time_out():
+    time.sleep(0.5)
+    raise TimeoutError("of the job's own")
+
+
+def test_a_job_s_own_timeout_is_told_from_waiting(cluster, monkeypatch):
+    monkeypatch.setattr("synthseg_generator.cluster._LOOK_EVERY_S", 0.05)
+    with pytest.raises(TimeoutError, match="of the job's own"):
+        list(run_all(be_slow_and_time_out, [()], scheduler=cluster.scheduler.address))
+
+
+def test_slow_jobs_are_waited_for_without_a_word(cluster, monkeypatch, capsys):
+    monkeypatch.setattr("synthseg_generator.cluster._LOOK_EVERY_S", 0.05)
+    results = run_ordered(cluster, time.sleep, [(0.5,), (0.5,)], window=2, wait_s=0.1)
+    assert list(results) == [None, None]
+    assert not capsys.readouterr().err
+
+
+def test_a_scheduler_without_workers_is_told_and_waited_for_so_long(scheduler, monkeypatch, capsys):
+    monkeypatch.setattr("synthseg_generator.cluster._LOOK_EVERY_S", 0.05)
+    _, address = scheduler
+    with Client(address, set_as_default=False) as client:
+        results = run_ordered(client, divmod, [(7, 2), (9, 2)], window=1, wait_s=0.2)
+        assert next(results) == (3, 1)
+        (worker,) = client.run(os.getpid).values()
+        os.kill(worker, signal.SIGKILL)
+        while client.nthreads():
+            time.sleep(0.05)
+        with pytest.raises(SchedulerError, match="has no worker, for 0 s now: start") as caught:
+            next(results)
+    assert is_outage(caught.value)
+    assert (
+        f"the Dask scheduler {address} has no worker: waiting 0 s more." in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("stopped", ["scheduler", "worker"])
+def test_what_does_not_answer_is_not_waited_for_for_ever(scheduler, monkeypatch, stopped):
+    """As a machine that is suspended, or a process that a debugger holds."""
+    monkeypatch.setattr("synthseg_generator.cluster.ANSWER_TIMEOUT_S", 1)
+    monkeypatch.setattr("synthseg_generator.cluster.CONNECT_TIMEOUT_S", 2)
+    process, address = scheduler
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(1)
+        (worker,) = client.run(os.getpid).values()
+    pid = process.pid if stopped == "scheduler" else worker
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(SchedulerError, match="answer"):
+            list(run_all(divmod, [(1, 1)], scheduler=address))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_worker_processes_that_do_not_start_are_named(monkeypatch):
+    monkeypatch.setattr("synthseg_generator.cluster._WORKER_START", "synthseg_generator.nothing")
+    with pytest.raises(SchedulerError, match="2 Dask worker processes could not be started"):
+        list(run_all(divmod, [(1, 1), (2, 1)], workers=2))

@@ -68,6 +68,19 @@ def test_ready_line_answers_and_sigterm_ends_cleanly(
     assert not (tmp_path / "s").exists()
 
 
+def test_sigterm_while_it_loads_ends_it_then_and_there(
+    child: Callable[..., subprocess.Popen[str]], model_dir: Path, tmp_path: Path
+) -> None:
+    process = child(model_dir, "--address", f"unix:{tmp_path}/s", "--cpu", "--threads", 1)
+    while not (tmp_path / "s").exists():  # it listens first, then it loads
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(TIMEOUT_S) == 143
+    assert process.stdout.read() == "", "never ready"
+    assert not (tmp_path / "s").exists()
+
+
 def test_dies_with_its_parent(
     model_dir: Path, tmp_path: Path, eventually: Callable[..., bool]
 ) -> None:

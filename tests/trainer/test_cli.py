@@ -1,3 +1,9 @@
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +51,44 @@ def test_one_of_several_machines_meets_the_others_before_it_can_fail(tmp_path, m
     assert "TF_CONFIG makes this machine" in CliRunner().invoke(main, arguments).stderr
     monkeypatch.setenv("TF_CONFIG", "")
     assert "nowhere.yaml: no such file" in CliRunner().invoke(main, arguments).stderr
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """The port of a worker whose only peer does not come."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as own,
+        socket.create_server(("127.0.0.1", 0)) as peer,
+    ):
+        ports = [server.getsockname()[1] for server in (own, peer)]
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+    described = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(described))
+    return ports[0]
+
+
+def test_a_machine_whose_peer_never_comes_gives_up_in_one_line(tmp_path, alone):
+    arguments = ["train", "laptop", "--run", str(tmp_path / "r"), "--wait-minutes", "0.01"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "worker 1 (127.0.0.1:" in result.stderr
+    assert "did not come within 0.6 s" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_machine_that_waits_ends_at_a_signal(tmp_path, alone, number, code):
+    def send():
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", alone)).close()
+                break
+        os.kill(os.getpid(), number)  # now it waits: it can be reached
+
+    threading.Thread(target=send).start()
+    result = CliRunner().invoke(main, ["train", "laptop", "--run", str(tmp_path / "r")])
+    assert result.exit_code == code
+    assert result.stderr.endswith("ended at once, what was saved before stays.\n")
 
 
 def test_recipes_are_listed():

@@ -14,6 +14,7 @@ import click
 from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
 
 from synthseg_trainer.evaluation.commands import evaluate, validate
+from synthseg_trainer.signals import signals_end_it, signals_held
 from synthseg_trainer.startup import prepare_tensorflow, quieten_tensorflow
 
 if TYPE_CHECKING:
@@ -60,6 +61,13 @@ def main() -> None:
     type=click.IntRange(min=1),
     help="Replicas on the CPU, to try a distributed run.",
 )
+@click.option(
+    "--wait-minutes",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="How long to wait for other machines: those of TF_CONFIG, and Dask workers.",
+)
 def train(
     config: Path,
     run: Path,
@@ -71,7 +79,8 @@ def train(
     """Trains the network of CONFIG, a YAML file or the name of a recipe (see `recipes`).
 
     Takes every GPU of the machine, and every machine that TF_CONFIG names. Exit code 143:
-    interrupted by a signal, saved; run again with --resume. 1: a disk, a host or another machine
+    interrupted by a signal, saved; run again with --resume; 143 (SIGTERM) or 130 (Ctrl-C) too
+    where nothing was to be saved yet, and at a second signal. 1: a disk, a host or another machine
     failed; the same may do later. 2: the settings or the call are wrong.
     """
     read = cache(partial(_read_settings, config, store, initial_weights))
@@ -79,7 +88,9 @@ def train(
     # others, who would wait for it.
     if not os.environ.get("TF_CONFIG"):
         read()
-    if not _train(read, run, resume, **devices):
+    with signals_end_it():
+        finished = _train(read, run, resume, **devices)
+    if not finished:
         sys.exit(INTERRUPTED)
     click.echo(f"Trained {read().total_steps} steps; checkpoints are in {run / 'checkpoints'}.")
 
@@ -102,14 +113,17 @@ def _train(
     scheduler: str | None,
     threads: int | None,
     cpu_replicas: int,
+    wait_minutes: float,
 ) -> bool:
-    prepare_tensorflow(threads)
+    with signals_held():
+        prepare_tensorflow(threads)
     from synthseg_trainer.training.distribution import choose_strategy
     from synthseg_trainer.training.loop import train as train_network
     from synthseg_trainer.training.preparation import prepared
 
-    strategy = choose_strategy(cpu_replicas)
-    ready = prepared(strategy, read_settings, workers=workers, scheduler=scheduler)
+    wait_s = 60 * wait_minutes
+    strategy = choose_strategy(cpu_replicas, wait_s)
+    ready = prepared(strategy, read_settings, workers=workers, scheduler=scheduler, wait_s=wait_s)
     with ready as (settings, feed):
         return train_network(settings, run, resume=resume, strategy=strategy, feed=feed)
 

@@ -200,6 +200,51 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tm
     assert waited == [f"worker 1 cannot begin: {text}" for text in failed]
 
 
+@pytest.fixture
+def workers(config, tmp_path):
+    """A function that starts a worker of two by the command; its run, and their addresses."""
+    started = []
+    addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    command = ("-m", "synthseg_trainer", "train", config(100_000), "--run", tmp_path / "run")
+
+    def start(index, *options):
+        task = {"type": "worker", "index": index}
+        described = {"cluster": {"worker": addresses}, "task": task}
+        started.append(_start(*command, *options, TF_CONFIG=json.dumps(described)))
+        return started[-1]
+
+    yield start, tmp_path / "run", addresses
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_worker_says_whom_it_waits_for_and_whom_it_lost(workers):
+    """The second one is started late, and killed in the middle of the run."""
+    start, run, (_, other) = workers
+    first = start(0)
+    lines = iter(first.stdout.readline, "")
+    waits = next(line for line in lines if "waits for" in line)
+    assert f"waits for worker 1 ({other}: nothing listens there); it gives up in" in waits
+    second = start(1)
+    _signal_after_step(second, run, 0, signal.SIGKILL)
+    output = _finish(first, 1)
+    errors = [line for line in output.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, output[-3000:]
+    assert f"could not be done: worker 1 ({other}: nothing listens there) is lost" in errors[0]
+    assert "Unavailable, " in errors[0]
+    assert errors[0].endswith("Start all of them again with --resume.")
+    assert "Traceback" not in output
+
+
+def test_a_peer_that_answers_and_does_not_join_is_not_waited_for_for_ever(workers):
+    """Another program listens there, or the worker has ended since: TensorFlow would wait on."""
+    start, _, (_, other) = workers
+    with socket.create_server(("127.0.0.1", int(other.rpartition(":")[2]))):
+        output = _finish(start(0, "--wait-minutes", "0.05"), 1)
+    assert f"All machines are there (worker 1 ({other})); TensorFlow joins them within" in output
+
+
 def _free_ports(count):
     """Free now, and below those that the system gives away until the workers take them."""
     found = []

@@ -1,9 +1,12 @@
+import socket
+
 import pytest
 import tensorflow as tf
 from synthseg_generator.element_errors import remembered
 from synthseg_generator.errors import LabelError, SchedulerError, StoreError
 from synthseg_trainer.errors import OutageError, TrainerError
 from synthseg_trainer.training.failures import made, named_failures
+from synthseg_trainer.training.peers import Peer
 
 
 def _samples(error):
@@ -56,19 +59,91 @@ def test_batches_come_as_they_are():
     assert [int(k) for k in made(_samples(None))] == [1]
 
 
+def test_a_step_that_memory_does_not_hold_says_so():
+    with (
+        pytest.raises(TrainerError, match=r"step 7 needs more memory .*: here") as caught,
+        named_failures(7),
+    ):
+        raise tf.errors.ResourceExhaustedError(None, None, "here")
+    assert not isinstance(caught.value, OutageError)
+
+
+# As TensorFlow said when a worker was killed, and when the leader was; with where it stood.
+BY_HEARTBEAT = (
+    "Graph execution error:\n\nDetected at node CollectiveReduceV2 defined at (most recent call "
+    'last):\n  File "/x/loop.py", line 94, in _train_stage\n\n<stack traces unavailable>\n'
+    "Collective ops is aborted by: Error reported from /job:worker/task:1: The following tasks are "
+    "unhealthy (stopped sending heartbeats):\n/job:worker/replica:0/task:1\nThe tasks have crashed."
+    "\n\t [[{{node CollectiveReduceV2}}]] [Op:__inference_<lambda>_31]"
+)
+BY_SOCKET = (
+    "{{function_node __inference_<lambda>_31}} Collective ops is aborted by: Socket closed\n"
+    "Additional GRPC error information from remote target /job:worker/replica:0/task:0 while "
+    "calling /tensorflow.WorkerService/RecvBuf:\n:UNKNOWN:Error received from peer"
+)
+
+
+@pytest.fixture
+def peers():
+    """A machine that answers and one that does not."""
+    with socket.create_server(("127.0.0.1", 0)) as answers:
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            ports = [server.getsockname()[1] for server in (answers, gone)]
+        yield [Peer(f"worker {i}", "127.0.0.1", port) for i, port in enumerate(ports)]
+
+
 @pytest.mark.parametrize(
-    ("raised", "said", "outage"),
+    ("message", "said"),
     [
-        (tf.errors.ResourceExhaustedError, "step 7 needs more memory .*: here", False),
-        (tf.errors.UnavailableError, "another worker is lost: here", True),
+        (
+            BY_HEARTBEAT,
+            "Unavailable, Collective ops is aborted by: Error reported from /job:worker/task:1: "
+            "The following tasks are unhealthy (stopped sending heartbeats): "
+            "/job:worker/replica:0/task:1",
+        ),
+        (
+            BY_SOCKET,
+            "Unavailable, Collective ops is aborted by: Socket closed Additional GRPC error "
+            "information from remote target /job:worker/replica:0/task:0 while calling "
+            "/tensorflow.WorkerService/RecvBuf",
+        ),
     ],
 )
-def test_a_step_that_cannot_be_done_says_why(raised, said, outage):
-    with pytest.raises(TrainerError, match=said) as caught, named_failures(7):
-        raise raised(None, None, "here")
-    assert isinstance(caught.value, OutageError) is outage
+def test_a_lost_machine_is_named_with_what_tensorflow_says(peers, message, said):
+    with pytest.raises(OutageError) as caught, named_failures(25, peers):
+        raise tf.errors.UnavailableError(None, None, message)
+    assert str(caught.value) == (
+        f"step 25 could not be done: worker 1 (127.0.0.1:{peers[1].port}: nothing listens there) "
+        f"is lost. TensorFlow says: {said}. Start all of them again with --resume."
+    )
 
 
-def test_a_fault_of_the_program_keeps_its_traceback():
-    with pytest.raises(tf.errors.InvalidArgumentError), named_failures(7):
-        raise tf.errors.InvalidArgumentError(None, None, "shapes")
+def test_a_machine_that_was_lost_and_is_back_is_sought_in_the_logs(peers):
+    with (
+        pytest.raises(OutageError, match=r"lost, though worker 0 \(.*their own last lines say"),
+        named_failures(25, peers[:1]),
+    ):
+        raise tf.errors.AbortedError(None, None, BY_SOCKET)
+
+
+def test_whatever_error_a_machine_that_is_gone_leaves_is_its_loss(peers):
+    """As NCCL's are."""
+    with (
+        pytest.raises(OutageError, match=r"worker 1 .* is lost\. TensorFlow says: Internal, NCCL"),
+        named_failures(25, peers),
+    ):
+        raise tf.errors.InternalError(None, None, "NCCL: unhandled system error")
+
+
+def test_an_outage_of_a_machine_alone_is_one():
+    with (
+        pytest.raises(OutageError, match=r"^step 7 could not be done: Unavailable, a disk\. "),
+        named_failures(7),
+    ):
+        raise tf.errors.UnavailableError(None, None, "a disk")
+
+
+@pytest.mark.parametrize("kind", [tf.errors.InvalidArgumentError, tf.errors.InternalError])
+def test_a_fault_of_the_program_keeps_its_traceback(peers, kind):
+    with pytest.raises(kind), named_failures(7, peers[:1]):
+        raise kind(None, None, "shapes")

@@ -1,20 +1,23 @@
 import dataclasses
+import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_generator.errors import GeneratorError
 from synthseg_trainer.config import load_settings
-from synthseg_trainer.errors import CheckpointError, TrainerError
+from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.network.bundle import load_bundle
 from synthseg_trainer.runs.best import BEST
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint
-from synthseg_trainer.training.loop import run_training, train
+from synthseg_trainer.training.loop import check_health, run_training, train
 from synthseg_trainer.training.sources import SyntheticSources
 from synthseg_trainer.training.state import Training
+from synthseg_trainer.training.step import StepResult
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +198,52 @@ def test_a_loss_that_is_not_finite_names_the_sample_and_a_checkpoint_that_there_
         train(changed, tmp_path)
     assert ("The last checkpoint is from before" in str(caught.value)) == advised
     assert bool(checkpoint_folders(tmp_path)) == advised
+
+
+@pytest.mark.parametrize("lost_in", ["save", "validate", "batches"])
+def test_what_is_lost_around_a_step_is_an_outage_as_in_it(settings, tmp_path, lost_in):
+    """TensorFlow tells of a lost machine wherever it computes next."""
+
+    class Lost(Training):
+        def _lose(self, *_):
+            if self.step >= 2:
+                raise tf.errors.UnavailableError(None, None, "Socket closed")
+
+        def save(self):
+            self._lose() if lost_in == "save" else super().save()
+
+        def validate(self):
+            return self._lose() if lost_in == "validate" else super().validate()
+
+        def batches(self, source):
+            for batch in super().batches(source):
+                if lost_in == "batches":
+                    self._lose()
+                yield batch
+
+    with pytest.raises(OutageError, match=r"step \d could not be done: Unavailable, Socket closed"):
+        run_training(Lost(settings, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(("normalization", "shared"), [("batch", True), ("instance", False)])
+def test_with_shared_statistics_the_sample_may_be_another_machine_s(
+    settings, tmp_path, monkeypatch, normalization, shared
+):
+    cluster = {"worker": ["a:1", "b:1"]}
+    described = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(described))
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    network = dataclasses.replace(settings.network, normalization=normalization)
+    training = SimpleNamespace(
+        settings=dataclasses.replace(settings, batch_size=4, network=network),
+        strategy=SimpleNamespace(cluster_resolver=resolver),
+        run=tmp_path,
+        step=6,
+    )
+    source = SimpleNamespace(describe=lambda k, run: f"sample {k}")
+    result = StepResult(float("nan"), False, {24: float("nan")}, (24,), stop=False)
+    with pytest.raises(TrainerError, match=r"is not finite: sample 24") as caught:
+        check_health(training, settings.stages[0], source, result)
+    elsewhere = "; or one of another machine, since batch normalisation shares its statistics"
+    assert (elsewhere in str(caught.value)) == shared
+    assert ("samples 24 to 27 are the step's" in str(caught.value)) == shared

@@ -15,6 +15,7 @@ import tensorflow as tf
 from synthseg_trainer.errors import OutageError
 from synthseg_trainer.runs.checkpoints import prepare_folder
 from synthseg_trainer.runs.progress_display import Display, Silent, open_display
+from synthseg_trainer.signals import spare_signals
 
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
@@ -35,6 +36,7 @@ class Interruption:
     def __enter__(self) -> Interruption:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._remember)
+        spare_signals(1)
         return self
 
     def __exit__(
@@ -43,6 +45,7 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        spare_signals(0)
         self._restore()
 
     def _remember(self, number: int, frame: FrameType | None) -> None:

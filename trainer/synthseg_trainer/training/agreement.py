@@ -17,7 +17,9 @@ from synthseg_generator.errors import GeneratorError
 
 from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.runs.resume import settings_difference
-from synthseg_trainer.training.distribution import has_peers
+from synthseg_trainer.training.distribution import has_peers, peers_of
+from synthseg_trainer.training.failures import lost_peers
+from synthseg_trainer.training.peers import spoken_wait
 
 T = TypeVar("T")
 
@@ -107,9 +109,19 @@ def exchange(strategy: tf.distribute.Strategy, own: Any) -> list[Any]:
     Args:
         strategy: The devices.
         own: JSON value of this worker.
+
+    Raises:
+        OutageError: Another worker is lost.
     """
     if not has_peers(strategy):
         return [own]
+    peers = peers_of(strategy)
+    what = "to hear from the other machines before the first step"
+    with lost_peers("the machines could not begin together", peers), spoken_wait(what, peers):
+        return _exchange(strategy, own)
+
+
+def _exchange(strategy: tf.distribute.Strategy, own: Any) -> list[Any]:
     text = np.frombuffer(json.dumps(own).encode(), np.uint8)
     sizes = _rows(strategy, np.array([text.size]))[:, 0]
     rows = _rows(strategy, np.pad(text, (0, sizes.max() - text.size)))

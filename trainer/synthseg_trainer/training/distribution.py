@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import json
+import faulthandler
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from synthseg_generator.samples import Shard
 
-from synthseg_trainer.errors import ConfigError
+from synthseg_trainer.errors import ConfigError, OutageError
+from synthseg_trainer.signals import signals_held
+from synthseg_trainer.training.peers import (
+    DEFAULT_WAIT_S,
+    Peer,
+    in_words,
+    meet,
+    others_of,
+    read_cluster,
+)
+
+JOIN_LIMIT_S = 120.0
+"""How long TensorFlow may take, at most, to join machines that all answer."""
 
 
-def choose_strategy(cpu_devices: int = 1) -> tf.distribute.Strategy:
+def choose_strategy(cpu_devices: int = 1, wait_s: float = DEFAULT_WAIT_S) -> tf.distribute.Strategy:
     """The devices of a run: several machines, several GPUs, or the only device there is.
 
     With `TF_CONFIG` in the environment (TensorFlow's description of a cluster of workers) every
@@ -22,10 +37,12 @@ def choose_strategy(cpu_devices: int = 1) -> tf.distribute.Strategy:
 
     Args:
         cpu_devices: Replicas to run on the CPU of this machine, to try a distributed run.
+        wait_s: How long to wait for the other machines.
 
     Raises:
         ConfigError: `TF_CONFIG` describes no machine that trains, or there are replicas on the CPU
             besides.
+        OutageError: Another machine does not come.
     """
     cluster = os.environ.get("TF_CONFIG")
     if cluster:
@@ -34,7 +51,7 @@ def choose_strategy(cpu_devices: int = 1) -> tf.distribute.Strategy:
                 f"--cpu-replicas {cpu_devices} is for one machine, but TF_CONFIG names several: "
                 "leave one of the two out."
             )
-        return _several_machines(cluster)
+        return _several_machines(cluster, wait_s)
     if cpu_devices > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         configuration = [tf.config.LogicalDeviceConfiguration() for _ in range(cpu_devices)]
@@ -45,24 +62,42 @@ def choose_strategy(cpu_devices: int = 1) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
-def _several_machines(described: str) -> tf.distribute.Strategy:
+def _several_machines(described: str, wait_s: float) -> tf.distribute.Strategy:
+    cluster = read_cluster(described)
+    meet(cluster, wait_s)
     try:
-        task = json.loads(described).get("task", {}).get("type", "worker")
-    except ValueError as error:
-        raise ConfigError(f"TF_CONFIG is no JSON: {error}.") from error
-    except AttributeError as error:
-        raise ConfigError(
-            f"TF_CONFIG must be a JSON object with `cluster` and `task`, got {described}."
-        ) from error
-    # TensorFlow takes an evaluator for a cluster of its own, which would train a second time.
-    if task not in ("chief", "worker"):
-        raise ConfigError(
-            f"TF_CONFIG makes this machine a task of type {task!r}; only chief and worker train."
-        )
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with _bounded(min(wait_s, JOIN_LIMIT_S), cluster.others):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except (ValueError, TypeError) as error:
         raise ConfigError(f"TF_CONFIG describes no cluster: {error}") from error
+    except tf.errors.OpError as error:
+        raise OutageError(
+            f"TensorFlow could not join the machines of TF_CONFIG, {type(error).__name__}: "
+            f"{' '.join(error.message.split())}"
+        ) from error
+
+
+@contextmanager
+def _bounded(limit_s: float, peers: Sequence[Peer]) -> Iterator[None]:
+    """Ends the process with 1 if TensorFlow does not return in time.
+
+    It keeps the interpreter to itself while it waits, so neither a handler nor a thread of Python
+    can, nor say anything then: what may come is said before.
+    """
+    if peers:
+        names = ", ".join(map(str, peers))
+        print(
+            f"All machines are there ({names}); TensorFlow joins them within "
+            f"{in_words(limit_s)}, or this one ends.",
+            file=sys.stderr,
+            flush=True,
+        )
+    with signals_held(), Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -80,6 +115,15 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def has_peers(strategy: tf.distribute.Strategy) -> bool:
     """Whether other processes take part in the run."""
     return bool(_jobs(strategy))
+
+
+def peers_of(strategy: tf.distribute.Strategy) -> tuple[Peer, ...]:
+    """The other machines of the run; none for one alone."""
+    if not has_peers(strategy):
+        return ()
+    resolver = strategy.cluster_resolver
+    jobs = resolver.cluster_spec().as_dict()
+    return others_of(jobs, resolver.task_type, resolver.task_id)
 
 
 def _jobs(strategy: tf.distribute.Strategy) -> Sequence[str]:

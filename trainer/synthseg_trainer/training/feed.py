@@ -10,6 +10,8 @@ import tensorflow as tf
 from synthseg_generator.samples import SampleSource, Shard, sample_dataset
 from synthseg_generator.scan_samples import ScanSampleSource, scan_dataset
 
+from synthseg_trainer.training.peers import DEFAULT_WAIT_S
+
 Feed = Callable[[SampleSource, Shard], tf.data.Dataset]
 """Makes the dataset of a shard; its elements are those of `synthseg_generator.samples`."""
 _VOLUMES = ("labels", "scan")
@@ -23,12 +25,15 @@ def local_feed(source: SampleSource, shard: Shard) -> tf.data.Dataset:
 
 
 @contextmanager
-def open_feed(workers: int = 0, scheduler: str | None = None) -> Iterator[Feed]:
+def open_feed(
+    workers: int = 0, scheduler: str | None = None, wait_s: float = DEFAULT_WAIT_S
+) -> Iterator[Feed]:
     """Opens the source of samples of a run.
 
     Args:
         workers: Dask worker processes to start; with 0 this process prepares the samples.
         scheduler: Address of a running Dask scheduler to use instead.
+        wait_s: How long to wait for Dask workers while there are none.
 
     Yields:
         The feed, open as long as the context is.
@@ -42,7 +47,7 @@ def open_feed(workers: int = 0, scheduler: str | None = None) -> Iterator[Feed]:
     from synthseg_generator.cluster import open_cluster
     from synthseg_generator.stream import SampleStream, StreamSettings
 
-    settings = StreamSettings(workers=max(workers, 1), scheduler=scheduler)
+    settings = StreamSettings(workers=max(workers, 1), scheduler=scheduler, wait_s=wait_s)
     with open_cluster(settings.workers, settings.scheduler) as client:
 
         def feed(source: SampleSource, shard: Shard) -> tf.data.Dataset:

@@ -6,6 +6,8 @@ custom step.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,10 @@ from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, prepare_run
 from synthseg_trainer.runs.progress import Interruption, RunLog
 from synthseg_trainer.training.agreement import together
-from synthseg_trainer.training.failures import named_failures
+from synthseg_trainer.training.distribution import has_peers, peers_of
+from synthseg_trainer.training.failures import lost_peers, named_failures
 from synthseg_trainer.training.feed import Feed, local_feed
+from synthseg_trainer.training.peers import spoken_wait
 from synthseg_trainer.training.sources import BatchSource, Sources
 from synthseg_trainer.training.state import Training
 from synthseg_trainer.training.step import StepResult
@@ -54,7 +58,8 @@ def train(
     strategy = strategy or tf.distribute.get_strategy()
     if sources is None:
         sources = together(strategy, lambda: sources_of(settings, feed))
-    training = Training(settings, run, resume=resume, strategy=strategy, sources=sources)
+    with lost_peers("the machines could not begin together", peers_of(strategy)):
+        training = Training(settings, run, resume=resume, strategy=strategy, sources=sources)
     return run_training(training)
 
 
@@ -66,7 +71,8 @@ def run_training(training: Training) -> bool:
     try:
         with Interruption() as interruption:
             # What was saved at this step may have been stopped or killed before its score.
-            _score_if_due(training, log)
+            with _together(training):
+                _score_if_due(training, log)
             stopped = False
             while training.step < settings.total_steps and not stopped:
                 stopped = _train_stage(training, log, interruption)
@@ -90,21 +96,27 @@ def _train_stage(training: Training, log: RunLog, interruption: Interruption) ->
         rate = stage.learning_rate_at(position)
         training.learner.optimizer.learning_rate.assign(rate)
         # All workers learn at the same step that one was asked to stop, and leave together.
-        batch = next(batches)
-        with named_failures(training.step):
-            result = step(batch, interruption.asked)
-        _check_health(training, stage, source, result)
+        with _together(training):
+            result = step(next(batches), interruption.asked)
+        check_health(training, stage, source, result)
         training.step += 1
         log.step(training.step, stage.name, result.loss, rate)
-        _mark(training, log, stopping=result.stop)
+        with _together(training):
+            _mark(training, log, stopping=result.stop)
         if result.stop:
             return True
     return False
 
 
-def _check_health(
-    training: Training, stage: Stage, source: BatchSource, result: StepResult
-) -> None:
+@contextmanager
+def _together(training: Training) -> Iterator[None]:
+    """Around what needs the other machines: says that it lasts, and what ended it."""
+    step, peers = training.step, peers_of(training.strategy)
+    with named_failures(step, peers), spoken_wait(f"step {step}", peers):
+        yield
+
+
+def check_health(training: Training, stage: Stage, source: BatchSource, result: StepResult) -> None:
     """Stops at a loss or a gradient that is not finite.
 
     Raises:
@@ -117,6 +129,13 @@ def _check_health(
         cause = "; ".join(source.describe(k, training.run) for k in result.suspects)
     else:
         cause = "a sample of another worker caused it"
+    if result.suspects and has_peers(training.strategy) and _shares_statistics(training):
+        size = training.settings.batch_size
+        first = training.step * size
+        cause += (
+            "; or one of another machine, since batch normalisation shares its statistics and so "
+            f"what is not finite: samples {first} to {first + size - 1} are the step's"
+        )
     advice = ""
     if checkpoint_folders(training.run):
         advice = (
@@ -126,6 +145,10 @@ def _check_health(
     raise TrainerError(
         f"the {what} of step {training.step} (stage {stage.name}) is not finite: {cause}.{advice}"
     )
+
+
+def _shares_statistics(training: Training) -> bool:
+    return training.settings.network.normalization == "batch"
 
 
 def _mark(training: Training, log: RunLog, *, stopping: bool) -> None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.training.agreement import together
 from synthseg_trainer.training.feed import Feed, open_feed
+from synthseg_trainer.training.peers import DEFAULT_WAIT_S
 
 
 @contextmanager
@@ -19,6 +20,7 @@ def prepared(
     *,
     workers: int = 0,
     scheduler: str | None = None,
+    wait_s: float = DEFAULT_WAIT_S,
 ) -> Iterator[tuple[TrainSettings, Feed]]:
     """Settings and feed of a run; every worker of several has its own, or none begins.
 
@@ -27,6 +29,7 @@ def prepared(
         read_settings: Reads what this worker was given.
         workers: As for `open_feed`.
         scheduler: As for `open_feed`.
+        wait_s: As for `open_feed`.
 
     Yields:
         Both, the feed open as long as the context is.
@@ -38,6 +41,6 @@ def prepared(
     with ExitStack() as stack:
 
         def prepare() -> tuple[TrainSettings, Feed]:
-            return read_settings(), stack.enter_context(open_feed(workers, scheduler))
+            return read_settings(), stack.enter_context(open_feed(workers, scheduler, wait_s))
 
         yield together(strategy, prepare)

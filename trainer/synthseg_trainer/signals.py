@@ -1,0 +1,132 @@
+"""SIGTERM and SIGINT of a command that waits: they end it, even inside of TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+NUMBERS = (signal.SIGTERM, signal.SIGINT)
+GRACE_S = 5.0
+"""How long Python may take to end a command, to stop its Dask workers for instance."""
+
+_spared = 0
+
+
+class Stopped(SystemExit):
+    """A signal asked to end at once; the exit code is the shell's, 143 or 130.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.name = signal.Signals(number).name
+
+
+@contextmanager
+def signals_end_it() -> Iterator[None]:
+    """While it is open SIGTERM ends the process with 143 and SIGINT with 130, and says so.
+
+    Python runs handlers between two of its own instructions, which is never while TensorFlow waits
+    for another machine: a thread hears of the signal too, and ends what has not ended by itself.
+    Whoever has a handler of its own inside tells so by `spare_signals`.
+
+    Outside of the main thread, where Python has no signals, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _stop) for number in NUMBERS}
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    before_fd = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    start_deaf_thread(lambda: _listen(heard), "signals")
+    try:
+        yield
+    except Stopped as stop:
+        _say(stop.name)
+        raise
+    finally:
+        spare_signals(0)
+        signal.set_wakeup_fd(before_fd)
+        told.close()  # which ends the thread
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Holds SIGTERM and SIGINT back until the end, then with the handlers of the beginning.
+
+    Threads that start meanwhile never get one. So what TensorFlow, which has a handler of its own
+    for SIGTERM, does in them or with handlers, loses no signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in NUMBERS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+def spare_signals(count: int) -> None:
+    """So many of the next signals are somebody else's, and the thread ends nothing for them."""
+    global _spared
+    _spared = count
+
+
+def start_deaf_thread(target: Callable[[], None], name: str) -> threading.Thread:
+    """Starts a thread, ended with the process, that never gets a signal.
+
+    The kernel gives a signal that the main thread holds back to any other that does not.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)  # which the thread inherits
+    try:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        return thread
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _listen(heard: socket.socket) -> None:
+    """Ends the process some time after a signal that is to end it, if it is still there."""
+    with heard:
+        while received := heard.recv(1):
+            number = received[0]
+            if number not in NUMBERS:
+                continue
+            if _spared:
+                spare_signals(_spared - 1)
+            else:
+                _end_later(heard, number)
+
+
+def _end_later(heard: socket.socket, number: int) -> None:
+    heard.settimeout(GRACE_S)
+    with suppress(TimeoutError):
+        while heard.recv(64):
+            pass
+        return  # it ended by itself
+    _say(signal.Signals(number).name)
+    os._exit(128 + number)
+
+
+def _say(name: str) -> None:
+    print(f"{name}: ended at once, what was saved before stays.", file=sys.stderr, flush=True)

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import yaml
 from synthseg_common.command_line import WRONG_USE
+from synthseg_common.errors import TERMINATED
 from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_trainer.cli import INTERRUPTED
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.training.distribution import samples_per_replica
 
@@ -325,7 +325,7 @@ def test_a_saved_run_restarts_uncounted_and_wrong_settings_end_it():
             action
         )
     assert outcomes == {
-        (INTERRUPTED,): "RestartJobSetAndIgnoreMaxRestarts",
+        (TERMINATED,): "RestartJobSetAndIgnoreMaxRestarts",
         "evicted": "RestartJobSetAndIgnoreMaxRestarts",
         (WRONG_USE,): "FailJobSet",
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from synthseg_client.contract import QUEUE_FULL, REASON, TOO_LARGE
+from synthseg_client import contract
 from synthseg_client.errors import (
     AccessDeniedError,
     BadRequestError,
@@ -33,8 +33,8 @@ _Code = grpc.StatusCode
 class Meaning(enum.Enum):
     """What a code with several meanings stands for."""
 
-    TOO_LARGE = TOO_LARGE
-    BUSY = QUEUE_FULL
+    TOO_LARGE = contract.TOO_LARGE
+    BUSY = contract.QUEUE_FULL
     NEVER_SENT = "never-sent"
     NOT_TRUSTED = "not-trusted"
     WEB_SERVER = "web-server"
@@ -162,7 +162,7 @@ _OTHERWISE = {_FULL: Meaning.BUSY, _DOWN: Meaning.BROKEN, _Code.CANCELLED: Meani
 def meaning_of(error: grpc.RpcError) -> Meaning | None:
     """What an error means beyond its code; None where the code says all there is to say."""
     code, details = error.code(), (error.details() or "").strip()
-    reason = dict(error.trailing_metadata() or ()).get(REASON)
+    reason = dict(error.trailing_metadata() or ()).get(contract.REASON)
     if code is _FULL and reason in (Meaning.TOO_LARGE.value, Meaning.BUSY.value):
         return Meaning(reason)
     for saying in SAYINGS:

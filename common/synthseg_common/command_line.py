@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
-from synthseg_common.errors import WRONG_USE, SynthSegError, exit_code_of
+from synthseg_common.errors import INTERRUPTED, WRONG_USE, SynthSegError, exit_code_of
 
 
 class UsageProblem(click.ClickException):
@@ -34,6 +35,9 @@ class ErrorReportingGroup(click.Group):
         except SynthSegError as error:
             wrong_use = exit_code_of(error) == WRONG_USE
             raise (UsageProblem if wrong_use else click.ClickException)(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
         except ModuleNotFoundError as error:
             raise UsageProblem(
                 f"{error.name} is not installed: pip install 'synthseg-serving[{self.extra}]'."

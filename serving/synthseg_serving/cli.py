@@ -5,18 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import click
 from synthseg_client.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
+from synthseg_common.command_line import ErrorReportingGroup
 
 from synthseg_serving.cpu import choose_instructions
-from synthseg_serving.errors import ServingError
-
-USAGE_ERROR = 2
 
 _max_voxels = click.option(
     "--max-voxels",
@@ -28,7 +24,7 @@ _max_voxels = click.option(
 )
 
 
-@click.group()
+@click.group(cls=ErrorReportingGroup, extra="serving")
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Exports trained networks as served models, and serves them."""
@@ -68,13 +64,12 @@ def export(
     SOURCE is a checkpoint folder, a run (its newest checkpoint counts), a bundle (.npz), or weights
     that Keras saved on any backend (.weights.h5) with their settings.
     """
-    with _reporting():
-        from synthseg_serving.sources import read_source
+    from synthseg_serving.sources import read_source
 
-        bundle = read_source(source, settings)
-        from synthseg_serving.export import export_bundle
+    bundle = read_source(source, settings)
+    from synthseg_serving.export import export_bundle
 
-        click.echo(export_bundle(bundle, model_dir, version, name, max_voxels))
+    click.echo(export_bundle(bundle, model_dir, version, name, max_voxels))
 
 
 @main.command("import-weights")
@@ -99,15 +94,14 @@ def import_weights(
     file: Path, model_dir: Path, labels: str, version: int | None, name: str, max_voxels: int
 ) -> None:
     """Writes weights of the original SynthSeg (.h5) to MODEL_DIR/<version>/."""
-    with _reporting():
-        from synthseg_serving.weights_import import RELEASED_V1_BLOB, read_released
+    from synthseg_serving.weights_import import RELEASED_V1_BLOB, read_released
 
-        bundle = read_released(file, labels)
-        if bundle.info["training"]["git_blob"] == RELEASED_V1_BLOB:
-            click.echo(f"{file} is the released SynthSeg 1.0.", err=True)
-        from synthseg_serving.export import export_bundle
+    bundle = read_released(file, labels)
+    if bundle.info["training"]["git_blob"] == RELEASED_V1_BLOB:
+        click.echo(f"{file} is the released SynthSeg 1.0.", err=True)
+    from synthseg_serving.export import export_bundle
 
-        click.echo(export_bundle(bundle, model_dir, version, name, max_voxels))
+    click.echo(export_bundle(bundle, model_dir, version, name, max_voxels))
 
 
 @main.command()
@@ -206,44 +200,27 @@ def serve(
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    with _reporting():
-        addresses = cast("tuple[str, ...]", options.pop("addresses"))
-        if parent_death:
-            from synthseg_serving.lifecycle import die_with_parent
+    addresses = cast("tuple[str, ...]", options.pop("addresses"))
+    if parent_death:
+        from synthseg_serving.lifecycle import die_with_parent
 
-            die_with_parent([Path(a[len("unix:") :]) for a in addresses if a.startswith("unix:")])
-        if cpu:
-            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-        if model_dir is not None and model_config_file is not None:
-            raise click.UsageError("give MODEL_DIR or --model-config-file, not both.")
-        if (tls_key is None) != (tls_cert is None) or (tls_client_ca and tls_key is None):
-            raise click.UsageError("TLS needs --tls-key and --tls-cert.")
-        tls = (tls_key, tls_cert, tls_client_ca) if tls_key and tls_cert else None
-        from synthseg_serving.run import serve_until_stopped
+        die_with_parent([Path(a[len("unix:") :]) for a in addresses if a.startswith("unix:")])
+    if cpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    if model_dir is not None and model_config_file is not None:
+        raise click.UsageError("give MODEL_DIR or --model-config-file, not both.")
+    if (tls_key is None) != (tls_cert is None) or (tls_client_ca and tls_key is None):
+        raise click.UsageError("TLS needs --tls-key and --tls-cert.")
+    tls = (tls_key, tls_cert, tls_client_ca) if tls_key and tls_cert else None
+    from synthseg_serving.run import serve_until_stopped
 
-        serve_until_stopped(
-            model_dir=model_dir,
-            name=name,
-            model_config_file=model_config_file,
-            addresses=addresses,
-            tls=tls,
-            grace_s=grace_seconds,
-            ready_file=ready_file,
-            **options,  # type: ignore[arg-type]
-        )
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    """One clear line and exit code 2 for what the user can mend."""
-    try:
-        yield
-    except ServingError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(USAGE_ERROR) from error
-    except ModuleNotFoundError as error:
-        click.echo(
-            f"Error: {error.name} is not installed: pip install 'synthseg-serving[serving]'.",
-            err=True,
-        )
-        raise SystemExit(USAGE_ERROR) from error
+    serve_until_stopped(
+        model_dir=model_dir,
+        name=name,
+        model_config_file=model_config_file,
+        addresses=addresses,
+        tls=tls,
+        grace_s=grace_seconds,
+        ready_file=ready_file,
+        **options,  # type: ignore[arg-type]
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 import tempfile
 from dataclasses import asdict
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from synthseg_client import contract
+from synthseg_common.errors import reason_of
 from synthseg_trainer.network.bundle import Bundle
 from tensorflow.core.protobuf import meta_graph_pb2
 
@@ -23,14 +26,14 @@ FORMAT_VERSION = 3
 """Changes when the same bundle would be exported as another graph."""
 LEAST_MAX_VOXELS = contract.DEFAULT_MIN_SIZE**3
 LARGEST_MAX_VOXELS = contract.LARGEST_AXIS**3
-# What TensorFlow raises where a file cannot be written.
-_FILE_ERRORS = (
-    tf.errors.FailedPreconditionError,
-    tf.errors.NotFoundError,
-    tf.errors.PermissionDeniedError,
-    tf.errors.ResourceExhaustedError,
-    tf.errors.UnknownError,
-)
+# What TensorFlow raises where a file cannot be written, and what the system had said.
+_FILE_ERRORS: dict[type[tf.errors.OpError], int] = {
+    tf.errors.FailedPreconditionError: errno.EIO,
+    tf.errors.NotFoundError: errno.ENOENT,
+    tf.errors.PermissionDeniedError: errno.EACCES,
+    tf.errors.ResourceExhaustedError: errno.ENOSPC,
+    tf.errors.UnknownError: errno.EIO,
+}
 
 
 def export_bundle(
@@ -77,10 +80,20 @@ def export_bundle(
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, (OSError, *_FILE_ERRORS)):
-            reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
-            raise ExportError(f"{target} cannot be written: {reason}.") from error
+            cause = as_os_error(error)
+            raise ExportError(f"{target} cannot be written: {reason_of(cause)}.") from cause
         raise
     return target
+
+
+def as_os_error(error: OSError | tf.errors.OpError) -> OSError:
+    """What the system said when a file could not be written, also where TensorFlow wrote it."""
+    if isinstance(error, OSError):
+        return error
+    number = next(n for kind, n in _FILE_ERRORS.items() if isinstance(error, kind))
+    told = OSError(number, os.strerror(number))
+    told.__cause__ = error
+    return told
 
 
 def model_info(

@@ -9,12 +9,11 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from synthseg_serving.errors import StartError
+from synthseg_common.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ def announce(
     """Says in one JSON line on standard output where the server answers: all that goes there.
 
     Raises:
-        StartError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     line = json.dumps(
         {
@@ -40,7 +39,7 @@ def announce(
         }
     )
     if ready_file is not None:
-        _write_whole(ready_file, line + "\n")
+        write_text(ready_file, line + "\n")
     with contextlib.suppress(BrokenPipeError):
         print(line, flush=True)
 
@@ -107,19 +106,3 @@ def die_with_parent(cleanup: Sequence[Path] = ()) -> None:
     if parent == 1:
         log.warning("the parent is gone already, or is process 1")
     threading.Thread(target=watch_input, name="parent", daemon=True).start()
-
-
-def _write_whole(path: Path, text: str) -> None:
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StartError(f"{path} cannot be written: {error.strerror}.") from error

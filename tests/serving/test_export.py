@@ -12,6 +12,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 from synthseg_client import contract
 from synthseg_client.cleanup import read_evidence
+from synthseg_common.errors import TRY_AGAIN, exit_code_of
 from synthseg_serving import export as export_module
 from synthseg_serving.cli import main
 from synthseg_serving.errors import ExportError
@@ -206,3 +207,22 @@ def test_help_and_version_need_no_tensorflow(make_python: Callable[[str], str]) 
         "print('tensorflow' in sys.modules, 'grpc' in sys.modules)"
     )
     assert make_python(code) == "False False\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (tf.errors.ResourceExhaustedError, "the disk is full"),
+        (tf.errors.PermissionDeniedError, "Permission denied"),
+        (tf.errors.UnknownError, "Input/output error"),
+    ],
+)
+def test_a_disk_that_fails_tensorflow_is_another_try(tmp_path, bundle, monkeypatch, kind, words):
+    def fail(*_: object) -> None:
+        raise kind(None, None, "Graph execution error:\n\n/models/1; No space left on device")
+
+    monkeypatch.setattr("synthseg_serving.export.write_warmup", fail)
+    with pytest.raises(ExportError, match=words) as caught:
+        export_bundle(bundle, tmp_path / "models")
+    assert exit_code_of(caught.value) == TRY_AGAIN
+    assert list((tmp_path / "models").iterdir()) == []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
+from synthseg_common.errors import TERMINATED
 
 from synthseg_trainer.evaluation.commands import evaluate, validate
 from synthseg_trainer.signals import signals_end_it, signals_held
@@ -20,8 +21,6 @@ from synthseg_trainer.startup import prepare_tensorflow, quieten_tensorflow
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
 
-INTERRUPTED = 143
-"""Exit code of a run that a signal ended and that is saved."""
 UNNAMED = "synthseg"
 """What a packed network is called that nobody gave a name."""
 
@@ -91,7 +90,7 @@ def train(
     with signals_end_it():
         finished = _train(read, run, resume, **devices)
     if not finished:
-        sys.exit(INTERRUPTED)
+        sys.exit(TERMINATED)  # saved, whichever signal it was
     click.echo(f"Trained {read().total_steps} steps; checkpoints are in {run / 'checkpoints'}.")
 
 

@@ -55,6 +55,9 @@ def prepare(scan: Scan, target_mm: float = TARGET_MM) -> Prepared:
     resampling = plan_resampling(scan.image.shape, scan.affine, target_mm)
     placement = scan.placement.said_in_both_ways()
     if resampling is None:
+        if not scan.placement.is_stated:
+            # On the scan's own grid its header's silence makes every program guess as for the scan.
+            placement = scan.placement
         return Prepared(scan, scan.image, placement, None, orientation_of(scan.affine))
     placement = placement.moved(resampling.affine_out)
     native = resampling.apply(scan.image)

@@ -139,14 +139,20 @@ def test_on_the_scans_grid_both_forms_and_codes_are_the_scans(session, tmp_path,
         np.testing.assert_allclose(getattr(ours, what)(), getattr(theirs, what)(), atol=1e-4)
 
 
-@pytest.mark.parametrize("slice_mm", [1.0, 2.5])
-def test_a_scan_that_says_no_place_gets_labels_without_one_on_its_grid(session, tmp_path, slice_mm):
-    scan = write(tmp_path / "scan.nii", (None, None))
-    header = nib.load(scan).header
+def write_without_place(path: Path, slice_mm: float) -> Path:
+    write(path, (None, None))
+    header, content = nib.load(path).header, path.read_bytes()
     header["pixdim"][3], header["vox_offset"] = slice_mm, 352
-    content = scan.read_bytes()
-    scan.write_bytes(header.binaryblock + content[348:])
-    labels, warnings = segmented(session, scan, keep_geometry=True)
+    path.write_bytes(header.binaryblock + content[348:])
+    return path
+
+
+@pytest.mark.parametrize(("slice_mm", "keep"), [(1.0, True), (2.5, True), (1.0, False)])
+def test_a_scan_that_says_no_place_gets_labels_without_one_on_its_grid(
+    session, tmp_path, slice_mm, keep
+):
+    scan = write_without_place(tmp_path / "scan.nii", slice_mm)
+    labels, warnings = segmented(session, scan, keep_geometry=keep)
     check_overlay(scan, labels)
     header = nib.load(labels).header
     assert (header["sform_code"], header["qform_code"]) == (0, 0)
@@ -154,7 +160,7 @@ def test_a_scan_that_says_no_place_gets_labels_without_one_on_its_grid(session, 
 
 
 def test_a_scan_that_says_no_place_has_1_mm_labels_where_nibabel_puts_it(session, tmp_path):
-    scan = write(tmp_path / "scan.nii", (None, None))
+    scan = write_without_place(tmp_path / "scan.nii", 2.5)
     labels, warnings = segmented(session, scan)
     check_overlay(scan, labels, readers=["nibabel"])
     np.testing.assert_allclose(SimpleITK.ReadImage(labels).GetSpacing(), 1)

@@ -108,7 +108,7 @@ def test_failed_export_leaves_nothing(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise OSError(28, "the disk is full")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(export_module, "write_warmup", fail)
     with pytest.raises(ExportError, match="the disk is full"):

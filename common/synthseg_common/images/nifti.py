@@ -135,7 +135,7 @@ def _offset(path: Path, header: Any, first: bytes, notes: list[str], *, single: 
 
 def _refuse_extension_in_voxels(path: Path, header: Any, first: bytes, offset: int) -> None:
     start = int(header.single_vox_offset)
-    if offset == start or len(first) < start + 4 or not first[start - 4]:
+    if len(first) < start + 4 or not first[start - 4]:
         return
     size = int(np.frombuffer(first[start : start + 4], f"{header.endianness}i4")[0])
     if size >= _EXTENSION_STEP and size % _EXTENSION_STEP == 0 and start + size > offset:

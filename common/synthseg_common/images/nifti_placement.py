@@ -39,8 +39,8 @@ _FORMS_DIFFER = (
     "`fslorient -copysform2qform` mends the scan"
 )
 _SHEARED = (
-    "the sform is sheared: used it as it is. ITK, 3D Slicer and ANTs cannot{otherwise}. To have "
-    "one place in all programs, resample the scan to a grid without shear"
+    "the sform is sheared: used it as it is. ITK, 3D Slicer and ANTs {do_else}. To have one place "
+    "in all programs, resample the scan to a grid without shear"
 )
 
 
@@ -170,10 +170,9 @@ def _tell_differences(
         notes.append(f"the header says {a} mm voxels, the affine {b} mm: used the affine")
     distance = 0.0 if qform is None else differ_mm(sform, qform, shape)
     if is_sheared(sform) and (qform is None or distance > _SAME_PLACE_MM):
-        notes.append(
-            _SHEARED.format(
-                otherwise=", and show it by the qform" if qform is not None else " open such a scan"
-            )
+        do_else = (
+            "cannot open such a scan" if qform is None else "show scan and labels by the qform"
         )
+        notes.append(_SHEARED.format(do_else=do_else))
     elif distance > _SAME_PLACE_MM:
         notes.append(_FORMS_DIFFER.format(distance=distance))

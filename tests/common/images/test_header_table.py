@@ -150,6 +150,14 @@ CASES = (
         "extension reaches to byte 416",
         extension=EXTENSION,
     ),
+    nii(
+        "vox_offset",
+        "before an extension",
+        fields(vox_offset=352),
+        "refused",
+        "extension reaches to byte 416",
+        extension=EXTENSION,
+    ),
     nii("scl_slope", "infinite", fields(scl_slope=INF), "warning", "scale factor inf"),
     nii("scl_inter", "NaN or infinite", fields(scl_inter=NAN), "warning", "added nothing"),
     nii("xyzt_units", "metres", scaled(1e-3, 1), "warning", "metres: converted"),
@@ -211,7 +219,7 @@ CASES = (
         "sheared sform, with a qform",
         forms((SHEARED, 1), (AFFINE, 1)),
         "warning",
-        "sheared.*show it by the qform",
+        "sheared.*show scan and labels by the qform",
     ),
     nii(
         "sform and qform",

@@ -21,6 +21,7 @@ import pytest
 import yaml
 from scipy import ndimage
 from synthseg_generator.labels import GENERATION_V2, SYNTHSEG_V2
+from two_readers import place_of
 
 COMMANDS = Path(sys.executable).parent
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -216,9 +217,7 @@ def test_labels_keep_the_scan_s_axes_and_place_at_1_mm(outcome):
     np.testing.assert_allclose(labels.shape, np.multiply(scan.shape, VOXEL_MM), atol=1.01)
     corner = (-0.5, -0.5, -0.5)
     np.testing.assert_allclose(
-        nib.affines.apply_affine(labels.affine, corner),
-        nib.affines.apply_affine(scan.affine, corner),
-        atol=1e-3,
+        place_of(outcome.labels, corner), place_of(outcome.scan, corner), atol=1e-3
     )
 
 
@@ -233,10 +232,7 @@ def test_structures_lie_where_the_scan_shows_them(outcome, value):
     image = nib.load(outcome.labels)
     found, truth = np.asarray(image.dataobj) == value, truth_on(outcome, image) == value
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
-    centres = [
-        nib.affines.apply_affine(image.affine, ndimage.center_of_mass(mask))
-        for mask in (found, truth)
-    ]
+    centres = [place_of(outcome.labels, ndimage.center_of_mass(mask)) for mask in (found, truth)]
     assert np.linalg.norm(centres[0] - centres[1]) < 2
 
 

@@ -45,7 +45,7 @@ def as_float32(values: NDArray) -> tuple[NDArray[np.float32], tuple[str, ...]]:
 def _without_mark(values: NDArray) -> NDArray:
     """The same, with the largest magnitude infinite where it is the only one beyond the range."""
     largest = _largest(values)
-    if not _LARGEST < largest:
+    if largest <= _LARGEST:
         return values
     magnitudes = np.abs(values)
     beyond = np.isfinite(values) & (magnitudes > _LARGEST)

@@ -78,7 +78,7 @@ def test_so_do_those_within_a_compressed_file(tmp_path, what):
 
 def test_what_was_compressed_twice_is_told(tmp_path):
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(gzip.compress(nifti())))
-    with pytest.raises(ImageError, match="compressed by gzip once more.*gunzip"):
+    with pytest.raises(ImageError, match=r"compressed by gzip once more.*gunzip"):
         read_header(tmp_path / "scan.nii.gz")
 
 

@@ -123,9 +123,11 @@ def _next(stream: BinaryIO, header: ImageHeader, shape: tuple[int, ...]) -> NDAr
     values = np.frombuffer(voxels, header.dtype).reshape(shape, order="F")
     try:
         with np.errstate(all="ignore"):  # what overflows is told by its value
-            scaled: NDArray[Any] = apply_read_scaling(
-                values, np.float64(header.slope), np.float64(header.intercept)
-            )
+            if header.slope == 1:
+                return apply_read_scaling(values, np.float64(1), np.float64(header.intercept))
+            scaled: NDArray[Any] = apply_read_scaling(values, np.float64(header.slope), None)
+            if header.intercept:
+                scaled += header.intercept  # in place: these are large
     except ValueError as error:
         raise ImageError(f"{header.path}: its scale factor is too large: {error}.") from error
     return scaled

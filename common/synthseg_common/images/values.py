@@ -28,7 +28,10 @@ def as_float32(values: NDArray) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     if values.dtype.kind in _ALWAYS_FIT:
         return values.astype(np.float32), ()
     with np.errstate(all="ignore"):
-        values = _without_mark(values)
+        largest = _largest(values)
+        if largest == 0 or _SMALLEST <= largest <= _LARGEST:
+            return values.astype(np.float32), ()
+        values = _without_mark(values, largest)
         magnitude = _typical_magnitude(values)
         if magnitude == 0 or _SMALLEST <= magnitude <= _LARGEST:
             cast = values.astype(np.float32)
@@ -42,9 +45,8 @@ def as_float32(values: NDArray) -> tuple[NDArray[np.float32], tuple[str, ...]]:
         )
 
 
-def _without_mark(values: NDArray) -> NDArray:
+def _without_mark(values: NDArray, largest: np.floating) -> NDArray:
     """The same, with the largest magnitude infinite where it is the only one beyond the range."""
-    largest = _largest(values)
     if largest <= _LARGEST:
         return values
     magnitudes = np.abs(values)

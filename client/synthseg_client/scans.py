@@ -241,15 +241,23 @@ def _repair_values(
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Replaces what is not finite by 0, and says so; refuses what has no contrast."""
     notes: tuple[str, ...] = ()
+    low, high = image.min(), image.max()  # both are NaN where a single voxel is
+    if not np.isfinite([low, high]).all():
+        image, notes = _without_broken(path, image)
+        low, high = image.min(), image.max()
+    if low == high:
+        raise ScanError(f"{path}: every voxel has the value {low:g}: nothing to segment.")
+    return image, notes
+
+
+def _without_broken(
+    path: Path, image: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     finite = np.isfinite(image)
     broken = image.size - int(np.count_nonzero(finite))
     if broken == image.size:
         raise ScanError(f"{path}: holds no finite value.")
-    if broken:
-        image = np.where(finite, image, np.float32(0))
-        notes = (
-            f"{broken} voxels ({100 * broken / image.size:.2g} %) are NaN or infinite: set to 0",
-        )
-    if image.min() == image.max():
-        raise ScanError(f"{path}: every voxel has the value {image.flat[0]:g}: nothing to segment.")
-    return image, notes
+    share = 100 * broken / image.size
+    return np.where(finite, image, np.float32(0)), (
+        f"{broken} voxels ({share:.2g} %) are NaN or infinite: set to 0",
+    )

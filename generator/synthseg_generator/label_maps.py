@@ -16,6 +16,7 @@ from synthseg_common.images import (
     axes_in_ras,
     read_header,
     read_values,
+    refuse_unreadable,
     tell_notes,
     to_ras,
     volume_files,
@@ -271,7 +272,10 @@ def file_digest(path: Path) -> str:
         LabelError: It cannot be read.
     """
     try:
+        refuse_unreadable(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise LabelError(f"{path} cannot be read: {error}") from error
+    except ImageError as error:
+        raise LabelError(str(error)) from error

@@ -135,6 +135,14 @@ def test_scans_on_other_grids_and_unreadable_ones_are_told_once_each(store, scan
     assert "two_dseg.nii.gz: is text" in two
 
 
+def test_a_scan_that_was_not_fetched_is_told_with_the_remedy(store, scans):
+    (path, *_others) = sorted(scans.iterdir())
+    path.unlink()
+    path.symlink_to(f".git/annex/objects/x/y/MD5E-s1--0/{path.name}")
+    with pytest.raises(LabelError, match=rf"git-annex.*datalad get {path.name}"):
+        add_scans(scans, store)
+
+
 def test_another_scan_of_the_same_name_is_refused(store, scans):
     add_scans(scans, store)
     save(scans / "one_dseg.nii.gz", np.random.default_rng(0).random(SHAPE))

@@ -12,6 +12,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.filename_parser import types_filenames
 from nibabel.imageglobals import logger as nibabel_log
 
 from synthseg_common.errors import ImageError, one_line
@@ -29,11 +30,12 @@ def parse_analyze(path: Path, data_path: Path) -> ImageHeader:
     Raises:
         ImageError: It is none, or contradicts itself.
     """
+    matrix = _matrix_of(path)
     try:
         with _quiet():
             image: Any = nib.load(path)
             header = image.header
-            notes = [_SIDES, *_oddities(path, header)]
+            notes = [*([] if matrix else [_SIDES]), *_oddities(path, header)]
             shape = tuple(int(n) for n in image.shape)
             affine = np.array(image.affine, np.float64)
             dtype = header.get_data_dtype()
@@ -44,7 +46,8 @@ def parse_analyze(path: Path, data_path: Path) -> ImageHeader:
             f"{path}: its content is not what its name promises: {one_line(error)}."
         ) from error
     except Exception as error:  # whatever a decoder of broken bytes raises
-        raise ImageError(f"{path}: cannot be read: {one_line(error)}.") from error
+        among = f" with the matrix in {matrix.name}" if matrix else ""
+        raise ImageError(f"{path}: cannot be read{among}: {one_line(error)}.") from error
     if not is_usable(affine):
         raise ImageError(
             f"{path}: its affine is singular or not finite (voxels without a volume): mend the "
@@ -79,17 +82,27 @@ class _Collector(logging.Logger):
         self.said: list[str] = []
 
     def log(self, level: int, msg: object, *args: object, **_: Any) -> None:
-        """Keeps a message."""
-        self.said.append(str(msg) % args if args else str(msg))
+        """Keeps a message; of what is sound nibabel tells too, at level 0 and without words."""
+        if level:
+            self.said.append(str(msg) % args if args else str(msg))
+
+
+def _matrix_of(path: Path) -> Path | None:
+    """The file in which SPM says how the head lies, if there is one."""
+    matrix = Path(_parts(path)["mat"])
+    return matrix if matrix.exists() and matrix.stat().st_size else None
+
+
+def _parts(path: Path) -> dict[str, str]:
+    kinds = (("image", ".img"), ("header", ".hdr"), ("mat", ".mat"))
+    return types_filenames(str(path), kinds, (".gz",))
 
 
 def _oddities(path: Path, loaded: Any) -> list[str]:
     """What nibabel mends in a header as it stands in the file."""
-    from nibabel.filename_parser import types_filenames
     from nibabel.openers import ImageOpener
 
-    names = types_filenames(str(path), (("image", ".img"), ("header", ".hdr")), (".gz",))
-    with ImageOpener(names["header"]) as stream:
+    with ImageOpener(_parts(path)["header"]) as stream:
         raw = type(loaded).from_fileobj(stream, check=False)
     collector = _Collector()
     raw.check_fix(collector, error_level=100)

@@ -18,10 +18,12 @@ _LFS = b"version https://git-lfs"
 _LFS_POINTER = "is a pointer of Git LFS, whose content is not here: get it with `git lfs pull`"
 _WEB_PAGE = "is a web page: the download failed, so fetch it again (with a login?)"
 _ENCRYPTED_FLAG = 1
+_ANALYZE_BYTES = 348
 
 # Where a signature stands, the bytes, what such a file is, what to do.
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (128, b"DICM", "a DICOM file", "convert the series with dcm2niix"),
+    (0, GZIP, "compressed by gzip once more", "unpack it once with `gunzip`"),
     (0, b"BZh", "compressed with bzip2", "unpack it with `bunzip2`"),
     (0, b"\xfd7zXZ\0", "compressed with xz", "unpack it with `unxz`"),
     (0, b"\x28\xb5\x2f\xfd", "compressed with Zstandard", "unpack it with `unzstd`"),
@@ -44,7 +46,11 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xff\xd8\xff", "a JPEG picture", "give the scan itself"),
     (0, b"%PDF", "a PDF document", "give the scan itself"),
 )
-_PAGE = re.compile(rb"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
+    rb"<(?:!doctype html|html|head|body|error)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def is_nifti(first: bytes) -> bool:
@@ -65,6 +71,12 @@ def is_nifti_2(first: bytes) -> bool:
 def is_mgh(first: bytes) -> bool:
     """Whether these may be the first bytes of an MGH header: version 1, big endian."""
     return first[:2] == b"\0\0" and first[3:4] == b"\x01"
+
+
+def is_analyze(first: bytes) -> bool:
+    """Whether these may be the first bytes of an Analyze header, which has no signature."""
+    size = _ANALYZE_BYTES.to_bytes(4, "little")
+    return first[:4] in (size, size[::-1])
 
 
 def refuse_pointer(path: Path) -> None:
@@ -116,7 +128,22 @@ def explain(path: Path, first: bytes, expected: str) -> ImageError:
     return ImageError(f"{path}: {_what_it_is(path, first, expected)}.")
 
 
-def _what_it_is(path: Path, first: bytes, expected: str) -> str:
+def refuse_known(path: Path, first: bytes, expected: str) -> None:
+    """Refuses what is known to be of another kind; what is not known passes.
+
+    Args:
+        path: The file.
+        first: Its first bytes, unpacked if they were compressed.
+        expected: What it should be.
+
+    Raises:
+        ImageError: It is of another kind.
+    """
+    if told := _known(path, first, expected):
+        raise ImageError(f"{path}: {told}.")
+
+
+def _known(path: Path, first: bytes, expected: str) -> str | None:
     if _is_annex(first):
         return _annex(path)
     if first.startswith(_LFS):
@@ -127,8 +154,14 @@ def _what_it_is(path: Path, first: bytes, expected: str) -> str:
     if first.startswith(b"PK\x03\x04"):
         locked = len(first) > 6 and first[6] & _ENCRYPTED_FLAG
         return f"is {'an encrypted' if locked else 'a'} zip archive, not {expected}: unpack it"
-    if _PAGE.match(first):
-        return _WEB_PAGE
+    return _WEB_PAGE if _PAGE.match(first) else None
+
+
+def _what_it_is(path: Path, first: bytes, expected: str) -> str:
+    if known := _known(path, first, expected):
+        return known
+    if not first:
+        return "is empty, once it is unpacked: copy or download it again"
     if not first.strip(b"\0"):
         return "holds zeros only: it was damaged on the way, so copy or download it again"
     if _is_text(first):

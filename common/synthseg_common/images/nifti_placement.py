@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from synthseg_common.errors import ImageError
 from synthseg_common.images.placement import (
+    ALIGNED,
     Placement,
     differ_mm,
     is_sheared,
@@ -38,6 +39,10 @@ _FORMS_DIFFER = (
     "sform. ITK, 3D Slicer and ANTs may show scan and labels by the qform. If the sform is right, "
     "`fslorient -copysform2qform` mends the scan"
 )
+_IMPOSSIBLE_SIZE = (
+    "voxel size {told} mm in the header is impossible: took it from the sform. ITK, 3D Slicer and "
+    "ANTs may show scan and labels apart, or mirrored: convert the scan again"
+)
 _SHEARED = (
     "the sform is sheared: used it as it is. ITK, 3D Slicer and ANTs {do_else}. To have one place "
     "in all programs, resample the scan to a grid without shear"
@@ -60,7 +65,7 @@ def placement_of(path: Path, header: Any, shape: tuple[int, ...], notes: list[st
     unit_mm, unit = _unit(header, notes)
     sizes = np.array(header["pixdim"][1:4], np.float64) * unit_mm
     sizes_fit = bool(np.all(np.isfinite(sizes) & (sizes > 0)))
-    sform_code, qform_code = (_code(header, name, notes) for name in ("sform", "qform"))
+    sform_code, qform_code = _codes(header, notes)
     sform = _in_mm(header.get_sform(), unit_mm) if sform_code else None
     qform = _in_mm(_qform(header, notes), unit_mm) if qform_code and sizes_fit else None
     if not sizes_fit:
@@ -69,10 +74,14 @@ def placement_of(path: Path, header: Any, shape: tuple[int, ...], notes: list[st
             raise ImageError(
                 f"{path}: voxel size {told} mm is impossible, and no sform says better: mend it."
             )
-        notes.append(f"voxel size {told} mm in the header is impossible: took it from the sform")
+        notes.append(_IMPOSSIBLE_SIZE.format(told=told))
     if not sform_code and not qform_code:
         notes.append(_NO_CODES)
         return Placement(_usual_affine(shape, sizes), unit_mm=unit_mm)
+    if sform_code and not is_usable(sform):
+        notes.append("the sform is no possible place (singular, or not finite): used the qform")
+    if qform_code and sizes_fit and not is_usable(qform):
+        notes.append("the qform is no possible place (its quaternion): used the sform")
     sform, sform_code = _kept(sform, sform_code)
     qform, qform_code = _kept(qform, qform_code)
     affine = sform if sform is not None else qform
@@ -81,10 +90,6 @@ def placement_of(path: Path, header: Any, shape: tuple[int, ...], notes: list[st
             f"{path}: its affine is singular or not finite (voxels without a volume): mend the "
             "header."
         )
-    if header["sform_code"] and sform is None:
-        notes.append("the sform is no possible place (singular, or not finite): used the qform")
-    if header["qform_code"] and qform is None and sizes_fit:
-        notes.append("the qform is no possible place (its quaternion): used the sform")
     placement = Placement(affine, sform, sform_code, qform, qform_code, unit_mm)
     _refuse_sizes(path, placement, unit)
     _tell_differences(placement, shape, sizes, sizes_fit, notes)
@@ -102,12 +107,26 @@ def _unit(header: Any, notes: list[str]) -> tuple[float, str]:
     return _UNIT_MM[code], _UNIT_NAMES.get(code, "")
 
 
-def _code(header: Any, form: str, notes: list[str]) -> int:
+def _codes(header: Any, notes: list[str]) -> tuple[int, int]:
+    """The codes of sform and qform; 0 for a form that counts as missing."""
+    qform_code = _code(header, "qform", "took the qform as one of another space", notes)
+    if qform_code:
+        # What nibabel and ITK do alike.
+        sform_code = _code(header, "sform", "used the qform", notes)
+        is_known = int(header["sform_code"]) in _KNOWN_CODES
+        return (sform_code if is_known else 0), qform_code
+    words = "used the sform all the same, as ITK, 3D Slicer and ANTs do; nibabel does not"
+    return _code(header, "sform", words, notes), 0
+
+
+def _code(header: Any, form: str, otherwise: str, notes: list[str]) -> int:
+    """A code that is known, or what stands for it; `otherwise` tells of one that is not."""
     code = int(header[f"{form}_code"])
     if code in _KNOWN_CODES:
         return code
-    notes.append(f"{form}_code {code} is unknown: took the {form} as missing")
-    return 0
+    words = otherwise if code > 0 else f"took the {form} as missing"
+    notes.append(f"{form}_code {code} is unknown: {words}")
+    return ALIGNED if code > 0 else 0
 
 
 def _qform(header: Any, notes: list[str]) -> NDArray[np.float64] | None:
@@ -120,8 +139,9 @@ def _qform(header: Any, notes: list[str]) -> NDArray[np.float64] | None:
     quaternion = np.array([np.sqrt(max(0.0, 1 - squared)), *vector])
     side = float(header["pixdim"][0])
     if side not in (-1, 0, 1):  # 0 stands for 1, by the standard
+        others = " as nibabel does; ITK, 3D Slicer and ANTs show it mirrored" if side < 0 else ""
         notes.append(
-            f"the side of the third axis (pixdim[0]) is {side:g}, expected 1 or -1: took 1"
+            f"the side of the third axis (pixdim[0]) is {side:g}, expected 1 or -1: took 1{others}"
         )
     steps = np.array(header["pixdim"][1:4], np.float64) * [1, 1, -1 if side == -1 else 1]
     affine = np.eye(4)

@@ -26,7 +26,7 @@ _Affine = NDArray[np.float64]
 _LEAST_VOLUME = 1e-3  # of a voxel of these sizes with right angles
 _RIGHT_ANGLE = 1e-4
 _LARGEST_MM = 100.0
-_SMALLEST_MM = 1e-3
+_SMALLEST_MM = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ def differ_mm(one: NDArray, other: NDArray, shape: tuple[int, ...]) -> float:
 
 
 def refuse_voxel_sizes(path: Path, affine: NDArray, why: str = "") -> None:
-    """Refuses voxels that no scan has: above 100 mm, or below a micrometre.
+    """Refuses voxels that no scan has: above 100 mm, or below 0.01 mm.
 
     Raises:
         ImageError: They are.

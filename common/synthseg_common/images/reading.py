@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from synthseg_common.errors import ImageError
 from synthseg_common.images.analyze import parse_analyze
-from synthseg_common.images.content import FIRST_BYTES, explain, is_mgh, is_nifti
+from synthseg_common.images.content import (
+    FIRST_BYTES,
+    explain,
+    is_analyze,
+    is_mgh,
+    is_nifti,
+    placeholder,
+    refuse_known,
+    refuse_pointer,
+)
 from synthseg_common.images.header import ImageHeader
 from synthseg_common.images.mgh import parse_mgh
 from synthseg_common.images.nifti import parse_nifti
@@ -50,11 +59,9 @@ def read_header(path: Path) -> ImageHeader:
     """
     refuse_unreadable(path)
     header_path, data_path = _parts(path)
-    for half in {header_path, data_path} - {path}:
-        if not half.exists():
-            raise ImageError(f"{path}: its other half, {half.name}, is not there: copy it too.")
-    with opened(header_path) as stream:
-        first = stream.read(FIRST_BYTES)
+    if header_path != data_path:
+        _refuse_half(path, header_path, data_path)
+    first = _first_bytes(header_path)
     header = _parse(path, first, data_path)
     refuse_voxel_sizes(path, header.placement.affine)
     _refuse_missing_data(header)
@@ -116,9 +123,11 @@ def _next(stream: BinaryIO, header: ImageHeader, shape: tuple[int, ...]) -> NDAr
     values = np.frombuffer(voxels, header.dtype).reshape(shape, order="F")
     try:
         with np.errstate(all="ignore"):  # what overflows is told by its value
-            scaled: NDArray[Any] = apply_read_scaling(
-                values, np.float64(header.slope), np.float64(header.intercept)
-            )
+            if header.slope == 1:
+                return apply_read_scaling(values, np.float64(1), np.float64(header.intercept))
+            scaled: NDArray[Any] = apply_read_scaling(values, np.float64(header.slope), None)
+            if header.intercept:
+                scaled += header.intercept  # in place: these are large
     except ValueError as error:
         raise ImageError(f"{header.path}: its scale factor is too large: {error}.") from error
     return scaled
@@ -132,12 +141,30 @@ def _parts(path: Path) -> tuple[Path, Path]:
     return Path(names["header"]), Path(names["image"])
 
 
+def _first_bytes(path: Path) -> bytes:
+    with opened(path) as stream:
+        return stream.read(FIRST_BYTES)
+
+
+def _refuse_half(path: Path, header_path: Path, data_path: Path) -> None:
+    """Refuses a pair of which a half is not there, or stands for content that is elsewhere."""
+    for half in (header_path, data_path):
+        refuse_pointer(half)
+        if not half.exists():
+            refuse_known(path, _first_bytes(path), "half of an image pair")
+            raise ImageError(f"{path}: its other half, {half.name}, is not there: copy it too.")
+    if told := placeholder(data_path):
+        raise ImageError(f"{data_path}: {told}.")
+
+
 def _parse(path: Path, first: bytes, data_path: Path) -> ImageHeader:
     name = path.name.lower()
     if name.endswith(_PAIRS):
         if is_nifti(first):
             return parse_nifti(path, first, data_path=data_path)
-        return parse_analyze(path, data_path)
+        if is_analyze(first):
+            return parse_analyze(path, data_path)
+        raise explain(_parts(path)[0], first, "the header of an image pair")
     if name.endswith(_MGH):
         if is_nifti(first):
             raise ImageError(f"{path}: is a NIfTI image: its name must end in .nii or .nii.gz.")

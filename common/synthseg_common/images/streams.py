@@ -51,7 +51,10 @@ class _Inflating(io.RawIOBase):
         return 0
 
     def _next_stream(self) -> None:
-        left = self._stream.unused_data or self._compressed.read(_BLOCK)
+        """Goes on with what follows, zeros between streams passed over as gzip itself does."""
+        left = self._stream.unused_data.lstrip(b"\0")
+        while len(left) < len(GZIP) and (more := self._compressed.read(_BLOCK)):
+            left = (left + more).lstrip(b"\0")
         if left.startswith(GZIP):
             self._stream, self._input = zlib.decompressobj(_GZIP_WINDOW), left
         else:

@@ -16,7 +16,8 @@ def as_float32(values: NDArray) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Casts voxels, scaled by one factor where float32 would lose them.
 
     Single values beyond the range, which no scale could keep beside the others, become infinite,
-    as if they had been written so.
+    as if they had been written so; so does one number beyond it that many voxels share, by which
+    programs mark those without a value.
 
     Args:
         values: Real numbers of any type.
@@ -27,6 +28,10 @@ def as_float32(values: NDArray) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     if values.dtype.kind in _ALWAYS_FIT:
         return values.astype(np.float32), ()
     with np.errstate(all="ignore"):
+        largest = _largest(values)
+        if largest == 0 or _SMALLEST <= largest <= _LARGEST:
+            return values.astype(np.float32), ()
+        values = _without_mark(values, largest)
         magnitude = _typical_magnitude(values)
         if magnitude == 0 or _SMALLEST <= magnitude <= _LARGEST:
             cast = values.astype(np.float32)
@@ -38,6 +43,17 @@ def as_float32(values: NDArray) -> tuple[NDArray[np.float32], tuple[str, ...]]:
             f"intensities around {magnitude:.0e} are beyond what float32 can compute with: "
             "scaled them all",
         )
+
+
+def _without_mark(values: NDArray, largest: np.floating) -> NDArray:
+    """The same, with the largest magnitude infinite where it is the only one beyond the range."""
+    if largest <= _LARGEST:
+        return values
+    magnitudes = np.abs(values)
+    beyond = np.isfinite(values) & (magnitudes > _LARGEST)
+    if np.any(magnitudes[beyond] != largest):
+        return values
+    return np.where(beyond, values.dtype.type(np.inf), values)
 
 
 def _typical_magnitude(values: NDArray) -> np.floating:

@@ -7,6 +7,7 @@ import io
 import zipfile
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from raw_images import LABELS, mgh, nifti
@@ -34,6 +35,11 @@ CONTENTS = {
     ),
     "a pointer of Git LFS": (LFS.encode(), "Git LFS.*`git lfs pull`"),
     "a web page": (b"\n<!DOCTYPE html><html>Sign in</html>", "web page.*download failed"),
+    "a web page after comments": (
+        b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- gate -->\n<html>",
+        "web page.*download failed",
+    ),
+    "a store's refusal": (b"<?xml version='1.0'?>\n<Error><Code>AccessDenied", "web page"),
     "DICOM": (b"\0" * 128 + b"DICM" + b"\2\0" * 40, "DICOM.*dcm2niix"),
     "a zip archive": (zipped(), "is a zip archive.*unpack"),
     "an encrypted zip archive": (zipped(encrypted=True), "encrypted zip archive"),
@@ -67,6 +73,18 @@ def test_so_do_those_within_a_compressed_file(tmp_path, what):
     content, words = CONTENTS[what]
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(content))
     with pytest.raises(ImageError, match=words):
+        read_header(tmp_path / "scan.nii.gz")
+
+
+def test_what_was_compressed_twice_is_told(tmp_path):
+    (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(gzip.compress(nifti())))
+    with pytest.raises(ImageError, match=r"compressed by gzip once more.*gunzip"):
+        read_header(tmp_path / "scan.nii.gz")
+
+
+def test_nothing_compressed_is_told_as_empty(tmp_path):
+    (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(b""))
+    with pytest.raises(ImageError, match="is empty"):
         read_header(tmp_path / "scan.nii.gz")
 
 
@@ -116,3 +134,30 @@ def test_half_a_pair_is_told(tmp_path):
     (tmp_path / "scan.img").write_bytes(LABELS.tobytes())
     with pytest.raises(ImageError, match=r"its other half, scan\.hdr, is not there"):
         read_header(Path(tmp_path / "scan.img"))
+
+
+@pytest.mark.parametrize("named", ["scan.img", "scan.hdr"])
+@pytest.mark.parametrize("half", ["scan.img", "scan.hdr"])
+@pytest.mark.parametrize("what", ["a pointer of git-annex", "a pointer of Git LFS", "a web page"])
+def test_either_half_of_a_pair_may_be_something_else(tmp_path, what, half, named):
+    nib.save(nib.AnalyzeImage(LABELS.astype(np.int16), np.eye(4)), tmp_path / "scan.img")
+    content, words = CONTENTS[what]
+    (tmp_path / half).write_bytes(content)
+    with pytest.raises(ImageError, match=f"^{tmp_path / half}: .*{words}"):
+        read_header(tmp_path / named)
+
+
+@pytest.mark.parametrize("named", ["scan.img", "scan.hdr"])
+@pytest.mark.parametrize("half", ["scan.img", "scan.hdr"])
+def test_either_half_of_a_pair_may_be_elsewhere(tmp_path, half, named):
+    nib.save(nib.AnalyzeImage(LABELS.astype(np.int16), np.eye(4)), tmp_path / "scan.img")
+    (tmp_path / half).unlink()
+    (tmp_path / half).symlink_to(".git/annex/objects/x/y/MD5E-s1--0")
+    with pytest.raises(ImageError, match=f"^{tmp_path / half}: .*git-annex.*datalad get {half}"):
+        read_header(tmp_path / named)
+
+
+def test_what_no_half_of_a_pair_is_is_told_before_the_missing_half(tmp_path):
+    (tmp_path / "scan.img").write_bytes(CONTENTS["DICOM"][0])
+    with pytest.raises(ImageError, match=r"scan\.img: .*DICOM"):
+        read_header(tmp_path / "scan.img")

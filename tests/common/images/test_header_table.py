@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from raw_images import AFFINE, LABELS, mgh, nifti
+from raw_images import AFFINE, LABELS, VOXEL_MM, mgh, nifti
 from synthseg_client.errors import ScanError
 from synthseg_client.scans import read_scan
 from synthseg_generator.errors import LabelError
@@ -126,9 +126,16 @@ CASES = (
     nii("datatype", "complex", None, "refused", "complex", values=LABELS.astype(np.complex64)),
     nii("bitpix", "not that of datatype", fields(bitpix=99), "warning", "bitpix is 99"),
     nii("pixdim[0]", "not 1, -1 or 0", first_size(3), "warning", r"pixdim\[0\]\) is 3"),
+    nii(
+        "pixdim[0]",
+        "negative, but not -1",
+        forms((None, 0), (AFFINE, 1), pixdim=(-3, *VOXEL_MM, 1, 1, 1, 1)),
+        "warning",
+        r"pixdim\[0\]\) is -3.*took 1.*ITK.*mirrored",
+    ),
     nii("pixdim[1..3]", "0, with an sform", sizes(0, 1, 1), "warning", "took it from the sform"),
     nii("pixdim[1..3]", "NaN, with an sform", sizes(NAN, 1, 1), "warning", "from the sform"),
-    nii("pixdim[1..3]", "negative, with an sform", sizes(-1, 1, 1), "warning", "from the sform"),
+    nii("pixdim[1..3]", "negative, with an sform", sizes(-1, 1, 1), "warning", "sform.*ITK"),
     nii(
         "pixdim[1..3]",
         "0, NaN or negative, no sform",
@@ -170,8 +177,36 @@ CASES = (
         "refused",
         r"counts in metres\) cannot be right",
     ),
-    nii("sform_code", "unknown", fields(sform_code=77), "warning", "sform_code 77 is unknown"),
-    nii("qform_code", "unknown", fields(qform_code=-3), "warning", "qform_code -3 is unknown"),
+    nii(
+        "xyzt_units",
+        "one that makes voxels below 0.01 mm",
+        fields(xyzt_units=3),
+        "refused",
+        r"counts in micrometres\) cannot be right",
+    ),
+    nii(
+        "sform_code",
+        "unknown, with a qform",
+        fields(sform_code=77),
+        "warning",
+        "sform_code 77 is unknown: used the qform",
+    ),
+    nii(
+        "sform_code",
+        "unknown, no qform",
+        fields(sform_code=77, qform_code=0),
+        "warning",
+        "sform_code 77 is unknown: used the sform all the same",
+    ),
+    nii("sform_code", "negative", fields(sform_code=-3), "warning", "sform_code -3 is unknown"),
+    nii(
+        "qform_code",
+        "unknown",
+        fields(qform_code=9),
+        "warning",
+        "qform_code 9 is unknown: took the qform as one of another space",
+    ),
+    nii("qform_code", "negative", fields(qform_code=-3), "warning", "qform_code -3 is unknown"),
     nii(
         "sform",
         "singular or not finite, with a qform",
@@ -276,6 +311,12 @@ def test_a_bad_header_value_gets_what_the_table_says(tmp_path, caplog, capfd, ca
         assert re.search(case.words, " ".join(told))
         assert np.count_nonzero(values) == np.count_nonzero(LABELS)
     assert capfd.readouterr() == ("", "")  # nothing that does not name the file
+
+
+def test_an_unknown_code_is_told_once_and_nothing_is_said_of_a_singular_form(tmp_path):
+    (tmp_path / "map.nii").write_bytes(nifti(fields(sform_code=77)))
+    (note,) = read_scan(tmp_path / "map.nii").warnings
+    assert "sform_code 77" in note
 
 
 def test_the_table_in_the_documentation_is_this_one():

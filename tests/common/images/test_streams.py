@@ -20,6 +20,28 @@ def test_several_streams_in_one_file_are_one_content(tmp_path):
     np.testing.assert_array_equal(read_values(read_header(path)), LABELS)
 
 
+def test_a_stream_may_begin_anywhere_in_the_blocks_that_are_read(tmp_path):
+    values = np.random.default_rng(0).integers(0, 255, (80, 80, 80), np.uint8)
+    content, block = nifti(values=values), 1 << 18
+    # Stored as it is, the first stream ends one byte before a block does.
+    first = next(
+        packed
+        for size in range(block - 60, block)
+        if len(packed := gzip.compress(content[:size], 0)) == block - 1
+    )
+    size = int.from_bytes(first[-4:], "little")
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(first + gzip.compress(content[size:]))
+    np.testing.assert_array_equal(read_values(read_header(path)), values)
+
+
+def test_zeros_between_streams_are_passed_over_as_gzip_itself_does(tmp_path):
+    content = nifti()
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(gzip.compress(content[:400]) + b"\0" * 512 + gzip.compress(content[400:]))
+    np.testing.assert_array_equal(read_values(read_header(path)), LABELS)
+
+
 @pytest.mark.parametrize("garbage", [b"\0" * 512, b"something else"])
 def test_what_follows_the_last_stream_is_passed_over(tmp_path, garbage):
     path = tmp_path / "scan.nii.gz"

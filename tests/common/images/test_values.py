@@ -34,6 +34,17 @@ def test_a_single_huge_value_among_usual_ones_is_infinite():
     np.testing.assert_allclose(image.ravel()[1:], values.ravel()[1:], rtol=1e-6)
 
 
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+@pytest.mark.parametrize("mark", [np.finfo(np.float32).max, -np.finfo(np.float32).max])
+def test_one_huge_number_that_marks_voxels_without_a_value_is_infinite(mark, share):
+    marked = np.random.default_rng(1).random(SCAN.shape) < share
+    values = np.where(marked, np.float32(mark), SCAN.astype(np.float32))
+    image, notes = as_float32(values)
+    assert notes == ()
+    np.testing.assert_array_equal(np.isinf(image), marked)
+    np.testing.assert_array_equal(image[~marked], values[~marked])
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.float16, np.float32, np.bool_])
 def test_usual_values_are_cast_alone(dtype):
     image, notes = as_float32(SCAN.astype(dtype))

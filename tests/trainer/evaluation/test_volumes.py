@@ -184,3 +184,9 @@ def test_folders_that_share_nothing_are_refused(folders, tmp_path, labels):
     (tmp_path / "empty").mkdir()
     with pytest.raises(VolumeError, match="empty holds no NIfTI or MGH files"):
         match_files(tmp_path / "empty", folders[0])
+
+
+def test_a_single_map_that_was_not_fetched_is_told_with_the_remedy(tmp_path):
+    (tmp_path / "map.nii.gz").symlink_to(".git/annex/objects/x/y/MD5E-s1--0")
+    with pytest.raises(VolumeError, match=r"map\.nii\.gz: .*git-annex.*datalad get map\.nii\.gz"):
+        match_files(tmp_path / "map.nii.gz", tmp_path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from synthseg_common.images.content import placeholder
+
 from synthseg_trainer.evaluation.volumes import VolumeError, scan_name, volumes_of
 
 POSTERIORS_SUFFIX = "_posteriors"
@@ -26,7 +28,7 @@ def match_files(*places: Path, partial: bool = False) -> dict[str, tuple[Path, .
     """
     for place in places:
         if not place.exists():
-            raise VolumeError(f"{place}: no such file or folder.")
+            raise VolumeError(f"{place}: {placeholder(place) or 'no such file or folder'}.")
     if all(place.is_file() for place in places):
         # Named after the answer.
         return {scan_name(places[min(1, len(places) - 1)]): places}

@@ -8,6 +8,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,29 @@ _ENDING = 12
 """Characters of a name that hold its ending, `.nii.gz` for instance."""
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """A file that has taken its place, and what was there: its second name, if it has one."""
+
+    path: Path
+    was_there: bool
+    earlier: Path | None
+
+    def undo(self) -> None:
+        with contextlib.suppress(OSError):
+            if self.earlier is not None:
+                self.earlier.replace(self.path)
+            elif not self.was_there:
+                self.path.unlink()
+
+
 class FileGroup:
     r"""Files that take their places together, when the block ends well; else what was there stays.
 
     Every file is on disk under a temporary name before the first takes its place. Should one then
     fail to, those before it are undone: earlier files come back, new ones go. (Only a kill in the
     midst of the renames can leave some of the new files beside some of the old. Where the file
-    system has no hard links, what was replaced cannot come back.)
+    system has no hard links, what was replaced cannot come back, and the new file stays.)
 
     Example:
         >>> with FileGroup() as group:  # doctest: +SKIP
@@ -52,23 +69,22 @@ class FileGroup:
         self._ready.append((temporary, path))
 
     def _place_all(self) -> None:
-        placed: list[tuple[Path, Path | None]] = []
+        placed: list[_Placed] = []
         try:
             for temporary, path in self._ready:
-                earlier = _kept(path)
-                placed.append((path, earlier))
+                before = _Placed(path, was_there=os.path.lexists(path), earlier=_kept(path))
                 try:
                     _place(temporary, path)
                 except OSError as error:
-                    placed.pop()
-                    _discard(earlier)
+                    _discard(before.earlier)
                     raise _unwritable(path, error) from error
+                placed.append(before)
         except BaseException:
-            for path, earlier in reversed(placed):
-                _undo(path, earlier)
+            for before in reversed(placed):
+                before.undo()
             raise
-        for _path, earlier in placed:
-            _discard(earlier)
+        for before in placed:
+            _discard(before.earlier)
 
 
 @contextmanager
@@ -175,14 +191,6 @@ def _kept(path: Path) -> Path | None:
     except OSError:  # nothing there, or a file system without links
         return None
     return second
-
-
-def _undo(path: Path, earlier: Path | None) -> None:
-    with contextlib.suppress(OSError):
-        if earlier is None:
-            path.unlink()
-        else:
-            earlier.replace(path)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

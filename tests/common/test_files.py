@@ -90,3 +90,17 @@ def test_a_group_of_which_a_rename_fails_undoes_those_before(tmp_path, monkeypat
         write_together(a="new a", new="new", folder="text", after="text")
     assert Path("a").read_text() == "old a"
     assert sorted(p.name for p in Path().iterdir()) == ["a", "folder"]
+
+
+def test_without_hard_links_a_failed_group_leaves_a_file_wherever_one_was(tmp_path, monkeypatch):
+    def no_links(*_: object, **__: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.link", no_links)
+    Path("a").write_text("old a")
+    Path("folder/inside").mkdir(parents=True)
+    with pytest.raises(OutputError, match="folder: cannot be written"):
+        write_together(a="new a", new="new", folder="text")
+    assert Path("a").read_text() == "new a"
+    assert sorted(p.name for p in Path().iterdir()) == ["a", "folder"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -108,8 +107,3 @@ def _affine(
     affine[:3, :3] = directions * sizes
     affine[:3, 3] = centre - affine[:3, :3] @ (np.array(shape) / 2)
     return affine
-
-
-def bytes_of(header: ImageHeader) -> int:
-    """Size of the voxels on disk."""
-    return math.prod(header.shape) * header.dtype.itemsize

@@ -23,6 +23,7 @@ from synthseg_client.batch import BatchSettings, Outcome, run_batch
 from synthseg_client.cli import main
 from synthseg_client.errors import (
     EmbeddedServerError,
+    ServerError,
     ServerGoneError,
     UnknownModelError,
     UsageError,
@@ -279,6 +280,22 @@ def test_a_server_of_ones_own_is_started_again_without_waiting(server, model, sc
         assert {o.status for o in _batch(session, scans)} == {"done"}
     (line,) = said
     assert line.endswith("Starting the server again if it has died.")
+
+
+def test_a_session_that_was_closed_starts_no_server_again(server, model):
+    """Closing breaks the connection: that is no server to look after, nor anything to tell."""
+    said: list[str] = []
+    revived: list[None] = []
+    session = Session(
+        server.address, retry=PATIENT, revive=lambda: revived.append(None), tell=said.append
+    )
+    model.arrived = lambda _: session.close()
+    model.delay_s = 600
+    session.describe()
+    with pytest.raises(ServerError):
+        _segment(session)
+    assert not revived
+    assert not said
 
 
 def test_a_server_that_cannot_be_started_again_is_tried_once(server, model, scans):

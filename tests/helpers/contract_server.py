@@ -47,6 +47,7 @@ class ContractServer:
         tamper: Changes the answer before it leaves.
         info: What else the model says of itself.
         names: Of its labels.
+        asked: Whether a label table was asked for.
         requests: Inputs and metadata of every segmentation that arrived.
     """
 
@@ -68,6 +69,7 @@ class ContractServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     busy: list[tuple[float, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    asked: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
     def predict(
@@ -75,6 +77,7 @@ class ContractServer:
     ) -> wire.PredictResponse:
         self._check_spec(request.model_spec, context)
         if request.model_spec.signature_name == contract.DESCRIBE_SIGNATURE:
+            self.asked.set()
             self.ended.wait(self.describe_delay_s)
             return self._answer(request, self._description())
         inputs = {name: from_message(tensor) for name, tensor in request.inputs.items()}

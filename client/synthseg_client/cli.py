@@ -5,25 +5,19 @@ What is heavy is imported where it is used, so that `--help` is instant.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from synthseg_common.command_line import ErrorReportingGroup
+from synthseg_common.command_line import ErrorReportingGroup, Terminated
 from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 
 from synthseg_client.errors import ClientError
 from synthseg_client.variadic import VariadicCommand
 
 _PATH = click.Path(path_type=Path)
-
-
-class _Terminated(KeyboardInterrupt):
-    """The signal by which schedulers end jobs."""
 
 
 def _server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -197,9 +191,6 @@ def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any], advice
         given: Values of the command's options by name.
         advice: What to do when it was interrupted.
     """
-    if threading.current_thread() is threading.main_thread():
-        # Schedulers end jobs with this signal: leave as tidily as after Ctrl-C.
-        signal.signal(signal.SIGTERM, _terminate)
     try:
         sys.exit(command(given))
     except ClientError as error:
@@ -207,8 +198,4 @@ def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any], advice
         sys.exit(exit_code_of(error))
     except KeyboardInterrupt as stop:
         click.echo(f"synthseg-client: interrupted{advice}.", err=True)
-        sys.exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED)
-
-
-def _terminate(_number: int, _frame: object) -> None:
-    raise _Terminated
+        sys.exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)

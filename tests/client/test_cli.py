@@ -52,20 +52,6 @@ print([m for m in sys.modules if m.partition(".")[0] in ("tensorflow", "keras")]
     assert _fresh(code).stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["segment", "labels", "status"])
-def test_an_interrupt_while_a_command_loads_ends_it_with_130(command, monkeypatch):
-    class Interrupts:
-        def find_spec(self, name, path=None, target=None):
-            if name == "synthseg_client.commands":
-                signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.delitem(sys.modules, "synthseg_client.commands", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
-    run = _run(command, *(["--i", "s.nii"] if command == "segment" else []))
-    assert (run.exit_code, "nterrupted" in run.output) == (130, True)
-    assert "--resume" not in run.output
-
-
 @pytest.mark.parametrize("command", ["labels", "status"])
 def test_a_command_that_asks_has_nothing_to_resume(command, address, model):
     model.describe_delay_s = 600

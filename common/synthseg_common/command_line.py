@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import signal
 import sys
@@ -52,6 +53,17 @@ def _terminate(_number: int, _frame: object) -> None:
     raise Terminated
 
 
+def _keep_the_end_quiet() -> None:
+    """Drops what libraries say of work that was broken off, while the process ends."""
+
+    def mute() -> None:
+        logging.disable(logging.CRITICAL)
+        sys.unraisablehook = lambda _: None
+
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)  # it speaks before `atexit` does
+    atexit.register(mute)  # the last one registered is the first to be called
+
+
 class ErrorReportingGroup(click.Group):
     """Turns this project's own errors, missing extras and signals into one line and an exit code.
 
@@ -73,8 +85,7 @@ class ErrorReportingGroup(click.Group):
             wrong_use = exit_code_of(error) == WRONG_USE
             raise (UsageProblem if wrong_use else click.ClickException)(str(error)) from error
         except KeyboardInterrupt as stop:
-            # Of what libraries still do in threads, and cannot when the process ends.
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
+            _keep_the_end_quiet()
             terminated = isinstance(stop, Terminated)
             click.echo("Terminated." if terminated else "Interrupted.", err=True)
             sys.exit(TERMINATED if terminated else INTERRUPTED)

@@ -359,6 +359,14 @@ def test_a_model_that_is_not_served_is_the_callers_mistake(address, model, scans
     assert not out.parent.exists()
 
 
+@pytest.mark.parametrize("choice", ["@", "synthseg@", "@stable", ":1", "synthseg:"])
+def test_a_model_without_a_name_or_label_is_no_choice(address, scans, choice):
+    words = ["labels", "--server", address, "--model", choice]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 2
+    assert f"--model {choice}: expected NAME, NAME:VERSION or NAME@LABEL" in run.output
+
+
 @pytest.mark.parametrize("command", ["labels", "status"])
 def test_asking_about_a_model_that_is_not_served_is_a_mistake_too(address, command):
     run = CliRunner().invoke(main, [command, "--server", address, "--model", "other"])

@@ -8,6 +8,7 @@ own grid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -163,7 +164,7 @@ def read_evidence(answer: Mapping[str, NDArray], shape: Sequence[int], n_labels:
             f"an image {tuple(shape)} has no room at {offset} of a network grid {grid}."
         )
     bits = answer[contract.FOREGROUND]
-    count = int(np.prod(grid))
+    count = math.prod(grid)
     if bits.shape != (-(-count // 8),):
         raise AnswerError(f"foreground of {bits.shape} bytes does not fit a network grid {grid}.")
     voxels = np.flatnonzero(np.unpackbits(bits.astype(np.uint8), count=count))

@@ -5,27 +5,19 @@ What is heavy is imported where it is used, so that `--help` is instant.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from synthseg_common.command_line import ErrorReportingGroup, Terminated
 from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 
 from synthseg_client.errors import ClientError
 from synthseg_client.variadic import VariadicCommand
 
-if TYPE_CHECKING:
-    pass
-
 _PATH = click.Path(path_type=Path)
-
-
-class _Terminated(KeyboardInterrupt):
-    """The signal by which schedulers end jobs."""
 
 
 def _server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,7 +67,7 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ErrorReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Segments brain MRI and CT of any contrast and resolution through a model server."""
@@ -168,7 +160,7 @@ def segment(**given: Any) -> None:
     """
     from synthseg_client.commands import run_segment
 
-    _run(run_segment, given)
+    _run(run_segment, given, advice="; --resume goes on from here")
 
 
 @main.command()
@@ -191,20 +183,19 @@ def status(**given: Any) -> None:
     _run(run_status, given)
 
 
-def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any]) -> None:
-    """Runs a command; its errors become one line and an exit code."""
-    if threading.current_thread() is threading.main_thread():
-        # Schedulers end jobs with this signal: leave as tidily as after Ctrl-C.
-        signal.signal(signal.SIGTERM, _terminate)
+def _run(command: Callable[[dict[str, Any]], int], given: dict[str, Any], advice: str = "") -> None:
+    """Runs a command; its errors become one line and an exit code.
+
+    Args:
+        command: What to do; returns the exit code.
+        given: Values of the command's options by name.
+        advice: What to do when it was interrupted.
+    """
     try:
         sys.exit(command(given))
     except ClientError as error:
         click.echo(f"synthseg-client: {error}", err=True)
         sys.exit(exit_code_of(error))
     except KeyboardInterrupt as stop:
-        click.echo("synthseg-client: interrupted; --resume goes on from here.", err=True)
-        sys.exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED)
-
-
-def _terminate(_number: int, _frame: object) -> None:
-    raise _Terminated
+        click.echo(f"synthseg-client: interrupted{advice}.", err=True)
+        sys.exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)

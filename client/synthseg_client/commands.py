@@ -230,14 +230,17 @@ def parse_model(text: str | None) -> ModelChoice:
     if not text:
         return ModelChoice()
     name, at, label = text.partition("@")
-    if at:
-        return ModelChoice(name=name, label=label)
-    name, colon, version = text.partition(":")
-    if not colon:
-        return ModelChoice(name=name)
-    if not version.isdecimal() or int(version) > _LARGEST_VERSION:
+    version = ""
+    if not at:
+        name, colon, version = text.partition(":")
+        if not colon:
+            return ModelChoice(name=name)
+    is_version = version.isdecimal() and int(version) <= _LARGEST_VERSION
+    if not name or not (label or is_version):
         raise UsageError(f"--model {text}: expected NAME, NAME:VERSION or NAME@LABEL.")
-    return ModelChoice(name=name, version=int(version))
+    return (
+        ModelChoice(name=name, label=label) if at else ModelChoice(name=name, version=int(version))
+    )
 
 
 def _address(given: dict[str, Any]) -> ServerAddress:

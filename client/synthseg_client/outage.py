@@ -69,6 +69,7 @@ class Outage:
             ServerGoneError: It did not come back in time, this time or the last.
             ServerError: The session was closed meanwhile.
         """
+        self._refuse_closed()  # which breaks connections
         with self._changed:
             led_by_another = self._led
             self._changed.wait_for(lambda: not self._led)

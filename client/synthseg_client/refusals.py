@@ -178,9 +178,7 @@ def translate(error: grpc.RpcError, target: str) -> ServerError:
     if meaning is not None:
         return _MEANT[meaning](target, details)
     if code is _Code.DEADLINE_EXCEEDED:
-        return ServerTimeoutError(
-            f"{target} did not answer in time: allow more with a longer timeout."
-        )
+        return ServerTimeoutError(f"{target} did not answer in time.")
     if code in (_Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED):
         return AccessDeniedError(f"{target} refuses these credentials: {details}.")
     if code in _REFUSED:

@@ -110,6 +110,10 @@ class Caller:
                 return send()
             except grpc.RpcError as error:
                 failure = translate(error, self.target)
+                if isinstance(failure, ServerTimeoutError):
+                    raise ServerTimeoutError(
+                        f"{failure} Allow more with a longer timeout."
+                    ) from None
                 if isinstance(failure, BrokenConnectionError):
                     lost.append(_told(failure, flight.others))
                     if len(lost) == _KILLS_ALLOWED:

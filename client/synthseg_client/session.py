@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -38,6 +39,8 @@ _HEALTH = "/grpc.health.v1.Health/Check"
 
 SHORT_TIMEOUT_S = 60.0
 """Deadline of requests that compute nothing."""
+# As many as 16 bits tell apart.
+_MOST_LABELS = 2**16
 # Asking for a label table costs little, and servers behind one name take turns.
 _VERSION_TRIES = 30
 _ON_ITS_WAY = ("START", "LOADING")
@@ -225,9 +228,10 @@ class Session:
             ServerError: There is no answer.
         """
         timeout_s = self.timeout_s or default_timeout_s(image.size, flip)
+        least = list(min_size)
         request = {
             contract.IMAGE: np.asarray(image, np.float32),
-            contract.MIN_SIZE: np.asarray(list(min_size), np.int32),
+            contract.MIN_SIZE: np.asarray(least, np.int32),
             contract.FLIP: np.asarray(flip),
         }
         answer, version = self._predict(
@@ -236,8 +240,16 @@ class Session:
             outputs,
             timeout_s=timeout_s,
             metadata=metadata,
+            most_values=self._most_values(image.shape, least),
         )
         return answer, self._described(version)
+
+    def _most_values(self, shape: Sequence[int], min_size: Sequence[int]) -> int | None:
+        """How many values an output may have: every label's at every voxel, if that is known."""
+        described = self._description
+        if described is None:
+            return None
+        return math.prod(contract.network_grid(shape, min_size)) * described.n_labels
 
     def describe(self, *, refresh: bool = False) -> Model:
         """The label table of the version met last and what it says about itself, asked once.
@@ -309,6 +321,7 @@ class Session:
             {},
             signature=contract.DESCRIBE_SIGNATURE,
             model=choice,
+            most_values=_MOST_LABELS,
         )
         model = read_description(answer, self.model.name, version)
         self._by_version[version] = model
@@ -376,8 +389,9 @@ class Session:
         model: ModelChoice | None = None,
         timeout_s: float = SHORT_TIMEOUT_S,
         metadata: Mapping[str, str] | None = None,
+        most_values: int | None = None,
     ) -> tuple[dict[str, NDArray], int]:
-        """What `predict` says, sent again as `call` sends."""
+        """What `predict` says, sent again as `call` sends; `most_values` as in `from_message`."""
         wanted = list(outputs)
         spec = (model or self.model).to_spec(signature)
         request = wire.PredictRequest(model_spec=spec, output_filter=wanted)
@@ -385,7 +399,9 @@ class Session:
             request.inputs[name].CopyFrom(to_message(values))
         path = _PREDICTION + "Predict"
         answer = self._call(path, request, wire.PredictResponse, timeout_s, metadata, call)
-        arrays = {name: from_message(tensor, name) for name, tensor in answer.outputs.items()}
+        arrays = {
+            name: from_message(tensor, name, most_values) for name, tensor in answer.outputs.items()
+        }
         missing = [name for name in wanted if name not in arrays]
         if missing:
             raise ModelError(

@@ -32,6 +32,10 @@ _DTYPES: dict[wire.DataType, tuple[np.dtype, str]] = {
     wire.DT_BOOL: (np.dtype("?"), "bool_val"),
 }
 _NUMBERS = {dtype: number for number, (dtype, _) in _DTYPES.items()}
+_LARGEST_MESSAGE_BYTES = 2**31 - 1
+_MOST_AXES = 64
+"""What NumPy takes."""
+_LENGTH_BITS = 63
 
 
 def to_message(array: ArrayLike) -> wire.Tensor:
@@ -61,12 +65,14 @@ def to_message(array: ArrayLike) -> wire.Tensor:
     return message
 
 
-def from_message(message: wire.Tensor, name: str = "tensor") -> NDArray:
+def from_message(message: wire.Tensor, name: str = "tensor", most: int | None = None) -> NDArray:
     """Reads a tensor, however the server chose to write it.
 
     Args:
         message: As it arrived.
         name: What to call it in errors.
+        most: For how many values those that were sent may stand, where trailing ones were left out;
+            by default for as many as a message holds.
 
     Returns:
         The values; strings as `bytes` in an object array. Read-only where memory is shared with the
@@ -75,13 +81,11 @@ def from_message(message: wire.Tensor, name: str = "tensor") -> NDArray:
     Raises:
         AnswerError: Type unknown, or the number of values does not fit the shape.
     """
-    shape = tuple(dim.size for dim in message.tensor_shape.dim)
-    if message.tensor_shape.unknown_rank or any(size < 0 for size in shape):
-        raise AnswerError(f"{name} arrived without a definite shape: {shape}.")
+    shape = _shape_of(message, name)
     if message.dtype == wire.DT_STRING:
         packed = message.tensor_content
         strings = _unpack_strings(packed, math.prod(shape), name) if packed else message.string_val
-        return _fill(strings, np.dtype(object), shape, name)
+        return _fill(strings, np.dtype(object), shape, name, most)
     if message.dtype not in _DTYPES:
         raise AnswerError(
             f"{name} arrived with element type {message.dtype}, which this client cannot read."
@@ -92,7 +96,17 @@ def from_message(message: wire.Tensor, name: str = "tensor") -> NDArray:
     values = getattr(message, field)
     if message.dtype == wire.DT_HALF:  # the field holds the sixteen bits, one number each
         values = np.asarray(values, np.uint16).view(dtype)
-    return _fill(values, dtype, shape, name)
+    return _fill(values, dtype, shape, name, most)
+
+
+def _shape_of(message: wire.Tensor, name: str) -> tuple[int, ...]:
+    """The shape that a server declares, if an array can have it."""
+    shape = tuple(dim.size for dim in message.tensor_shape.dim)
+    if message.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise AnswerError(f"{name} arrived without a definite shape: {shape}.")
+    if len(shape) > _MOST_AXES or math.prod(filter(None, shape)) > _LARGEST_MESSAGE_BYTES:
+        raise AnswerError(f"{name} arrived with a shape that no message can stand for: {shape}.")
+    return shape
 
 
 def _unpack(content: bytes, dtype: np.dtype, shape: tuple[int, ...], name: str) -> NDArray:
@@ -108,8 +122,8 @@ def _unpack_strings(content: bytes, count: int, name: str) -> list[bytes]:
     for _ in range(count):
         length, shift, more = 0, 0, True
         while more:
-            if place >= len(content):
-                raise AnswerError(f"{name} arrived with packed strings cut short.")
+            if place >= len(content) or shift > _LENGTH_BITS:
+                raise AnswerError(f"{name} arrived with packed strings cut short or without end.")
             length |= (content[place] & 0x7F) << shift
             more, shift, place = content[place] > 0x7F, shift + 7, place + 1
         lengths.append(length)
@@ -120,11 +134,22 @@ def _unpack_strings(content: bytes, count: int, name: str) -> list[bytes]:
     return [content[start:end] for start, end in itertools.pairwise(ends)]
 
 
-def _fill(values: Sequence[Any], dtype: np.dtype, shape: tuple[int, ...], name: str) -> NDArray:
-    """Values of a typed field; trailing repetitions of the last value may be left out."""
+def _fill(
+    values: Sequence[Any], dtype: np.dtype, shape: tuple[int, ...], name: str, most: int | None
+) -> NDArray:
+    """Values of a typed field; trailing repetitions of the last value may be left out.
+
+    So a few bytes stand for any number of values: for as many as somebody can want.
+    """
     count = math.prod(shape)
     if len(values) > count or (count and not len(values)):
         raise AnswerError(f"{name} {shape} arrived with {len(values)} values, expected {count}.")
+    limit = _LARGEST_MESSAGE_BYTES // dtype.itemsize if most is None else most
+    if count > max(limit, len(values)):
+        raise AnswerError(
+            f"{name} {shape} arrived with {len(values)} values that stand for {count}, expected "
+            f"{limit} at most."
+        )
     filled = np.empty(count, dtype)
     filled[: len(values)] = values
     if len(values) < count:

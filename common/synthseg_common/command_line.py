@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from synthseg_common.errors import INTERRUPTED, WRONG_USE, SynthSegError, exit_code_of
+from synthseg_common.errors import (
+    INTERRUPTED,
+    TERMINATED,
+    WRONG_USE,
+    SynthSegError,
+    exit_code_of,
+)
 
 
 class UsageProblem(click.ClickException):
@@ -16,8 +28,44 @@ class UsageProblem(click.ClickException):
     exit_code = WRONG_USE
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which schedulers end jobs: whoever tidies up after Ctrl-C does so after it."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """While it is open, SIGTERM raises `Terminated`; outside of the main thread it does nothing.
+
+    Without a handler the system would end a process at once, workers and files left behind, and the
+    first process of a container, which is spared what it has no handler for, would not end at all.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise Terminated
+
+
+def _keep_the_end_quiet() -> None:
+    """Drops what libraries say of work that was broken off, while the process ends."""
+
+    def mute() -> None:
+        logging.disable(logging.CRITICAL)
+        sys.unraisablehook = lambda _: None
+
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)  # it speaks before `atexit` does
+    atexit.register(mute)  # the last one registered is the first to be called
+
+
 class ErrorReportingGroup(click.Group):
-    """Turns this project's own errors, and missing extras, into one line and an exit code.
+    """Turns this project's own errors, missing extras and signals into one line and an exit code.
 
     Args:
         extra: What to install when a package is missing.
@@ -31,13 +79,16 @@ class ErrorReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command."""
         try:
-            return super().invoke(ctx)
+            with terminable():
+                return super().invoke(ctx)
         except SynthSegError as error:
             wrong_use = exit_code_of(error) == WRONG_USE
             raise (UsageProblem if wrong_use else click.ClickException)(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            sys.exit(INTERRUPTED)
+        except KeyboardInterrupt as stop:
+            _keep_the_end_quiet()
+            terminated = isinstance(stop, Terminated)
+            click.echo("Terminated." if terminated else "Interrupted.", err=True)
+            sys.exit(TERMINATED if terminated else INTERRUPTED)
         except ModuleNotFoundError as error:
             raise UsageProblem(
                 f"{error.name} is not installed: pip install 'synthseg-serving[{self.extra}]'."

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from synthseg_generator.errors import SchedulerError, StoreError
@@ -74,7 +74,15 @@ def _connected(scheduler: str, options: Mapping[str, Any]) -> Any:
     that listens there, would be waited for without end.
     """
     from distributed import Client
+    from distributed.comm import get_address_host_port, normalize_address
 
+    try:
+        get_address_host_port(normalize_address(scheduler), strict=True)
+    except (ValueError, NotImplementedError) as error:
+        # Said before there is a client, which would take 40 s to end.
+        raise StoreError(
+            f"{scheduler} is no address of a Dask scheduler (tcp://host:port): {error}"
+        ) from error
     answers: queue.Queue[Any] = queue.Queue()
 
     def connect() -> None:
@@ -84,8 +92,9 @@ def _connected(scheduler: str, options: Mapping[str, Any]) -> Any:
             answers.put(error)
 
     threading.Thread(target=connect, name="connect", daemon=True).start()
+    limit_s = CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S
     try:
-        answer = answers.get(timeout=CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S)
+        answer = _spoken_get(answers, limit_s, f"the Dask scheduler {scheduler} does not answer")
     except queue.Empty as error:
         raise SchedulerError(
             f"no Dask scheduler answers at {scheduler}, though something listens there."
@@ -99,6 +108,19 @@ def _connected(scheduler: str, options: Mapping[str, Any]) -> Any:
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _spoken_get(answers: queue.Queue[Any], limit_s: float, missing: str) -> Any:
+    """What comes within the limit, else `queue.Empty`; says what is missing if it takes a while."""
+    with suppress(queue.Empty):
+        return answers.get(timeout=min(_LOOK_EVERY_S, limit_s))
+    left_s = max(0.0, limit_s - _LOOK_EVERY_S)
+    _say(missing, left_s)
+    return answers.get(timeout=left_s)
+
+
+def _say(missing: str, left_s: float) -> None:
+    print(f"{missing}: waiting {left_s:.0f} s more.", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -300,7 +322,7 @@ class _Watch:
             )
         if now >= self._next_word:
             self._next_word = now + _SAY_EVERY_S
-            print(f"{missing}: waiting {left_s:.0f} s more.", file=sys.stderr, flush=True)
+            _say(missing, left_s)
 
     def _missing(self) -> str | None:
         """Who is not there, in words."""
@@ -348,6 +370,21 @@ def run_all(
             yield function(*shared, *job)
         return
     with open_cluster(min(workers, len(jobs)), scheduler) as client:
-        with _losses():
-            n_threads = max(1, sum(client.nthreads().values()))
-        yield from run_ordered(client, function, jobs, 3 * n_threads, shared)
+        yield from run_ordered(client, function, jobs, 3 * count_threads(client), shared)
+
+
+def count_threads(client: Any) -> int:
+    """How many jobs a cluster does at once, 1 at least.
+
+    Raises:
+        SchedulerError: The scheduler does not answer, or is lost.
+    """
+    with _losses():
+        try:
+            threads = client.sync(client.scheduler.ncores, callback_timeout=ANSWER_TIMEOUT_S)
+        except TimeoutError as error:
+            raise SchedulerError(
+                f"the Dask scheduler {client.scheduler.address} did not answer within "
+                f"{ANSWER_TIMEOUT_S} s: end it if it hangs."
+            ) from error
+    return max(1, sum(threads.values()))

@@ -186,6 +186,18 @@ def test_an_answer_that_contradicts_itself_is_refused(name, value):
         read_evidence({**answer, name: value}, (20, 20, 20), 2)
 
 
+def test_a_grid_that_the_foreground_does_not_cover_is_refused_whatever_its_product():
+    """2^22 · 2^21 · 2^21 is 0 in 64 bits."""
+    answer = {
+        contract.NETWORK_SHAPE: np.array([2**22, 2**21, 2**21], np.int32),
+        contract.OFFSET: np.zeros(3, np.int32),
+        contract.FOREGROUND: np.zeros(0, np.uint8),
+        contract.POSTERIORS: np.zeros((0, 2), np.float16),
+    }
+    with pytest.raises(AnswerError, match="does not fit a network grid"):
+        read_evidence(answer, (20, 20, 20), 2)
+
+
 def test_probabilities_that_are_no_numbers_are_refused():
     posteriors = np.full((32, 32, 32, 2), 0.5, np.float32)
     answer = _answer(posteriors, (32, 32, 32), (0, 0, 0), [0, 1], dense=True)

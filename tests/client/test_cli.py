@@ -52,6 +52,19 @@ print([m for m in sys.modules if m.partition(".")[0] in ("tensorflow", "keras")]
     assert _fresh(code).stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("command", ["labels", "status"])
+def test_a_command_that_asks_has_nothing_to_resume(command, address, model):
+    model.describe_delay_s = 600
+    words = [sys.executable, "-m", "synthseg_client", command, "--server", address]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as asking:
+        assert model.asked.wait(60)
+        asking.send_signal(signal.SIGINT)
+        _, said = asking.communicate(timeout=60)
+    assert asking.returncode == 130
+    assert "interrupted" in said
+    assert "--resume" not in said
+
+
 def test_public_names_are_all_there():
     import synthseg_client
 

@@ -23,6 +23,7 @@ from synthseg_client.batch import BatchSettings, Outcome, run_batch
 from synthseg_client.cli import main
 from synthseg_client.errors import (
     EmbeddedServerError,
+    ServerError,
     ServerGoneError,
     UnknownModelError,
     UsageError,
@@ -281,6 +282,22 @@ def test_a_server_of_ones_own_is_started_again_without_waiting(server, model, sc
     assert line.endswith("Starting the server again if it has died.")
 
 
+def test_a_session_that_was_closed_starts_no_server_again(server, model):
+    """Closing breaks the connection: that is no server to look after, nor anything to tell."""
+    said: list[str] = []
+    revived: list[None] = []
+    session = Session(
+        server.address, retry=PATIENT, revive=lambda: revived.append(None), tell=said.append
+    )
+    model.arrived = lambda _: session.close()
+    model.delay_s = 600
+    session.describe()
+    with pytest.raises(ServerError):
+        _segment(session)
+    assert not revived
+    assert not said
+
+
 def test_a_server_that_cannot_be_started_again_is_tried_once(server, model, scans):
     tried = []
 
@@ -340,6 +357,14 @@ def test_a_model_that_is_not_served_is_the_callers_mistake(address, model, scans
     assert len(run.output.splitlines()) == 1
     assert not model.requests
     assert not out.parent.exists()
+
+
+@pytest.mark.parametrize("choice", ["@", "synthseg@", "@stable", ":1", "synthseg:"])
+def test_a_model_without_a_name_or_label_is_no_choice(address, scans, choice):
+    words = ["labels", "--server", address, "--model", choice]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 2
+    assert f"--model {choice}: expected NAME, NAME:VERSION or NAME@LABEL" in run.output
 
 
 @pytest.mark.parametrize("command", ["labels", "status"])

@@ -13,6 +13,7 @@ from synthseg_client import contract
 from synthseg_client.channel import ServerAddress, normalise_target
 from synthseg_client.errors import (
     AccessDeniedError,
+    AnswerError,
     LostOnScanError,
     ModelError,
     RequestTooLargeError,
@@ -137,6 +138,28 @@ def test_a_server_that_is_too_slow_is_given_up(address, model):
     ):
         _segment(session)
     assert not model.busy
+
+
+def test_a_longer_timeout_is_advised_only_where_an_option_gives_one(session, model):
+    model.describe_delay_s = 600
+    with pytest.raises(ServerTimeoutError, match="did not answer in time") as raised:
+        session.predict({}, signature=contract.DESCRIBE_SIGNATURE, timeout_s=0.2)
+    assert "longer" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", [contract.LABELS, contract.TOP_PROBABILITY])
+def test_a_few_bytes_stand_for_no_more_than_was_asked_for(session, model, name):
+    """As a server could make its clients fill their memory."""
+    session.describe()
+    model.declared = {name: [1024, 1024, 1024]}
+    with pytest.raises(AnswerError, match=f"{name} .* stand for 1073741824, expected"):
+        session.segment(IMAGE, MIN_SIZE, flip=True, outputs=(name,))
+
+
+def test_a_few_bytes_of_a_description_stand_for_no_more_labels_than_there_can_be(session, model):
+    model.declared = {contract.FLIP_CHANNELS: [2**24]}
+    with pytest.raises(AnswerError, match="stand for 16777216, expected 65536 at most"):
+        session.describe()
 
 
 def test_the_default_deadline_grows_with_the_scan():

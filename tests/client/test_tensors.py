@@ -99,6 +99,57 @@ def test_tensors_that_contradict_themselves_are_refused(change):
         from_message(message, "evidence")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "field", "shape"),
+    [
+        (wire.DT_FLOAT, "float_val", (2**20, 2**20)),
+        (wire.DT_FLOAT, "float_val", (2**62,)),
+        (wire.DT_HALF, "half_val", (2**31,)),
+        (wire.DT_STRING, "string_val", (2**31,)),
+    ],
+)
+def test_one_value_stands_for_no_more_than_a_message_could_hold(dtype, field, shape):
+    message = _declared(dtype, shape)
+    getattr(message, field).extend([b"a" if dtype == wire.DT_STRING else 1])
+    with pytest.raises(AnswerError, match="stand for"):
+        from_message(message)
+
+
+def test_one_value_stands_for_no_more_than_the_request_implies():
+    message = _declared(wire.DT_INT32, (10, 10))
+    message.int_val.append(7)
+    assert from_message(message, most=100).sum() == 700
+    with pytest.raises(AnswerError, match=r"labels .* stand for 100, expected 99 at most"):
+        from_message(message, "labels", most=99)
+
+
+def test_values_that_were_sent_need_no_leave():
+    message = _declared(wire.DT_INT32, (3,))
+    message.int_val.extend([1, 2, 3])
+    assert from_message(message, most=1).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("shape", [(2**62, 0, 8), (1,) * 70])
+def test_shapes_that_no_array_has_are_refused(shape):
+    for content in (b"", bytes(4)):
+        message = _declared(wire.DT_FLOAT, shape)
+        message.tensor_content = content
+        with pytest.raises(AnswerError):
+            from_message(message)
+
+
+def test_a_packed_length_without_end_is_refused():
+    with pytest.raises(AnswerError, match="without end"):
+        from_message(_packed_strings(b"\xff" * 10**6, 1))
+
+
+def _declared(dtype, shape):
+    message = wire.Tensor(dtype=dtype)
+    for size in shape:
+        message.tensor_shape.dim.add(size=size)
+    return message
+
+
 def test_what_has_no_counterpart_is_not_sent():
     with pytest.raises(TypeError, match="complex64"):
         to_message(np.zeros(2, np.complex64))

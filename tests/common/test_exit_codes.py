@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import sys
 
 import pytest
+from click.testing import CliRunner
+from synthseg_client.cli import main as client
 from synthseg_client.errors import (
     ScanError,
     ServerBusyError,
@@ -14,8 +18,11 @@ from synthseg_client.errors import (
     UsageError,
 )
 from synthseg_common.errors import TRY_AGAIN, WRONG_USE, ImageError, OutputError, exit_code_of
+from synthseg_generator.cli import main as generator
 from synthseg_generator.errors import ConfigError, LabelError, SchedulerError, StoreError
+from synthseg_serving.cli import main as serving
 from synthseg_serving.errors import ExportError, ModelError, StartError
+from synthseg_trainer.cli import main as trainer
 from synthseg_trainer.errors import CheckpointError, OutageError
 
 
@@ -58,3 +65,38 @@ def test_what_is_around_the_program_is_another_try(kind):
 
 def test_a_scan_that_failed_is_one_of_some():
     assert exit_code_of(ScanError("words.")) == TRY_AGAIN
+
+
+LOADS = {
+    "client": (client, ["labels", "--server", "localhost:1"], "synthseg_client.commands"),
+    "generator": (generator, ["check", "none.zarr"], "synthseg_generator.check"),
+    "serving": (serving, ["export", "none", "none"], "synthseg_serving.sources"),
+    "trainer": (trainer, ["recipes"], "synthseg_trainer.config"),
+}
+
+
+class _Signals:
+    """Sends this process a signal when a module is imported."""
+
+    def __init__(self, name: str, number: signal.Signals) -> None:
+        self.name = name
+        self.number = number
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Finds nothing."""
+        if name == self.name:
+            signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("part", LOADS)
+def test_a_signal_ends_every_part_alike_even_while_it_loads(part, number, code, monkeypatch):
+    """A container's first process would not hear of SIGTERM without a handler."""
+    main, words, module = LOADS[part]
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Signals(module, number), *sys.meta_path])
+    before = signal.getsignal(signal.SIGTERM)
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == code
+    assert run.output in ("Interrupted.\n", "Terminated.\n", "synthseg-client: interrupted.\n")
+    assert signal.getsignal(signal.SIGTERM) == before

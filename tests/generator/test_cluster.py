@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from distributed import Client
 from synthseg_common.errors import is_outage
-from synthseg_generator.cluster import run_all, run_ordered
+from synthseg_generator.cluster import count_threads, open_cluster, run_all, run_ordered
 from synthseg_generator.errors import LabelError, SchedulerError, StoreError
 
 
@@ -204,6 +205,54 @@ def test_what_does_not_answer_is_not_waited_for_for_ever(scheduler, monkeypatch,
             list(run_all(divmod, [(1, 1)], scheduler=address))
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_a_scheduler_that_stops_answering_is_not_asked_for_its_threads_for_ever(
+    scheduler, monkeypatch
+):
+    process, address = scheduler
+    with open_cluster(1, address) as client:
+        client.wait_for_workers(1)
+        assert count_threads(client) == sum(client.nthreads().values())
+        monkeypatch.setattr("synthseg_generator.cluster.ANSWER_TIMEOUT_S", 1)
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(SchedulerError, match="did not answer within 1 s"):
+                count_threads(client)
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("address", ["nonsense://x", "tcp://localhost"])
+def test_what_is_no_address_is_one_line(address):
+    program = "from synthseg_generator.cluster import run_all\n"
+    program += "from synthseg_generator.cli import main\n"
+    program += f"main.command('go')(lambda: list(run_all(divmod, [(1, 1)], scheduler={address!r})))"
+    program += "\nmain(['go'])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(
+        f"Error: {address} is no address of a Dask scheduler (tcp://host:port): "
+    )
+
+
+def test_an_address_without_a_scheme_is_one_of_tcp(scheduler):
+    _, address = scheduler
+    found = run_all(divmod, [(7, 2)], scheduler=address.removeprefix("tcp://"))
+    assert list(found) == [(3, 1)]
+
+
+def test_the_wait_for_what_takes_connections_and_says_nothing_is_told(monkeypatch, capsys):
+    monkeypatch.setattr("synthseg_generator.cluster._LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("synthseg_generator.cluster.CONNECT_TIMEOUT_S", 1)
+    monkeypatch.setattr("synthseg_generator.cluster.ANSWER_TIMEOUT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(SchedulerError, match="no Dask scheduler answers at"):
+            list(run_all(divmod, [(1, 1)], scheduler=address))
+    said = capsys.readouterr().err
+    assert said == f"the Dask scheduler {address} does not answer: waiting 2 s more.\n"
 
 
 def test_worker_processes_that_do_not_start_are_named(monkeypatch):

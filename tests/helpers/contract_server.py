@@ -42,9 +42,12 @@ class ContractServer:
         failure_reason: What our server adds as trailing metadata.
         arrived: Called with every segmentation's inputs before it is worked on.
         delay_s: How long a segmentation takes; it ends with the server.
+        describe_delay_s: How long the label table takes.
+        declared: Shapes of outputs that it answers one value of, whatever they are.
         tamper: Changes the answer before it leaves.
         info: What else the model says of itself.
         names: Of its labels.
+        asked: Whether a label table was asked for.
         requests: Inputs and metadata of every segmentation that arrived.
     """
 
@@ -57,6 +60,8 @@ class ContractServer:
     failure_reason: str = ""
     arrived: Callable[[dict[str, Any]], None] = lambda _: None
     delay_s: float = 0.0
+    describe_delay_s: float = 0.0
+    declared: dict[str, list[int]] = field(default_factory=dict)
     contract_version: int = contract.VERSION
     tamper: Any = None
     info: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +69,7 @@ class ContractServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     busy: list[tuple[float, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    asked: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
     def predict(
@@ -71,6 +77,8 @@ class ContractServer:
     ) -> wire.PredictResponse:
         self._check_spec(request.model_spec, context)
         if request.model_spec.signature_name == contract.DESCRIBE_SIGNATURE:
+            self.asked.set()
+            self.ended.wait(self.describe_delay_s)
             return self._answer(request, self._description())
         inputs = {name: from_message(tensor) for name, tensor in request.inputs.items()}
         with self.lock:
@@ -131,8 +139,17 @@ class ContractServer:
         answer.model_spec.signature_name = request.model_spec.signature_name
         for name, values in outputs.items():
             if not request.output_filter or name in request.output_filter:
-                answer.outputs[name].CopyFrom(to_message(values))
+                answer.outputs[name].CopyFrom(self._message(name, values))
         return answer
+
+    def _message(self, name: str, values: Any) -> wire.Tensor:
+        if name not in self.declared:
+            return to_message(values)
+        message = wire.Tensor(dtype=to_message(values).dtype)
+        for size in self.declared[name]:
+            message.tensor_shape.dim.add(size=size)
+        (message.half_val if message.dtype == wire.DT_HALF else message.int_val).append(0)
+        return message
 
     def get_status(self, request: wire.GetModelStatusRequest, context: grpc.ServicerContext) -> Any:
         name = request.model_spec.name

@@ -4,6 +4,7 @@ import tensorflow as tf
 from synthseg_generator.errors import SchedulerError, StoreError
 from synthseg_trainer.errors import CheckpointError, ConfigError, OutageError, TrainerError
 from synthseg_trainer.training.agreement import (
+    _rows,
     check_agreement,
     check_failures,
     digest_of,
@@ -64,3 +65,10 @@ def test_other_values_have_another_digest():
 
 def test_a_process_without_peers_hears_itself():
     assert exchange(tf.distribute.get_strategy(), {"step": 3}) == [{"step": 3}]
+
+
+def test_many_exchanges_are_nothing_to_warn_of(caplog):
+    devices = tf.distribute.OneDeviceStrategy("CPU:0")
+    for number in range(8):
+        assert _rows(devices, np.array([number, 5])).tolist() == [[number, 5]]
+    assert not caplog.records

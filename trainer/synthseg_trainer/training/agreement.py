@@ -141,7 +141,8 @@ def _rows(strategy: tf.distribute.Strategy, own: np.ndarray) -> np.ndarray:
         row = tf.one_hot(context.replica_id_in_sync_group, strategy.num_replicas_in_sync)
         return context.all_reduce(tf.distribute.ReduceOp.SUM, row[:, None] * values)
 
-    summed = tf.function(lambda: strategy.run(place), autograph=False)()
+    # Called by itself, a function that is new each time would be warned of.
+    summed = tf.function(lambda: strategy.run(place), autograph=False).get_concrete_function()()
     tables = strategy.experimental_local_results(summed)
     # Each replica of a worker says the same.
     return np.asarray(tables[0])[:: len(tables)].astype(np.int64)

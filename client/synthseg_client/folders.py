@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
+
+from synthseg_common.errors import reason_of
 
 from synthseg_client.errors import OutputError, ScanError
 from synthseg_client.places import is_there
@@ -33,16 +36,16 @@ def with_folders(plan: BatchPlan) -> tuple[BatchPlan, list[Path]]:
         folders = sorted({path.absolute().parent for path in task.outputs()})
         # A scan that is not there is told of when it is read; it needs no folder.
         made = map(maker.problem_of, folders) if is_there(task.scan) else iter(())
-        if problem := next(filter(None, made), ""):
+        if problem := next(filter(None, made), None):
             refused.append(Refusal(task, f"{task.scan}: {problem}"))
         else:
             tasks.append(task)
-    if plan.tasks and not tasks:
-        raise OutputError(maker.problem)
+    if plan.tasks and not tasks and maker.problem:
+        raise maker.problem
     if tasks and plan.table is not None:
         lost = maker.problem_of(plan.table.absolute().parent)
         if lost:
-            raise OutputError(lost)
+            raise lost
     return replace(plan, tasks=tuple(tasks), refused=tuple(refused)), maker.made
 
 
@@ -51,27 +54,36 @@ class _Maker:
 
     def __init__(self) -> None:
         self.made: list[Path] = []
-        self._problems: dict[Path, str] = {}
+        self._problems: dict[Path, OutputError | None] = {}
 
     @property
-    def problem(self) -> str:
+    def problem(self) -> OutputError | None:
         """The first of them."""
-        return next(filter(None, self._problems.values()), "")
+        return next(filter(None, self._problems.values()), None)
 
-    def problem_of(self, folder: Path) -> str:
-        """Makes a folder; why nothing can be written there, or nothing."""
+    def problem_of(self, folder: Path) -> OutputError | None:
+        """Makes a folder; why nothing can be written there, with its cause, or nothing."""
         if folder not in self._problems:
             self._problems[folder] = self._make(folder)
         return self._problems[folder]
 
-    def _make(self, folder: Path) -> str:
+    def _make(self, folder: Path) -> OutputError | None:
         missing = [path for path in (folder, *folder.parents) if not is_there(path)]
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            return f"{folder}: cannot be made for the results: {error.strerror}."
+            said = f"{folder}: cannot be made for the results: {reason_of(error)}."
+            return _because(error, said)
         self.made[:0] = missing
         effective = os.access in os.supports_effective_ids
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
-            return f"{folder}: no permission to write results there."
-        return ""
+            refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return _because(refused, f"{folder}: no permission to write results there.")
+        return None
+
+
+def _because(cause: OSError, said: str) -> OutputError:
+    """An error that tells by its cause whether another try may do."""
+    problem = OutputError(said)
+    problem.__cause__ = cause
+    return problem

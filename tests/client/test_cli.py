@@ -244,7 +244,7 @@ def test_status_tells_health_and_versions(address):
         (["segment", "--i", "", "--o", "l.nii"], 2, "an empty name"),
         (["segment", "--i", "s.nii.gz", "--o="], 2, "an empty name"),
         (["segment", "--i", "s.nii.gz", "--o=~/l.nii"], 2, "write out the path"),
-        (["segment", "--i", "s.nii.gz", "--o", "s.nii.gz/l.nii"], 1, "cannot be made"),
+        (["segment", "--i", "s.nii.gz", "--o", "s.nii.gz/l.nii"], 2, "cannot be made"),
     ],
 )
 def test_mistakes_are_told_in_one_line(

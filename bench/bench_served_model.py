@@ -201,7 +201,7 @@ def load_openvino(folder: Path, image: object, flip: bool) -> object:
 def load_served(folder: Path, image: object, flip: bool, evidence: bool) -> object:
     """The exported version in a session, as a server runs it."""
     import numpy as np
-    from synthseg_client import contract
+    from synthseg_common import contract
     from synthseg_serving.cpu import choose_instructions
 
     choose_instructions()

@@ -31,7 +31,6 @@ ALLOWED = {
         "synthseg_trainer",
         "synthseg_generator.labels",
         "synthseg_generator.errors",
-        "synthseg_client.contract",
     },
 }
 # What the ground floor may need beside Python itself.

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+
 from synthseg_client.api import open_session
 from synthseg_client.batch import BatchSettings, Outcome, run_batch
 from synthseg_client.channel import ServerAddress, Tls
-from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 from synthseg_client.errors import ClientError, UsageError
 from synthseg_client.folders import with_folders
 from synthseg_client.journal import JOURNAL_NAME

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common import contract
 
-from synthseg_client import contract
 from synthseg_client.errors import ModelError
 from synthseg_client.geometry import TARGET_MM
 
@@ -50,7 +50,7 @@ class Model:
     @property
     def is_brain(self) -> bool:
         """Whether what is true of brains alone may be expected of its answers."""
-        return bool(self.info.get("anatomy", "brain") == "brain")
+        return contract.is_brain(self.info)
 
     @property
     def voxel_mm(self) -> float:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+
 from synthseg_client.errors import UsageError
 
 DEFAULT_LIMIT = 192

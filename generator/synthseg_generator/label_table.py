@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_common.contract import BRAIN
 
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_settings import LabelSettings
@@ -24,9 +25,6 @@ from synthseg_generator.labels import (
     GenerationLabels,
     SegmentationLabels,
 )
-
-BRAIN = "brain"
-"""Anatomy of the released models."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_common.errors import reason_of
 from synthseg_trainer.network.bundle import Bundle
 from tensorflow.core.protobuf import meta_graph_pb2

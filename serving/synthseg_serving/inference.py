@@ -10,7 +10,7 @@ import json
 
 import numpy as np
 import tensorflow as tf
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.errors import ExportError

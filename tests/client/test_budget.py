@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 from contract_server import ContractServer
-from synthseg_client import contract
 from synthseg_client.budget import grown_within
 from synthseg_client.crop import Box
 from synthseg_client.errors import ModelError, RequestTooLargeError
 from synthseg_client.options import Crop, Options
 from synthseg_client.scans import Scan, read_scan
 from synthseg_client.segmentation import segment_scan
+from synthseg_common import contract
 
 MM = np.diag([1.0, 1, 1, 1])
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from synthseg_client import contract
 from synthseg_client.cleanup import read_evidence
+from synthseg_common import contract
 from synthseg_common.errors import TRY_AGAIN, exit_code_of
 from synthseg_serving import export as export_module
 from synthseg_serving.cli import main

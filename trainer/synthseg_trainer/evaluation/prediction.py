@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.blocks import unfold
@@ -21,10 +22,6 @@ from synthseg_trainer.network.head import head_logits
 from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.network.unet import build_unet
 
-MIN_SIZE = 128
-"""Least network grid of brain scans."""
-SIZE_MULTIPLE = 32
-"""Network grids are multiples of this, as when served."""
 _PERCENTILES = (0.5, 99.5)
 _SMOOTHING_SIGMA_VOXELS = 0.5
 _SLAB_VOXELS = 32
@@ -59,7 +56,7 @@ class Predictor:
         assign_weights(self._model, weights)
 
     def segment(
-        self, image: np.ndarray, *, flip: bool = True, min_size: int = MIN_SIZE
+        self, image: np.ndarray, *, flip: bool = True, min_size: int = DEFAULT_MIN_SIZE
     ) -> np.ndarray:
         """Segments a scan, without the clean-up of connected components.
 

@@ -104,7 +104,7 @@ def measure(way: str, folder: Path, edge: int) -> dict[str, float]:
 def random_bundle() -> object:
     """The original's network with random weights."""
     import numpy as np
-    from synthseg_generator.labels import SYNTHSEG_V1
+    from synthseg_common.labels import SYNTHSEG_V1
     from synthseg_serving.variables import variable_shapes
     from synthseg_trainer.config import NetworkSettings
     from synthseg_trainer.network.bundle import Bundle

@@ -20,18 +20,13 @@ PACKAGES = {
     "synthseg_trainer": REPOSITORY / "trainer",
     "synthseg_serving": REPOSITORY / "serving",
 }
-# What each part may import of the others: a whole package, or single modules of it.
+# What each part may import of the others.
 ALLOWED = {
     "synthseg_common": set(),
     "synthseg_client": {"synthseg_common"},
     "synthseg_generator": {"synthseg_common"},
     "synthseg_trainer": {"synthseg_common", "synthseg_generator"},
-    "synthseg_serving": {
-        "synthseg_common",
-        "synthseg_trainer",
-        "synthseg_generator.labels",
-        "synthseg_generator.errors",
-    },
+    "synthseg_serving": {"synthseg_common", "synthseg_trainer"},
 }
 # What the ground floor may need beside Python itself.
 LIGHT = {"click", "nibabel", "numpy", "synthseg_common"}
@@ -40,7 +35,7 @@ EXTRAS = (*HEAVY, "tensorflow_serving", "dask", "distributed", "h5py", "matplotl
 # What the extras of generator and trainer install, and that of serving does not.
 NOT_SERVED = ("dask", "distributed", "fsspec", "matplotlib", "numcodecs", "tensorboard", "zarr")
 COMMANDS = ("synthseg-client", "synthseg-generator", "synthseg-trainer", "synthseg-serving")
-LIGHT_GENERATOR_MODULES = ("errors", "labels", "config", "plan", "store", "cli")
+LIGHT_GENERATOR_MODULES = ("errors", "label_table", "config", "plan", "store", "cli")
 
 
 def imported_modules(path: Path) -> Iterator[str]:

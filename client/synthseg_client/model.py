@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from synthseg_common import contract
+from synthseg_common.labels import CSF
 
 from synthseg_client.errors import ModelError
 from synthseg_client.geometry import TARGET_MM
-
-CSF_LABEL = 24
-"""FreeSurfer's CSF; tables that hold it report the total intracranial volume."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Model:
     @property
     def has_csf(self) -> bool:
         """Whether the labels cover all that lies within the skull."""
-        return self.is_brain and CSF_LABEL in self.label_values
+        return self.is_brain and CSF in self.label_values
 
     @property
     def title(self) -> str:

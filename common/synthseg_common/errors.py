@@ -38,6 +38,10 @@ class ImageError(SynthSegError, ValueError):
     """An image file is missing, broken, or not what it seems."""
 
 
+class LabelTableError(SynthSegError, ValueError):
+    """A label table contradicts itself, or is none."""
+
+
 class Outage:
     """Mixed into errors of what is around the program, whatever their cause; see `is_outage`."""
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from synthseg_common.contract import BRAIN
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.findings import Finding, MapSummary, Severity, called, pairs
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.labels import GenerationLabels
 
 # Pairs that must lie on the wrong side before the whole map, and not its labels, is blamed.
 _MAJORITY = 0.5

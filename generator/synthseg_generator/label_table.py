@@ -13,10 +13,7 @@ from typing import Any
 
 import numpy as np
 from synthseg_common.contract import BRAIN
-
-from synthseg_generator.errors import LabelError
-from synthseg_generator.label_settings import LabelSettings
-from synthseg_generator.labels import (
+from synthseg_common.labels import (
     BACKGROUND,
     GENERATION_V1,
     GENERATION_V2,
@@ -25,6 +22,9 @@ from synthseg_generator.labels import (
     GenerationLabels,
     SegmentationLabels,
 )
+
+from synthseg_generator.errors import LabelError
+from synthseg_generator.label_settings import LabelSettings
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import zarr
 from synthseg_common.errors import is_outage
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.errors import ConfigError, LabelError, StoreError
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.plan import MapGeometry
 from synthseg_generator.remote import remote_errors
 

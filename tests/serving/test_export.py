@@ -117,7 +117,7 @@ def test_failed_export_leaves_nothing(
 
 
 def test_label_table_of_another_length_is_refused(bundle: Bundle, tmp_path: Path) -> None:
-    from synthseg_generator.labels import SYNTHSEG_V1
+    from synthseg_common.labels import SYNTHSEG_V1
 
     wrong = Bundle(network=bundle.network, labels=SYNTHSEG_V1, weights=bundle.weights)
     with pytest.raises(ExportError, match="33 channels, the label table 32 rows"):

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from synthseg_common.files import replacing
 from synthseg_common.images.content import placeholder
-from synthseg_generator.errors import LabelError
-from synthseg_generator.labels import SegmentationLabels
+from synthseg_common.labels import SegmentationLabels
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
@@ -101,7 +100,7 @@ def load_bundle(path: Path) -> Bundle:
             weights=weights,
             info=metadata["info"],
         )
-    except (TypeError, KeyError, ValueError, LabelError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: the bundle's metadata do not fit: {error}.") from error
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from synthseg_common.files import sync
-from synthseg_generator.labels import SegmentationLabels
+from synthseg_common.labels import SegmentationLabels
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError

@@ -16,7 +16,7 @@ from synthseg_common.images import Placement, voxel_sizes_mm
 
 from synthseg_client import __version__
 from synthseg_client.checks import check_written
-from synthseg_client.colours import mgh_tag
+from synthseg_client.colour_tables import mgh_tag
 from synthseg_client.errors import OutputError
 from synthseg_client.formats import WRITABLE, format_of
 from synthseg_client.model import Model

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_common.colours import paint_labels
 
 from synthseg_generator.brain_generator import BrainGenerator, Sample
-from synthseg_generator.colours import paint_labels
 from synthseg_generator.pictures import black_figure, middle, save_figure, upright
 from synthseg_generator.plan import SampleParameters
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from synthseg_common import contract
 from synthseg_common.labels import CSF
+from synthseg_common.processing import VOXEL_MM
 
 from synthseg_client.errors import ModelError
-from synthseg_client.geometry import TARGET_MM
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Model:
     @property
     def voxel_mm(self) -> float:
         """Voxel size that it was trained at, in mm."""
-        return float(self.info.get("voxel_size_mm", TARGET_MM))
+        return float(self.info.get("voxel_size_mm", VOXEL_MM))
 
     @property
     def max_voxels(self) -> int | None:

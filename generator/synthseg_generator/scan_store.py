@@ -32,6 +32,7 @@ from synthseg_common.images import (
     volume_files,
     without_ending,
 )
+from synthseg_common.processing import INPUT_PERCENTILES
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
@@ -44,8 +45,6 @@ from synthseg_generator.store_writing import write_chunk, writing
 GROUP = "_scans"
 FULL_SCALE = 65535
 """Stored value of the upper percentile."""
-PERCENTILES = (0.5, 99.5)
-"""As a served model rescales the scans that it is asked about."""
 _MOST_CHANNELS = 16
 # Voxels that the corners of scan and map may lie apart: headers hold 32-bit numbers.
 _CORNER_TOLERANCE = 0.05
@@ -241,7 +240,7 @@ def read_scan(path: Path) -> np.ndarray:
 
 
 def _rescaled(channel: np.ndarray, path: Path) -> np.ndarray:
-    low, high = np.percentile(channel, PERCENTILES)
+    low, high = np.percentile(channel, INPUT_PERCENTILES)
     if not high > low:
         raise LabelError(f"{path} shows nothing: nearly all voxels are {low:g}.")
     share = (np.clip(channel, low, high) - low) / (high - low)

@@ -11,6 +11,7 @@ import json
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
+from synthseg_common.processing import SMOOTHING_SIGMA_VOXELS, VOXEL_MM
 from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.errors import ExportError
@@ -19,7 +20,6 @@ from synthseg_serving.intensity import rescale
 from synthseg_serving.precision import BYTES, restore, store, to_half
 from synthseg_serving.slabs import Slabs, for_each_slab
 
-SMOOTHING_SIGMA_VOXELS = 0.5
 _BITS = 8
 _MARGIN = 1
 """Rows that the smoothing reads beyond a slab."""
@@ -39,7 +39,7 @@ class Segmenter(tf.Module):
             ExportError: The network cannot be served, or its labels are not its channels.
         """
         super().__init__(name="segmenter")
-        if isinstance(sizes := bundle.info.get("voxel_size_mm", 1.0), list):
+        if isinstance(sizes := bundle.info.get("voxel_size_mm", VOXEL_MM), list):
             raise ExportError(
                 f"the network was trained on voxels with sides of {' and '.join(map(str, sizes))} "
                 "mm; only networks of cubic voxels can be served."

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from synthseg_common.contract import is_brain
+from synthseg_common.processing import DEFAULT_LIMIT, VOXEL_MM
 
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.evaluation.output import prepare_folder
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 SCORES = "scores.csv"
 CURVE = "curve.csv"
 CURVES = "curves.png"
-_LIMIT = 192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,11 +210,11 @@ class _Scorer:
 
     def _prepare(self, scan: Path, labels: Path, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
         """A scan as the network takes it, and its label map on the same grid."""
-        voxel_mm = float(bundle.info.get("voxel_size_mm", 1.0))
+        voxel_mm = float(bundle.info.get("voxel_size_mm", VOXEL_MM))
         image = on_network_grid(read_image(scan), voxel_mm)
         known = read_labels(labels, merge_parcels=self._options.merge_parcels)
         truth = label_on_grid(known, image.values.shape, image.affine)
-        limit = self._options.limit or (_LIMIT if is_brain(bundle.info) else None)
+        limit = self._options.limit or (DEFAULT_LIMIT if is_brain(bundle.info) else None)
         box = _box_around(Volume(truth, image.affine), limit)
         return image.values[box], truth[box]
 
@@ -246,7 +246,7 @@ def _refuse_unfit_network(bundle: Bundle) -> None:
             f"the network takes {bundle.network.n_channels} channels; "
             "only networks of 1 can be validated on scans."
         )
-    if isinstance(sizes := bundle.info.get("voxel_size_mm", 1.0), list):
+    if isinstance(sizes := bundle.info.get("voxel_size_mm", VOXEL_MM), list):
         raise ValidationError(
             f"the network was trained on voxels with sides of {' and '.join(map(str, sizes))} mm; "
             "only networks of cubic voxels can be validated on scans."

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from synthseg_common.contract import BRAIN
+from synthseg_common.label_types import channel_dtype
 from synthseg_common.labels import (
     BACKGROUND,
     GENERATION_V1,
@@ -59,7 +60,7 @@ class LabelTable:
     @property
     def id_dtype(self) -> np.dtype[Any]:
         """Smallest unsigned integer type that holds every id."""
-        return np.dtype(np.uint8 if len(self.labels) <= 256 else np.uint16)
+        return channel_dtype(len(self.labels))
 
     def to_attributes(self) -> dict[str, Any]:
         """The table as attributes of a Zarr group."""

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK
 from synthseg_client import __version__
 from synthseg_client.errors import OutputError
-from synthseg_client.images import label_dtype, write_image, write_labels, write_posteriors
+from synthseg_client.images import write_image, write_labels, write_posteriors
 from synthseg_client.model import Model
 from synthseg_common.colours import FREESURFER_COLOURS
 from synthseg_common.files import write_text
@@ -77,13 +77,6 @@ def test_a_sheared_grid_has_the_nearest_qform_for_readers_that_refuse_shear(tmp_
     np.testing.assert_allclose(image.GetOrigin(), sheared[:3, 3] * [-1, -1, 1], atol=1e-5)
     directions = np.array(image.GetDirection()).reshape(3, 3) * [[-1], [-1], [1]]
     assert np.abs(directions - sheared[:3, :3]).max() < 0.2  # of the shear of 0.3
-
-
-@pytest.mark.parametrize(
-    ("largest", "dtype"), [(60, "u1"), (255, "u1"), (2035, "i2"), (12175, "i2"), (70000, "i4")]
-)
-def test_labels_take_the_smallest_type_that_holds_the_table(largest, dtype):
-    assert label_dtype(largest) == np.dtype(dtype)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

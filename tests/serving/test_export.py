@@ -149,12 +149,6 @@ def test_command_sets_the_budget(bundle_file: Path, tmp_path: Path) -> None:
     assert Servable(tmp_path / "models" / "1", 1, threads=1).budget.max_voxels == 128**3
 
 
-def test_large_label_values_take_a_larger_type() -> None:
-    from synthseg_serving.inference import label_dtype
-
-    assert [label_dtype((0, n)) for n in (255, 256, 70_000)] == [np.uint8, np.uint16, np.int32]
-
-
 @pytest.mark.parametrize("source", ["bundle", "checkpoint", "run"])
 def test_bundle_is_found_in_file_checkpoint_and_run(source: str, tmp_path: Path) -> None:
     for step in (200, 1000):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from synthseg_common.contract import BRAIN
+from synthseg_common.errors import one_line
 from synthseg_common.label_types import channel_dtype
 from synthseg_common.labels import (
     BACKGROUND,
@@ -146,8 +147,7 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} is no readable JSON or YAML: {reason}") from error
+        raise LabelError(f"{path} is no readable JSON or YAML: {one_line(error)}.") from error
     if not isinstance(content, dict):
         raise LabelError(f"{path} holds no object with the keys {', '.join(_FILE_KEYS)}.")
     return content

@@ -29,7 +29,8 @@ def preview(generator: BrainGenerator, destination: Path, n_samples: int, first:
         first: Number of the first.
 
     Raises:
-        StoreError: The picture cannot be written, or a label map not be read.
+        OutputError: The picture cannot be written.
+        StoreError: It cannot be written in this format, or a label map cannot be read.
         ConfigError: The settings do not fit the label maps.
     """
     figure, axes = black_figure(n_samples, 2 * len(_VIEWS), _CELL_INCHES)

@@ -269,7 +269,7 @@ def save_priors(priors: IntensityPriors, folder: Path) -> list[Path]:
         `prior_stds.npy` (two rows per channel, one column per class).
 
     Raises:
-        StoreError: The folder cannot be written.
+        OutputError: A file cannot be written.
     """
     import yaml
 

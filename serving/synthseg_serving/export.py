@@ -139,7 +139,7 @@ def _make_temporary(model_dir: Path, number: int) -> Path:
         model_dir.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=model_dir, prefix=f".{number}.tmp-"))
     except OSError as error:
-        raise ExportError(f"{model_dir} cannot be written: {error}.") from error
+        raise ExportError(f"{model_dir} cannot be written: {reason_of(error)}.") from error
 
 
 def _save(bundle: Bundle, info: dict[str, object], folder: Path) -> None:

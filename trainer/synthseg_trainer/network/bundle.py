@@ -55,7 +55,7 @@ def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> No
         dtype: Type of the weights on disk; float16 halves the file.
 
     Raises:
-        StoreError: The file cannot be written.
+        OutputError: The file cannot be written.
         CheckpointError: A variable holds what is no finite number of that type.
     """
     metadata = {

@@ -43,12 +43,7 @@ class SegmentationLabels:
                 moves a channel.
         """
         count = len(self.values)
-        for name in ("names", "topology_classes", "flip_channels"):
-            if len(getattr(self, name)) != count:
-                raise LabelTableError(
-                    f"{name} has {len(getattr(self, name))} entries, "
-                    f"expected {count}: one per label."
-                )
+        _refuse_other_lengths(self, "names", "topology_classes", "flip_channels")
         if (
             not self.values
             or self.values[0] != BACKGROUND
@@ -110,12 +105,7 @@ class GenerationLabels:
         count = len(self.values)
         if len(set(self.values)) != count:
             raise LabelTableError(f"generation labels repeat a value: {self.values}.")
-        for name in ("classes", "targets"):
-            if len(getattr(self, name)) != count:
-                raise LabelTableError(
-                    f"{name} has {len(getattr(self, name))} entries, "
-                    f"expected {count}: one per label."
-                )
+        _refuse_other_lengths(self, "classes", "targets")
         if not 0 < self.n_neutral <= count or (count - self.n_neutral) % 2:
             raise LabelTableError(
                 f"{count} labels with {self.n_neutral} neutral ones leave "
@@ -189,6 +179,15 @@ class GenerationLabels:
             LabelTableError: The text is no such table.
         """
         return cls(**_read_columns(text, ("values", "n_neutral", "classes", "targets")))
+
+
+def _refuse_other_lengths(table: SegmentationLabels | GenerationLabels, *columns: str) -> None:
+    for name in columns:
+        if len(getattr(table, name)) != len(table):
+            raise LabelTableError(
+                f"{name} has {len(getattr(table, name))} entries, "
+                f"expected {len(table)}: one per label."
+            )
 
 
 def _read_columns(text: str | Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:

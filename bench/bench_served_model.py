@@ -104,7 +104,7 @@ def measure(way: str, folder: Path, edge: int) -> dict[str, float]:
 def random_bundle() -> object:
     """The original's network with random weights."""
     import numpy as np
-    from synthseg_generator.labels import SYNTHSEG_V1
+    from synthseg_common.labels import SYNTHSEG_V1
     from synthseg_serving.variables import variable_shapes
     from synthseg_trainer.config import NetworkSettings
     from synthseg_trainer.network.bundle import Bundle
@@ -201,7 +201,7 @@ def load_openvino(folder: Path, image: object, flip: bool) -> object:
 def load_served(folder: Path, image: object, flip: bool, evidence: bool) -> object:
     """The exported version in a session, as a server runs it."""
     import numpy as np
-    from synthseg_client import contract
+    from synthseg_common import contract
     from synthseg_serving.cpu import choose_instructions
 
     choose_instructions()

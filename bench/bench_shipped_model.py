@@ -22,7 +22,7 @@ import nibabel as nib
 import numpy as np
 import yaml
 from served import SHARED_DATA
-from synthseg_generator.labels import SYNTHSEG_V2
+from synthseg_common.labels import SYNTHSEG_V2
 
 HELD_OUT = ("training_seg_07", "training_seg_12")
 SAMPLES, SEED = 6, 77

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
-from synthseg_client.colours import colour_of
+from synthseg_common.colours import colour_of
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

@@ -85,7 +85,7 @@ def head_labels(
     size: float = 1.0,
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> np.ndarray:
-    """A head of nested ellipsoids with labels of `synthseg_generator.labels.GENERATION_V2`.
+    """A head of nested ellipsoids with labels of `synthseg_common.labels.GENERATION_V2`.
 
     Left is low x, so left and right, front and back, top and bottom can all be told apart.
 

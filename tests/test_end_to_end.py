@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import yaml
 from scipy import ndimage
-from synthseg_generator.labels import GENERATION_V2, SYNTHSEG_V2
+from synthseg_common.labels import GENERATION_V2, SYNTHSEG_V2
 from two_readers import place_of
 
 COMMANDS = Path(sys.executable).parent

@@ -8,10 +8,10 @@ and nowhere else: take this when you know what you will segment.
 # %%
 import numpy as np
 from heads import label_store, parse
+from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
 from synthseg_generator import BrainGenerator
 from synthseg_generator.config import generator_settings
 from synthseg_generator.generate import generate
-from synthseg_generator.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
 from synthseg_generator.preview import preview
 
 options = parse(4, "Makes synthetic scans of known contrast and resolution.")

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 from heads import label_store, parse
+from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
 from synthseg_generator import BrainGenerator
 from synthseg_generator.config import generator_settings
 from synthseg_generator.generate import generate, sample_paths
-from synthseg_generator.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
 from synthseg_generator.preview import preview
 from synthseg_generator.priors import Mad, PriorSettings, estimate_priors, find_pairs, save_priors
 

@@ -15,7 +15,7 @@ from synthseg_common.files import FileGroup, write_text
 
 from synthseg_client import __version__
 from synthseg_client.checks import check_result
-from synthseg_client.colours import write_ctab, write_dseg_tsv
+from synthseg_client.colour_tables import write_ctab, write_dseg_tsv
 from synthseg_client.errors import (
     ModelError,
     OutputError,

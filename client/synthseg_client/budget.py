@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from synthseg_client.contract import LARGEST_AXIS, SIZE_MULTIPLE, counted_voxels, network_grid
+from synthseg_common.contract import LARGEST_AXIS, SIZE_MULTIPLE, counted_voxels, network_grid
+
 from synthseg_client.crop import Box, grown
 from synthseg_client.errors import RequestTooLargeError
 from synthseg_client.model import Model

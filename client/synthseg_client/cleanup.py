@@ -15,15 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from synthseg_common import contract
 
-from synthseg_client import contract
 from synthseg_client.errors import AnswerError
 from synthseg_client.model import Model
-
-CLASS_THRESHOLD = 0.25
-"""Probability from which a voxel belongs to the component of its topological class."""
-FAST_THRESHOLD = 0.2
-"""Probability under which the fast variant drops a label."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +223,7 @@ def clean_up(evidence: Evidence, model: Model, *, fast: bool) -> CleanPosteriors
     if model.is_brain:
         found = found.part(in_largest_piece(found.voxels, found.grid))
     if fast:
-        found = found.where((found.probability > FAST_THRESHOLD) | (found.channels == 0))
+        found = found.where((found.probability > contract.FAST_THRESHOLD) | (found.channels == 0))
     else:
         found = found.where(_class_pieces(found, model.topology_classes)).unpadded()
     return _normalised(found)
@@ -263,7 +258,7 @@ def _class_pieces(brain: Evidence, topology_classes: NDArray[np.int32]) -> NDArr
     classes, class_of = np.unique(topology_classes, return_inverse=True)
     kept = np.zeros((len(classes), len(brain.voxels)), bool)
     for channels, probability in zip(brain.channels, brain.probability, strict=True):
-        likely = np.flatnonzero(probability > CLASS_THRESHOLD)
+        likely = np.flatnonzero(probability > contract.CLASS_THRESHOLD)
         held = channels[likely] if len(channels) == len(probability) else channels
         kept[class_of[held], likely] = True
     for index in range(len(classes)):

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from synthseg_common.formats import format_of, stem_of
+
 from synthseg_client.errors import OutputError, UsageError
-from synthseg_client.formats import format_of, stem_of
 from synthseg_client.journal import JOURNAL_NAME, Journal
 from synthseg_client.places import is_folder, is_there, real
 from synthseg_client.tasks import SIDECAR_ENDING, SOFTWARE, BatchPlan, Refusal, ScanTask

@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+from synthseg_common.processing import DEFAULT_LIMIT
+
 from synthseg_client.api import open_session
 from synthseg_client.batch import BatchSettings, Outcome, run_batch
 from synthseg_client.channel import ServerAddress, Tls
-from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 from synthseg_client.errors import ClientError, UsageError
 from synthseg_client.folders import with_folders
 from synthseg_client.journal import JOURNAL_NAME
-from synthseg_client.options import DEFAULT_LIMIT, Crop, Options
+from synthseg_client.options import Crop, Options
 from synthseg_client.plan import BatchPlan, plan_batch
 from synthseg_client.report import Reporter, say
 from synthseg_client.retry import RetryPolicy

@@ -16,16 +16,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csr_array
 from synthseg_common.images import voxel_sizes_mm
-
-TARGET_MM = 1.0
-"""Voxel size that networks were trained at, unless the model names another."""
-TOLERANCE = 0.05
-"""Scans whose voxel size is this close to the target, as a share of it, stay on their grid."""
-# Headers hold 32-bit numbers; those nearest to 0.95 and 1.05 lie just below: as in the original,
-# the first is resampled and the second is not, however the affine was rounded.
-_ROUNDING_MM = 1e-6
-# Width of the smoothing before voxels grow, in units of the new voxel size.
-_ANTIALIAS = 0.25
+from synthseg_common.processing import VOXEL_MM
+from synthseg_common.resampling import ANTIALIAS, TOLERANCE, new_centres, stays_on_grid
 
 
 def voxel_volume_mm3(affine: NDArray) -> float:
@@ -171,12 +163,12 @@ class Resampling:
 
     def _forward(self, axis: int) -> NDArray[np.float64]:
         factor, size = self.factors[axis], self.shape_in[axis]
-        interpolate = _linear_matrix(_positions(factor, size), size)
+        interpolate = _linear_matrix(new_centres(factor, size), size)
         if factor > 1:
             return interpolate
         # An axis that keeps its size is smoothed too, as the original does once any other axis
         # changes.
-        smooth = gaussian_filter1d(np.eye(size), _ANTIALIAS / factor, axis=0)
+        smooth = gaussian_filter1d(np.eye(size), ANTIALIAS / factor, axis=0)
         return interpolate @ smooth
 
     def _backward(self, axis: int) -> NDArray[np.float64]:
@@ -186,27 +178,15 @@ class Resampling:
 
 
 def plan_resampling(
-    shape: Sequence[int], affine: NDArray, target_mm: float = TARGET_MM
+    shape: Sequence[int], affine: NDArray, target_mm: float = VOXEL_MM
 ) -> Resampling | None:
     """The change to voxels of `target_mm`, or None if every voxel size is within 5 % of it."""
     sizes = voxel_sizes_mm(affine)
-    off = (sizes - target_mm - _ROUNDING_MM) / target_mm
-    if np.all((off > -TOLERANCE) & (off <= TOLERANCE)):
+    if stays_on_grid(sizes, target_mm):
         return None
     factors = sizes / target_mm
-    shape_out = tuple(len(_positions(f, n)) for f, n in zip(factors, shape, strict=True))
+    shape_out = tuple(len(new_centres(f, n)) for f, n in zip(factors, shape, strict=True))
     return Resampling(factors, tuple(int(n) for n in shape), shape_out)  # type: ignore[arg-type]
-
-
-def _positions(factor: float, size: int) -> NDArray[np.float64]:
-    """float64: where the new voxels' centres lie on the old grid, in old voxels.
-
-    Written as the original does it: rounding makes it one voxel longer now and then, and sizes must
-    agree.
-    """
-    start = -(factor - 1) / (2 * factor)
-    step = 1 / factor
-    return np.arange(start, start + step * np.ceil(size * factor), step)
 
 
 def _linear_matrix(positions: NDArray, size: int) -> NDArray[np.float64]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from synthseg_common.images import Placement
+from synthseg_common.processing import VOXEL_MM
 
 from synthseg_client.cleanup import CleanPosteriors
 from synthseg_client.crop import Box
 from synthseg_client.geometry import (
-    TARGET_MM,
     Orientation,
     Resampling,
     orientation_of,
@@ -50,7 +50,7 @@ class Prepared:
         return self.orientation.to_ras(self.native)
 
 
-def prepare(scan: Scan, target_mm: float = TARGET_MM) -> Prepared:
+def prepare(scan: Scan, target_mm: float = VOXEL_MM) -> Prepared:
     """Resamples a scan to the model's voxel size where it needs it, and finds out how it lies."""
     resampling = plan_resampling(scan.image.shape, scan.affine, target_mm)
     placement = scan.placement.said_in_both_ways()

@@ -12,13 +12,14 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from synthseg_common.files import FileGroup, replacing
+from synthseg_common.formats import WRITABLE, format_of
 from synthseg_common.images import Placement, voxel_sizes_mm
+from synthseg_common.label_types import label_dtype
 
 from synthseg_client import __version__
 from synthseg_client.checks import check_written
-from synthseg_client.colours import mgh_tag
+from synthseg_client.colour_tables import mgh_tag
 from synthseg_client.errors import OutputError
-from synthseg_client.formats import WRITABLE, format_of
 from synthseg_client.model import Model
 from synthseg_client.scans import NPZ_AFFINE, NPZ_IMAGE
 
@@ -97,11 +98,6 @@ def write_posteriors(
             volume = first if index == 0 else channel(index)
             _write_array(stream, volume, header)
         _write_footer(stream, header)
-
-
-def label_dtype(largest: int) -> np.dtype:
-    """The smallest integer type that every reader knows and that holds `largest`."""
-    return np.dtype(next(t for t in (np.uint8, np.int16, np.int32) if np.iinfo(t).max >= largest))
 
 
 def _write(

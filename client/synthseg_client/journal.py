@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from synthseg_common.formats import parts_of
+
 from synthseg_client.errors import OutputError
-from synthseg_client.formats import parts_of
 
 JOURNAL_NAME = ".synthseg-journal.jsonl"
 _FORMAT = 1

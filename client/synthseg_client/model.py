@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common import contract
+from synthseg_common.labels import CSF
+from synthseg_common.processing import VOXEL_MM
 
-from synthseg_client import contract
 from synthseg_client.errors import ModelError
-from synthseg_client.geometry import TARGET_MM
-
-CSF_LABEL = 24
-"""FreeSurfer's CSF; tables that hold it report the total intracranial volume."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,12 @@ class Model:
     @property
     def is_brain(self) -> bool:
         """Whether what is true of brains alone may be expected of its answers."""
-        return bool(self.info.get("anatomy", "brain") == "brain")
+        return contract.is_brain(self.info)
 
     @property
     def voxel_mm(self) -> float:
         """Voxel size that it was trained at, in mm."""
-        return float(self.info.get("voxel_size_mm", TARGET_MM))
+        return float(self.info.get("voxel_size_mm", VOXEL_MM))
 
     @property
     def max_voxels(self) -> int | None:
@@ -66,7 +64,7 @@ class Model:
     @property
     def has_csf(self) -> bool:
         """Whether the labels cover all that lies within the skull."""
-        return self.is_brain and CSF_LABEL in self.label_values
+        return self.is_brain and CSF in self.label_values
 
     @property
     def title(self) -> str:

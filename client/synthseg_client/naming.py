@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from synthseg_common.formats import WRITABLE, format_of, other_ending, stem_of
+
 from synthseg_client.errors import UsageError
-from synthseg_client.formats import WRITABLE, format_of, other_ending, stem_of
 from synthseg_client.patterns import refuse_unexpanded_path
 from synthseg_client.places import is_folder, is_there, real
 from synthseg_client.sources import is_list

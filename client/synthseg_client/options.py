@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synthseg_client.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+from synthseg_common.processing import DEFAULT_LIMIT
+
 from synthseg_client.errors import UsageError
 
-DEFAULT_LIMIT = 192
-"""Voxels per axis that go to the network unless told otherwise: enough for any head when placed on
-it.
-"""
 CT_RANGE_HU = (0.0, 80.0)
 """Intensities of a CT scan that tell brain structures apart, in Hounsfield units."""
 

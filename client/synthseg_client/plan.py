@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from synthseg_common.formats import WRITABLE, stem_of
+
 from synthseg_client.collisions import settle
 from synthseg_client.errors import UsageError
-from synthseg_client.formats import WRITABLE, stem_of
 from synthseg_client.naming import Output, prefixes, table_of, without_results
 from synthseg_client.sources import find_scans, is_list, is_many, read_list, without_repeats
 from synthseg_client.tasks import SIDECAR_ENDING as SIDECAR_ENDING

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 
 import grpc
+from synthseg_common import contract
 
-from synthseg_client import contract
 from synthseg_client.errors import (
     AccessDeniedError,
     BadRequestError,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from synthseg_common.errors import ImageError, one_line
+from synthseg_common.formats import format_of
 from synthseg_common.images import (
     ImageHeader,
     Placement,
@@ -24,7 +25,6 @@ from synthseg_common.images import (
 from synthseg_common.images.content import FIRST_BYTES, explain
 
 from synthseg_client.errors import ScanError
-from synthseg_client.formats import format_of
 
 MIN_SLICES = 4
 """Fewest voxels per axis that can be segmented."""

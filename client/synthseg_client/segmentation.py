@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common import contract
+from synthseg_common.contract import SIZE_MULTIPLE
 from synthseg_common.images import Placement
 
-from synthseg_client import contract
 from synthseg_client.budget import check_fits, grown_within
 from synthseg_client.cleanup import CleanPosteriors, clean_up, read_evidence
-from synthseg_client.contract import SIZE_MULTIPLE
 from synthseg_client.crop import cut_sides_touched, first_box
 from synthseg_client.errors import ModelError
 from synthseg_client.geometry import voxel_volume_mm3

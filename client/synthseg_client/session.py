@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from synthseg_common import contract
 
-from synthseg_client import contract
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.channel import ServerAddress, open_channel
 from synthseg_client.errors import (

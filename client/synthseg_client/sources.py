@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from synthseg_common.formats import WRITABLE, format_of, is_scan_name, stem_of
+
 from synthseg_client.errors import UsageError
-from synthseg_client.formats import WRITABLE, format_of, is_scan_name, stem_of
 from synthseg_client.patterns import (
     is_pattern,
     matches,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthseg_client.formats import stem_of
+from synthseg_common.formats import stem_of
 
 SIDECAR_ENDING = ".json"
 SOFTWARE = "synthseg-serving"

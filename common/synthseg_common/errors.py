@@ -38,6 +38,10 @@ class ImageError(SynthSegError, ValueError):
     """An image file is missing, broken, or not what it seems."""
 
 
+class LabelTableError(SynthSegError, ValueError):
+    """A label table contradicts itself, or is none."""
+
+
 class Outage:
     """Mixed into errors of what is around the program, whatever their cause; see `is_outage`."""
 
@@ -76,7 +80,9 @@ def one_line(error: BaseException) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """Why the system refused, in words."""
+    """Why the system refused, in words; of an `OutputError`, why it came to that."""
+    if isinstance(error, OutputError) and isinstance(error.__cause__, OSError):
+        return reason_of(error.__cause__)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full"
     if isinstance(error, (FileExistsError, NotADirectoryError)):

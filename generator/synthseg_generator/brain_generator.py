@@ -16,9 +16,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.plan import SampleParameters
 from synthseg_generator.samples import SampleSource
 from synthseg_generator.store import LabelStore, cubic_voxel_size_mm, open_store

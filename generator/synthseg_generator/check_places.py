@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from synthseg_common.contract import BRAIN
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.findings import Finding, MapSummary, Severity, called, pairs
-from synthseg_generator.label_table import BRAIN, LabelTable
-from synthseg_generator.labels import GenerationLabels
+from synthseg_generator.label_table import LabelTable
 
 # Pairs that must lie on the wrong side before the whole map, and not its labels, is blamed.
 _MAJORITY = 0.5

@@ -19,6 +19,8 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from synthseg_common.errors import one_line
+
 from synthseg_generator.errors import SchedulerError, StoreError
 
 CONNECT_TIMEOUT_S = 20
@@ -214,7 +216,7 @@ def _losses() -> Iterator[None]:
     except KilledWorker as error:
         raise SchedulerError(
             "the Dask workers died again and again over one task, most often of too little "
-            f"memory: {' '.join(str(error).split())}"
+            f"memory: {one_line(error)}."
         ) from error
 
 

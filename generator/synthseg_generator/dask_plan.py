@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from synthseg_common.errors import reason_of
 from synthseg_common.files import sync_tree
 from zarr.codecs import ZstdCodec
 
@@ -155,7 +156,7 @@ def _writable_place(
         sync_tree(staging)
         staging.rename(final)
     except OSError as error:
-        raise StoreError(f"{final} cannot be written: {error}") from error
+        raise StoreError(f"{final} cannot be written: {reason_of(error)}.") from error
 
 
 def _is_same(existing: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ class ConfigError(GeneratorError, ValueError):
 
 
 class LabelError(GeneratorError, ValueError):
-    """A label map or label table does not fit."""
+    """A label map does not fit, or the file of a label table."""
 
 
 class StoreError(GeneratorError, OSError):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from synthseg_common.contract import BRAIN
+from synthseg_common.labels import STRUCTURE_NAMES, GenerationLabels
 
-from synthseg_generator.label_table import BRAIN, LabelTable
-from synthseg_generator.labels import STRUCTURE_NAMES, GenerationLabels
+from synthseg_generator.label_table import LabelTable
 from synthseg_generator.store import LabelStore
 
 

@@ -68,7 +68,8 @@ def generate(
 
     Raises:
         ConfigError: The settings do not fit the label maps, or there are fewer planned samples.
-        StoreError: The folder holds other samples, or cannot be written.
+        OutputError: A file cannot be written.
+        StoreError: The folder holds other samples.
     """
     planned = getattr(source, "n_samples", None)
     if n_samples < 1 or (planned is not None and first + n_samples > planned):
@@ -166,7 +167,8 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
     """Writes what the samples of a folder are, or refuses a folder of others.
 
     Raises:
-        StoreError: The folder holds other samples, or cannot be written.
+        OutputError: A file cannot be written.
+        StoreError: The folder holds other samples.
     """
     path, wanted = folder / MANIFEST, describe(source)
     # A call that failed before its first sample leaves a manifest of nothing.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from synthseg_common.errors import is_outage
+from synthseg_common.errors import is_outage, reason_of
 from synthseg_common.files import sync_tree
 
 from synthseg_generator import store_writing as writing
@@ -246,7 +246,7 @@ def _writable_place(
             shutil.rmtree(staging, ignore_errors=True)
         raise
     except OSError as error:
-        raise StoreError(f"{final} cannot be written: {error}") from error
+        raise StoreError(f"{final} cannot be written: {reason_of(error)}.") from error
 
 
 def _holds_maps(place: str) -> bool:

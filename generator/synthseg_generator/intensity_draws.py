@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.intensity_settings import BiasField, Mixture, Prior
-from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.ranges import Shape, coarse_shape
 from synthseg_generator.shape_draws import draw_uniform
 

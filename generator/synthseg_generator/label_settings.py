@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from synthseg_generator.errors import ConfigError, LabelError
-from synthseg_generator.labels import CONTRAST_SPECIFIC_CLASSES, GenerationLabels
+from synthseg_common.errors import LabelTableError
+from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GenerationLabels
+
+from synthseg_generator.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class LabelSettings:
         try:
             changed = replace(labels, **changes)
             changed.segmentation_labels()  # contradictions across the midline show here
-        except LabelError as error:
+        except LabelTableError as error:
             named = ", ".join(f"labels.{name}" for name in changes)
             raise ConfigError(f"{named}: {error}") from error
         return changed

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from synthseg_generator.errors import LabelError
-from synthseg_generator.label_settings import LabelSettings
-from synthseg_generator.labels import (
+from synthseg_common.contract import BRAIN
+from synthseg_common.errors import one_line
+from synthseg_common.label_types import channel_dtype
+from synthseg_common.labels import (
     BACKGROUND,
     GENERATION_V1,
     GENERATION_V2,
@@ -25,8 +25,8 @@ from synthseg_generator.labels import (
     SegmentationLabels,
 )
 
-BRAIN = "brain"
-"""Anatomy of the released models."""
+from synthseg_generator.errors import LabelError
+from synthseg_generator.label_settings import LabelSettings
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class LabelTable:
     @property
     def id_dtype(self) -> np.dtype[Any]:
         """Smallest unsigned integer type that holds every id."""
-        return np.dtype(np.uint8 if len(self.labels) <= 256 else np.uint16)
+        return channel_dtype(len(self.labels))
 
     def to_attributes(self) -> dict[str, Any]:
         """The table as attributes of a Zarr group."""
@@ -147,8 +147,7 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} is no readable JSON or YAML: {reason}") from error
+        raise LabelError(f"{path} is no readable JSON or YAML: {one_line(error)}.") from error
     if not isinstance(content, dict):
         raise LabelError(f"{path} holds no object with the keys {', '.join(_FILE_KEYS)}.")
     return content

@@ -37,7 +37,8 @@ def save_figure(figure: Any, destination: Path) -> None:
     """Writes a figure whole or not at all, without the date and version that make bytes differ.
 
     Raises:
-        StoreError: It cannot be written, or not in this format.
+        OutputError: It cannot be written.
+        StoreError: It cannot be written in this format.
     """
     try:
         with replacing(destination) as temporary:

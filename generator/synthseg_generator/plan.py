@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.acquisition_draws import draw_resolutions
 from synthseg_generator.config import GeneratorSettings
 from synthseg_generator.crops import MapGeometry, crop_geometry
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.intensity_draws import draw_bias_field, draw_mixture
-from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.shape_draws import draw_affine, draw_crop, draw_velocity
 
 __all__ = ["MapGeometry", "SampleParameters", "draw_sample"]

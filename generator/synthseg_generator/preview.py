@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_common.colours import paint_labels
 
 from synthseg_generator.brain_generator import BrainGenerator, Sample
-from synthseg_generator.colours import paint_labels
 from synthseg_generator.pictures import black_figure, middle, save_figure, upright
 from synthseg_generator.plan import SampleParameters
 
@@ -29,7 +29,8 @@ def preview(generator: BrainGenerator, destination: Path, n_samples: int, first:
         first: Number of the first.
 
     Raises:
-        StoreError: The picture cannot be written, or a label map not be read.
+        OutputError: The picture cannot be written.
+        StoreError: It cannot be written in this format, or a label map cannot be read.
         ConfigError: The settings do not fit the label maps.
     """
     figure, axes = black_figure(n_samples, 2 * len(_VIEWS), _CELL_INCHES)

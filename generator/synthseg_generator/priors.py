@@ -29,14 +29,14 @@ from synthseg_common.images import (
     to_ras,
     volume_files,
 )
-
-from synthseg_generator.config import Prior
-from synthseg_generator.errors import LabelError
-from synthseg_generator.labels import (
+from synthseg_common.labels import (
     CONTRAST_SPECIFIC_CLASSES,
     GENERATION_V2,
     GenerationLabels,
 )
+
+from synthseg_generator.config import Prior
+from synthseg_generator.errors import LabelError
 from synthseg_generator.problems import Problem, noted, raise_problems, some
 
 # Official scaling: these percentiles of a scan become 0 and 255.
@@ -269,7 +269,7 @@ def save_priors(priors: IntensityPriors, folder: Path) -> list[Path]:
         `prior_stds.npy` (two rows per channel, one column per class).
 
     Raises:
-        StoreError: The folder cannot be written.
+        OutputError: A file cannot be written.
     """
     import yaml
 

@@ -12,13 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.config import GeneratorSettings
 from synthseg_generator.crops import crop_geometry, least_map_shape
 from synthseg_generator.element_errors import remembered
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.intensity_draws import check_priors
-from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.map_cache import PROCESS_CACHE, MapCache
 from synthseg_generator.plan import MapGeometry, SampleParameters, draw_sample
 from synthseg_generator.store import LabelStore, cubic_voxel_size_mm, open_store

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from synthseg_common.errors import ImageError
+from synthseg_common.errors import ImageError, one_line
 from synthseg_common.images import (
     ENDINGS,
     ImageHeader,
@@ -32,20 +32,19 @@ from synthseg_common.images import (
     volume_files,
     without_ending,
 )
+from synthseg_common.processing import INPUT_PERCENTILES
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
 from synthseg_generator.label_maps import file_digest
 from synthseg_generator.problems import Problem, noted, raise_problems
 from synthseg_generator.remote import remote_errors
-from synthseg_generator.store import LabelStore, first_line
+from synthseg_generator.store import LabelStore
 from synthseg_generator.store_writing import write_chunk, writing
 
 GROUP = "_scans"
 FULL_SCALE = 65535
 """Stored value of the upper percentile."""
-PERCENTILES = (0.5, 99.5)
-"""As a served model rescales the scans that it is asked about."""
 _MOST_CHANNELS = 16
 # Voxels that the corners of scan and map may lie apart: headers hold 32-bit numbers.
 _CORNER_TOLERANCE = 0.05
@@ -162,7 +161,7 @@ def list_scans(store: LabelStore) -> dict[str, StoredScan]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{store.path}: its scans cannot be read: {first_line(error)}") from error
+        raise StoreError(f"{store.path}: its scans cannot be read: {one_line(error)}.") from error
 
 
 def load_scan(store: LabelStore, name: str) -> np.ndarray:
@@ -184,7 +183,7 @@ def load_scan(store: LabelStore, name: str) -> np.ndarray:
         ) from error
     except (OSError, ValueError, RuntimeError) as error:
         raise StoreError(
-            f"{store.path}: the scan of {name} cannot be read: {first_line(error)}"
+            f"{store.path}: the scan of {name} cannot be read: {one_line(error)}."
         ) from error
     # Zarr reads lost chunks as zeros without a word, and no scan is stored that shows nothing.
     if not volume.any():
@@ -241,7 +240,7 @@ def read_scan(path: Path) -> np.ndarray:
 
 
 def _rescaled(channel: np.ndarray, path: Path) -> np.ndarray:
-    low, high = np.percentile(channel, PERCENTILES)
+    low, high = np.percentile(channel, INPUT_PERCENTILES)
     if not high > low:
         raise LabelError(f"{path} shows nothing: nearly all voxels are {low:g}.")
     share = (np.clip(channel, low, high) - low) / (high - low)

@@ -9,6 +9,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from synthseg_common.errors import one_line
+
 from synthseg_generator.config import GeneratorSettings, Uniform, generator_settings
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.scan_settings import ScanNoise
@@ -90,8 +92,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is no readable YAML or JSON file: {reason}") from error
+        raise ConfigError(f"{path} is no readable YAML or JSON file: {one_line(error)}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no settings, expected groups such as `crop:`.")
     return content

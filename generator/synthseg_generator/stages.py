@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_common.colours import paint_labels
 
 from synthseg_generator.brain_generator import BrainGenerator
-from synthseg_generator.colours import paint_labels
 from synthseg_generator.pictures import black_figure, save_figure, upright
 
 _COLUMN_INCHES = 2.4
@@ -70,7 +70,8 @@ def draw_stages(
 
     Raises:
         ConfigError: The settings do not fit the label maps.
-        StoreError: The picture cannot be written, or a label map not be read.
+        OutputError: The picture cannot be written.
+        StoreError: It cannot be written in this format, or a label map cannot be read.
     """
     rows = [sample_stages(generator, k) for k in range(first, first + n_samples)]
     figure, axes = black_figure(n_samples, len(rows[0]), _COLUMN_INCHES)

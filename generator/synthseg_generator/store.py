@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 import zarr
-from synthseg_common.errors import is_outage
+from synthseg_common.errors import is_outage, one_line
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.errors import ConfigError, LabelError, StoreError
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.plan import MapGeometry
 from synthseg_generator.remote import remote_errors
 
@@ -161,7 +161,7 @@ class LabelStore:
                 lost = not ids.any() and array.nchunks_initialized != array.nchunks
         except (OSError, ValueError, RuntimeError) as error:
             raise StoreError(
-                f"{self.path}: map {self.name_of(key)} cannot be read: {first_line(error)}"
+                f"{self.path}: map {self.name_of(key)} cannot be read: {one_line(error)}."
             ) from error
         if lost:
             raise StoreError(f"{self.path}: the data of map {self.name_of(key)} is missing.")
@@ -193,7 +193,7 @@ class LabelStore:
                 return zarr.open_array(self.path, path=name, mode="r", zarr_format=3)
         except (KeyError, OSError, ValueError) as error:
             raise StoreError(
-                f"{self.path}: map {name} cannot be read: {first_line(error)}"
+                f"{self.path}: map {name} cannot be read: {one_line(error)}."
             ) from error
 
 
@@ -303,12 +303,5 @@ def not_opened(location: str, kind: str, error: Exception, command: str) -> Stor
         command: Makes one.
     """
     if is_outage(error):
-        return StoreError(f"{location} cannot be reached: {first_line(error)}")
-    return StoreError(f"{location} is no {kind}: {first_line(error)} Make one with `{command}`.")
-
-
-def first_line(error: Exception) -> str:
-    """An error of Zarr or the file system as one sentence."""
-    text = str(error).strip().splitlines()
-    line = text[0] if text else type(error).__name__
-    return line if line.endswith(".") else f"{line}."
+        return StoreError(f"{location} cannot be reached: {one_line(error)}.")
+    return StoreError(f"{location} is no {kind}: {one_line(error)}. Make one with `{command}`.")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from synthseg_common.errors import one_line
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import GeneratorError, StoreError
@@ -19,7 +20,6 @@ from synthseg_generator.store import (
     STORE_FORMAT,
     STORE_FORMAT_VERSION,
     StoredMap,
-    first_line,
     normalise,
     read_entry,
 )
@@ -41,7 +41,7 @@ def writing(place: str | os.PathLike[str]) -> Iterator[None]:
     except GeneratorError:
         raise
     except (OSError, ValueError, ImportError) as error:
-        raise StoreError(f"{place} cannot be written: {first_line(error)}") from error
+        raise StoreError(f"{place} cannot be written: {one_line(error)}.") from error
 
 
 def create_group(
@@ -74,7 +74,7 @@ def group_attributes(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, ImportError) as error:
-        raise StoreError(f"{path} cannot be opened: {first_line(error)}") from error
+        raise StoreError(f"{path} cannot be opened: {one_line(error)}.") from error
 
 
 def is_unfinished(attributes: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.config import GeneratorSettings
 from synthseg_generator.crops import crop_geometry
@@ -21,7 +22,6 @@ from synthseg_generator.intensity import (
     apply_mixture,
     apply_normalisation,
 )
-from synthseg_generator.labels import GenerationLabels
 from synthseg_generator.resolution import apply_acquisition, blur_reaches
 from synthseg_generator.spatial import (
     crop_coordinates,

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from synthseg_client.contract import QUEUE_FULL
+from synthseg_common.contract import QUEUE_FULL
 
 from synthseg_serving.errors import CallError, out_of_time
 

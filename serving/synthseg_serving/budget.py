@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from synthseg_client import contract
+from synthseg_common import contract
 from tensorflow.core.framework import tensor_pb2
 
 from synthseg_serving.errors import CallError

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import cast
 
 import click
-from synthseg_client.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
 from synthseg_common.command_line import ErrorReportingGroup
+from synthseg_common.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
 
 from synthseg_serving.cpu import choose_instructions
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_common.errors import reason_of
 from synthseg_trainer.network.bundle import Bundle
 from tensorflow.core.protobuf import meta_graph_pb2
@@ -139,7 +139,7 @@ def _make_temporary(model_dir: Path, number: int) -> Path:
         model_dir.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=model_dir, prefix=f".{number}.tmp-"))
     except OSError as error:
-        raise ExportError(f"{model_dir} cannot be written: {error}.") from error
+        raise ExportError(f"{model_dir} cannot be written: {reason_of(error)}.") from error
 
 
 def _save(bundle: Bundle, info: dict[str, object], folder: Path) -> None:

@@ -10,7 +10,9 @@ import json
 
 import numpy as np
 import tensorflow as tf
-from synthseg_client import contract
+from synthseg_common import contract
+from synthseg_common.label_types import channel_dtype, sent_label_dtype
+from synthseg_common.processing import SMOOTHING_SIGMA_VOXELS, VOXEL_MM
 from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.errors import ExportError
@@ -19,7 +21,6 @@ from synthseg_serving.intensity import rescale
 from synthseg_serving.precision import BYTES, restore, store, to_half
 from synthseg_serving.slabs import Slabs, for_each_slab
 
-SMOOTHING_SIGMA_VOXELS = 0.5
 _BITS = 8
 _MARGIN = 1
 """Rows that the smoothing reads beyond a slab."""
@@ -39,7 +40,7 @@ class Segmenter(tf.Module):
             ExportError: The network cannot be served, or its labels are not its channels.
         """
         super().__init__(name="segmenter")
-        if isinstance(sizes := bundle.info.get("voxel_size_mm", 1.0), list):
+        if isinstance(sizes := bundle.info.get("voxel_size_mm", VOXEL_MM), list):
             raise ExportError(
                 f"the network was trained on voxels with sides of {' and '.join(map(str, sizes))} "
                 "mm; only networks of cubic voxels can be served."
@@ -182,7 +183,7 @@ class Segmenter(tf.Module):
 
     def _slab_dtypes(self) -> dict[str, tf.DType]:
         return {
-            contract.LABELS: tf.as_dtype(label_dtype(self.labels.values)),
+            contract.LABELS: tf.as_dtype(sent_label_dtype(self.labels.values[-1])),
             contract.FOREGROUND: tf.uint8,
             contract.POSTERIORS: tf.float16,
         }
@@ -203,7 +204,7 @@ class Segmenter(tf.Module):
 
     def _evidence(self, posteriors: tf.Tensor) -> dict[str, tf.Tensor]:
         """The strongest channels of float16 `[N, label]`; after the loop: only if asked for."""
-        dtype = tf.uint8 if len(self.labels) <= 256 else tf.uint16
+        dtype = tf.as_dtype(channel_dtype(len(self.labels)))
         others = tf.constant(self.others, tf.int32)  # an integer also where there is none
         top, channels = tf.math.top_k(
             tf.gather(posteriors, others, axis=1), min(contract.TOP_K, len(self.others))
@@ -214,14 +215,6 @@ class Segmenter(tf.Module):
             contract.TOP_PROBABILITY: top,
             contract.TOP_CHANNELS: tf.gather(tf.cast(others, dtype), channels),
         }
-
-
-def label_dtype(values: tuple[int, ...]) -> np.dtype:
-    """Smallest of uint8, uint16 and int32 that holds the label values."""
-    for dtype in (np.uint8, np.uint16):
-        if max(values) <= np.iinfo(dtype).max:
-            return np.dtype(dtype)
-    return np.dtype(np.int32)
 
 
 def network_grid(shape: tf.Tensor, min_size: tf.Tensor) -> tf.Tensor:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tensorflow as tf
+from synthseg_common.processing import INPUT_PERCENTILES
 
-LOW_PERCENTILE = 0.5
-HIGH_PERCENTILE = 99.5
 _HALF = 1 << 15
 _BINS = 1 << 16
 
@@ -19,7 +18,7 @@ def rescale(image: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 in [0, 1], the same shape; all zeros where both percentiles are equal.
     """
-    low, high = percentiles(image, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    low, high = percentiles(image, INPUT_PERCENTILES)
     # In float64 the range of two finite float32 values cannot overflow.
     scale = tf.where(high > low, 1 / tf.where(high > low, high - low, 1), 0)
     low32, high32 = tf.cast(low, tf.float32), tf.cast(high, tf.float32)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
+from synthseg_common import contract
 
-THRESHOLDS = (0.25, 0.2)
-"""What the client compares probabilities with: its class threshold and that of its fast variant."""
+THRESHOLDS = (contract.CLASS_THRESHOLD, contract.FAST_THRESHOLD)
+"""What the client compares probabilities with."""
 BYTES = 3
 """Bytes of a stored probability."""
 _STEPS = float(2 ** (8 * BYTES) - 1)

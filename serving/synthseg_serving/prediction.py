@@ -10,7 +10,7 @@ from typing import NoReturn
 import grpc
 import numpy as np
 import tensorflow as tf
-from synthseg_client import contract
+from synthseg_common import contract
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
-from synthseg_client import contract
+from synthseg_common import contract
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from synthseg_client.contract import MODEL_NAME
+from synthseg_common.contract import MODEL_NAME
 
 from synthseg_serving.errors import ExportError, ModelError
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from synthseg_generator.errors import GeneratorError
-from synthseg_trainer.errors import TrainerError
+from synthseg_common.errors import SynthSegError
 from synthseg_trainer.network.bundle import Bundle
 from synthseg_trainer.runs.networks import load_network
 
@@ -24,5 +23,5 @@ def read_source(source: Path, settings: Path | None = None) -> Bundle:
     """
     try:
         return load_network(source, settings)
-    except (TrainerError, GeneratorError) as error:
+    except SynthSegError as error:
         raise ExportError(str(error)) from error

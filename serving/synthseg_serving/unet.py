@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
-from synthseg_client.contract import SIZE_MULTIPLE
+from synthseg_common.contract import SIZE_MULTIPLE
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
 

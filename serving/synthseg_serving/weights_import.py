@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 from synthseg_common.images.content import placeholder
-from synthseg_generator.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
+from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.bundle import Bundle
 

@@ -20,12 +20,12 @@ import numpy as np
 import pytest
 import SimpleITK
 from contract_server import ContractServer, serving
-from synthseg_client import contract
 from synthseg_client.batch import BatchSettings, run_batch
 from synthseg_client.errors import OutputError
 from synthseg_client.options import Options
 from synthseg_client.plan import plan_batch
 from synthseg_client.session import Session
+from synthseg_common import contract
 from two_readers import place_of
 
 JOURNAL = "journal.jsonl"

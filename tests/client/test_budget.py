@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from contract_server import ContractServer
-from synthseg_client import contract
 from synthseg_client.budget import grown_within
 from synthseg_client.crop import Box
 from synthseg_client.errors import ModelError, RequestTooLargeError
 from synthseg_client.options import Crop, Options
 from synthseg_client.scans import Scan, read_scan
 from synthseg_client.segmentation import segment_scan
+from synthseg_common import contract
+from synthseg_common.images import Placement
 
 MM = np.diag([1.0, 1, 1, 1])
 
@@ -76,7 +78,7 @@ def long_structure() -> Scan:
     """A bright bar that reaches both ends of 250 voxels."""
     image = np.zeros((250, 40, 40), np.float32)
     image[:, 15:25, 15:25] = 100
-    return Scan(path="bar.nii", image=image, affine=MM)
+    return Scan(path=Path("bar.nii"), image=image, placement=Placement.of(MM))
 
 
 def test_the_part_grows_no_further_than_the_model_takes(session, model: ContractServer):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_client import contract
 from synthseg_client.cleanup import (
     CleanPosteriors,
     Evidence,
@@ -17,6 +16,7 @@ from synthseg_client.errors import AnswerError
 from synthseg_client.geometry import orientation_of
 from synthseg_client.model import Model
 from synthseg_client.volumes import volumes_mm3
+from synthseg_common import contract
 
 
 def _model(values, classes) -> Model:

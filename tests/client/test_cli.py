@@ -12,8 +12,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from synthseg_client import contract
 from synthseg_client.cli import main
+from synthseg_common import contract
 
 HEAVY = ("nibabel", "scipy", "grpc", "numpy", "google.protobuf", "tensorflow", "keras")
 

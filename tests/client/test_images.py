@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import SimpleITK
 from synthseg_client import __version__
-from synthseg_client.colours import FREESURFER_COLOURS, colour_of, write_ctab, write_dseg_tsv
 from synthseg_client.errors import OutputError
-from synthseg_client.images import label_dtype, write_image, write_labels, write_posteriors
+from synthseg_client.images import write_image, write_labels, write_posteriors
 from synthseg_client.model import Model
+from synthseg_common.colours import FREESURFER_COLOURS
 from synthseg_common.files import write_text
 from synthseg_common.images import Placement
 
@@ -77,13 +77,6 @@ def test_a_sheared_grid_has_the_nearest_qform_for_readers_that_refuse_shear(tmp_
     np.testing.assert_allclose(image.GetOrigin(), sheared[:3, 3] * [-1, -1, 1], atol=1e-5)
     directions = np.array(image.GetDirection()).reshape(3, 3) * [[-1], [-1], [1]]
     assert np.abs(directions - sheared[:3, :3]).max() < 0.2  # of the shear of 0.3
-
-
-@pytest.mark.parametrize(
-    ("largest", "dtype"), [(60, "u1"), (255, "u1"), (2035, "i2"), (12175, "i2"), (70000, "i4")]
-)
-def test_labels_take_the_smallest_type_that_holds_the_table(largest, dtype):
-    assert label_dtype(largest) == np.dtype(dtype)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -155,24 +148,6 @@ def test_an_mgz_carries_its_colour_table(tmp_path):
         2: ("structure-2", (*FREESURFER_COLOURS[2], 0)),
         24: ("structure-24", (*FREESURFER_COLOURS[24], 0)),
     }
-
-
-def test_label_tables_for_bids_and_freesurfer(tmp_path):
-    write_dseg_tsv(tmp_path / "x.tsv", [0, 2], ["background", "left white matter"])
-    assert (tmp_path / "x.tsv").read_text().splitlines() == [
-        "index\tname\tcolor",
-        "0\tbackground\t#000000",
-        "2\tleft white matter\t#f5f5f5",
-    ]
-    write_ctab(tmp_path / "x.ctab", [0, 2], ["background", "left white matter"])
-    fields = (tmp_path / "x.ctab").read_text().splitlines()[2].split()
-    assert fields == ["2", "left-white-matter", "245", "245", "245", "0"]
-
-
-def test_labels_of_other_anatomies_have_colours_of_their_own():
-    colours = {colour_of(v) for v in range(1000, 1036)}
-    assert len(colours) > 30
-    assert all(0 <= c <= 255 for colour in colours for c in colour)
 
 
 def test_another_ending_is_refused(tmp_path):

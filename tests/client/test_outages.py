@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from contract_server import Mortal, serving
-from synthseg_client import contract
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.batch import BatchSettings, Outcome, run_batch
 from synthseg_client.cli import main
@@ -31,6 +30,7 @@ from synthseg_client.errors import (
 from synthseg_client.plan import plan_batch
 from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import ModelChoice, Session
+from synthseg_common import contract
 
 # Waits end with what a test does, not with their limits; those tests that show a limit set it.
 PATIENT = RetryPolicy(first_wait_s=0.01, server_wait_s=600)

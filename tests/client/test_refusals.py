@@ -14,10 +14,11 @@ import grpc
 import numpy as np
 import pytest
 from contract_server import ContractServer, Mortal, serving
-from synthseg_client import contract, errors
+from synthseg_client import errors
 from synthseg_client.refusals import SAYINGS, Meaning, meaning_of, translate
 from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import Session
+from synthseg_common import contract
 
 ONCE = RetryPolicy(attempts=1)
 IMAGE = np.random.default_rng(0).random((8, 8, 8)).astype(np.float32)

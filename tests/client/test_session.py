@@ -9,7 +9,6 @@ import grpc
 import numpy as np
 import pytest
 from contract_server import NAMES, VALUES, ContractServer, serving
-from synthseg_client import contract
 from synthseg_client.channel import ServerAddress, normalise_target
 from synthseg_client.errors import (
     AccessDeniedError,
@@ -24,6 +23,7 @@ from synthseg_client.errors import (
 )
 from synthseg_client.retry import RetryPolicy
 from synthseg_client.session import ModelChoice, Session, default_timeout_s
+from synthseg_common import contract
 
 IMAGE = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
 IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01, server_wait_s=0)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from synthseg_common.labels import GENERATION_V2
 from synthseg_generator.box import needed_box
 from synthseg_generator.config import Crop, Elastic, GeneratorSettings, Uniform
-from synthseg_generator.labels import GENERATION_V2
 from synthseg_generator.plan import MapGeometry, draw_sample
 from synthseg_generator.spatial import crop_coordinates, displacement_nodes
 

@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from synthseg_common.errors import OutputError
 from synthseg_generator import generate as generate_module
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.dask_plan import write_plan
@@ -96,7 +97,7 @@ def test_a_plan_limits_the_number_of_samples(tmp_path, source):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, source):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"file/generate\.json cannot be written"):
+    with pytest.raises(OutputError, match=r"file/generate\.json: cannot be written"):
         generate(source, tmp_path / "file", 1)
 
 

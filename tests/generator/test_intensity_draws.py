@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp, kstest
-from synthseg_generator.config import BiasField, Mixture, Prior
-from synthseg_generator.errors import ConfigError
-from synthseg_generator.intensity_draws import bias_shape, draw_bias_field, draw_mixture
-from synthseg_generator.labels import (
+from synthseg_common.labels import (
     CONTRAST_SPECIFIC_CLASSES,
     GENERATION_V1,
     GENERATION_V2,
     GenerationLabels,
 )
+from synthseg_generator.config import BiasField, Mixture, Prior
+from synthseg_generator.errors import ConfigError
+from synthseg_generator.intensity_draws import bias_shape, draw_bias_field, draw_mixture
 
 CONTRASTS = tuple(Prior(rows=((value, value),)) for value in (60.0, 90.0, 120.0))
 WIDTHS = tuple(Prior(rows=((value, value),)) for value in (6.0, 9.0, 12.0))

@@ -5,10 +5,10 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
+from synthseg_common.labels import GenerationLabels
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_maps import read_headers, read_label_map, structures_centre
 from synthseg_generator.label_table import LABEL_TABLES, LabelTable
-from synthseg_generator.labels import GenerationLabels
 
 TABLE = LABEL_TABLES["v2"]
 VALUES = np.array(TABLE.labels.values)

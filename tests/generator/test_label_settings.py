@@ -1,13 +1,13 @@
 import pytest
-from synthseg_generator.config import GeneratorSettings, LabelSettings, generator_settings
-from synthseg_generator.errors import ConfigError
-from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.labels import (
+from synthseg_common.labels import (
     CONTRAST_SPECIFIC_CLASSES,
     GENERATION_V1,
     GENERATION_V2,
     GenerationLabels,
 )
+from synthseg_generator.config import GeneratorSettings, LabelSettings, generator_settings
+from synthseg_generator.errors import ConfigError
+from synthseg_generator.label_table import LABEL_TABLES
 
 TINY = GenerationLabels((0, 2, 41), 1, (0, 1, 2), (0, 2, 41))
 

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LABEL_TABLES, LabelTable, read_label_table
-from synthseg_generator.labels import SYNTHSEG_V1, SYNTHSEG_V2
 
 OWN = {
     "values": [0, 7, 1, 2],

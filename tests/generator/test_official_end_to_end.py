@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy.ndimage import binary_dilation
+from synthseg_common.labels import GENERATION_V1
 from synthseg_generator.config import (
     Acquisition,
     BiasField,
@@ -18,7 +19,6 @@ from synthseg_generator.config import (
     GeneratorSettings,
     cube,
 )
-from synthseg_generator.labels import GENERATION_V1
 from synthseg_generator.shape_draws import affine_matrix, velocity_shape
 from synthseg_generator.synthesis import Synthesizer
 

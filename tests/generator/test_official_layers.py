@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from keras import ops
+from synthseg_common.labels import GENERATION_V1, GENERATION_V2, GenerationLabels
 from synthseg_generator.config import Acquisition, Crop, GeneratorSettings
 from synthseg_generator.gradients import gradient_magnitude
 from synthseg_generator.intensity import (
@@ -12,7 +13,6 @@ from synthseg_generator.intensity import (
     apply_mixture,
     apply_normalisation,
 )
-from synthseg_generator.labels import GENERATION_V1, GENERATION_V2, GenerationLabels
 from synthseg_generator.resolution import (
     apply_acquisition,
     blur_reaches,

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
 from synthseg_generator.config import (
     Acquisition,
     Crop,
@@ -10,7 +11,6 @@ from synthseg_generator.config import (
     cube,
 )
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
 from synthseg_generator.plan import MapGeometry, SampleParameters, draw_sample
 
 MAPS = (MapGeometry((48, 52, 50)), MapGeometry((48, 52, 50), (20.0, 25.0, 30.0)))

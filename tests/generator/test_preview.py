@@ -4,7 +4,6 @@ import matplotlib.image
 import numpy as np
 import pytest
 from synthseg_generator.brain_generator import BrainGenerator
-from synthseg_generator.colours import label_colours, paint_labels
 from synthseg_generator.errors import StoreError
 from synthseg_generator.preview import preview
 
@@ -37,19 +36,3 @@ def test_an_unknown_format_is_refused_and_leaves_nothing(tmp_path, generator):
     with pytest.raises(StoreError, match=r"sheet\.xyz cannot be written"):
         preview(generator, tmp_path / "sheet.xyz", n_samples=1)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_colours_are_freesurfers_and_others_differ():
-    colours = label_colours([0, 2, 41, 17, 1000, 1001])
-    assert colours[0].tolist() == [0, 0, 0]
-    assert colours[1].tolist() == colours[2].tolist() == [245, 245, 245]
-    assert colours[3].tolist() == [220, 216, 20]
-    assert len({tuple(colour) for colour in colours[3:].tolist()}) == 3
-
-
-def test_painting_keeps_the_place_of_labels():
-    labels = np.array([[0, 17], [2, 0]])
-    painted = paint_labels(labels)
-    assert painted.shape == (2, 2, 3)
-    assert painted[0, 1].tolist() == [220, 216, 20]
-    assert painted[1, 1].tolist() == [0, 0, 0]

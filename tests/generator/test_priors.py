@@ -4,9 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V1, GenerationLabels
 from synthseg_generator.config import GeneratorSettings, generator_settings
 from synthseg_generator.errors import LabelError
-from synthseg_generator.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V1, GenerationLabels
 from synthseg_generator.priors import (
     Mad,
     PriorSettings,

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 from compiled import finite_in_every_way
 from keras import ops
+from synthseg_common.labels import GENERATION_V2
 from synthseg_generator.config import (
     BiasField,
     Crop,
@@ -12,7 +13,6 @@ from synthseg_generator.config import (
     Prior,
     Uniform,
 )
-from synthseg_generator.labels import GENERATION_V2
 from synthseg_generator.plan import MapGeometry, draw_sample
 from synthseg_generator.synthesis import Synthesizer
 

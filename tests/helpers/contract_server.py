@@ -17,9 +17,9 @@ from typing import Any
 
 import grpc
 import numpy as np
-from synthseg_client import contract
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.tensors import from_message, to_message
+from synthseg_common import contract
 
 VALUES = (0, 2, 24, 41)
 NAMES = ("background", "left white matter", "csf", "right white matter")

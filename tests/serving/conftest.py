@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from server_calls import OPTIONS, TIMEOUT_S, Calls
 from stand_in import LongRun, save_synth, synth_config, synth_entry
-from synthseg_generator.labels import SYNTHSEG_V2
+from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_serving.cli import main
 from synthseg_serving.export import export_bundle
 from synthseg_serving.manager import State

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from process_memory import peak_growth
 from server_calls import TIMEOUT_S, Calls
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_serving.budget import Budget, requested_grid
 from synthseg_serving.errors import CallError
 from synthseg_serving.memory import MemoryLimit, memory_limit, used_bytes

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from synthseg_client import contract
 from synthseg_client.cleanup import read_evidence
+from synthseg_common import contract
 from synthseg_common.errors import TRY_AGAIN, exit_code_of
 from synthseg_serving import export as export_module
 from synthseg_serving.cli import main
@@ -117,7 +117,7 @@ def test_failed_export_leaves_nothing(
 
 
 def test_label_table_of_another_length_is_refused(bundle: Bundle, tmp_path: Path) -> None:
-    from synthseg_generator.labels import SYNTHSEG_V1
+    from synthseg_common.labels import SYNTHSEG_V1
 
     wrong = Bundle(network=bundle.network, labels=SYNTHSEG_V1, weights=bundle.weights)
     with pytest.raises(ExportError, match="33 channels, the label table 32 rows"):
@@ -147,12 +147,6 @@ def test_command_sets_the_budget(bundle_file: Path, tmp_path: Path) -> None:
     code, _ = run("export", bundle_file, tmp_path / "models", "--max-voxels", 128**3)
     assert code == 0
     assert Servable(tmp_path / "models" / "1", 1, threads=1).budget.max_voxels == 128**3
-
-
-def test_large_label_values_take_a_larger_type() -> None:
-    from synthseg_serving.inference import label_dtype
-
-    assert [label_dtype((0, n)) for n in (255, 256, 70_000)] == [np.uint8, np.uint16, np.int32]
 
 
 @pytest.mark.parametrize("source", ["bundle", "checkpoint", "run"])

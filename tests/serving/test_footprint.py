@@ -27,7 +27,7 @@ import json
 from pathlib import Path
 import numpy as np
 from process_memory import peak_growth
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_serving.servable import Servable
 servable = Servable(Path({folder!r}), 1, threads=2)
 image = np.random.default_rng(0).uniform(0, 100, ({edge},) * 3).astype(np.float32)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from process_memory import peak_growth
 from server_calls import Calls
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_serving.versions import ModelConfig
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import ndimage
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_serving.errors import CallError
 from synthseg_serving.servable import Servable
 from synthseg_trainer.network.bundle import Bundle, assign_weights

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from process_memory import peak_growth
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_serving.errors import CallError
 from synthseg_serving.servable import Servable
 

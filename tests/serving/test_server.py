@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from server_calls import TIMEOUT_S
-from synthseg_client import contract
+from synthseg_common import contract
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.manager import ModelManager, State
 from synthseg_serving.server import Server, ServerSettings, Tls, available_cores

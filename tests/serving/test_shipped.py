@@ -69,7 +69,7 @@ def test_cache_on_a_full_disk_says_what_to_do(
 
     save_bundle(tmp_path / "w.npz", bundle, np.float16)
     monkeypatch.setattr("synthseg_serving.export.write_warmup", full)
-    with pytest.raises(ExportError, match=r"No space left on device\. Make room") as caught:
+    with pytest.raises(ExportError, match=r"the disk is full\. Make room") as caught:
         shipped_model_dir(tmp_path / "w.npz", tmp_path / "cache")
     assert "\n" not in str(caught.value)
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]

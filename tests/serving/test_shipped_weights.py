@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from synthseg_generator.labels import SYNTHSEG_V2
+from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_serving.shipped import WEIGHTS
 from synthseg_serving.variables import check_weights
 from synthseg_trainer.network.bundle import load_bundle

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_generator.labels import SYNTHSEG_V2
+from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_serving.errors import ExportError, WeightsError
 from synthseg_serving.instance_unet import served_unet
 from synthseg_serving.unet import ACTIVATIONS as SERVED_ACTIVATIONS

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from synthseg_generator.labels import SYNTHSEG_V1, SYNTHSEG_V2
+from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2
 from synthseg_serving import weights_import
 from synthseg_serving.cli import main
 from synthseg_serving.errors import WeightsError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
+from synthseg_common.contract import MODEL_NAME
 from synthseg_common.errors import TERMINATED
 
 from synthseg_trainer.evaluation.commands import evaluate, validate
@@ -20,9 +21,6 @@ from synthseg_trainer.startup import prepare_tensorflow, quieten_tensorflow
 
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
-
-UNNAMED = "synthseg"
-"""What a packed network is called that nobody gave a name."""
 
 
 @click.group(cls=ErrorReportingGroup, extra="trainer")
@@ -162,7 +160,7 @@ def pack(
     if for_keras and half:
         raise UsageProblem("--half is for OUTPUT.npz: Keras would not find its float32 weights.")
     bundle = load_network(source, settings)
-    info = {**bundle.info, "name": name or bundle.info.get("name") or UNNAMED}
+    info = {**bundle.info, "name": name or bundle.info.get("name") or MODEL_NAME}
     packed = replace(bundle, info={**info, **({"licence": licence} if licence else {})})
     if for_keras:
         write_keras_weights(output, packed)

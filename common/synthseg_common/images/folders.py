@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh")
+from synthseg_common.formats import FORMATS
+
+ENDINGS = tuple(f.suffix for f in FORMATS if f.name in ("nifti", "mgh"))
 """Of the files that label maps and training scans are taken from, in any case."""
 
 

@@ -16,6 +16,7 @@ from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from synthseg_common.errors import ImageError
+from synthseg_common.formats import FORMATS
 from synthseg_common.images.analyze import parse_analyze
 from synthseg_common.images.content import (
     FIRST_BYTES,
@@ -40,7 +41,7 @@ from synthseg_common.images.streams import (
     skip,
 )
 
-_MGH = (".mgh", ".mgz")
+_MGH = tuple(f.suffix for f in FORMATS if f.name == "mgh")
 _PAIRS = (".img", ".hdr", ".img.gz", ".hdr.gz")
 _PACKED = (".gz", ".mgz")
 _log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_generator.labels import SYNTHSEG_V1
+from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_serving.inference import Segmenter
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError

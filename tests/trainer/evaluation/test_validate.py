@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from synthseg_generator.labels import SegmentationLabels
+from synthseg_common.labels import SegmentationLabels
 from synthseg_trainer.cli import main
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.evaluation.validate import ValidationError, ValidationOptions, validate

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthseg_generator.labels import SYNTHSEG_V1
+from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import (

@@ -12,7 +12,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from synthseg_generator.labels import SYNTHSEG_V2
+from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from synthseg_common.errors import is_outage
-from synthseg_generator.labels import SYNTHSEG_V1
+from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle
@@ -149,10 +149,11 @@ def _room_for(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_is_named_and_what_was_saved_before_stays(tmp_path):
+@pytest.mark.parametrize(("room", "file"), [(100_000, "optimizer"), (100, "network")])
+def test_a_full_disk_is_named_and_what_was_saved_before_stays(tmp_path, room, file):
     place = save_checkpoint(tmp_path, _checkpoint(1))
     large = Checkpoint(_checkpoint(1).bundle, (np.zeros(100_000),), {"step": 1})
-    with _room_for(100_000), pytest.raises(CheckpointError) as caught:
+    with _room_for(room), pytest.raises(CheckpointError) as caught:
         save_checkpoint(tmp_path, large)
     assert str(caught.value) == (
         f"{place} cannot be written: File too large. "

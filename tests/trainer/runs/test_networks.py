@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_generator.errors import LabelError
-from synthseg_generator.labels import SYNTHSEG_V2
 from synthseg_generator.store import open_store
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError

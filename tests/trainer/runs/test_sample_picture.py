@@ -1,5 +1,5 @@
 import numpy as np
-from synthseg_generator.colours import label_colours
+from synthseg_common.colours import label_colours
 from synthseg_trainer.runs.sample_picture import sample_picture
 
 

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_generator.config import Crop, GeneratorSettings
-from synthseg_generator.labels import SYNTHSEG_V1
 from synthseg_trainer.config import NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import load_bundle

@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from synthseg_common.labels import SegmentationLabels
 from synthseg_generator.config import GeneratorSettings, generator_settings, read_settings
 from synthseg_generator.label_settings import LabelSettings
-from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.settings_file import load_settings as load_generator_settings
 from synthseg_generator.settings_file import read_yaml
 from synthseg_generator.settings_reader import complained, raise_complaints

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from synthseg_generator.labels import BACKGROUND
+from synthseg_common.labels import BACKGROUND
 
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.label_lists import LabelList

@@ -31,7 +31,7 @@ def draw_box_plot(path: Path, sets: Mapping[str, Scores], unit: str) -> None:
         unit: Of the distances.
 
     Raises:
-        StoreError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     first = next(iter(sets.values()))
     names = [*first.labels.names, WHOLE, MEAN]
@@ -65,7 +65,7 @@ def draw_curves(
         best: Index of the best checkpoint.
 
     Raises:
-        StoreError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     figure, (left, right) = _figure(1, 13.0, 5.2, columns=2)
     marker = "o" if len(steps) < 60 else None

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from synthseg_common.labels import STRUCTURE_NAMES
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LABEL_TABLES, read_label_table
-from synthseg_generator.labels import STRUCTURE_NAMES
 
 from synthseg_trainer.errors import TrainerError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from synthseg_common.errors import reason_of
 from synthseg_common.files import probe_folder
 
 from synthseg_trainer.errors import TrainerError
@@ -23,6 +24,5 @@ def prepare_folder(folder: Path) -> None:
         probe_folder(folder)
     except OSError as error:
         raise OutputError(
-            f"{folder} cannot be written to: {error.strerror or error}. "
-            "Name another place with --o."
+            f"{folder} cannot be written to: {reason_of(error)}. Name another place with --o."
         ) from error

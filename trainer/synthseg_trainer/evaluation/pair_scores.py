@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from synthseg_generator.labels import BACKGROUND
+from synthseg_common.labels import BACKGROUND
 
 from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import ORIGINAL_EPSILON, dice_scores

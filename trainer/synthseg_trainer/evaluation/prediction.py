@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+from synthseg_common.processing import INPUT_PERCENTILES, SMOOTHING_SIGMA_VOXELS
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.blocks import unfold
@@ -21,12 +23,6 @@ from synthseg_trainer.network.head import head_logits
 from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.network.unet import build_unet
 
-MIN_SIZE = 128
-"""Least network grid of brain scans."""
-SIZE_MULTIPLE = 32
-"""Network grids are multiples of this, as when served."""
-_PERCENTILES = (0.5, 99.5)
-_SMOOTHING_SIGMA_VOXELS = 0.5
 _SLAB_VOXELS = 32
 
 
@@ -59,7 +55,7 @@ class Predictor:
         assign_weights(self._model, weights)
 
     def segment(
-        self, image: np.ndarray, *, flip: bool = True, min_size: int = MIN_SIZE
+        self, image: np.ndarray, *, flip: bool = True, min_size: int = DEFAULT_MIN_SIZE
     ) -> np.ndarray:
         """Segments a scan, without the clean-up of connected components.
 
@@ -121,7 +117,7 @@ def rescale(image: np.ndarray) -> np.ndarray:
     Returns:
         float32 of the same shape; all zeros where both percentiles are equal.
     """
-    low, high = np.percentile(image.astype(np.float64), _PERCENTILES)
+    low, high = np.percentile(image.astype(np.float64), INPUT_PERCENTILES)
     if not high > low:
         return np.zeros(image.shape, np.float32)
     clipped = np.clip(image, np.float32(low), np.float32(high)).astype(np.float64)
@@ -130,7 +126,7 @@ def rescale(image: np.ndarray) -> np.ndarray:
 
 def _smooth(posterior: Any, axis: int) -> Any:
     """Blurs along an axis with three voxels of a Gaussian, zeros around the volume."""
-    neighbour = math.exp(-1 / (2 * _SMOOTHING_SIGMA_VOXELS**2))
+    neighbour = math.exp(-1 / (2 * SMOOTHING_SIGMA_VOXELS**2))
     total = 1 + 2 * neighbour
     padded = tf.pad(posterior, [[int(i == axis)] * 2 for i in range(4)])
     size = tf.shape(posterior)[axis]

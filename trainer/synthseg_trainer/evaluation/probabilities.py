@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from synthseg_common.images import ImageHeader
+from synthseg_common.labels import BACKGROUND
 from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.labels import BACKGROUND
 
 from synthseg_trainer.evaluation.comparison import ComparisonError
 from synthseg_trainer.evaluation.label_lists import LabelList

@@ -124,7 +124,7 @@ def write_result(request: Evaluation, result: Result) -> list[Path]:
         The files.
 
     Raises:
-        StoreError: A file cannot be written.
+        OutputError: A file cannot be written.
     """
     if request.output is None:
         return []

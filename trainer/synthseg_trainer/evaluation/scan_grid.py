@@ -1,25 +1,19 @@
 """A scan on the grid that a network was trained on: voxels of its size, axes right, anterior, up.
 
-The same numbers as the client's, which follow the original: smoothed where voxels grow, linear
-between voxel centres, constant beyond them.
+Sampled anew as the client does it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from nibabel.affines import voxel_sizes
+from synthseg_common.processing import VOXEL_MM
+from synthseg_common.resampling import ANTIALIAS, new_centres, stays_on_grid
 
 from synthseg_trainer.evaluation.volumes import Volume
 
-_TOLERANCE = 0.05
-"""Voxel sizes this close to the network's, as a share of it, are left alone."""
-# Headers hold 32-bit numbers; those nearest to 0.95 and 1.05 lie just below: as in the original,
-# the first is resampled and the second is not.
-_ROUNDING_MM = 1e-6
-_ANTIALIAS = 0.25  # of a new voxel
 
-
-def on_network_grid(scan: Volume, voxel_mm: float = 1.0) -> Volume:
+def on_network_grid(scan: Volume, voxel_mm: float = VOXEL_MM) -> Volume:
     """Resamples a scan where it needs it, and turns it to RAS.
 
     Args:
@@ -30,8 +24,7 @@ def on_network_grid(scan: Volume, voxel_mm: float = 1.0) -> Volume:
         float32 `[x, y, z]`.
     """
     sizes = voxel_sizes(scan.affine)
-    off = (sizes - voxel_mm - _ROUNDING_MM) / voxel_mm
-    if np.all((off > -_TOLERANCE) & (off <= _TOLERANCE)):
+    if stays_on_grid(sizes, voxel_mm):
         return scan.to_ras()
     factors = sizes / voxel_mm
     values = scan.values
@@ -50,10 +43,8 @@ def _resample_axis(values: np.ndarray, axis: int, factor: float) -> np.ndarray:
     size = values.shape[axis]
     if factor <= 1:
         # Also an axis that keeps its size, as in the original.
-        values = gaussian_filter1d(values, _ANTIALIAS / factor, axis)
-    # As the original counts: rounding makes it one voxel longer now and then.
-    start, step = -(factor - 1) / (2 * factor), 1 / factor
-    positions = np.arange(start, start + step * np.ceil(size * factor), step).clip(0, size - 1)
+        values = gaussian_filter1d(values, ANTIALIAS / factor, axis)
+    positions = new_centres(factor, size).clip(0, size - 1)
     low = np.minimum(positions.astype(int), max(size - 2, 0))
     high = np.minimum(low + 1, size - 1)
     weight = (positions - low).astype(np.float32)

@@ -32,7 +32,7 @@ def write_wide_table(path: Path, scores: Scores, metric: str = DICE) -> None:
     Cells without a score are empty: a label in neither map, a distance where one map lacks it.
 
     Raises:
-        StoreError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     rows = [
         [scan, *values, mean]
@@ -109,7 +109,7 @@ def write_rows(path: Path, header: Sequence[object], rows: Iterable[Sequence[obj
     """Writes a CSV; numbers with six digits, NaN as an empty cell.
 
     Raises:
-        StoreError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")

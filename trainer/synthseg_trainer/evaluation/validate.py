@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from synthseg_common.contract import is_brain
+from synthseg_common.processing import DEFAULT_LIMIT, VOXEL_MM
 
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.evaluation.output import prepare_folder
@@ -53,8 +55,6 @@ if TYPE_CHECKING:
 SCORES = "scores.csv"
 CURVE = "curve.csv"
 CURVES = "curves.png"
-_LIMIT = 192
-_BRAIN = "brain"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,7 @@ class _Scorer:
             channels = predictor.segment(
                 image,
                 flip=self._options.flip and bool(bundle.info.get("mirrored", True)),
-                **({} if _is_brain(bundle) else {"min_size": 1}),
+                **({} if is_brain(bundle.info) else {"min_size": 1}),
             )
             rows.append(dice_scores(truth, values[channels], bundle.labels.values[1:]))
         scored = np.array(rows)
@@ -210,11 +210,11 @@ class _Scorer:
 
     def _prepare(self, scan: Path, labels: Path, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
         """A scan as the network takes it, and its label map on the same grid."""
-        voxel_mm = float(bundle.info.get("voxel_size_mm", 1.0))
+        voxel_mm = float(bundle.info.get("voxel_size_mm", VOXEL_MM))
         image = on_network_grid(read_image(scan), voxel_mm)
         known = read_labels(labels, merge_parcels=self._options.merge_parcels)
         truth = label_on_grid(known, image.values.shape, image.affine)
-        limit = self._options.limit or (_LIMIT if _is_brain(bundle) else None)
+        limit = self._options.limit or (DEFAULT_LIMIT if is_brain(bundle.info) else None)
         box = _box_around(Volume(truth, image.affine), limit)
         return image.values[box], truth[box]
 
@@ -246,15 +246,11 @@ def _refuse_unfit_network(bundle: Bundle) -> None:
             f"the network takes {bundle.network.n_channels} channels; "
             "only networks of 1 can be validated on scans."
         )
-    if isinstance(sizes := bundle.info.get("voxel_size_mm", 1.0), list):
+    if isinstance(sizes := bundle.info.get("voxel_size_mm", VOXEL_MM), list):
         raise ValidationError(
             f"the network was trained on voxels with sides of {' and '.join(map(str, sizes))} mm; "
             "only networks of cubic voxels can be validated on scans."
         )
-
-
-def _is_brain(bundle: Bundle) -> bool:
-    return bool(bundle.info.get("anatomy", _BRAIN) == _BRAIN)
 
 
 def _box_around(labels: Volume, limit: int | None) -> tuple[slice, ...]:

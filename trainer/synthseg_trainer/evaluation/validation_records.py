@@ -82,7 +82,7 @@ def write_record(folder: Path, record: Record, digest: str, setup: Mapping[str, 
         setup: How it was scored, see `setup_of`.
 
     Raises:
-        StoreError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     content = {
         "step": record.step,

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from synthseg_common.files import replacing
 from synthseg_common.images.content import placeholder
-from synthseg_generator.errors import LabelError
-from synthseg_generator.labels import SegmentationLabels
+from synthseg_common.labels import SegmentationLabels
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
@@ -56,7 +55,7 @@ def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> No
         dtype: Type of the weights on disk; float16 halves the file.
 
     Raises:
-        StoreError: The file cannot be written.
+        OutputError: The file cannot be written.
         CheckpointError: A variable holds what is no finite number of that type.
     """
     metadata = {
@@ -101,7 +100,7 @@ def load_bundle(path: Path) -> Bundle:
             weights=weights,
             info=metadata["info"],
         )
-    except (TypeError, KeyError, ValueError, LabelError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: the bundle's metadata do not fit: {error}.") from error
 
 

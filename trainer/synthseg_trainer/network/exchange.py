@@ -11,15 +11,15 @@ Importing this module loads no Keras.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from synthseg_common.files import sync
-from synthseg_generator.labels import SegmentationLabels
+from synthseg_common.errors import OutputError, reason_of
+from synthseg_common.files import FileGroup, replacing, write_text
+from synthseg_common.labels import SegmentationLabels
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError
@@ -101,13 +101,13 @@ def read_keras_weights(path: Path, description: Description) -> Bundle:
 
 
 def write_keras_weights(path: Path, bundle: Bundle) -> Path:
-    """Writes weights as Keras does, each file whole or not at all, and the settings beside them.
+    """Writes weights as Keras does, and the settings beside them: both, or neither of them.
 
     Returns:
         The settings file.
 
     Raises:
-        CheckpointError: The bundle's weights do not fit its network.
+        CheckpointError: The bundle's weights do not fit its network, or a file cannot be written.
     """
     from synthseg_trainer.network.unet import build_unet
 
@@ -120,16 +120,12 @@ def write_keras_weights(path: Path, bundle: Bundle) -> Path:
     }
     beside = _beside(path)[0]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-            text, weights = Path(folder) / beside.name, Path(folder) / path.name
-            text.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-            model.save_weights(weights)
-            for file, place in ((text, beside), (weights, path)):
-                sync(file)
-                file.replace(place)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}") from error
+        with FileGroup() as group:
+            write_text(beside, json.dumps(description, indent=1) + "\n", group)
+            with replacing(path, group) as weights:
+                model.save_weights(weights)
+    except OutputError as error:
+        raise CheckpointError(f"{path} cannot be written: {reason_of(error)}.") from error
     return beside
 
 

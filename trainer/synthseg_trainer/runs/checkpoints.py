@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_common.errors import reason_of
 from synthseg_common.files import probe_folder, sync, sync_tree
-from synthseg_generator.errors import StoreError
 
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, load_bundle, save_bundle
@@ -81,11 +81,9 @@ def _written(place: Path, advice: str) -> Iterator[None]:
     """Names the place, and what to do, where something cannot be written."""
     try:
         yield
-    except StoreError:
-        raise  # It names the place.
     except OSError as error:
         taken = isinstance(error, FileExistsError)
-        reason = "there is a file of that name" if taken else error.strerror or error
+        reason = "there is a file of that name" if taken else error.strerror or reason_of(error)
         raise CheckpointError(f"{place} cannot be written: {reason}. {advice}.") from error
 
 
@@ -107,7 +105,6 @@ def save_checkpoint(
 
     Raises:
         CheckpointError: The folder cannot be written.
-        StoreError: The network in it cannot be written.
     """
     folder = run / CHECKPOINTS
     place = folder / f"step-{checkpoint.step:08d}"
@@ -169,7 +166,7 @@ def _folders_in(parent: Path) -> list[Path]:
         found = list(parent.iterdir()) if parent.is_dir() else []
         named = [path for path in found if STEP.fullmatch(path.name) and path.is_dir()]
     except OSError as error:
-        raise CheckpointError(f"{parent} cannot be read: {error.strerror}.") from error
+        raise CheckpointError(f"{parent} cannot be read: {reason_of(error)}.") from error
     return sorted(named, key=step_of)
 
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from synthseg_common.labels import SegmentationLabels
 from synthseg_generator.config import read_settings
 from synthseg_generator.errors import ConfigError as GeneratorConfigError
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import read_label_table
-from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.settings_file import read_yaml
 
 from synthseg_trainer.config import NetworkSettings, load_settings, output_labels_of
@@ -43,7 +43,8 @@ def load_network(source: Path, settings: Path | None = None) -> Bundle:
     Raises:
         CheckpointError: There is none, it is broken, or the weights do not fit the settings.
         ConfigError: The settings are missing or wrong.
-        LabelError: The label table is.
+        LabelError: The label table cannot be read.
+        LabelTableError: The table of the channels contradicts itself.
     """
     if is_keras_weights(source):
         return read_keras_weights(source, read_description(settings or described_in(source)))
@@ -68,6 +69,7 @@ def read_description(path: Path) -> Description:
     Raises:
         ConfigError: The file is missing, cannot be read, or holds something else.
         LabelError: The label table cannot be read.
+        LabelTableError: The table of the channels contradicts itself.
     """
     try:
         content = read_yaml(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from synthseg_generator.colours import paint_labels
+from synthseg_common.colours import paint_labels
 from synthseg_generator.pictures import middle, upright
 
 _GAP = 4

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
-from synthseg_common.errors import is_outage
-from synthseg_generator.errors import GeneratorError
+from synthseg_common.errors import SynthSegError, is_outage
 
 from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.runs.resume import settings_difference
@@ -77,7 +76,7 @@ def together(strategy: tf.distribute.Strategy, action: Callable[[], T]) -> T:
 
 def failure_of(error: Exception) -> dict[str, Any]:
     """What the other workers must know of an error, as JSON values; see `check_failures`."""
-    own = isinstance(error, (TrainerError, GeneratorError, ModuleNotFoundError))
+    own = isinstance(error, (SynthSegError, ModuleNotFoundError))
     text = str(error) if own else f"{type(error).__name__}: {error}"
     # A fault of ours is none of the settings'.
     return {"text": text, "outage": is_outage(error) or not own}

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 from synthseg_common.files import write_text
+from synthseg_common.labels import SegmentationLabels
 from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.labels import SegmentationLabels
 from synthseg_generator.noise import voxel_noise
 from synthseg_generator.samples import SampleSource, Shard, sample_dataset
 from synthseg_generator.settings_file import settings_digest, settings_to_mapping

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from synthseg_generator.labels import SegmentationLabels
+from synthseg_common.labels import SegmentationLabels
 from synthseg_generator.samples import Shard
 
 from synthseg_trainer.config import NetworkSettings

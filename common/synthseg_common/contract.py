@@ -11,7 +11,7 @@ axes in RAS order at 1 mm.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 VERSION = 1
 """Version of this contract; the model's answer to `describe` carries the one it was exported with.
@@ -78,6 +78,10 @@ FOREGROUND_THRESHOLD = 0.25
 """Sum of the structures' probabilities above which a voxel may belong to the brain (official
 clean-up).
 """
+CLASS_THRESHOLD = 0.25
+"""Probability above which the clean-up takes a voxel for part of its topological class."""
+FAST_THRESHOLD = 0.2
+"""Probability that a label must exceed in the fast clean-up, else it is dropped."""
 
 # Answer of `describe`, which takes no input. Every array has one row per channel.
 LABEL_VALUES = "label_values"
@@ -93,10 +97,12 @@ themselves.
 """
 MODEL_INFO = "model_info"
 """string scalar, JSON object: `contract` (VERSION), `name`, `version`, `network`, `training`,
-`licence`; `anatomy` ("brain" if it is not there), `voxel_size_mm` (1 if it is not there),
+`licence`; `anatomy` (`BRAIN` if it is not there), `voxel_size_mm` (1 if it is not there),
 `mirrored`, whether the network was trained on mirrored volumes (true if it is not there; if false,
 `flip` has no effect), and `MAX_VOXELS` and `BYTES_PER_VOXEL` (unknown if they are not there).
 """
+BRAIN = "brain"
+"""In `model_info`: the anatomy of the released models."""
 MAX_VOXELS = "max_voxels"
 """In `model_info`: voxels that the network grid may have, as `counted_voxels` counts them; requests
 for more are refused.
@@ -128,6 +134,11 @@ LEAST_COUNTED_X = 128
 """The network works in slabs across x, whose memory a grid that is short along x does not save: it
 counts as this long.
 """
+
+
+def is_brain(info: Mapping[str, object]) -> bool:
+    """Whether what is true of brains alone may be expected of a model that says this of itself."""
+    return info.get("anatomy", BRAIN) == BRAIN
 
 
 def network_grid(shape: Sequence[int], min_size: Sequence[int]) -> tuple[int, int, int]:

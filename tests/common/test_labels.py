@@ -2,8 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from synthseg_generator.errors import LabelError
-from synthseg_generator.labels import (
+from synthseg_common.errors import LabelTableError
+from synthseg_common.labels import (
     CONTRAST_SPECIFIC_CLASSES,
     GENERATION_V1,
     GENERATION_V2,
@@ -71,7 +71,7 @@ def test_segmentation_table_survives_json():
     ],
 )
 def test_contradictory_generation_table_is_refused(change, named):
-    with pytest.raises(LabelError, match=named):
+    with pytest.raises(LabelTableError, match=named):
         dataclasses.replace(SMALL, **change)
 
 
@@ -85,10 +85,10 @@ def test_contradictory_generation_table_is_refused(change, named):
 )
 def test_contradictory_segmentation_table_is_refused(change, named):
     table = SMALL.segmentation_labels()
-    with pytest.raises(LabelError, match=named):
+    with pytest.raises(LabelTableError, match=named):
         dataclasses.replace(table, **change)
 
 
 def test_text_that_is_no_table_is_refused():
-    with pytest.raises(LabelError, match="not a label table"):
+    with pytest.raises(LabelTableError, match="not a label table"):
         SegmentationLabels.from_json('{"values": [0]}')

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from synthseg_generator.errors import LabelError
+from synthseg_common.errors import LabelTableError
 
 BACKGROUND = 0
+CSF = 24
+"""FreeSurfer's cerebrospinal fluid; tables that hold it cover all that lies within the skull."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +39,22 @@ class SegmentationLabels:
         """Refuses a table that contradicts itself.
 
         Raises:
-            LabelError: Lengths differ, values do not ascend from background, or flipping twice
+            LabelTableError: Lengths differ, values do not ascend from background, or flipping twice
                 moves a channel.
         """
         count = len(self.values)
-        for name in ("names", "topology_classes", "flip_channels"):
-            if len(getattr(self, name)) != count:
-                raise LabelError(
-                    f"{name} has {len(getattr(self, name))} entries, "
-                    f"expected {count}: one per label."
-                )
+        _refuse_other_lengths(self, "names", "topology_classes", "flip_channels")
         if (
             not self.values
             or self.values[0] != BACKGROUND
             or list(self.values) != sorted(set(self.values))
         ):
-            raise LabelError(
+            raise LabelTableError(
                 f"label values must ascend from background 0 without repeats, got {self.values}."
             )
         flip = self.flip_channels
         if sorted(flip) != list(range(count)) or any(flip[flip[i]] != i for i in range(count)):
-            raise LabelError(
+            raise LabelTableError(
                 f"flip_channels must pair channels (flipping twice is no flip), got {flip}."
             )
 
@@ -73,7 +70,7 @@ class SegmentationLabels:
         """Reads what `to_json` wrote (or the object parsed from it).
 
         Raises:
-            LabelError: The text is no such table.
+            LabelTableError: The text is no such table.
         """
         return cls(**_read_columns(text, ("values", "names", "topology_classes", "flip_channels")))
 
@@ -102,26 +99,21 @@ class GenerationLabels:
         """Refuses a table that contradicts itself.
 
         Raises:
-            LabelError: Repeated values, lengths that differ, an odd number of sided labels, or gaps
-                in the classes.
+            LabelTableError: Repeated values, lengths that differ, an odd number of sided labels, or
+                gaps in the classes.
         """
         count = len(self.values)
         if len(set(self.values)) != count:
-            raise LabelError(f"generation labels repeat a value: {self.values}.")
-        for name in ("classes", "targets"):
-            if len(getattr(self, name)) != count:
-                raise LabelError(
-                    f"{name} has {len(getattr(self, name))} entries, "
-                    f"expected {count}: one per label."
-                )
+            raise LabelTableError(f"generation labels repeat a value: {self.values}.")
+        _refuse_other_lengths(self, "classes", "targets")
         if not 0 < self.n_neutral <= count or (count - self.n_neutral) % 2:
-            raise LabelError(
+            raise LabelTableError(
                 f"{count} labels with {self.n_neutral} neutral ones leave "
                 f"{count - self.n_neutral} sided labels, expected an even number: "
                 "as many left as right."
             )
         if sorted(set(self.classes)) != list(range(max(self.classes) + 1)):
-            raise LabelError(
+            raise LabelTableError(
                 f"classes must number 0, 1, 2, ... without gaps, got {sorted(set(self.classes))}."
             )
 
@@ -151,7 +143,7 @@ class GenerationLabels:
             topology: Topological class per target value; 0 (unfiltered) where it has none.
 
         Raises:
-            LabelError: The targets of a left/right pair of labels contradict each other.
+            LabelTableError: The targets of a left/right pair of labels contradict each other.
         """
         values = sorted({BACKGROUND, *self.targets})
         partner = {value: value for value in values}
@@ -160,7 +152,7 @@ class GenerationLabels:
             if index == other or here == BACKGROUND:
                 continue
             if partner[here] not in (here, there):
-                raise LabelError(
+                raise LabelTableError(
                     f"target {here} is paired with both {partner[here]} and {there} "
                     "across the midline."
                 )
@@ -184,9 +176,18 @@ class GenerationLabels:
         """Reads what `to_json` wrote (or the object parsed from it).
 
         Raises:
-            LabelError: The text is no such table.
+            LabelTableError: The text is no such table.
         """
         return cls(**_read_columns(text, ("values", "n_neutral", "classes", "targets")))
+
+
+def _refuse_other_lengths(table: SegmentationLabels | GenerationLabels, *columns: str) -> None:
+    for name in columns:
+        if len(getattr(table, name)) != len(table):
+            raise LabelTableError(
+                f"{name} has {len(getattr(table, name))} entries, "
+                f"expected {len(table)}: one per label."
+            )
 
 
 def _read_columns(text: str | Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
@@ -196,7 +197,7 @@ def _read_columns(text: str | Mapping[str, Any], columns: Sequence[str]) -> dict
             c: tuple(table[c]) if isinstance(table[c], list | tuple) else table[c] for c in columns
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise LabelError(
+        raise LabelTableError(
             f"not a label table with the columns {', '.join(columns)}: {error!r}."
         ) from error
 
@@ -226,7 +227,7 @@ def _released(csf: int) -> GenerationLabels:
 
 GENERATION_V1 = _released(csf=0)
 """Training maps of SynthSeg 1.0: CSF (24) is background."""
-GENERATION_V2 = _released(csf=24)
+GENERATION_V2 = _released(csf=CSF)
 """Training maps of SynthSeg 2.0: CSF (24) is a structure."""
 
 # Contrast-specific classes (tutorial 3 of the original): tissues of one kind share a class, both
@@ -258,7 +259,7 @@ STRUCTURE_NAMES: dict[int, str] = {
     14: "3rd ventricle",
     15: "4th ventricle",
     16: "brain-stem",
-    24: "csf",
+    CSF: "csf",
     **{value: f"left {name}" for value, name in _SIDED_NAMES.items()},
     **{_SIDES[value]: f"right {name}" for value, name in _SIDED_NAMES.items()},
 }

@@ -1,0 +1,71 @@
+"""Colours of labels: FreeSurfer's of its own values, any other label gets one of its own."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = tuple[int, int, int]
+
+# distribution/FreeSurferColorLUT.txt of github.com/freesurfer/freesurfer at 62228bae: the two sides
+# of the pallidum (13 and 52) differ there too.
+_FREESURFER: dict[tuple[int, ...], Rgb] = {
+    (0,): (0, 0, 0),
+    (2, 41): (245, 245, 245),
+    (3, 42): (205, 62, 78),
+    (4, 43): (120, 18, 134),
+    (5, 44): (196, 58, 250),
+    (7, 46): (220, 248, 164),
+    (8, 47): (230, 148, 34),
+    (10, 49): (0, 118, 14),
+    (11, 50): (122, 186, 220),
+    (12, 51): (236, 13, 176),
+    (13,): (12, 48, 255),
+    (52,): (13, 48, 255),
+    (14,): (204, 182, 142),
+    (15,): (42, 204, 164),
+    (16,): (119, 159, 176),
+    (17, 53): (220, 216, 20),
+    (18, 54): (103, 255, 255),
+    (24,): (60, 60, 60),
+    (26, 58): (255, 165, 0),
+    (28, 60): (165, 42, 42),
+}
+FREESURFER_COLOURS = {value: colour for values, colour in _FREESURFER.items() for value in values}
+_GOLDEN_RATIO = 0.618033988749895
+
+
+def colour_of(value: int) -> Rgb:
+    """Red, green and blue, 0 to 255, of a label value."""
+    if value in FREESURFER_COLOURS:
+        return FREESURFER_COLOURS[value]
+    # Steps of the golden ratio keep the hues of neighbouring values apart.
+    red, green, blue = colorsys.hsv_to_rgb(
+        value * _GOLDEN_RATIO % 1, 0.55 + 0.1 * (value % 4), 0.95
+    )
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def label_colours(values: Sequence[int]) -> NDArray[np.uint8]:
+    """Colours of label values.
+
+    Returns:
+        uint8 `[value, 3]`, red, green, blue.
+    """
+    return np.array([colour_of(int(value)) for value in values], np.uint8)
+
+
+def paint_labels(labels: NDArray) -> NDArray[np.uint8]:
+    """A label image in colours.
+
+    Args:
+        labels: Integers of any shape, label values.
+
+    Returns:
+        uint8 `[..., 3]`.
+    """
+    values, places = np.unique(labels, return_inverse=True)
+    return label_colours(values.tolist())[places.reshape(labels.shape)]

@@ -21,7 +21,7 @@ import pytest
 # What a shell may have set for its own work.
 for _name in ("SYNTHSEG_SERVER", "SYNTHSEG_TOKEN", "TF_CONFIG"):
     os.environ.pop(_name, None)
-# What a shell runs in its background is deaf to Ctrl-C, and so is all that it starts: tests are not.
+# What a shell runs in its background is deaf to Ctrl-C, and so is all it starts: tests are not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # A unix socket's path has at most 107 bytes, of which tests take some 60.

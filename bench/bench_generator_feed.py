@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from label_maps import write_label_maps
-from synthseg_generator.cluster import open_cluster
-from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.dask_plan import write_plan
-from synthseg_generator.ingest import ingest
+from synthseg_generator.cluster.jobs import open_cluster
+from synthseg_generator.feed.plan_writing import write_plan
+from synthseg_generator.feed.samples import SampleSource, Shard
+from synthseg_generator.feed.stream import SampleStream, StreamSettings
 from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.samples import SampleSource, Shard
-from synthseg_generator.store import open_store
-from synthseg_generator.stream import SampleStream, StreamSettings
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.store.ingest import ingest
+from synthseg_generator.store.label_store import open_store
 
 N_MAPS = 8
 N_ROWS = 2048

@@ -65,9 +65,9 @@ def run_child(way: str, store: Path, arguments: argparse.Namespace) -> dict[str,
 def measure(way: str, store: str, n_samples: int, edge: int) -> dict[str, Any]:
     """Makes samples after a first one that builds the graph; seconds, MiB and a short digest."""
     import numpy as np
-    from synthseg_generator.config import Crop, GeneratorSettings
-    from synthseg_generator.samples import SampleSource
-    from synthseg_generator.store import open_store
+    from synthseg_generator.feed.samples import SampleSource
+    from synthseg_generator.settings.generator import Crop, GeneratorSettings
+    from synthseg_generator.store.label_store import open_store
 
     settings = GeneratorSettings(crop=Crop(shape=(edge,) * 3))
     source = SampleSource(open_store(store), settings, SEED)
@@ -98,8 +98,8 @@ def measure(way: str, store: str, n_samples: int, edge: int) -> dict[str, Any]:
 def load_ours(source: Any) -> Callable[[int], Any]:
     """Our graph, from the number of a sample to image and label indices."""
     import tensorflow as tf
-    from synthseg_generator.noise import voxel_noise
-    from synthseg_generator.synthesis import Synthesizer
+    from synthseg_generator.graph.noise import voxel_noise
+    from synthseg_generator.graph.synthesizer import Synthesizer
 
     synthesize = Synthesizer(source.settings, source.labels, source.map_shape)
 
@@ -121,7 +121,7 @@ def load_unfused(source: Any) -> Callable[[int], Any]:
     """The baseline, from the number of a sample to image and label indices."""
     import tensorflow as tf
     import unfused
-    from synthseg_generator.noise import voxel_noise
+    from synthseg_generator.graph.noise import voxel_noise
 
     # Folded, the coordinates of all voxels become constants, and the graph takes over 16 GB.
     tf.config.optimizer.set_experimental_options({"constant_folding": False})
@@ -146,22 +146,22 @@ def load_unfused(source: Any) -> Callable[[int], Any]:
 def time_stages(source: Any, n_samples: int) -> dict[str, float]:
     """Seconds of each stage of ours when it runs alone, medians; the fused graph overlaps some."""
     import tensorflow as tf
-    from synthseg_generator import intensity, spatial
-    from synthseg_generator.noise import voxel_noise
-    from synthseg_generator.resolution import apply_acquisition
-    from synthseg_generator.synthesis import Synthesizer
+    from synthseg_generator.graph import intensity, interpolation
+    from synthseg_generator.graph.acquisition import apply_acquisition
+    from synthseg_generator.graph.noise import voxel_noise
+    from synthseg_generator.graph.synthesizer import Synthesizer
 
     synthesize = Synthesizer(source.settings, source.labels, source.map_shape)
     elastic, shape, crop = source.settings.elastic, source.map_shape, source.settings.crop.shape
     stages: dict[str, Callable[..., Any]] = {
-        "integrate velocity": lambda row, _: spatial.displacement_nodes(
+        "integrate velocity": lambda row, _: interpolation.displacement_nodes(
             row["velocity"], shape, elastic.integration_step, elastic.squarings
         ),
-        "coordinates of the crop": lambda row, field: spatial.crop_coordinates(
+        "coordinates of the crop": lambda row, field: interpolation.crop_coordinates(
             field, row["matrix"], shape, crop, row["crop_start"], row["flip"]
         ),
         "look up labels": lambda row, places: tf.cast(
-            spatial.sample_nearest(row["ids"], places, shape), tf.int32
+            interpolation.sample_nearest(row["ids"], places, shape), tf.int32
         ),
         "voxel noise": lambda row, _: voxel_noise(row["noise_seed"], synthesize.noise_shape),
         "mixture of Gaussians": lambda row, noise: intensity.apply_mixture(

@@ -57,7 +57,7 @@ def timed(action: Callable[[], Any], times: int) -> tuple[float, float]:
 def measure_step(name: str, store: Path, steps: int) -> dict[str, Any]:
     """Times the parts of a step; runs in a process of its own."""
     import tensorflow as tf
-    from synthseg_generator.samples import Shard
+    from synthseg_generator.feed.samples import Shard
     from synthseg_trainer.training.state import Training
 
     with tempfile.TemporaryDirectory() as run:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.store.ingest import ingest
 
 EDGE, BLOB = 256, 16
 SHARED = Path(os.environ.get("SYNTHSEG_SHARED_DATA", "../shared/data")) / "label_maps"

@@ -20,8 +20,8 @@ import pytest
 import yaml
 from synthseg_common.command_line import WRONG_USE
 from synthseg_common.errors import TERMINATED
-from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.store.ingest import ingest
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.training.distribution import samples_per_replica
 

@@ -38,7 +38,14 @@ EXTRAS = (*HEAVY, "tensorflow_serving", "dask", "distributed", "h5py", "matplotl
 # What the extras of generator and trainer install, and that of serving does not.
 NOT_SERVED = ("dask", "distributed", "fsspec", "matplotlib", "numcodecs", "tensorboard", "zarr")
 COMMANDS = ("synthseg-client", "synthseg-generator", "synthseg-trainer", "synthseg-serving")
-LIGHT_GENERATOR_MODULES = ("errors", "label_table", "config", "plan", "store", "cli")
+LIGHT_GENERATOR_MODULES = (
+    "errors",
+    "label_table",
+    "settings.generator",
+    "draws.sample_parameters",
+    "store.label_store",
+    "cli",
+)
 
 
 def imported_modules(path: Path) -> Iterator[str]:

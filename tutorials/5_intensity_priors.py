@@ -14,10 +14,10 @@ import yaml
 from heads import label_store, parse
 from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
 from synthseg_generator import BrainGenerator
-from synthseg_generator.config import generator_settings
 from synthseg_generator.generate import generate, sample_paths
-from synthseg_generator.preview import preview
+from synthseg_generator.pictures.preview import preview
 from synthseg_generator.priors import Mad, PriorSettings, estimate_priors, find_pairs, save_priors
+from synthseg_generator.settings.generator import generator_settings
 
 options = parse(5, "Estimates intensity priors.")
 parser = argparse.ArgumentParser()

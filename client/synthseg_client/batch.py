@@ -22,7 +22,7 @@ from synthseg_client.errors import (
     ServerGoneError,
     error_of,
 )
-from synthseg_client.images import write_image, write_labels, write_posteriors
+from synthseg_client.image_writing import write_image, write_labels, write_posteriors
 from synthseg_client.journal import Entry, Journal, scan_digest, sha256_of
 from synthseg_client.model import Model
 from synthseg_client.options import Options
@@ -32,7 +32,7 @@ from synthseg_client.plan import SIDECAR_ENDING, SOFTWARE, TABLE_ENDINGS, BatchP
 from synthseg_client.scans import read_scan
 from synthseg_client.segmentation import Segmentation, segment_scan
 from synthseg_client.session import Session
-from synthseg_client.volumes import column_names, row_name, write_single_table, write_table
+from synthseg_client.volume_table import column_names, row_name, write_single_table, write_table
 
 _TABLE_EVERY_S = 10.0
 

@@ -23,7 +23,7 @@ from synthseg_client.model import Model
 from synthseg_client.options import CT_RANGE_HU, Options
 from synthseg_client.scans import Scan
 from synthseg_client.session import Session
-from synthseg_client.volumes import volumes_mm3
+from synthseg_client.volume_table import volumes_mm3
 
 DENSE_LIMIT_BYTES = 64 * 2**20
 """Answers with every channel are fetched if they are smaller than this; otherwise the strongest

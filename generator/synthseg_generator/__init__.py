@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthseg_generator.brain_generator import BrainGenerator, Sample
-    from synthseg_generator.config import GeneratorSettings
-    from synthseg_generator.store import LabelStore, open_store
-    from synthseg_generator.stream import StreamSettings, open_stream
+    from synthseg_generator.feed.stream import StreamSettings, open_stream
+    from synthseg_generator.settings.generator import GeneratorSettings
+    from synthseg_generator.store.label_store import LabelStore, open_store
 
 # Found when asked for, so that the command's `--help` does not wait for Zarr.
 _HOMES = {
     "BrainGenerator": "brain_generator",
-    "GeneratorSettings": "config",
-    "LabelStore": "store",
+    "GeneratorSettings": "settings.generator",
+    "LabelStore": "store.label_store",
     "Sample": "brain_generator",
-    "StreamSettings": "stream",
-    "open_store": "store",
-    "open_stream": "stream",
+    "StreamSettings": "feed.stream",
+    "open_store": "store.label_store",
+    "open_stream": "feed.stream",
 }
 
 __all__ = [

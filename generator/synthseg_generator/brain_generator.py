@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.plan import SampleParameters
-from synthseg_generator.samples import SampleSource
-from synthseg_generator.store import LabelStore, cubic_voxel_size_mm, open_store
+from synthseg_generator.draws.sample_parameters import SampleParameters
+from synthseg_generator.feed.samples import SampleSource
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.store.label_store import LabelStore, cubic_voxel_size_mm, open_store
 
 
 class Sample(NamedTuple):
@@ -139,8 +139,8 @@ def _build_graph(
     """
     import tensorflow as tf
 
-    from synthseg_generator.noise import voxel_noise
-    from synthseg_generator.synthesis import Synthesizer
+    from synthseg_generator.graph.noise import voxel_noise
+    from synthseg_generator.graph.synthesizer import Synthesizer
 
     synthesize = Synthesizer(settings, labels, map_shape, voxel_size_mm)
 

@@ -52,8 +52,8 @@ def ingest(label_dir: Path, store: str, labels: str, workers: int, scheduler: st
     Maps are aligned to RAS and must share a voxel size. A new store appears whole or not at all;
     run again, the command adds the maps that are new.
     """
-    from synthseg_generator.ingest import ingest as run
     from synthseg_generator.label_table import read_label_table
+    from synthseg_generator.store.ingest import ingest as run
 
     table = read_label_table(labels)
     with progress_bar("ingest") as progress:
@@ -76,8 +76,8 @@ def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> 
     A scan has the name of its map and lies on the same voxels. Run again, the command adds the
     scans that are new.
     """
-    from synthseg_generator.scan_store import add_scans as run
-    from synthseg_generator.store import open_store
+    from synthseg_generator.scans.stored_scans import add_scans as run
+    from synthseg_generator.store.label_store import open_store
 
     suffixes = {"scan_suffix": scan_suffix, "map_suffix": map_suffix}
     with progress_bar("add-scans") as progress:
@@ -101,9 +101,9 @@ def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> 
 @scheduler_option
 def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None) -> None:
     """Says what is wrong with the label maps of STORE for training; exit code 1 on errors."""
-    from synthseg_generator.check import Severity
-    from synthseg_generator.check import check as run
-    from synthseg_generator.store import open_store
+    from synthseg_generator.check.linter import Severity
+    from synthseg_generator.check.linter import check as run
+    from synthseg_generator.store.label_store import open_store
 
     opened = open_store(store)
     with progress_bar("check") as progress:
@@ -149,9 +149,9 @@ def preview(
     if scans and stages:
         raise UsageProblem("--stages shows synthetic scans: leave --stages or --scans out.")
     source = find_source(store, seed, settings_path, plan_path, without, scans)
-    from synthseg_generator.preview import preview as draw_sheet
+    from synthseg_generator.pictures.preview import preview as draw_sheet
+    from synthseg_generator.pictures.stages import draw_stages
     from synthseg_generator.scan_generator import generator_of
-    from synthseg_generator.stages import draw_stages
 
     run = draw_stages if stages else draw_sheet
     run(generator_of(source), picture, samples, first)
@@ -185,7 +185,7 @@ def plan(
 
     The same bytes for any number of workers. A finished plan is never redrawn.
     """
-    from synthseg_generator.dask_plan import write_plan
+    from synthseg_generator.feed.plan_writing import write_plan
 
     source = find_source(store, seed, settings_path, None, without)
     workers = workers or os.cpu_count() or 1

@@ -59,11 +59,11 @@ def find_source(
     scans: bool = False,
 ) -> Any:
     """The samples that the options name: drawn, planned, or of the store's scans."""
-    from synthseg_generator.plan_store import open_plan
-    from synthseg_generator.samples import SampleSource
-    from synthseg_generator.scan_samples import ScanSampleSource
-    from synthseg_generator.settings_file import load_scan_noise, load_settings
-    from synthseg_generator.store import open_store
+    from synthseg_generator.feed.plan import open_plan
+    from synthseg_generator.feed.samples import SampleSource
+    from synthseg_generator.scans.samples import ScanSampleSource
+    from synthseg_generator.settings.files import load_scan_noise, load_settings
+    from synthseg_generator.store.label_store import open_store
 
     opened = open_store(store)
     if without:

@@ -13,16 +13,16 @@ import numpy as np
 from synthseg_common.files import replacing, write_text
 
 from synthseg_generator.brain_generator import BrainGenerator
-from synthseg_generator.cluster import run_all
+from synthseg_generator.cluster.jobs import run_all
+from synthseg_generator.draws.sample_parameters import SampleParameters
 from synthseg_generator.errors import ConfigError, StoreError
-from synthseg_generator.plan import SampleParameters
-from synthseg_generator.plan_store import Plan
-from synthseg_generator.samples import SampleSource
+from synthseg_generator.feed.plan import Plan
+from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.scan_generator import generator_of
-from synthseg_generator.scan_samples import ScanSampleSource
-from synthseg_generator.scan_store import scans_fingerprint
-from synthseg_generator.settings_file import known_mapping, settings_to_mapping
-from synthseg_generator.store import cubic_voxel_size_mm
+from synthseg_generator.scans.samples import ScanSampleSource
+from synthseg_generator.scans.stored_scans import scans_fingerprint
+from synthseg_generator.settings.files import known_mapping, settings_to_mapping
+from synthseg_generator.store.label_store import cubic_voxel_size_mm
 
 MANIFEST = "generate.json"
 MANIFEST_VERSION = 1

@@ -26,7 +26,7 @@ from synthseg_common.labels import (
 )
 
 from synthseg_generator.errors import LabelError
-from synthseg_generator.label_settings import LabelSettings
+from synthseg_generator.settings.labels import LabelSettings
 
 
 @dataclass(frozen=True)

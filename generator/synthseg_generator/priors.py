@@ -35,9 +35,9 @@ from synthseg_common.labels import (
     GenerationLabels,
 )
 
-from synthseg_generator.config import Prior
 from synthseg_generator.errors import LabelError
 from synthseg_generator.problems import Problem, noted, raise_problems, some
+from synthseg_generator.settings.generator import Prior
 
 # Official scaling: these percentiles of a scan become 0 and 255.
 RESCALE_PERCENTILES = (2.0, 98.0)

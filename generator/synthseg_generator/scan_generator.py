@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from synthseg_generator.brain_generator import BrainGenerator, Sample
-from synthseg_generator.samples import SampleSource
-from synthseg_generator.scan_samples import ScanSampleSource
+from synthseg_generator.feed.samples import SampleSource
+from synthseg_generator.scans.samples import ScanSampleSource
 
 
 class ScanGenerator(BrainGenerator):
@@ -50,8 +50,8 @@ class ScanGenerator(BrainGenerator):
     def _graph(self) -> Any:
         import tensorflow as tf
 
-        from synthseg_generator.noise import voxel_noise
-        from synthseg_generator.scan_synthesis import ScanAugmenter
+        from synthseg_generator.graph.noise import voxel_noise
+        from synthseg_generator.scans.augmenter import ScanAugmenter
 
         source = self.source
         augmenter = ScanAugmenter(

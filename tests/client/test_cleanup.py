@@ -15,7 +15,7 @@ from synthseg_client.cleanup import (
 from synthseg_client.errors import AnswerError
 from synthseg_client.geometry import orientation_of
 from synthseg_client.model import Model
-from synthseg_client.volumes import volumes_mm3
+from synthseg_client.volume_table import volumes_mm3
 from synthseg_common import contract
 
 

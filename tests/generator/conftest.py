@@ -18,8 +18,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from synthseg_generator.cluster import open_cluster
-from synthseg_generator.config import (
+from synthseg_generator.cluster.jobs import open_cluster
+from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.scans.stored_scans import add_scans
+from synthseg_generator.settings.generator import (
     Acquisition,
     Crop,
     Elastic,
@@ -27,10 +29,8 @@ from synthseg_generator.config import (
     Uniform,
     cube,
 )
-from synthseg_generator.ingest import ingest
-from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.scan_store import add_scans
-from synthseg_generator.store import LabelStore, open_store
+from synthseg_generator.store.ingest import ingest
+from synthseg_generator.store.label_store import LabelStore, open_store
 
 _START_S = 120
 HEADS = {

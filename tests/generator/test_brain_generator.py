@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 from synthseg_generator import BrainGenerator
-from synthseg_generator.config import Crop, GeneratorSettings
-from synthseg_generator.dask_plan import write_plan
 from synthseg_generator.errors import ConfigError, StoreError
-from synthseg_generator.ingest import ingest
+from synthseg_generator.feed.plan_writing import write_plan
+from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.samples import SampleSource
-from synthseg_generator.store import cubic_voxel_size_mm
+from synthseg_generator.settings.generator import Crop, GeneratorSettings
+from synthseg_generator.store.ingest import ingest
+from synthseg_generator.store.label_store import cubic_voxel_size_mm
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from synthseg_generator.cli import main
-from synthseg_generator.settings_file import settings_to_mapping
-from synthseg_generator.store import open_store
+from synthseg_generator.settings.files import settings_to_mapping
+from synthseg_generator.store.label_store import open_store
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_a_crop_larger_than_memory_is_named_and_a_smaller_one_goes_to_the_same_f
 def test_only_a_scheduler_that_may_answer_later_is_an_outage(
     tmp_path, store_path, monkeypatch, address, code, named
 ):
-    monkeypatch.setattr("synthseg_generator.cluster.CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("synthseg_generator.cluster.jobs.CONNECT_TIMEOUT_S", 0.5)
     arguments = ("--samples", 1, "--scheduler", address)
     result = run("plan", store_path, tmp_path / "plan.zarr", *arguments)
     assert_one_line(result, code, named)
@@ -199,7 +199,7 @@ def test_a_plan_and_a_seed_contradict_each_other(tmp_path, store_path):
 
 
 def test_a_missing_extra_is_named(monkeypatch, store_path):
-    monkeypatch.setitem(__import__("sys").modules, "synthseg_generator.check", None)
+    monkeypatch.setitem(__import__("sys").modules, "synthseg_generator.check.linter", None)
     result = run("check", store_path)
     assert_one_line_and_code_2(result, "pip install 'synthseg-serving[generator]'")
 

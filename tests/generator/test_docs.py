@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from synthseg_generator.config import GeneratorSettings, Prior, Uniform, generator_settings
+from synthseg_generator.settings.generator import (
+    GeneratorSettings,
+    Prior,
+    Uniform,
+    generator_settings,
+)
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "generator.md").read_text(encoding="utf-8")
 

@@ -6,10 +6,10 @@ import pytest
 from synthseg_common.errors import OutputError
 from synthseg_generator import generate as generate_module
 from synthseg_generator.brain_generator import BrainGenerator
-from synthseg_generator.dask_plan import write_plan
 from synthseg_generator.errors import ConfigError, StoreError
+from synthseg_generator.feed.plan_writing import write_plan
+from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.generate import crop_affine, generate, sample_paths
-from synthseg_generator.samples import SampleSource
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,9 @@ import pytest
 from keras import ops
 from scipy.ndimage import binary_dilation
 from synthseg_common.labels import GENERATION_V1
-from synthseg_generator.config import (
+from synthseg_generator.draws.shape import affine_matrix, velocity_shape
+from synthseg_generator.graph.synthesizer import Synthesizer
+from synthseg_generator.settings.generator import (
     Acquisition,
     BiasField,
     Crop,
@@ -19,8 +21,6 @@ from synthseg_generator.config import (
     GeneratorSettings,
     cube,
 )
-from synthseg_generator.shape_draws import affine_matrix, velocity_shape
-from synthseg_generator.synthesis import Synthesizer
 
 CROP = (32, 32, 32)
 TABLE = np.array(GENERATION_V1.values)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import yaml
 from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V1, GenerationLabels
-from synthseg_generator.config import GeneratorSettings, generator_settings
 from synthseg_generator.errors import LabelError
 from synthseg_generator.priors import (
     Mad,
@@ -18,6 +17,7 @@ from synthseg_generator.priors import (
     save_priors,
     tissue_classes_of,
 )
+from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 
 TWO_CLASSES = PriorSettings(values=(0, 2), classes=(0, 1), rescale=False)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from synthseg_generator.cli import main
-from synthseg_generator.config import generator_settings
 from synthseg_generator.scan_generator import ScanGenerator, generator_of
-from synthseg_generator.scan_samples import ScanSampleSource
-from synthseg_generator.scan_settings import ScanNoise
+from synthseg_generator.scans.samples import ScanSampleSource
+from synthseg_generator.settings.generator import generator_settings
+from synthseg_generator.settings.scans import ScanNoise
 
 SETTINGS = {"crop": {"shape": [24, 24, 24]}, "gamma_std": 0.4}
 

@@ -4,8 +4,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_common.labels import SYNTHSEG_V1
-from synthseg_generator.ingest import ingest
 from synthseg_generator.label_table import LABEL_TABLES
+from synthseg_generator.store.ingest import ingest
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.bundle import Bundle, save_bundle, weights_of
 from synthseg_trainer.network.unet import build_unet

@@ -6,7 +6,7 @@ import pytest
 from raw_images import nifti
 from synthseg_common.images import volume_files, without_ending
 from synthseg_generator.errors import LabelError
-from synthseg_generator.label_maps import read_headers
+from synthseg_generator.store.label_map_files import read_headers
 
 
 def test_images_are_listed_whatever_the_case_of_their_ending(tmp_path):

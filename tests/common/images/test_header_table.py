@@ -15,9 +15,9 @@ from raw_images import AFFINE, LABELS, VOXEL_MM, mgh, nifti
 from synthseg_client.errors import ScanError
 from synthseg_client.scans import read_scan
 from synthseg_generator.errors import LabelError
-from synthseg_generator.label_maps import read_headers, read_label_map
 from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_trainer.evaluation.volumes import VolumeError, read_labels
+from synthseg_generator.store.label_map_files import read_headers, read_label_map
+from synthseg_trainer.evaluation.image_files import VolumeError, read_labels
 
 TABLE = Path(__file__).resolve().parents[3] / "docs" / "headers.md"
 NAN, INF = float("nan"), float("inf")

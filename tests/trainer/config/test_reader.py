@@ -2,10 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthseg_generator.config import Crop, GeneratorSettings
 from synthseg_generator.errors import GeneratorError
-from synthseg_generator.settings_file import load_settings as generator_settings
-from synthseg_generator.store import open_store
+from synthseg_generator.settings.files import load_settings as generator_settings
+from synthseg_generator.settings.generator import Crop, GeneratorSettings
+from synthseg_generator.store.label_store import open_store
 from synthseg_trainer.config import AdamSettings, NetworkSettings, load_settings, recipe_names
 from synthseg_trainer.config.reader import recipe_path
 from synthseg_trainer.errors import ConfigError

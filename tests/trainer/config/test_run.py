@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from synthseg_generator.config import Crop, GeneratorSettings
+from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_trainer.config import (
     AdamSettings,
     LossWeights,

@@ -2,8 +2,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_client.geometry import orientation_of, plan_resampling
+from synthseg_trainer.evaluation.image_files import Volume
 from synthseg_trainer.evaluation.scan_grid import on_network_grid
-from synthseg_trainer.evaluation.volumes import Volume
 
 
 def _scan(sizes, shape=(11, 9, 13), flip=False):

@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from synthseg_generator.config import GeneratorSettings, generator_settings
+from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 from synthseg_trainer.config import Validation
 from synthseg_trainer.network.bundle import load_bundle
 from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_generator.errors import LabelError
-from synthseg_generator.store import open_store
+from synthseg_generator.store.label_store import open_store
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.runs.networks import load_network, read_description

@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from synthseg_generator.config import Crop, GeneratorSettings
+from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_trainer.config import NetworkSettings, Stage, TrainSettings, Validation
 from synthseg_trainer.runs.provenance import settings_as_json
 from synthseg_trainer.runs.resume import resume_difference, settings_difference

@@ -29,7 +29,7 @@ def record_run(options, *, strategy=None, feed=None):
     Returns:
         Whether the last step was done.
     """
-    from synthseg_generator.samples import sample_dataset
+    from synthseg_generator.feed.samples import sample_dataset
     from synthseg_trainer.config import load_settings
     from synthseg_trainer.training.loop import run_training
     from synthseg_trainer.training.sources import SyntheticSources

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_generator.cluster import open_cluster
-from synthseg_generator.samples import SampleSource, Shard
-from synthseg_generator.store import open_store
+from synthseg_generator.cluster.jobs import open_cluster
+from synthseg_generator.feed.samples import SampleSource, Shard
+from synthseg_generator.store.label_store import open_store
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint, step_of

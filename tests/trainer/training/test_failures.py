@@ -2,8 +2,8 @@ import socket
 
 import pytest
 import tensorflow as tf
-from synthseg_generator.element_errors import remembered
 from synthseg_generator.errors import LabelError, SchedulerError, StoreError
+from synthseg_generator.feed.element_errors import remembered
 from synthseg_trainer.errors import OutageError, TrainerError
 from synthseg_trainer.training.failures import made, named_failures
 from synthseg_trainer.training.peers import Peer

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_generator.samples import Shard
+from synthseg_generator.feed.samples import Shard
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.runs.progress import RunLog
 from synthseg_trainer.training.held_out import HeldOutScores

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_generator.config import Crop, GeneratorSettings
+from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_trainer.config import AdamSettings, NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import weights_of

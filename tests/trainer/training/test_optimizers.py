@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_generator.config import Crop, GeneratorSettings
+from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_trainer.config import AdamSettings, NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.network.layer_names import LOGITS

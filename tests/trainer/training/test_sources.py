@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from synthseg_generator.cli import main as generator_command
-from synthseg_generator.config import Crop, GeneratorSettings, cube
-from synthseg_generator.samples import SampleSource, Shard
-from synthseg_generator.store import open_store
+from synthseg_generator.feed.samples import SampleSource, Shard
+from synthseg_generator.settings.generator import Crop, GeneratorSettings, cube
+from synthseg_generator.store.label_store import open_store
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.training.sources import SyntheticSource, SyntheticSources

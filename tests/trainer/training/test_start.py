@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_common.labels import SYNTHSEG_V1
-from synthseg_generator.config import Crop, GeneratorSettings
+from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_trainer.config import NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import load_bundle

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_generator.config import BiasField, Mixture, Prior, Uniform
+from synthseg_generator.settings.generator import BiasField, Mixture, Prior, Uniform
 from synthseg_trainer.config import LossWeights, load_settings
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.state import Training

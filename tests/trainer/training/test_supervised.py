@@ -12,13 +12,13 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from synthseg_generator.cli import main as generator_command
-from synthseg_generator.config import Uniform
-from synthseg_generator.ingest import ingest
+from synthseg_generator.feed.samples import Shard
 from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.samples import Shard
-from synthseg_generator.scan_settings import ScanNoise
-from synthseg_generator.scan_store import add_scans
-from synthseg_generator.store import open_store
+from synthseg_generator.scans.stored_scans import add_scans
+from synthseg_generator.settings.generator import Uniform
+from synthseg_generator.settings.scans import ScanNoise
+from synthseg_generator.store.ingest import ingest
+from synthseg_generator.store.label_store import open_store
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.runs.checkpoints import latest_checkpoint

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from synthseg_common.labels import SegmentationLabels
-from synthseg_generator.config import GeneratorSettings, generator_settings, read_settings
-from synthseg_generator.label_settings import LabelSettings
-from synthseg_generator.settings_file import load_settings as load_generator_settings
-from synthseg_generator.settings_file import read_yaml
-from synthseg_generator.settings_reader import complained, raise_complaints
+from synthseg_generator.settings.files import load_settings as load_generator_settings
+from synthseg_generator.settings.files import read_yaml
+from synthseg_generator.settings.generator import (
+    GeneratorSettings,
+    generator_settings,
+    read_settings,
+)
+from synthseg_generator.settings.labels import LabelSettings
+from synthseg_generator.settings.reading import complained, raise_complaints
 
 from synthseg_trainer.config.network import NetworkSettings
 from synthseg_trainer.config.run import TrainSettings, Validation
@@ -90,7 +94,7 @@ def output_labels_of(store: str, labels: LabelSettings | None = None) -> Segment
     Raises:
         GeneratorError: The store cannot be opened, or the settings contradict it.
     """
-    from synthseg_generator.store import open_store
+    from synthseg_generator.store.label_store import open_store
 
     return open_store(store).table.segmentation_labels(labels)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.scan_settings import ScanNoise
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.settings.scans import ScanNoise
 
 from synthseg_trainer.config.network import NetworkSettings
 from synthseg_trainer.config.stage import Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from synthseg_generator.config import GeneratorSettings
+from synthseg_generator.settings.generator import GeneratorSettings
 
 from synthseg_trainer.errors import ConfigError
 

@@ -15,10 +15,10 @@ import numpy as np
 from synthseg_common.labels import BACKGROUND
 
 from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.evaluation.image_files import VolumeError
 from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import mean_of_present
 from synthseg_trainer.evaluation.pair_scores import DICE, PairScores, Scoring, score_pair
-from synthseg_trainer.evaluation.volumes import VolumeError
 
 Pairs = Mapping[str, tuple[Path, ...]]
 """By scan the true label map and the answered one."""

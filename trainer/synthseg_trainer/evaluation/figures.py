@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from synthseg_generator.pictures import save_figure
+from synthseg_generator.pictures.figures import save_figure
 
 from synthseg_trainer.evaluation.comparison import Scores
 from synthseg_trainer.evaluation.score_tables import MEAN, WHOLE, title

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from synthseg_common.labels import BACKGROUND
 
+from synthseg_trainer.evaluation.image_files import label_on_grid, read_labels
 from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import ORIGINAL_EPSILON, dice_scores
 from synthseg_trainer.evaluation.surface import DISTANCES, original_distances, surface_distances
-from synthseg_trainer.evaluation.volumes import label_on_grid, read_labels
 
 DICE = "dice"
 SOFT_DICE = "soft_dice"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from synthseg_common.images.content import placeholder
 
-from synthseg_trainer.evaluation.volumes import VolumeError, scan_name, volumes_of
+from synthseg_trainer.evaluation.image_files import VolumeError, scan_name, volumes_of
 
 POSTERIORS_SUFFIX = "_posteriors"
 """What `synthseg-client segment` adds to the name of a scan for its probabilities."""

@@ -12,9 +12,7 @@ from synthseg_common.labels import BACKGROUND
 from synthseg_generator.label_table import LABEL_TABLES
 
 from synthseg_trainer.evaluation.comparison import ComparisonError
-from synthseg_trainer.evaluation.label_lists import LabelList
-from synthseg_trainer.evaluation.overlap import dice_of_masks
-from synthseg_trainer.evaluation.volumes import (
+from synthseg_trainer.evaluation.image_files import (
     Volume,
     VolumeError,
     header_of,
@@ -22,6 +20,8 @@ from synthseg_trainer.evaluation.volumes import (
     read_labels,
     volumes_in,
 )
+from synthseg_trainer.evaluation.label_lists import LabelList
+from synthseg_trainer.evaluation.overlap import dice_of_masks
 
 
 def check_channels(pairs: Mapping[str, tuple[Path, ...]], channels: LabelList | None) -> None:

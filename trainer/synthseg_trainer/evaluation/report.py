@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from synthseg_trainer.evaluation.comparison import Scores, compare_sets
+from synthseg_trainer.evaluation.image_files import VolumeError
 from synthseg_trainer.evaluation.output import OutputError, prepare_folder
 from synthseg_trainer.evaluation.pair_scores import SOFT_DICE, Scoring
 from synthseg_trainer.evaluation.pairs import match_files
@@ -20,7 +21,6 @@ from synthseg_trainer.evaluation.score_tables import (
     write_long_table,
     write_wide_table,
 )
-from synthseg_trainer.evaluation.volumes import VolumeError
 
 BOX_PLOT = "boxplot.png"
 LONG_TABLE = "scores.csv"

@@ -10,7 +10,7 @@ from nibabel.affines import voxel_sizes
 from synthseg_common.processing import VOXEL_MM
 from synthseg_common.resampling import ANTIALIAS, new_centres, stays_on_grid
 
-from synthseg_trainer.evaluation.volumes import Volume
+from synthseg_trainer.evaluation.image_files import Volume
 
 
 def on_network_grid(scan: Volume, voxel_mm: float = VOXEL_MM) -> Volume:

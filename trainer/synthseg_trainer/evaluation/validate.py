@@ -25,6 +25,14 @@ from synthseg_common.contract import is_brain
 from synthseg_common.processing import DEFAULT_LIMIT, VOXEL_MM
 
 from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.evaluation.image_files import (
+    Volume,
+    VolumeError,
+    header_of,
+    label_on_grid,
+    read_image,
+    read_labels,
+)
 from synthseg_trainer.evaluation.output import prepare_folder
 from synthseg_trainer.evaluation.overlap import dice_scores, mean_of_present
 from synthseg_trainer.evaluation.pairs import match_files
@@ -36,14 +44,6 @@ from synthseg_trainer.evaluation.validation_records import (
     read_records,
     setup_of,
     write_record,
-)
-from synthseg_trainer.evaluation.volumes import (
-    Volume,
-    VolumeError,
-    header_of,
-    label_on_grid,
-    read_image,
-    read_labels,
 )
 from synthseg_trainer.network.bundle import Bundle, load_bundle
 from synthseg_trainer.runs.best import keep_if_best

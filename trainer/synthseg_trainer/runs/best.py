@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from synthseg_generator.settings_file import settings_digest
+from synthseg_generator.settings.files import settings_digest
 
 from synthseg_trainer.config import Validation
 from synthseg_trainer.errors import CheckpointError

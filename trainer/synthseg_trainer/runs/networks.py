@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from synthseg_common.labels import SegmentationLabels
-from synthseg_generator.config import read_settings
 from synthseg_generator.errors import ConfigError as GeneratorConfigError
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import read_label_table
-from synthseg_generator.settings_file import read_yaml
+from synthseg_generator.settings.files import read_yaml
+from synthseg_generator.settings.generator import read_settings
 
 from synthseg_trainer.config import NetworkSettings, load_settings, output_labels_of
 from synthseg_trainer.errors import ConfigError

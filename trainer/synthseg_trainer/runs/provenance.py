@@ -23,7 +23,7 @@ def training_info(settings: TrainSettings) -> dict[str, Any]:
         StoreError: The store cannot be opened.
     """
     # Who serves a network has no stores, nor what reads them.
-    from synthseg_generator.store import open_store
+    from synthseg_generator.store.label_store import open_store
 
     store = open_store(settings.store)
     crop = settings.stages[-1].generator.crop

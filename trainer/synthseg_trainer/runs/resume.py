@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from synthseg_generator.config import GeneratorSettings, generator_settings
+from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.errors import CheckpointError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from synthseg_common.colours import paint_labels
-from synthseg_generator.pictures import middle, upright
+from synthseg_generator.pictures.figures import middle, upright
 
 _GAP = 4
 _MAX_ENLARGED = 64  # smaller volumes are shown with several pixels a voxel

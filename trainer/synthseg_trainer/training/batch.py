@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
-from synthseg_generator.samples import SampleSource
-from synthseg_generator.store import cubic_voxel_size_mm
-from synthseg_generator.synthesis import Synthesizer
+from synthseg_generator.feed.samples import SampleSource
+from synthseg_generator.graph.synthesizer import Synthesizer
+from synthseg_generator.store.label_store import cubic_voxel_size_mm
 
 from synthseg_trainer.network.blocks import fold
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from synthseg_generator.samples import Shard
+from synthseg_generator.feed.samples import Shard
 
 from synthseg_trainer.errors import ConfigError, OutageError
 from synthseg_trainer.signals import signals_held

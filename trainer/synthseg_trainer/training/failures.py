@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import tensorflow as tf
 from synthseg_common.errors import is_outage
-from synthseg_generator.element_errors import original
 from synthseg_generator.errors import GeneratorError
+from synthseg_generator.feed.element_errors import original
 
 from synthseg_trainer.errors import OutageError, TrainerError
 from synthseg_trainer.training.peers import Peer, absent_peers, listed

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
-from synthseg_generator.samples import SampleSource, Shard, sample_dataset
-from synthseg_generator.scan_samples import ScanSampleSource, scan_dataset
+from synthseg_generator.feed.samples import SampleSource, Shard, sample_dataset
+from synthseg_generator.scans.samples import ScanSampleSource, scan_dataset
 
 from synthseg_trainer.training.peers import DEFAULT_WAIT_S
 
 Feed = Callable[[SampleSource, Shard], tf.data.Dataset]
-"""Makes the dataset of a shard; its elements are those of `synthseg_generator.samples`."""
+"""Makes the dataset of a shard; its elements are those of `synthseg_generator.feed.samples`."""
 _VOLUMES = ("labels", "scan")
 
 
@@ -44,8 +44,8 @@ def open_feed(
     if workers == 0 and scheduler is None:
         yield local_feed
         return
-    from synthseg_generator.cluster import open_cluster
-    from synthseg_generator.stream import SampleStream, StreamSettings
+    from synthseg_generator.cluster.jobs import open_cluster
+    from synthseg_generator.feed.stream import SampleStream, StreamSettings
 
     settings = StreamSettings(workers=max(workers, 1), scheduler=scheduler, wait_s=wait_s)
     with open_cluster(settings.workers, settings.scheduler) as client:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
-from synthseg_generator.samples import Shard
+from synthseg_generator.feed.samples import Shard
 
 from synthseg_trainer.evaluation.overlap import dice_scores, mean_of_present
 from synthseg_trainer.network.blocks import unfold

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import tensorflow as tf
 from synthseg_common.files import write_text
 from synthseg_common.labels import SegmentationLabels
-from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.noise import voxel_noise
-from synthseg_generator.samples import SampleSource, Shard, sample_dataset
-from synthseg_generator.settings_file import settings_digest, settings_to_mapping
-from synthseg_generator.store import LabelStore, open_store
+from synthseg_generator.feed.samples import SampleSource, Shard, sample_dataset
+from synthseg_generator.graph.noise import voxel_noise
+from synthseg_generator.settings.files import settings_digest, settings_to_mapping
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.store.label_store import LabelStore, open_store
 
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError

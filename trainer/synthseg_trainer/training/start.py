@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from synthseg_common.labels import SegmentationLabels
-from synthseg_generator.samples import Shard
+from synthseg_generator.feed.samples import Shard
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from synthseg_generator.config import GeneratorSettings
-from synthseg_generator.noise import voxel_noise
-from synthseg_generator.samples import Shard
-from synthseg_generator.scan_samples import ScanSampleSource
-from synthseg_generator.scan_store import scans_fingerprint
-from synthseg_generator.scan_synthesis import ScanAugmenter
-from synthseg_generator.store import LabelStore, cubic_voxel_size_mm
+from synthseg_generator.feed.samples import Shard
+from synthseg_generator.graph.noise import voxel_noise
+from synthseg_generator.scans.augmenter import ScanAugmenter
+from synthseg_generator.scans.samples import ScanSampleSource
+from synthseg_generator.scans.stored_scans import scans_fingerprint
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.store.label_store import LabelStore, cubic_voxel_size_mm
 
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.training.feed import Feed, local_feed

@@ -1,0 +1,1 @@
+"""What is random about a sample, drawn from (settings, seed, k) with NumPy alone."""

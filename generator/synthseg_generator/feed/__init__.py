@@ -1,0 +1,1 @@
+"""Samples by their number, drawn or planned, and their way to a training."""

@@ -1,0 +1,1 @@
+"""What the generative model can be told: the settings, their files and the recipes."""

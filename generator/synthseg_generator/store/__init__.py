@@ -1,0 +1,1 @@
+"""Label maps from files into a Zarr store, and out of it."""

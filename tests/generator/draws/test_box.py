@@ -1,0 +1,79 @@
+"""The box of a label map that a sample can look at."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from synthseg_common.labels import GENERATION_V2
+from synthseg_generator.draws.box import needed_box
+from synthseg_generator.draws.sample_parameters import MapGeometry, draw_sample
+from synthseg_generator.graph.interpolation import crop_coordinates, displacement_nodes
+from synthseg_generator.settings.generator import Crop, Elastic, GeneratorSettings, Uniform
+
+MAP_SHAPE = (40, 48, 44)
+STILL = Elastic(strength=Uniform(0.0, 0.0), scale=0.1)
+
+
+def looked_up(parameters, model):
+    """Voxels of the map that the graph looks up, float `[x, y, z, 3]`."""
+    elastic = model.elastic
+    displacement = displacement_nodes(
+        parameters.velocity, MAP_SHAPE, elastic.integration_step, elastic.squarings
+    )
+    return np.asarray(
+        crop_coordinates(
+            displacement,
+            parameters.matrix,
+            MAP_SHAPE,
+            model.crop.shape,
+            parameters.crop_start,
+            parameters.flip,
+        )
+    )
+
+
+# The same examples every time, however long a busy machine takes to draw them.
+@settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 10**6), strength=st.floats(0, 8), side=st.integers(4, 40))
+def test_no_look_up_leaves_the_box(seed, strength, side):
+    model = GeneratorSettings(
+        crop=Crop(shape=(side, side, side)),
+        elastic=Elastic(strength=Uniform(strength, strength), scale=0.1),
+    )
+    parameters = draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], seed, 0)
+    box = needed_box(parameters, model.crop.shape)
+    places = np.rint(np.clip(looked_up(parameters, model), 0, np.array(MAP_SHAPE) - 1))
+    assert np.all(places.min(axis=(0, 1, 2)) >= box.start)
+    assert np.all(places.max(axis=(0, 1, 2)) < box.stop)
+
+
+def test_an_undeformed_crop_needs_itself_and_a_margin():
+    model = GeneratorSettings(crop=Crop(shape=(8, 8, 8)), elastic=STILL)
+    parameters = dataclasses.replace(
+        draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], 0, 0),
+        matrix=np.eye(3, 4, dtype=np.float32),
+        crop_start=np.array([10, 11, 12], np.int32),
+    )
+    box = needed_box(parameters, model.crop.shape)
+    assert box.start == (9, 10, 11)
+    assert box.stop == (19, 20, 21)
+
+
+@pytest.mark.parametrize("shift", [-500, 500])
+def test_a_crop_beyond_the_map_needs_its_edge(shift):
+    model = GeneratorSettings(crop=Crop(shape=(8, 8, 8)), elastic=STILL)
+    matrix = np.eye(3, 4, dtype=np.float32)
+    matrix[:, 3] = shift
+    parameters = dataclasses.replace(
+        draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], 0, 0), matrix=matrix
+    )
+    box = needed_box(parameters, model.crop.shape)
+    assert box.start == ((0, 0, 0) if shift < 0 else (39, 47, 43))
+    assert np.all(np.subtract(box.stop, box.start) == 1)

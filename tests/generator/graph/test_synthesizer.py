@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from compiled import finite_in_every_way
+from keras import ops
+from synthseg_common.labels import GENERATION_V2
+from synthseg_generator.draws.sample_parameters import MapGeometry, draw_sample
+from synthseg_generator.graph.synthesizer import Synthesizer
+from synthseg_generator.settings.generator import (
+    BiasField,
+    Crop,
+    Elastic,
+    GeneratorSettings,
+    Mixture,
+    Prior,
+    Uniform,
+)
+
+SETTINGS = GeneratorSettings(crop=Crop(shape=(32, 32, 32)), n_channels=2)
+SHAPE = (48, 56, 52)
+
+
+@pytest.fixture(scope="module")
+def ids(make_head):
+    lookup = np.zeros(1000, np.uint8)
+    lookup[list(GENERATION_V2.values)] = np.arange(len(GENERATION_V2))
+    return lookup[make_head(SHAPE)]
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return np.random.default_rng(0).standard_normal((32, 32, 32, 2)).astype(np.float32)
+
+
+def _row(k, settings=SETTINGS):
+    return draw_sample(settings, GENERATION_V2, [MapGeometry(SHAPE)], 1, k).to_row()
+
+
+def test_image_lies_between_zero_and_one_and_target_in_the_table(ids, noise):
+    image, target = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)(ids, _row(0), noise)
+    image, target = ops.convert_to_numpy(image), ops.convert_to_numpy(target)
+    assert image.shape == (32, 32, 32, 2)
+    assert target.shape == (32, 32, 32)
+    assert image.min() >= 0
+    assert image.max() <= 1 + 1e-5
+    assert set(np.unique(target)) <= set(range(33))
+
+
+def test_same_parameters_and_noise_give_the_same_sample(ids, noise):
+    synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
+    for first, again in zip(*(synthesizer(ids, _row(3), noise) for _ in range(2)), strict=True):
+        np.testing.assert_array_equal(first, again)
+
+
+def test_compiled_graph_equals_eager_execution(ids, noise):
+    settings = GeneratorSettings(crop=SETTINGS.crop)
+    synthesizer = Synthesizer(settings, GENERATION_V2, SHAPE)
+    graph = tf.function(synthesizer, autograph=False)
+    drawn, one = _row(2, settings), noise[..., :1]
+    row = {name: tf.constant(value) for name, value in drawn.items()}
+    image, target = graph(tf.constant(ids), row, tf.constant(one))
+    expected_image, expected_target = synthesizer(ids, drawn, one)
+    np.testing.assert_array_equal(target, expected_target)
+    np.testing.assert_allclose(image, expected_image, atol=1e-5)
+
+
+def test_a_crop_that_is_cut_everywhere_is_dark_however_it_is_compiled(ids):
+    settings = GeneratorSettings(
+        crop=Crop(shape=(16, 16, 16)),
+        mixture=Mixture(means=Prior(rows=((1e3, 1e3),)), stds=Prior(rows=((0.0, 0.0),))),
+        bias_field=BiasField(strength=Uniform(0, 0)),
+        elastic=Elastic(squarings=1),
+    )
+    synthesizer = Synthesizer(settings, GENERATION_V2, SHAPE)
+    row = _row(2, settings)
+    row = {**row, "means": np.full_like(row["means"], 1e3)}  # no dark background either
+    noise = np.zeros((16, 16, 16, 1), np.float32)
+    image, target = finite_in_every_way(synthesizer, ids, row, noise)
+    assert not image.any()
+    assert target.any()
+
+
+def test_flipped_sample_mirrors_the_anatomy_and_swaps_the_sides(ids):
+    synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
+    plain, mirrored = (
+        ops.convert_to_numpy(synthesizer.deform(ids, {**_row(1), "flip": np.bool_(flip)}))
+        for flip in (False, True)
+    )
+    swapped = np.array(GENERATION_V2.flip_indices)[plain[::-1]]
+    np.testing.assert_array_equal(mirrored, swapped)
+
+
+def test_sides_keep_their_side_in_every_sample(ids):
+    """Left white matter lies left (low x) of the right one, flipped or not."""
+    synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
+    left, right = GENERATION_V2.values.index(2), GENERATION_V2.values.index(41)
+    shown = 0
+    for k in range(6):
+        labels = ops.convert_to_numpy(synthesizer.deform(ids, _row(k)))
+        places = [np.argwhere(labels == side)[:, 0] for side in (left, right)]
+        if all(len(place) > 50 for place in places):
+            shown += 1
+            assert places[0].mean() < places[1].mean()
+    assert shown > 2
+
+
+def test_hidden_labels_become_background(ids):
+    synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
+    cropped = np.full((2, 2, 2), GENERATION_V2.values.index(516), np.int32)
+    assert not ops.convert_to_numpy(synthesizer.target(cropped)).any()

@@ -1,0 +1,39 @@
+"""The figure of one sample step by step."""
+
+import numpy as np
+import pytest
+from synthseg_generator.brain_generator import BrainGenerator
+from synthseg_generator.pictures.stages import draw_stages, sample_stages
+
+
+@pytest.fixture(scope="module")
+def generator(store, small_settings):
+    return BrainGenerator(store, small_settings, seed=1)
+
+
+def test_stages_lead_from_the_map_to_the_sample(generator, store):
+    stages = list(sample_stages(generator, 2).values())
+    assert set(np.unique(stages[0]).tolist()) <= set(store.labels.values)
+    assert [stage.shape for stage in stages[1:]] == [(16, 16, 16)] * 5
+    np.testing.assert_array_equal(stages[-1], generator.sample(2).image[..., 0])
+
+
+def test_the_last_step_is_the_acquisition(generator):
+    from synthseg_generator.graph.acquisition import apply_acquisition, blur_reaches
+
+    stages = sample_stages(generator, 2)
+    row = generator.source.parameters(2).to_row()
+    shown = apply_acquisition(
+        stages["gamma"][..., None],
+        row["spacing_mm"],
+        row["thickness_mm"],
+        row["blur_factor"],
+        reaches=blur_reaches(generator.source.settings.acquisition, 1, 1.0),
+    )
+    np.testing.assert_allclose(np.asarray(shown)[..., 0], stages["resolution"], atol=1e-5)
+
+
+def test_the_same_seed_draws_the_same_stages(tmp_path, generator):
+    for name in ("one", "two"):
+        draw_stages(generator, tmp_path / f"{name}.png", n_samples=1)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()

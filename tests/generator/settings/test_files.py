@@ -1,0 +1,207 @@
+"""Settings of the generative model in files."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthseg_generator.errors import ConfigError
+from synthseg_generator.settings import files
+from synthseg_generator.settings.files import (
+    known_mapping,
+    load_scan_noise,
+    load_settings,
+    read_yaml,
+    recipe_names,
+    settings_digest,
+    settings_to_mapping,
+)
+from synthseg_generator.settings.generator import (
+    BiasField,
+    GeneratorSettings,
+    Mixture,
+    Prior,
+    Uniform,
+    each_axis,
+    each_term,
+    generator_settings,
+)
+
+KNOWN_CONTRAST = Prior(distribution="normal", rows=((10.0, 1.0), (20.0, 2.0)))
+SPECIFIC = GeneratorSettings(
+    n_channels=2,
+    mixture=Mixture(specific_means=(KNOWN_CONTRAST,), specific_stds=(KNOWN_CONTRAST,)),
+)
+
+
+@pytest.mark.parametrize("settings", [GeneratorSettings(), SPECIFIC])
+def test_settings_come_back_from_json(settings):
+    mapping = json.loads(json.dumps(settings_to_mapping(settings)))
+    assert generator_settings(mapping) == settings
+    assert settings_digest(generator_settings(mapping)) == settings_digest(settings)
+
+
+def test_other_settings_have_another_digest():
+    assert settings_digest(GeneratorSettings()) != settings_digest(SPECIFIC)
+
+
+def test_without_a_file_the_settings_are_those_of_the_released_model():
+    assert load_settings(None) == GeneratorSettings()
+
+
+@pytest.mark.parametrize("text", ["n_channels: 2", "generator:\n  n_channels: 2\nsteps: 5"])
+def test_a_file_holds_the_groups_alone_or_as_a_trainings_file_does(tmp_path, text):
+    (tmp_path / "s.yaml").write_text(text)
+    assert load_settings(tmp_path / "s.yaml").n_channels == 2
+
+
+@pytest.mark.parametrize("group", ["stages: [{name: warm-up, steps: 1}]", "supervised: {}"])
+def test_a_trainings_file_may_leave_the_generative_model_as_it_is(tmp_path, group):
+    (tmp_path / "s.yaml").write_text(f"{group}\nseed: 3")
+    assert load_settings(tmp_path / "s.yaml") == GeneratorSettings()
+
+
+@pytest.mark.parametrize("group", ["true", "{nois: {std: [0, 6]}}"])
+def test_scans_settings_that_a_training_would_refuse_are_refused(tmp_path, group):
+    (tmp_path / "s.yaml").write_text(f"supervised: {group}")
+    with pytest.raises(ConfigError, match=r"s\.yaml: supervised holds `enabled` and `noise` alone"):
+        load_scan_noise(tmp_path / "s.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("colour: red", "unknown setting generator.colour"),
+        ("crop: {shape: [0, 1, 1]}", "crop.shape needs three whole sides"),
+        ("[1, 2]", "holds no settings"),
+        ("a: [", "no readable YAML"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name_in_one_line(tmp_path, text, complaint):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        load_settings(tmp_path / "bad.yaml")
+    assert "bad.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_released_recipe_names_every_setting_and_is_the_default():
+    written = load_settings("released")
+    assert written == GeneratorSettings()
+    path = Path(files.__file__).parent / "recipes" / "released.yaml"
+    names = _names(read_yaml(path))
+    assert names == _names(dataclasses.asdict(GeneratorSettings()))
+
+
+def _names(values, inside=("labels", "crop", "affine", "elastic", "mixture", "bias_field")):
+    """Names of settings, and of those in groups."""
+    groups = (*inside, "acquisition")
+    return {name: sorted(values[name]) if name in groups else None for name in values}
+
+
+def test_the_2021_recipe_holds_what_the_first_release_had_otherwise():
+    settings = load_settings(Path("2021"))
+    assert settings.crop.shape == (96, 96, 96)
+    assert settings.affine.scaling == each_axis(Uniform(0.85, 1.15))
+    assert settings.affine.rotation_deg == GeneratorSettings().affine.rotation_deg
+    assert settings.elastic.strength == Uniform(0, 3)
+    assert settings.mixture.means.rows == ((25, 225),)
+    assert settings.mixture.stds.rows == ((5, 25),)
+    assert settings.bias_field == BiasField(strength=Uniform(0, 0.5), probability=1)
+    assert settings.gamma_std == 0.4
+    assert settings.acquisition == GeneratorSettings().acquisition
+
+
+def test_every_recipe_can_be_read():
+    assert {"2021", "released"} <= set(recipe_names())
+    for name in recipe_names():
+        load_settings(name)
+
+
+def test_a_file_of_the_name_of_a_recipe_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("2021").write_text("n_channels: 3")
+    assert load_settings("2021").n_channels == 3
+
+
+def test_a_folder_of_the_name_of_a_recipe_does_not_matter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("2021").mkdir()
+    assert load_settings("2021").gamma_std == 0.4
+
+
+def test_priors_are_read_from_the_original_s_arrays(tmp_path):
+    table = np.array([[10.0, 20.0], [1.0, 2.0], [30.0, 40.0], [3.0, 4.0]])
+    np.save(tmp_path / "means.npy", table)
+    np.save(tmp_path / "one.npy", table[:2])
+    file = {"distribution": "normal", "file": str(tmp_path / "means.npy")}
+    mixture = {
+        "specific_means": file,
+        "specific_stds": file,
+        "means": {"file": str(tmp_path / "one.npy"), "distribution": "normal"},
+    }
+    settings = generator_settings({"mixture": mixture}).mixture
+    assert settings.specific_means[0] == KNOWN_CONTRAST
+    assert settings.specific_means[1].rows == ((30, 3), (40, 4))
+    assert settings.means == KNOWN_CONTRAST
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, "no readable NumPy array"), (np.zeros((3, 4)), r"shape \(3, 4\), expected two rows")],
+)
+def test_files_without_priors_are_refused_by_name(tmp_path, content, complaint):
+    path = tmp_path / "priors.npy"
+    if content is not None:
+        np.save(path, content)
+    with pytest.raises(ConfigError, match=f"mixture.specific_means.*priors.npy.*{complaint}"):
+        generator_settings({"mixture": {"specific_means": {"file": str(path)}}})
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_empty_file_and_one_of_several_arrays_are_no_priors(tmp_path, several):
+    path = tmp_path / "priors.npz"
+    path.touch()
+    if several:
+        np.savez(path, means=np.zeros((2, 3)))
+    with pytest.raises(ConfigError, match=r"priors\.npz is no readable NumPy array"):
+        generator_settings({"mixture": {"specific_means": {"file": str(path)}}})
+
+
+def test_several_priors_are_no_single_one(tmp_path):
+    np.save(tmp_path / "two.npy", np.zeros((4, 5)))
+    with pytest.raises(ConfigError, match=r"mixture.means.*two.npy holds 2 priors"):
+        generator_settings({"mixture": {"means": {"file": str(tmp_path / "two.npy")}}})
+
+
+def test_settings_that_earlier_versions_wrote_into_checkpoints_are_read():
+    """They named the bounds of intervals, had one shear interval and one largest spacing."""
+    old = {
+        "affine": {
+            "shearing": {"low": -0.1, "high": 0.1},
+            "rotation_deg": [{"low": 0, "high": 1}] * 3,
+        },
+        "elastic": {"strength": {"low": 1, "high": 2}},
+        "acquisition": {"max_isotropic_mm": 3.0, "max_anisotropic_mm": 6.0},
+        "mixture": {"means": {"distribution": "uniform", "rows": [[0.0, 250.0]]}},
+    }
+    settings = generator_settings(old)
+    assert settings.affine.shearing == each_term(Uniform(-0.1, 0.1))
+    assert settings.acquisition.max_isotropic_mm == (3, 3, 3)
+    assert settings.elastic.strength == Uniform(1, 2)
+    again = json.loads(json.dumps(dataclasses.asdict(settings)))
+    assert generator_settings(again) == settings
+
+
+def test_settings_of_an_earlier_version_are_those_of_now_with_defaults():
+    old = settings_to_mapping(SPECIFIC)
+    del old["image_gradients"], old["crop"]["spacing_mm"]
+    old["affine"]["shearing"] = old["affine"]["shearing"][0]
+    assert known_mapping(old) == settings_to_mapping(SPECIFIC)
+    assert known_mapping({"gone": 1}) == {"gone": 1}
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"gone\.yaml"):
+        load_settings(tmp_path / "gone.yaml")

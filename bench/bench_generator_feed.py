@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from label_maps import write_label_maps
-from synthseg_generator.cluster.jobs import open_cluster
+from synthseg_generator.cluster.connection import open_cluster
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource, Shard
 from synthseg_generator.feed.stream import SampleStream, StreamSettings

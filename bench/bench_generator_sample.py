@@ -98,7 +98,7 @@ def measure(way: str, store: str, n_samples: int, edge: int) -> dict[str, Any]:
 def load_ours(source: Any) -> Callable[[int], Any]:
     """Our graph, from the number of a sample to image and label indices."""
     import tensorflow as tf
-    from synthseg_generator.graph.noise import voxel_noise
+    from synthseg_generator.graph.noise import draw_voxel_noise
     from synthseg_generator.graph.synthesizer import Synthesizer
 
     synthesize = Synthesizer(source.settings, source.labels, source.map_shape)
@@ -106,7 +106,7 @@ def load_ours(source: Any) -> Callable[[int], Any]:
     @tf.function
     def graph(ids: Any, row: Any) -> Any:
         labels = synthesize.deform(ids, row)
-        noise = voxel_noise(row["noise_seed"], synthesize.noise_shape)
+        noise = draw_voxel_noise(row["noise_seed"], synthesize.noise_shape)
         return synthesize.paint(labels, row, noise), synthesize.target(labels), labels
 
     def make(k: int) -> Any:
@@ -121,7 +121,7 @@ def load_unfused(source: Any) -> Callable[[int], Any]:
     """The baseline, from the number of a sample to image and label indices."""
     import tensorflow as tf
     import unfused
-    from synthseg_generator.graph.noise import voxel_noise
+    from synthseg_generator.graph.noise import draw_voxel_noise
 
     # Folded, the coordinates of all voxels become constants, and the graph takes over 16 GB.
     tf.config.optimizer.set_experimental_options({"constant_folding": False})
@@ -130,7 +130,7 @@ def load_unfused(source: Any) -> Callable[[int], Any]:
 
     @tf.function
     def graph(ids: Any, row: Any) -> Any:
-        noise = voxel_noise(row["noise_seed"], (*crop, 1))
+        noise = draw_voxel_noise(row["noise_seed"], (*crop, 1))
         image, labels = unfused.make_sample(tf.cast(ids, tf.int32), row, noise, crop, flipped)
         return image, labels, tf.gather(source.labels.targets, labels)
 
@@ -146,24 +146,24 @@ def load_unfused(source: Any) -> Callable[[int], Any]:
 def time_stages(source: Any, n_samples: int) -> dict[str, float]:
     """Seconds of each stage of ours when it runs alone, medians; the fused graph overlaps some."""
     import tensorflow as tf
-    from synthseg_generator.graph import intensity, interpolation
+    from synthseg_generator.graph import deformation, intensity, interpolation
     from synthseg_generator.graph.acquisition import apply_acquisition
-    from synthseg_generator.graph.noise import voxel_noise
+    from synthseg_generator.graph.noise import draw_voxel_noise
     from synthseg_generator.graph.synthesizer import Synthesizer
 
     synthesize = Synthesizer(source.settings, source.labels, source.map_shape)
     elastic, shape, crop = source.settings.elastic, source.map_shape, source.settings.crop.shape
     stages: dict[str, Callable[..., Any]] = {
-        "integrate velocity": lambda row, _: interpolation.displacement_nodes(
+        "integrate velocity": lambda row, _: deformation.integrate_displacement(
             row["velocity"], shape, elastic.integration_step, elastic.squarings
         ),
-        "coordinates of the crop": lambda row, field: interpolation.crop_coordinates(
+        "coordinates of the crop": lambda row, field: deformation.compose_coordinates(
             field, row["matrix"], shape, crop, row["crop_start"], row["flip"]
         ),
         "look up labels": lambda row, places: tf.cast(
             interpolation.sample_nearest(row["ids"], places, shape), tf.int32
         ),
-        "voxel noise": lambda row, _: voxel_noise(row["noise_seed"], synthesize.noise_shape),
+        "voxel noise": lambda row, _: draw_voxel_noise(row["noise_seed"], synthesize.noise_shape),
         "mixture of Gaussians": lambda row, noise: intensity.apply_mixture(
             row["labels"], row["means"], row["stds"], noise
         ),

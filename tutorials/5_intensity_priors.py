@@ -14,7 +14,7 @@ import yaml
 from heads import label_store, parse
 from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
 from synthseg_generator import BrainGenerator
-from synthseg_generator.generate import generate, sample_paths
+from synthseg_generator.generate import generate, name_sample_files
 from synthseg_generator.pictures.preview import preview
 from synthseg_generator.priors import Mad, PriorSettings, estimate_priors, find_pairs, save_priors
 from synthseg_generator.settings.generator import generator_settings
@@ -53,7 +53,7 @@ else:
     }
     folder = options.output / "scans"
     generate(BrainGenerator(store, generator_settings(known), seed=5).source, folder, n_samples=4)
-    pairs = [sample_paths(folder, k) for k in range(4)]
+    pairs = [name_sample_files(folder, k) for k in range(4)]
 scans, label_maps = zip(*pairs, strict=True)
 
 # %% [markdown]

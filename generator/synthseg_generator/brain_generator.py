@@ -19,9 +19,10 @@ import numpy as np
 from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.draws.sample_parameters import SampleParameters
+from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.settings.generator import GeneratorSettings
-from synthseg_generator.store.label_store import LabelStore, cubic_voxel_size_mm, open_store
+from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm, open_store
 
 
 class Sample(NamedTuple):
@@ -75,7 +76,7 @@ class BrainGenerator:
 
     def _use(self, source: SampleSource, first: int) -> None:
         self.source = source
-        self.voxel_size_mm = cubic_voxel_size_mm(source.store)
+        self.voxel_size_mm = find_cubic_voxel_size_mm(source.store)
         self._next = first
 
     def __iter__(self) -> Iterator[Sample]:
@@ -121,9 +122,7 @@ class BrainGenerator:
             ConfigError: The settings do not fit the label maps.
             StoreError: The label map cannot be read.
         """
-        from synthseg_generator.generate import crop_affine
-
-        return crop_affine(self.source, self.source.parameters(k))
+        return locate_crop(self.source, self.source.parameters(k))
 
 
 @lru_cache(maxsize=4)
@@ -139,13 +138,13 @@ def _build_graph(
     """
     import tensorflow as tf
 
-    from synthseg_generator.graph.noise import voxel_noise
+    from synthseg_generator.graph.noise import draw_voxel_noise
     from synthseg_generator.graph.synthesizer import Synthesizer
 
     synthesize = Synthesizer(settings, labels, map_shape, voxel_size_mm)
 
     @tf.function
     def render(ids: Any, row: Any) -> Any:
-        return synthesize(ids, row, voxel_noise(row["noise_seed"], synthesize.noise_shape))
+        return synthesize(ids, row, draw_voxel_noise(row["noise_seed"], synthesize.noise_shape))
 
     return render

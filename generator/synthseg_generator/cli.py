@@ -151,10 +151,10 @@ def preview(
     source = find_source(store, seed, settings_path, plan_path, without, scans)
     from synthseg_generator.pictures.preview import preview as draw_sheet
     from synthseg_generator.pictures.stages import draw_stages
-    from synthseg_generator.scan_generator import generator_of
+    from synthseg_generator.scan_generator import choose_generator
 
     run = draw_stages if stages else draw_sheet
-    run(generator_of(source), picture, samples, first)
+    run(choose_generator(source), picture, samples, first)
     click.echo(str(picture))
 
 
@@ -283,14 +283,14 @@ def priors(
         PriorSettings,
         estimate_priors,
         find_pairs,
+        find_tissue_classes,
         save_priors,
-        tissue_classes_of,
     )
 
     table = read_label_table(labels).labels
     settings = PriorSettings(
         values=table.values,
-        classes=tissue_classes_of(table) if tissue_classes else table.classes,
+        classes=find_tissue_classes(table) if tissue_classes else table.classes,
         rescale=rescale,
         mad=Mad[mad.upper()],
     )

@@ -14,15 +14,15 @@ from synthseg_common.files import replacing, write_text
 
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.cluster.jobs import run_all
-from synthseg_generator.draws.sample_parameters import SampleParameters
 from synthseg_generator.errors import ConfigError, StoreError
+from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.plan import Plan
 from synthseg_generator.feed.samples import SampleSource
-from synthseg_generator.scan_generator import generator_of
+from synthseg_generator.scan_generator import choose_generator
 from synthseg_generator.scans.samples import ScanSampleSource
-from synthseg_generator.scans.stored_scans import scans_fingerprint
-from synthseg_generator.settings.files import known_mapping, settings_to_mapping
-from synthseg_generator.store.label_store import cubic_voxel_size_mm
+from synthseg_generator.scans.stored_scans import fingerprint_scans
+from synthseg_generator.settings.files import complete_mapping, dump_settings
+from synthseg_generator.store.label_store import find_cubic_voxel_size_mm
 
 MANIFEST = "generate.json"
 MANIFEST_VERSION = 1
@@ -76,11 +76,11 @@ def generate(
         limit = "" if planned is None else f" and at most the {planned} of the plan"
         got = f"{n_samples} from {first} on" if first else f"{n_samples}"
         raise ConfigError(f"generate makes at least one sample{limit}, got {got}.")
-    cubic_voxel_size_mm(source.store)
+    find_cubic_voxel_size_mm(source.store)
     source.parameters(0)  # what does not fit shows here, before any worker starts
     _check_manifest(source, folder)
     wanted = range(first, first + n_samples)
-    todo = [k for k in wanted if not all(p.exists() for p in sample_paths(folder, k))]
+    todo = [k for k in wanted if not all(p.exists() for p in name_sample_files(folder, k))]
     written = run_all(
         write_sample,
         [(k,) for k in todo],
@@ -100,8 +100,8 @@ def write_sample(source: SampleSource, folder: str, k: int) -> None:
     generator = _generator(source)
     parameters = generator.source.parameters(k)
     sample = generator.sample(k)
-    affine = crop_affine(generator.source, parameters)
-    image_path, labels_path = sample_paths(Path(folder), k)
+    affine = locate_crop(generator.source, parameters)
+    image_path, labels_path = name_sample_files(Path(folder), k)
     image = sample.image[..., 0] if sample.image.shape[3] == 1 else sample.image
     targets = source.labels.targets
     kind = np.result_type(np.min_scalar_type(min(targets)), np.min_scalar_type(max(targets)))
@@ -109,26 +109,9 @@ def write_sample(source: SampleSource, folder: str, k: int) -> None:
     _save(image, affine, image_path)
 
 
-def sample_paths(folder: Path, k: int) -> tuple[Path, Path]:
+def name_sample_files(folder: Path, k: int) -> tuple[Path, Path]:
     """Files of sample `k`: image and labels."""
     return folder / f"sample-{k:05d}_image.nii.gz", folder / f"sample-{k:05d}_labels.nii.gz"
-
-
-def crop_affine(source: SampleSource, parameters: SampleParameters) -> np.ndarray:
-    """Where the crop lies: in the place of the map that it was cut from, were that not deformed.
-
-    Returns:
-        float64 `[4, 4]`, voxel indices to RAS mm.
-    """
-    index = int(parameters.map_index)
-    affine = source.store.affine(index)
-    start = np.array(parameters.crop_start) - source.padding(source.store.shapes[index])
-    affine[:3, 3] += affine[:3, :3] @ start
-    spacing_mm = source.settings.crop.spacing_mm
-    if spacing_mm is not None:
-        # Other voxels than the map's are counted from the centre of the same first one.
-        affine[:3, :3] *= np.array(spacing_mm) / source.store.voxel_size_mm
-    return affine
 
 
 def describe(source: SampleSource) -> dict[str, Any]:
@@ -136,7 +119,7 @@ def describe(source: SampleSource) -> dict[str, Any]:
     return {
         "format_version": MANIFEST_VERSION,
         "seed": source.seed,
-        "settings": settings_to_mapping(source.settings),
+        "settings": dump_settings(source.settings),
         "store_fingerprint": source.store.fingerprint,
         "plan": Path(source.path).name if isinstance(source, Plan) else None,
         "scans": _describe_scans(source) if isinstance(source, ScanSampleSource) else None,
@@ -146,7 +129,7 @@ def describe(source: SampleSource) -> dict[str, Any]:
 def _describe_scans(source: ScanSampleSource) -> dict[str, Any]:
     noise = source.noise
     return {
-        "fingerprint": scans_fingerprint(source.store),
+        "fingerprint": fingerprint_scans(source.store),
         "noise": {"std": [noise.std.low, noise.std.high], "probability": noise.probability},
     }
 
@@ -159,7 +142,7 @@ def _generator(source: SampleSource) -> BrainGenerator:
     key = json.dumps({"store": source.store.path, **describe(source)}, sort_keys=True)
     if key not in _generators:
         _generators.clear()
-        _generators[key] = generator_of(source)
+        _generators[key] = choose_generator(source)
     return _generators[key]
 
 
@@ -180,7 +163,7 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     if isinstance(found, dict):
-        found["settings"] = known_mapping(found.get("settings"))
+        found["settings"] = complete_mapping(found.get("settings"))
         found.setdefault("scans", None)  # which version 1 did not know at first
     if found != wanted:
         differing = [key for key in wanted if found.get(key) != wanted[key]]

@@ -36,7 +36,7 @@ from synthseg_common.labels import (
 )
 
 from synthseg_generator.errors import LabelError
-from synthseg_generator.problems import Problem, noted, raise_problems, some
+from synthseg_generator.problems import Problem, name_some, note_problems, raise_problems
 from synthseg_generator.settings.generator import Prior
 
 # Official scaling: these percentiles of a scan become 0 and 255.
@@ -139,7 +139,7 @@ def estimate_priors(
     statistics: list[tuple[Path, np.ndarray]] = []
     problems: list[Problem] = []
     for scan, label_map in zip(scans, label_maps, strict=True):
-        with noted(problems):
+        with note_problems(problems):
             statistics.append((scan, _scan_statistics(scan, label_map, settings)))
     problems += _odd_channels(statistics)
     raise_problems(problems, "the scans and label maps")
@@ -150,12 +150,12 @@ def estimate_priors(
 
 
 def _scan_statistics(scan: Path, label_map: Path, settings: PriorSettings) -> np.ndarray:
-    """float64 `[channel, 2, class]` of one scan, see `class_statistics`."""
+    """float64 `[channel, 2, class]` of one scan, see `measure_classes`."""
     image, labels = read_pair(scan, label_map)
     if not all(np.isfinite(channel).any() for channel in _channels(image)):
         raise LabelError(f"{scan} holds no finite voxel in one of its channels.")
     with np.errstate(invalid="ignore"):  # of infinities, which are told
-        found = np.array([class_statistics(c, labels, settings) for c in _channels(image)])
+        found = np.array([measure_classes(c, labels, settings) for c in _channels(image)])
     # Percentiles and medians know no value of a few infinite voxels.
     if not np.isfinite(found).all() or np.isinf(image).mean() >= _LEAST_TAIL:
         raise LabelError(f"{scan} holds so many infinite voxels that a class has no median.")
@@ -171,7 +171,7 @@ def _odd_channels(statistics: Sequence[tuple[Path, np.ndarray]]) -> list[Problem
         return []
     most = max(by_count, key=lambda count: len(by_count[count]))
     if 2 * len(by_count[most]) <= len(statistics):
-        listed = "; ".join(f"{count} in {some(names)}" for count, names in by_count.items())
+        listed = "; ".join(f"{count} in {name_some(names)}" for count, names in by_count.items())
         return [Problem(LabelError(f"the scans have several numbers of channels: {listed}."))]
     return [
         Problem(LabelError(f"{scan} has {len(found)} channels, expected {most} as most scans."))
@@ -180,7 +180,7 @@ def _odd_channels(statistics: Sequence[tuple[Path, np.ndarray]]) -> list[Problem
     ]
 
 
-def class_statistics(image: np.ndarray, labels: np.ndarray, settings: PriorSettings) -> np.ndarray:
+def measure_classes(image: np.ndarray, labels: np.ndarray, settings: PriorSettings) -> np.ndarray:
     """Median and deviation of every class in one channel of one scan.
 
     Args:
@@ -307,7 +307,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise LabelError(str(error)) from error
 
 
-def tissue_classes_of(labels: GenerationLabels) -> tuple[int, ...]:
+def find_tissue_classes(labels: GenerationLabels) -> tuple[int, ...]:
     """The original's contrast-specific classes, for the released label table.
 
     Raises:

@@ -13,7 +13,7 @@ from synthseg_generator.errors import GeneratorError, LabelError, StoreError
 _MOST_LINES = 20
 
 
-def some(names: Sequence[str], most: int = 5) -> str:
+def name_some(names: Sequence[str], most: int = 5) -> str:
     """The first of some names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
@@ -41,7 +41,7 @@ class _ElsewhereError(Exception, Outage):
 
 
 @contextmanager
-def noted(problems: list[Problem]) -> Iterator[None]:
+def note_problems(problems: list[Problem]) -> Iterator[None]:
     """Adds what is wrong with one file to a list, and goes on with the next.
 
     Raises:

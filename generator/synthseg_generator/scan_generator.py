@@ -50,7 +50,7 @@ class ScanGenerator(BrainGenerator):
     def _graph(self) -> Any:
         import tensorflow as tf
 
-        from synthseg_generator.graph.noise import voxel_noise
+        from synthseg_generator.graph.noise import draw_voxel_noise
         from synthseg_generator.scans.augmenter import ScanAugmenter
 
         source = self.source
@@ -60,13 +60,13 @@ class ScanGenerator(BrainGenerator):
 
         @tf.function
         def augment(scan: Any, labels: Any, row: Any) -> Any:
-            noise = voxel_noise(row["noise_seed"], augmenter.noise_shape)
+            noise = draw_voxel_noise(row["noise_seed"], augmenter.noise_shape)
             return augmenter.augment(scan, labels, row, noise, np.zeros(3, np.int32))
 
         return augment
 
 
-def generator_of(source: SampleSource) -> BrainGenerator:
+def choose_generator(source: SampleSource) -> BrainGenerator:
     """What makes the samples of a source, synthetic or of scans."""
     kind = ScanGenerator if isinstance(source, ScanSampleSource) else BrainGenerator
     return kind.from_source(source)

@@ -18,7 +18,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from synthseg_generator.cluster.jobs import open_cluster
+from synthseg_generator.cluster.connection import open_cluster
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.scans.stored_scans import add_scans
 from synthseg_generator.settings.generator import (

@@ -11,7 +11,7 @@ from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_generator.store.ingest import ingest
-from synthseg_generator.store.label_store import cubic_voxel_size_mm
+from synthseg_generator.store.label_store import find_cubic_voxel_size_mm
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_voxels_that_are_no_cubes_are_refused(store):
     stretched = dataclasses.replace(store, voxel_size_mm=(1.0, 1.0, 3.0))
     with pytest.raises(ConfigError, match="voxels of 1 x 1 x 3 mm, expected cubes"):
         BrainGenerator(stretched, GeneratorSettings())
-    assert cubic_voxel_size_mm(store) == 1.0
+    assert find_cubic_voxel_size_mm(store) == 1.0
 
 
 def test_a_crop_of_background_alone_that_is_cut_everywhere_is_black(shared_data, tmp_path):

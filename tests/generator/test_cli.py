@@ -9,14 +9,14 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from synthseg_generator.cli import main
-from synthseg_generator.settings.files import settings_to_mapping
+from synthseg_generator.settings.files import dump_settings
 from synthseg_generator.store.label_store import open_store
 
 
 @pytest.fixture
 def settings_file(tmp_path, small_settings):
     path = tmp_path / "settings.yaml"
-    path.write_text(yaml.safe_dump(settings_to_mapping(small_settings)))
+    path.write_text(yaml.safe_dump(dump_settings(small_settings)))
     return path
 
 
@@ -155,7 +155,7 @@ def test_a_crop_larger_than_memory_is_named_and_a_smaller_one_goes_to_the_same_f
 def test_only_a_scheduler_that_may_answer_later_is_an_outage(
     tmp_path, store_path, monkeypatch, address, code, named
 ):
-    monkeypatch.setattr("synthseg_generator.cluster.jobs.CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 0.5)
     arguments = ("--samples", 1, "--scheduler", address)
     result = run("plan", store_path, tmp_path / "plan.zarr", *arguments)
     assert_one_line(result, code, named)

@@ -7,9 +7,10 @@ from synthseg_common.errors import OutputError
 from synthseg_generator import generate as generate_module
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.errors import ConfigError, StoreError
+from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
-from synthseg_generator.generate import crop_affine, generate, sample_paths
+from synthseg_generator.generate import generate, name_sample_files
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +29,12 @@ def volumes(folder, n_samples):
     return [
         np.asanyarray(nib.load(p).dataobj)
         for k in range(n_samples)
-        for p in sample_paths(folder, k)
+        for p in name_sample_files(folder, k)
     ]
 
 
 def test_image_and_labels_lie_on_one_grid(made, source):
-    image, labels = (nib.load(path) for path in sample_paths(made, 1))
+    image, labels = (nib.load(path) for path in name_sample_files(made, 1))
     assert image.shape == labels.shape == (16, 16, 16)
     assert image.get_data_dtype() == np.float32
     assert labels.get_data_dtype() == np.uint8
@@ -46,7 +47,7 @@ def test_image_and_labels_lie_on_one_grid(made, source):
 
 def test_nothing_but_whole_files_is_there(made):
     names = sorted(path.name for path in made.iterdir())
-    samples = [p.name for k in range(3) for p in sample_paths(made, k)]
+    samples = [p.name for k in range(3) for p in name_sample_files(made, k)]
     assert names == ["generate.json", *samples]
 
 
@@ -55,7 +56,7 @@ def test_the_crop_lies_where_it_was_cut(source):
     index = int(parameters.map_index)
     start = parameters.crop_start - source.padding(source.store.shapes[index])
     np.testing.assert_allclose(
-        crop_affine(source, parameters) @ [0, 0, 0, 1],
+        locate_crop(source, parameters) @ [0, 0, 0, 1],
         source.store.affine(index) @ [*start, 1],
     )
 
@@ -73,7 +74,7 @@ def test_what_is_there_is_kept(tmp_path, source, monkeypatch):
     monkeypatch.setattr(
         generate_module, "write_sample", lambda *job: (written.append(job[-1]), write(*job))
     )
-    sample_paths(tmp_path, 0)[1].unlink()  # half a sample does not count
+    name_sample_files(tmp_path, 0)[1].unlink()  # half a sample does not count
     report = generate(source, tmp_path, 2)
     assert written == [0, 1]
     assert generate(source, tmp_path, 2).kept == (0, 1)
@@ -105,7 +106,7 @@ def test_a_folder_without_samples_takes_other_settings(tmp_path, store, small_se
     """A call that fails before its first sample has written its manifest."""
     seed_2 = SampleSource(store, small_settings, seed=2)
     generate(seed_2, tmp_path, 1)
-    for path in sample_paths(tmp_path, 0):
+    for path in name_sample_files(tmp_path, 0):
         path.unlink()
     assert generate(source, tmp_path, 1).written == (0,)
     with pytest.raises(StoreError, match="holds samples with another seed"):

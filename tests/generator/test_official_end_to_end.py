@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 from scipy.ndimage import binary_dilation
 from synthseg_common.labels import GENERATION_V1
-from synthseg_generator.draws.shape import affine_matrix, velocity_shape
+from synthseg_generator.draws.shape import compose_affine, find_velocity_shape
 from synthseg_generator.graph.synthesizer import Synthesizer
 from synthseg_generator.settings.generator import (
     Acquisition,
@@ -144,7 +144,7 @@ def coarser_target_case(recorded):
 
 
 def _matrix(recorded, translation=0.0):
-    matrix = affine_matrix(
+    matrix = compose_affine(
         [share_of(recorded, 0, -15, 15)] * 3,
         [share_of(recorded, 4, 0.8, 1.2)] * 3,
         [share_of(recorded, 2, -0.012, 0.012)] * 6,
@@ -155,7 +155,7 @@ def _matrix(recorded, translation=0.0):
 
 def _velocity(recorded, settings, shape, std_draw, largest, field_draw):
     std = share_of(recorded, std_draw, 0, largest)
-    return wave((*velocity_shape(settings.elastic, shape), 3), std, field_draw)
+    return wave((*find_velocity_shape(settings.elastic, shape), 3), std, field_draw)
 
 
 def _crop_start(recorded, shape, number):

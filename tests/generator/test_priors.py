@@ -9,13 +9,13 @@ from synthseg_generator.errors import LabelError
 from synthseg_generator.priors import (
     Mad,
     PriorSettings,
-    class_statistics,
     estimate_priors,
     find_pairs,
+    find_tissue_classes,
+    measure_classes,
     read_pair,
     rescale,
     save_priors,
-    tissue_classes_of,
 )
 from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 
@@ -56,7 +56,7 @@ def test_one_scan_equals_the_original(recorded):
         classes=tuple(expected["classes"].tolist()),
         rescale=False,
     )
-    statistics = class_statistics(image[..., 0], labels, settings)
+    statistics = measure_classes(image[..., 0], labels, settings)
     np.testing.assert_allclose(statistics, expected["single_image_stats"], rtol=1e-12)
     np.testing.assert_allclose(rescale(image[..., 0]), expected["single_image_rescaled"])
 
@@ -64,7 +64,7 @@ def test_one_scan_equals_the_original(recorded):
 def test_median_and_deviation_worked_out_by_hand():
     labels = np.full((1, 1, 5), 2)
     image = np.array([1.0, 2.0, 3.0, 5.0, 9.0]).reshape(labels.shape)
-    statistics = class_statistics(image, labels, TWO_CLASSES)
+    statistics = measure_classes(image, labels, TWO_CLASSES)
     np.testing.assert_allclose(statistics, [[0, 3], [0, 2 * 1.4826]])  # nothing of class 0
 
 
@@ -72,12 +72,12 @@ def test_the_raw_convention_is_smaller_by_its_factor():
     labels = np.full((1, 1, 5), 2)
     image = np.array([1.0, 2.0, 3.0, 5.0, 9.0]).reshape(labels.shape)
     raw = PriorSettings(values=(0, 2), classes=(0, 1), rescale=False, mad=Mad.RAW)
-    assert class_statistics(image, labels, raw)[1, 1] == 2
+    assert measure_classes(image, labels, raw)[1, 1] == 2
 
 
 def test_the_gaussian_convention_estimates_the_deviation_of_a_gaussian():
     image = np.random.default_rng(0).normal(100, 7, (40, 40, 40))
-    mean, deviation = class_statistics(image, np.full(image.shape, 2), TWO_CLASSES)[:, 1]
+    mean, deviation = measure_classes(image, np.full(image.shape, 2), TWO_CLASSES)[:, 1]
     assert mean == pytest.approx(100, abs=0.2)
     assert deviation == pytest.approx(7, rel=0.03)
 
@@ -85,7 +85,7 @@ def test_the_gaussian_convention_estimates_the_deviation_of_a_gaussian():
 def test_zeros_count_in_the_background_alone():
     labels = np.array([0, 0, 2, 2, 2]).reshape(1, 1, 5)
     image = np.array([0.0, 0.0, 0.0, 4.0, 4.0]).reshape(labels.shape)
-    assert class_statistics(image, labels, TWO_CLASSES)[0].tolist() == [0, 4]
+    assert measure_classes(image, labels, TWO_CLASSES)[0].tolist() == [0, 4]
 
 
 def test_every_channel_gets_its_own_prior(tmp_path):
@@ -181,6 +181,6 @@ def test_saved_priors_are_settings_of_the_generator(tmp_path):
 
 
 def test_tissue_classes_are_those_of_the_original():
-    assert tissue_classes_of(GENERATION_V1) == CONTRAST_SPECIFIC_CLASSES
+    assert find_tissue_classes(GENERATION_V1) == CONTRAST_SPECIFIC_CLASSES
     with pytest.raises(LabelError, match="released label table"):
-        tissue_classes_of(GenerationLabels((0, 1), 2, (0, 1), (0, 1)))
+        find_tissue_classes(GenerationLabels((0, 1), 2, (0, 1), (0, 1)))

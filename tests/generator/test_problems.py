@@ -6,7 +6,7 @@ import pickle
 import pytest
 from synthseg_common.errors import is_outage
 from synthseg_generator.errors import GeneratorError, LabelError, StoreError
-from synthseg_generator.problems import Problem, noted, raise_problems
+from synthseg_generator.problems import Problem, note_problems, raise_problems
 
 
 def told(*errors, hint=""):
@@ -53,8 +53,8 @@ def test_only_problems_that_may_all_pass_are_an_outage():
 
 def test_a_store_out_of_reach_ends_the_search():
     problems = []
-    with pytest.raises(StoreError), noted(problems):
+    with pytest.raises(StoreError), note_problems(problems):
         raise passing(StoreError)
-    with noted(problems):
+    with note_problems(problems):
         raise passing(LabelError)
     assert len(problems) == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from synthseg_generator.cli import main
-from synthseg_generator.scan_generator import ScanGenerator, generator_of
+from synthseg_generator.scan_generator import ScanGenerator, choose_generator
 from synthseg_generator.scans.samples import ScanSampleSource
 from synthseg_generator.settings.generator import generator_settings
 from synthseg_generator.settings.scans import ScanNoise
@@ -34,7 +34,7 @@ def run(*arguments):
 
 def test_a_sample_is_the_same_whenever_it_is_asked_for(scan_store):
     source = ScanSampleSource(scan_store, generator_settings(SETTINGS), ScanNoise(), 1)
-    generator = generator_of(source)
+    generator = choose_generator(source)
     assert isinstance(generator, ScanGenerator)
     first, _, again = (generator.sample(k) for k in (2, 3, 2))
     np.testing.assert_array_equal(first.image, again.image)

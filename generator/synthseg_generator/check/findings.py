@@ -1,4 +1,4 @@
-"""What the linter of label maps says, and what it looks at: `check` and `check_places` find it."""
+"""What the linter of label maps says, and what it looks at: `linter` and `places` find it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def summarise(store: LabelStore, name: str) -> MapSummary:
     for axis, planes in enumerate(per_plane):
         moment = planes @ np.arange(ids.shape[axis])
         centroids[present, axis] = moment[present] / counts[present]
-    astray = _astray(per_plane[0], centroids[:, 0], pairs(store.labels))
+    astray = _astray(per_plane[0], centroids[:, 0], list_pairs(store.labels))
     return MapSummary(name, counts, centroids, astray)
 
 
@@ -91,12 +91,12 @@ def _astray(planes: np.ndarray, x: np.ndarray, sides: list[tuple[int, int]]) -> 
     return share
 
 
-def pairs(labels: GenerationLabels) -> list[tuple[int, int]]:
+def list_pairs(labels: GenerationLabels) -> list[tuple[int, int]]:
     """Indices of left and right labels of one structure."""
     return [(i, j) for i, j in enumerate(labels.flip_indices) if i < j]
 
 
-def called(table: LabelTable, value: int) -> str:
+def name_label(table: LabelTable, value: int) -> str:
     """A label's value, with its name if it has one."""
     names = {**(STRUCTURE_NAMES if table.anatomy == BRAIN else {}), **table.structure_names}
     return f"{value} ({names[value]})" if value in names else str(value)

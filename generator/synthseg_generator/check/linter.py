@@ -10,16 +10,16 @@ from synthseg_generator.check.findings import (
     Finding,
     MapSummary,
     Severity,
-    called,
-    pairs,
+    list_pairs,
+    name_label,
     summarise,
 )
 from synthseg_generator.check.places import find_astray, find_wrong_orientation, find_wrong_sides
 from synthseg_generator.cluster.jobs import run_all
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.problems import Problem, noted, raise_problems
-from synthseg_generator.store.label_store import LabelStore, cubic_voxel_size_mm
+from synthseg_generator.problems import Problem, note_problems, raise_problems
+from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm
 
 __all__ = ["MIN_VOLUME_MM3", "Finding", "Severity", "check"]
 
@@ -73,7 +73,7 @@ def check(
 def _summarise(store: LabelStore, name: str) -> MapSummary | Problem:
     """Looks at one map; runs in a worker."""
     problems: list[Problem] = []
-    with noted(problems):
+    with note_problems(problems):
         return summarise(store, name)
     return problems[0]
 
@@ -81,7 +81,7 @@ def _summarise(store: LabelStore, name: str) -> MapSummary | Problem:
 def find_stretched_voxels(store: LabelStore) -> Iterator[Finding]:
     """Voxels that are no cubes, which the generative model needs."""
     try:
-        cubic_voxel_size_mm(store)
+        find_cubic_voxel_size_mm(store)
     except ConfigError as error:
         yield Finding(Severity.ERROR, (), str(error))
 
@@ -96,9 +96,9 @@ def find_absent_labels(table: LabelTable, summaries: Sequence[MapSummary]) -> It
         # Labels that only shape the background (vessels, eyes, ...) may be in few maps.
         severity = Severity.ERROR if targets[index] else Severity.WARNING
         if len(lacking) == len(summaries):
-            yield Finding(severity, (), f"label {called(table, value)} is in no map.")
+            yield Finding(severity, (), f"label {name_label(table, value)} is in no map.")
         elif lacking and targets[index]:
-            yield Finding(Severity.WARNING, lacking, f"label {called(table, value)} is absent.")
+            yield Finding(Severity.WARNING, lacking, f"label {name_label(table, value)} is absent.")
     empty = tuple(s.name for s in summaries if not s.counts[targets].any())
     if empty:
         yield Finding(Severity.ERROR, empty, "no structure that the network shall find.")
@@ -107,11 +107,11 @@ def find_absent_labels(table: LabelTable, summaries: Sequence[MapSummary]) -> It
 def find_unpaired(table: LabelTable, summaries: Sequence[MapSummary]) -> Iterator[Finding]:
     """Sided labels whose partner on the other side is absent from the same map."""
     labels = table.labels
-    for left, right in pairs(labels):
+    for left, right in list_pairs(labels):
         for here, there in ((left, right), (right, left)):
             lone = tuple(s.name for s in summaries if s.counts[here] and not s.counts[there])
             if lone:
-                one, other = (called(table, labels.values[i]) for i in (here, there))
+                one, other = (name_label(table, labels.values[i]) for i in (here, there))
                 yield Finding(Severity.ERROR, lone, f"label {one} is there, its pair {other} not.")
 
 
@@ -127,7 +127,7 @@ def find_tiny(
         tiny = {name: volume for name, volume in volumes.items() if volume < min_volume_mm3}
         if tiny:
             problem = (
-                f"label {called(store.table, value)} has only {min(tiny.values()):g} mm³, "
+                f"label {name_label(store.table, value)} has only {min(tiny.values()):g} mm³, "
                 f"expected at least {min_volume_mm3:g}."
             )
             yield Finding(Severity.WARNING, tuple(tiny), problem)

@@ -11,7 +11,7 @@ import numpy as np
 from synthseg_common.contract import BRAIN
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.check.findings import Finding, MapSummary, Severity, called, pairs
+from synthseg_generator.check.findings import Finding, MapSummary, Severity, list_pairs, name_label
 from synthseg_generator.label_table import LabelTable
 
 # Pairs that must lie on the wrong side before the whole map, and not its labels, is blamed.
@@ -37,7 +37,7 @@ def find_wrong_sides(table: LabelTable, summaries: Sequence[MapSummary]) -> Iter
     wrong: dict[tuple[int, int], list[str]] = {}
     for summary in summaries:
         x = summary.centroids[:, 0]
-        both = [(a, b) for a, b in pairs(labels) if summary.counts[a] and summary.counts[b]]
+        both = [(a, b) for a, b in list_pairs(labels) if summary.counts[a] and summary.counts[b]]
         bad = [(a, b) for a, b in both if x[a] >= x[b]]
         if both and len(bad) > _MAJORITY * len(both):
             exchanged.append(summary.name)
@@ -51,7 +51,7 @@ def find_wrong_sides(table: LabelTable, summaries: Sequence[MapSummary]) -> Iter
         )
         yield Finding(Severity.ERROR, tuple(exchanged), problem)
     for (left, right), names in wrong.items():
-        one, other = (called(table, labels.values[i]) for i in (left, right))
+        one, other = (name_label(table, labels.values[i]) for i in (left, right))
         problem = f"left label {one} lies to the right of its pair {other}."
         yield Finding(Severity.ERROR, tuple(names), problem)
 
@@ -61,9 +61,8 @@ def find_astray(table: LabelTable, summaries: Sequence[MapSummary]) -> Iterator[
     for index, value in enumerate(table.labels.values):
         parts = {s.name: s.astray[index] for s in summaries if s.astray[index] > _MOST_ASTRAY}
         if parts:
-            problem = (
-                f"{max(parts.values()):.0%} of label {called(table, value)} lies on the other side."
-            )
+            label = name_label(table, value)
+            problem = f"{max(parts.values()):.0%} of label {label} lies on the other side."
             yield Finding(Severity.ERROR, tuple(parts), problem)
 
 

@@ -32,7 +32,7 @@ class Box:
         return (x, y, z)
 
 
-def needed_box(parameters: SampleParameters, crop_shape: Sequence[int]) -> Box:
+def find_needed_box(parameters: SampleParameters, crop_shape: Sequence[int]) -> Box:
     """The smallest box that is sure to hold every voxel that a sample looks up.
 
     A voxel p of the warped map shows `c + A (p - c) + A u(p) + t` of the map. The first part is

@@ -1,6 +1,6 @@
-"""How large the sample is, and how large the part of the map that it shows.
+"""The part of the map that a sample shows: how large it is, and where it begins.
 
-The two differ where the sample has other voxels than the map. Importing this loads nothing heavy.
+The sizes differ where the sample has other voxels than the map. Importing this loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -8,28 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.settings.ranges import Shape, Triple, snapped
+from synthseg_generator.map_geometry import MapGeometry
+from synthseg_generator.settings.ranges import Shape, Triple, snap
 from synthseg_generator.settings.shape import Crop
 
 _ROUNDING = 1e-6
-
-
-@dataclass(frozen=True)
-class MapGeometry:
-    """What a draw needs to know of a label map.
-
-    Attributes:
-        shape: Voxels along x, y, z.
-        centre: Centre of the structures in voxels; `None` stands for the middle of the map.
-        voxel_size_mm: Edge of its voxels, which are cubes.
-        weight: How often it is taken, relative to other maps.
-    """
-
-    shape: Shape
-    centre: Triple | None = None
-    voxel_size_mm: float = 1.0
-    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +31,7 @@ class CropGeometry:
     shape: Shape
 
 
-def crop_geometry(crop: Crop, map_shape: Sequence[int], voxel_size_mm: float) -> CropGeometry:
+def measure_crop(crop: Crop, map_shape: Sequence[int], voxel_size_mm: float) -> CropGeometry:
     """What the settings mean for maps of this shape.
 
     The rules are the original's: a whole map has as many voxels of the wanted spacing as lie in it
@@ -70,7 +56,7 @@ def crop_geometry(crop: Crop, map_shape: Sequence[int], voxel_size_mm: float) ->
     return CropGeometry(_shape(map_shape) if kept_whole else _region(shape, factors), shape)
 
 
-def least_map_shape(crop: Crop, voxel_size_mm: float) -> Shape:
+def find_least_map_shape(crop: Crop, voxel_size_mm: float) -> Shape:
     """The smallest map that a crop can be taken from; a whole map may have any size."""
     if crop.shape is None:
         return (1, 1, 1)
@@ -81,7 +67,7 @@ def _factors(crop: Crop, voxel_size_mm: float) -> Triple:
     """Voxels of the sample per voxel of the map."""
     if crop.spacing_mm is None:
         return (1.0, 1.0, 1.0)
-    x, y, z = (voxel_size_mm / snapped(spacing, voxel_size_mm) for spacing in crop.spacing_mm)
+    x, y, z = (voxel_size_mm / snap(spacing, voxel_size_mm) for spacing in crop.spacing_mm)
     return (x, y, z)
 
 
@@ -92,3 +78,35 @@ def _region(shape: Sequence[int], factors: Sequence[float]) -> Shape:
 def _shape(sides: Iterable[int]) -> Shape:
     x, y, z = (int(side) for side in sides)
     return (x, y, z)
+
+
+def draw_crop(
+    config: Crop, geometry: MapGeometry, matrix: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws where the crop begins in the warped map.
+
+    As in the original, the last place that would fit is never drawn.
+
+    Returns:
+        int32 `[3]`, voxels.
+
+    Raises:
+        ConfigError: The crop is larger than the map.
+    """
+    region = measure_crop(config, geometry.shape, geometry.voxel_size_mm).region
+    shape, crop = np.array(geometry.shape), np.array(region)
+    if np.any(crop > shape):
+        of_map = "" if region == config.shape else f" (that is {region} of its voxels)"
+        raise ConfigError(
+            f"crop.shape {config.shape}{of_map} is larger than the label map's {geometry.shape}."
+        )
+    draws = rng.random(3)
+    if config.placement == "uniform":
+        return np.floor(draws * (shape - crop)).astype(np.int32)
+    middle = (shape - 1) / 2
+    centre = middle if geometry.centre is None else np.array(geometry.centre)
+    # The warp looks up `middle + A (p - middle) + t`: solve for the p that shows the structures'
+    # centre.
+    place = middle + np.linalg.solve(matrix[:, :3], centre - middle - matrix[:, 3])
+    start = place - (crop - 1) / 2 + config.jitter * (2 * draws - 1)
+    return np.clip(np.rint(start), 0, shape - crop).astype(np.int32)

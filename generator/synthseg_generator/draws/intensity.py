@@ -11,7 +11,7 @@ from synthseg_common.labels import GenerationLabels
 from synthseg_generator.draws.shape import draw_uniform
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings.intensity import BiasField, Mixture, Prior
-from synthseg_generator.settings.ranges import Shape, coarse_shape
+from synthseg_generator.settings.ranges import Shape, coarsen_shape
 
 _Contrast = TypeVar("_Contrast")
 
@@ -104,9 +104,9 @@ def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generato
     )
 
 
-def bias_shape(config: BiasField, region: Sequence[int]) -> Shape:
+def find_bias_shape(config: BiasField, region: Sequence[int]) -> Shape:
     """Nodes of the bias field over so many voxels of the map."""
-    return coarse_shape(region, config.scale)
+    return coarsen_shape(region, config.scale)
 
 
 def draw_bias_field(
@@ -124,4 +124,4 @@ def draw_bias_field(
     """
     present = rng.random() < config.probability
     strength = draw_uniform(config.strength, rng) * present
-    return (strength * rng.standard_normal(bias_shape(config, region))).astype(np.float32)
+    return (strength * rng.standard_normal(find_bias_shape(config, region))).astype(np.float32)

@@ -13,13 +13,14 @@ import numpy as np
 from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.draws.acquisition import draw_resolutions
-from synthseg_generator.draws.crop import MapGeometry, crop_geometry
+from synthseg_generator.draws.crop import draw_crop, measure_crop
 from synthseg_generator.draws.intensity import draw_bias_field, draw_mixture
-from synthseg_generator.draws.shape import draw_affine, draw_crop, draw_velocity
+from synthseg_generator.draws.shape import draw_affine, draw_velocity
 from synthseg_generator.errors import ConfigError
+from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.generator import GeneratorSettings
 
-__all__ = ["MapGeometry", "SampleParameters", "draw_sample"]
+__all__ = ["SampleParameters", "draw_sample"]
 
 # Key of the stream that weighted maps are drawn from. Draws that came later have streams of their
 # own, so that samples of settings without them stay the same.
@@ -96,7 +97,7 @@ def draw_sample(
     map_index = _draw_map(maps, seed, k, rng)
     geometry = maps[map_index]
     native_mm = geometry.voxel_size_mm
-    region = crop_geometry(settings.crop, geometry.shape, native_mm).region
+    region = measure_crop(settings.crop, geometry.shape, native_mm).region
     channels = settings.n_channels
     matrix = draw_affine(settings.affine, rng)
     velocity = draw_velocity(settings.elastic, geometry.shape, rng)

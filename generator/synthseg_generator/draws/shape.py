@@ -1,4 +1,4 @@
-"""Draws of what happens to the label map: affine map, velocity, place of the crop.
+"""Draws of how the label map is deformed: affine map and velocity.
 
 NumPy alone; nothing here knows of images.
 """
@@ -9,10 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synthseg_generator.draws.crop import MapGeometry, crop_geometry
-from synthseg_generator.errors import ConfigError
-from synthseg_generator.settings.ranges import Shape, Uniform, coarse_shape
-from synthseg_generator.settings.shape import Affine, Crop, Elastic
+from synthseg_generator.settings.ranges import Shape, Uniform, coarsen_shape
+from synthseg_generator.settings.shape import Affine, Elastic
 
 
 def draw_uniform(interval: Uniform, rng: np.random.Generator) -> float:
@@ -30,10 +28,10 @@ def draw_affine(config: Affine, rng: np.random.Generator) -> np.ndarray:
     scaling = [draw_uniform(interval, rng) for interval in config.scaling]
     shearing = [draw_uniform(interval, rng) for interval in config.shearing]
     translation = [draw_uniform(interval, rng) for interval in config.translation]
-    return affine_matrix(rotation, scaling, shearing, translation)
+    return compose_affine(rotation, scaling, shearing, translation)
 
 
-def affine_matrix(
+def compose_affine(
     rotation_deg: Sequence[float],
     scaling: Sequence[float],
     shearing: Sequence[float],
@@ -60,9 +58,9 @@ def affine_matrix(
     return np.concatenate([linear, np.array(translation, float)[:, None]], axis=1)
 
 
-def velocity_shape(config: Elastic, map_shape: Sequence[int]) -> Shape:
+def find_velocity_shape(config: Elastic, map_shape: Sequence[int]) -> Shape:
     """Nodes of the velocity grid for a map of this shape."""
-    return coarse_shape(map_shape, config.scale)
+    return coarsen_shape(map_shape, config.scale)
 
 
 def draw_velocity(
@@ -74,37 +72,5 @@ def draw_velocity(
         float32 `[i, j, k, 3]`, in voxels of half the map's resolution.
     """
     strength = draw_uniform(config.strength, rng)
-    nodes = velocity_shape(config, map_shape)
+    nodes = find_velocity_shape(config, map_shape)
     return (strength * rng.standard_normal((*nodes, 3))).astype(np.float32)
-
-
-def draw_crop(
-    config: Crop, geometry: MapGeometry, matrix: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Draws where the crop begins in the warped map.
-
-    As in the original, the last place that would fit is never drawn.
-
-    Returns:
-        int32 `[3]`, voxels.
-
-    Raises:
-        ConfigError: The crop is larger than the map.
-    """
-    region = crop_geometry(config, geometry.shape, geometry.voxel_size_mm).region
-    shape, crop = np.array(geometry.shape), np.array(region)
-    if np.any(crop > shape):
-        of_map = "" if region == config.shape else f" (that is {region} of its voxels)"
-        raise ConfigError(
-            f"crop.shape {config.shape}{of_map} is larger than the label map's {geometry.shape}."
-        )
-    draws = rng.random(3)
-    if config.placement == "uniform":
-        return np.floor(draws * (shape - crop)).astype(np.int32)
-    middle = (shape - 1) / 2
-    centre = middle if geometry.centre is None else np.array(geometry.centre)
-    # The warp looks up `middle + A (p - middle) + t`: solve for the p that shows the structures'
-    # centre.
-    place = middle + np.linalg.solve(matrix[:, :3], centre - middle - matrix[:, 3])
-    start = place - (crop - 1) / 2 + config.jitter * (2 * draws - 1)
-    return np.clip(np.rint(start), 0, shape - crop).astype(np.int32)

@@ -11,8 +11,8 @@ Element = TypeVar("Element")
 _RECENT: deque[Exception] = deque(maxlen=16)
 
 
-def remembered(elements: Callable[[], Iterator[Element]]) -> Callable[[], Iterator[Element]]:
-    """The same function for `tf.data.Dataset.from_generator`; `original` knows what it raises."""
+def remember_errors(elements: Callable[[], Iterator[Element]]) -> Callable[[], Iterator[Element]]:
+    """The same for `tf.data.Dataset.from_generator`; `find_original` knows what it raises."""
 
     def remembering() -> Iterator[Element]:
         try:
@@ -24,7 +24,7 @@ def remembered(elements: Callable[[], Iterator[Element]]) -> Callable[[], Iterat
     return remembering
 
 
-def original(message: str) -> Exception | None:
+def find_original(message: str) -> Exception | None:
     """The exception, with its causes and its traceback, behind an error of TensorFlow.
 
     Args:

@@ -25,8 +25,8 @@ from synthseg_generator.draws.sample_parameters import SampleParameters
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
-from synthseg_generator.store.label_store import LabelStore, normalise, not_opened
-from synthseg_generator.store.remote import remote_errors
+from synthseg_generator.store.label_store import LabelStore, explain_unopened, normalise
+from synthseg_generator.store.remote import translate_remote_errors
 
 PLAN_FORMAT = "synthseg-plan"
 PLAN_FORMAT_VERSION = 1
@@ -88,11 +88,11 @@ def open_plan(path: str | os.PathLike[str], store: LabelStore) -> Plan:
     """
     location = normalise(path)
     try:
-        with remote_errors():
+        with translate_remote_errors():
             attributes = zarr.open_group(location, mode="r").attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
         command = "synthseg-generator plan STORE PLAN.zarr"
-        raise not_opened(location, "plan", error, command) from error
+        raise explain_unopened(location, "plan", error, command) from error
     check_plan(location, attributes, store)
     try:
         return Plan(
@@ -134,7 +134,7 @@ def check_plan(location: str, attributes: Mapping[str, Any], store: LabelStore) 
 def _read_block(path: str, block: int) -> dict[str, np.ndarray]:
     first = block * ROWS_PER_BLOCK
     try:
-        with remote_errors():
+        with translate_remote_errors():
             group = zarr.open_group(path, mode="r")
             return {
                 name: np.asarray(array[first : first + ROWS_PER_BLOCK])

@@ -27,9 +27,9 @@ from synthseg_generator.feed.plan import (
     open_plan,
 )
 from synthseg_generator.feed.samples import SampleSource
-from synthseg_generator.settings.files import known_mapping, settings_to_mapping
+from synthseg_generator.settings.files import complete_mapping, dump_settings
 from synthseg_generator.store.label_store import is_url, normalise
-from synthseg_generator.store.writing import group_attributes, writing
+from synthseg_generator.store.writing import read_group_attributes, translate_write_errors
 
 
 def write_plan(
@@ -64,7 +64,7 @@ def write_plan(
     if n_samples < 1:
         raise ConfigError(f"a plan needs at least one sample, got {n_samples}.")
     attributes = _attributes(samples, n_samples)
-    existing = group_attributes(destination)
+    existing = read_group_attributes(destination)
     if existing is not None and existing.get("complete"):
         return _same_plan(destination, existing, attributes, samples)
     samples.parameters(0)  # what does not fit shows here, before any worker starts
@@ -77,7 +77,7 @@ def write_plan(
             done += drawn
             if progress is not None:
                 progress(done, n_samples)
-        with writing(place):
+        with translate_write_errors(place):
             zarr.open_group(place, mode="r+").attrs.update({"complete": True})
     return open_plan(destination, samples.store)
 
@@ -91,7 +91,7 @@ def draw_block(samples: SampleSource, n_samples: int, place: str, block: int) ->
     first = block * ROWS_PER_BLOCK
     count = _rows_in(block, n_samples)
     rows = [samples.parameters(k).to_row() for k in range(first, first + count)]
-    with writing(place):
+    with translate_write_errors(place):
         group = zarr.open_group(place, mode="r+")
         for name in rows[0]:
             group[name][first : first + count] = np.stack([row[name] for row in rows])
@@ -105,7 +105,7 @@ def _attributes(samples: SampleSource, n_samples: int) -> dict[str, Any]:
         "format_version": PLAN_FORMAT_VERSION,
         "n_samples": n_samples,
         "seed": samples.seed,
-        "settings": settings_to_mapping(samples.settings),
+        "settings": dump_settings(samples.settings),
         "store_fingerprint": samples.store.fingerprint,
         "versions": {"numpy": np.__version__, "synthseg-serving": version("synthseg-serving")},
     }
@@ -118,7 +118,7 @@ def _same_plan(
     samples: SampleSource,
 ) -> Plan:
     """The plan that is there, if drawn from the same; by whatever versions, it is the truth."""
-    existing = {**existing, "settings": known_mapping(existing.get("settings"))}
+    existing = {**existing, "settings": complete_mapping(existing.get("settings"))}
     for key in ("n_samples", "seed", "settings", "store_fingerprint"):
         if existing.get(key) != wanted[key]:
             shown = "" if key in ("settings", "store_fingerprint") else f" {existing.get(key)}"
@@ -147,7 +147,7 @@ def _writable_place(
     if final.exists():
         raise StoreError(f"{final} is there and is no plan: give the plan another name.")
     staging = final.with_name(f".{final.name}.partial")
-    begun = group_attributes(staging)
+    begun = read_group_attributes(staging)
     if begun is None or not _is_same(begun, attributes):
         shutil.rmtree(staging, ignore_errors=True)
         _create(str(staging), attributes, samples, n_samples)
@@ -166,7 +166,7 @@ def _is_same(existing: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 def _create(place: str, attributes: dict[str, Any], samples: SampleSource, n_samples: int) -> None:
     """Makes the group with empty arrays, one chunk per block of rows."""
-    with writing(place):
+    with translate_write_errors(place):
         group = zarr.create_group(place, attributes=attributes, zarr_format=3, overwrite=True)
         for name, (shape, dtype) in _row_layout(samples).items():
             group.create_array(
@@ -187,7 +187,7 @@ def _row_layout(samples: SampleSource) -> dict[str, tuple[tuple[int, ...], np.dt
 
 
 def _unfinished_blocks(place: str) -> list[int]:
-    with writing(place):
+    with translate_write_errors(place):
         finished = np.asarray(zarr.open_group(place, mode="r")[FINISHED][...])
     return [int(block) for block in np.flatnonzero(~finished)]
 

@@ -1,6 +1,6 @@
 """From a label store to what the graph needs for sample k, in this process.
 
-Importing this module loads no TensorFlow; `sample_dataset` imports it when called.
+Importing this module loads no TensorFlow; `make_sample_dataset` imports it when called.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.draws.crop import crop_geometry, least_map_shape
+from synthseg_generator.draws.crop import find_least_map_shape, measure_crop
 from synthseg_generator.draws.intensity import check_priors
-from synthseg_generator.draws.sample_parameters import MapGeometry, SampleParameters, draw_sample
+from synthseg_generator.draws.sample_parameters import SampleParameters, draw_sample
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.feed.element_errors import remembered
+from synthseg_generator.feed.element_errors import remember_errors
 from synthseg_generator.feed.map_cache import PROCESS_CACHE, MapCache
+from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.generator import GeneratorSettings
-from synthseg_generator.store.label_store import LabelStore, cubic_voxel_size_mm, open_store
+from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm, open_store
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -58,7 +59,7 @@ class SampleSource:
     @cached_property
     def map_shape(self) -> tuple[int, int, int]:
         """Common shape of the maps, never smaller than the crop."""
-        least = least_map_shape(self.settings.crop, cubic_voxel_size_mm(self.store))
+        least = find_least_map_shape(self.settings.crop, find_cubic_voxel_size_mm(self.store))
         shapes = np.array([*self.store.shapes, least])
         x, y, z = (int(side) for side in shapes.max(axis=0))
         return (x, y, z)
@@ -85,8 +86,8 @@ class SampleSource:
     @cached_property
     def crop_region(self) -> tuple[int, int, int]:
         """Voxels of the map that a sample shows."""
-        voxel_size_mm = cubic_voxel_size_mm(self.store)
-        return crop_geometry(self.settings.crop, self.map_shape, voxel_size_mm).region
+        voxel_size_mm = find_cubic_voxel_size_mm(self.store)
+        return measure_crop(self.settings.crop, self.map_shape, voxel_size_mm).region
 
     def check(self) -> None:
         """Sees that the settings fit the store, whatever a sample draws.
@@ -155,7 +156,7 @@ class SampleSource:
             shifts = self.padding(geometry.shape)
             x, y, z = (c + b for c, b in zip(geometry.centre, shifts, strict=True))
             centre = (x, y, z)
-        return MapGeometry(self.map_shape, centre, cubic_voxel_size_mm(self.store), weight)
+        return MapGeometry(self.map_shape, centre, find_cubic_voxel_size_mm(self.store), weight)
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class Shard:
             yield self.first + n // self.block * self.stride + n % self.block
 
 
-def sample_dataset(source: SampleSource, shard: Shard) -> tf.data.Dataset:
+def make_sample_dataset(source: SampleSource, shard: Shard) -> tf.data.Dataset:
     """The samples as a `tf.data.Dataset`, one element each, in the order of the shard.
 
     Returns:
@@ -199,11 +200,11 @@ def sample_dataset(source: SampleSource, shard: Shard) -> tf.data.Dataset:
             }
 
     return tf.data.Dataset.from_generator(
-        remembered(elements), output_signature=element_signature(source)
+        remember_errors(elements), output_signature=describe_element(source)
     )
 
 
-def element_signature(source: SampleSource) -> dict[str, Any]:
+def describe_element(source: SampleSource) -> dict[str, Any]:
     """Shapes and dtypes of one element of a dataset of samples."""
     import tensorflow as tf
 

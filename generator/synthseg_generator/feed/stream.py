@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthseg_generator.cluster.jobs import WORKERS_WAIT_S, open_cluster, run_ordered
+from synthseg_generator.cluster.connection import open_cluster
+from synthseg_generator.cluster.jobs import WORKERS_WAIT_S, run_ordered
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.feed.element_errors import remembered
+from synthseg_generator.feed.element_errors import remember_errors
 from synthseg_generator.feed.map_cache import DEFAULT_CACHE_BYTES
 from synthseg_generator.feed.samples import SampleSource, Shard
 from synthseg_generator.feed.stream_worker import CutSample, cut_samples, unpack
@@ -127,7 +128,7 @@ class SampleStream:
                 for name, value in row.items()
             },
         }
-        return tf.data.Dataset.from_generator(remembered(elements), output_signature=signature)
+        return tf.data.Dataset.from_generator(remember_errors(elements), output_signature=signature)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synthseg_generator.draws.box import needed_box
+from synthseg_generator.draws.box import find_needed_box
 from synthseg_generator.feed.map_cache import PROCESS_CACHE
 from synthseg_generator.feed.samples import SampleSource
 
@@ -51,7 +51,7 @@ def cut_sample(source: SampleSource, k: int) -> CutSample:
         StoreError: The label map or the plan cannot be read.
     """
     parameters = source.parameters(k)
-    box = needed_box(parameters, source.crop_region)
+    box = find_needed_box(parameters, source.crop_region)
     label_map = source.label_map(int(parameters.map_index))
     return CutSample(
         k=k,

@@ -25,7 +25,7 @@ _SIGMA_PER_MM = 0.75
 _NATIVE_SIGMA = 0.5
 
 
-def blur_sigma(spacing_mm: Tensor, thickness_mm: Tensor, native_mm: float) -> Tensor:
+def compute_blur_sigma(spacing_mm: Tensor, thickness_mm: Tensor, native_mm: float) -> Tensor:
     """Width of the blur that a slice of this spacing and thickness causes.
 
     Args:
@@ -43,12 +43,12 @@ def blur_sigma(spacing_mm: Tensor, thickness_mm: Tensor, native_mm: float) -> Te
     return ops.where(ops.equal(extent, 0.0), 0.0, sigma)
 
 
-def window_reach(max_sigma: float) -> int:
+def compute_window_reach(max_sigma: float) -> int:
     """Voxels that the truncated Gaussian reaches to either side (official window)."""
     return int(math.ceil(2.5 * max_sigma) / 2)
 
 
-def blur_reaches(
+def compute_blur_reaches(
     config: Acquisition, n_channels: int, native_mm: float
 ) -> tuple[tuple[int, ...], ...]:
     """Where the blur of every channel and axis is cut off, in voxels of the map.
@@ -57,13 +57,13 @@ def blur_reaches(
     (both official).
     """
     widest = np.maximum(config.max_isotropic_mm, config.max_anisotropic_mm)
-    drawn = tuple(window_reach(_SIGMA_PER_MM * side / native_mm) for side in widest)
+    drawn = tuple(compute_window_reach(_SIGMA_PER_MM * side / native_mm) for side in widest)
     fixed = config.fixed_rows(n_channels, native_mm)
     if not fixed:
         return (drawn,) * n_channels
     return tuple(
         tuple(
-            window_reach(_fixed_sigma(*axis, native_mm))
+            compute_window_reach(_fixed_sigma(*axis, native_mm))
             for axis in zip(spacing, thickness, strict=True)
         )
         for spacing, thickness in fixed
@@ -75,7 +75,7 @@ def _fixed_sigma(spacing_mm: float, thickness_mm: float, native_mm: float) -> fl
     return _NATIVE_SIGMA if extent == native_mm else _SIGMA_PER_MM * extent / native_mm
 
 
-def gaussian_weights(offsets: Tensor, sigma: Tensor, reach: int) -> Tensor:
+def make_gaussian_weights(offsets: Tensor, sigma: Tensor, reach: int) -> Tensor:
     """Truncated Gaussian at some offsets, normalised over the whole window.
 
     Args:
@@ -94,7 +94,7 @@ def gaussian_weights(offsets: Tensor, sigma: Tensor, reach: int) -> Tensor:
     return ops.where(ops.abs(offsets) <= reach, kernel, 0.0)
 
 
-def acquisition_weights(
+def make_acquisition_weights(
     n_in: int,
     n_out: int,
     spacing: Tensor,
@@ -131,7 +131,7 @@ def acquisition_weights(
     def blurred_row(index: Tensor) -> Tensor:
         index = ops.minimum(index, acquired - 1.0) if repeat_last else index
         source = ops.clip(ops.round(index * (n_in / acquired)), 0.0, n_in - 1.0)
-        return gaussian_weights(voxels - source[:, None], sigma, reach)
+        return make_gaussian_weights(voxels - source[:, None], sigma, reach)
 
     return (1.0 - share) * blurred_row(lower) + share * blurred_row(lower + 1.0)
 
@@ -159,18 +159,18 @@ def apply_acquisition(
         reaches: For every channel and axis, where the blur is cut off in voxels.
         native_mm: Voxel size of the image.
         out_shape: Voxels of the result over the same region; those of the image by default.
-        repeat_last: See `acquisition_weights`.
+        repeat_last: See `make_acquisition_weights`.
 
     Returns:
         float32 `[x, y, z, channel]`.
     """
     shape = [int(side) for side in image.shape[:3]]
     out = list(out_shape or shape)
-    sigma = blur_sigma(spacing_mm, thickness_mm, native_mm) * blur_factor
+    sigma = compute_blur_sigma(spacing_mm, thickness_mm, native_mm) * blur_factor
     channels = []
     for channel in range(image.shape[3]):
         weights = [
-            acquisition_weights(
+            make_acquisition_weights(
                 shape[axis],
                 out[axis],
                 spacing_mm[channel, axis] / native_mm,

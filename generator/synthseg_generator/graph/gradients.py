@@ -15,7 +15,7 @@ Tensor = Any
 GRADIENT_CLIP = 10.0
 
 
-def gradient_magnitude(image: Tensor) -> Tensor:
+def measure_gradient(image: Tensor) -> Tensor:
     """Length of the gradient, smoothed across each axis; zeros are seen outside the volume.
 
     Args:

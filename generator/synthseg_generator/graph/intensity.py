@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from synthseg_generator.graph.interpolation import enlarge, linear_weights, resize_positions
+from synthseg_generator.graph.interpolation import enlarge, make_linear_weights, place_enlarged
 
 Tensor = Any
 
@@ -47,7 +47,7 @@ def apply_bias_field(image: Tensor, log_nodes: Tensor) -> Tensor:
         Billot et al. 2023, doi:10.1016/j.media.2023.102789.
     """
     weights = [
-        linear_weights(resize_positions(int(n), int(nodes)), int(nodes))
+        make_linear_weights(place_enlarged(int(n), int(nodes)), int(nodes))
         for n, nodes in zip(image.shape[:3], log_nodes.shape[:3], strict=True)
     ]
     # Between the nodes it is linear, so the few of them may be cut instead of all voxels.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def voxel_noise(noise_seed: Any, shape: Sequence[int]) -> tf.Tensor:
+def draw_voxel_noise(noise_seed: Any, shape: Sequence[int]) -> tf.Tensor:
     """Standard normal noise; the same numbers for the same key, in eager, graph and jit mode.
 
     Args:

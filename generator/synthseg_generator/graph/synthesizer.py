@@ -12,9 +12,10 @@ import numpy as np
 from keras import ops
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.draws.crop import crop_geometry
-from synthseg_generator.graph.acquisition import apply_acquisition, blur_reaches
-from synthseg_generator.graph.gradients import GRADIENT_CLIP, gradient_magnitude
+from synthseg_generator.draws.crop import measure_crop
+from synthseg_generator.graph.acquisition import apply_acquisition, compute_blur_reaches
+from synthseg_generator.graph.deformation import compose_coordinates, integrate_displacement
+from synthseg_generator.graph.gradients import GRADIENT_CLIP, measure_gradient
 from synthseg_generator.graph.intensity import (
     apply_bias_field,
     apply_clip,
@@ -22,12 +23,7 @@ from synthseg_generator.graph.intensity import (
     apply_mixture,
     apply_normalisation,
 )
-from synthseg_generator.graph.interpolation import (
-    crop_coordinates,
-    displacement_nodes,
-    resize_nearest,
-    sample_nearest,
-)
+from synthseg_generator.graph.interpolation import resize_nearest, sample_nearest
 from synthseg_generator.settings.generator import GeneratorSettings
 
 Tensor = Any
@@ -64,8 +60,10 @@ class Synthesizer:
         self.map_shape = tuple(int(side) for side in map_shape)
         self.voxel_size_mm = voxel_size_mm
         labels = settings.labels.apply(labels)
-        self._geometry = crop_geometry(settings.crop, self.map_shape, voxel_size_mm)
-        self._reaches = blur_reaches(settings.acquisition, settings.n_channels, voxel_size_mm)
+        self._geometry = measure_crop(settings.crop, self.map_shape, voxel_size_mm)
+        self._reaches = compute_blur_reaches(
+            settings.acquisition, settings.n_channels, voxel_size_mm
+        )
         self.noise_shape = (*self._geometry.region, settings.n_channels)
         self.image_shape = (*self._geometry.shape, settings.n_channels)
         channels = sorted({0, *labels.targets})
@@ -106,10 +104,10 @@ class Synthesizer:
     def coordinates(self, parameters: Mapping[str, Tensor]) -> Tensor:
         """Where each voxel of the crop comes from: float32 `[x, y, z, 3]`, voxels of the map."""
         elastic = self.settings.elastic
-        displacement = displacement_nodes(
+        displacement = integrate_displacement(
             parameters["velocity"], self.map_shape, elastic.integration_step, elastic.squarings
         )
-        return crop_coordinates(
+        return compose_coordinates(
             displacement,
             parameters["matrix"],
             self.map_shape,
@@ -158,7 +156,7 @@ class Synthesizer:
         )
         if not settings.image_gradients:
             return image
-        return apply_normalisation(apply_clip(gradient_magnitude(image), GRADIENT_CLIP))
+        return apply_normalisation(apply_clip(measure_gradient(image), GRADIENT_CLIP))
 
     def target(self, cropped: Tensor) -> Tensor:
         """What the network shall answer: int32 in the image's voxels, channels of the network."""

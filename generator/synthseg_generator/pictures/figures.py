@@ -14,7 +14,7 @@ _DOTS_PER_INCH = 110
 _TITLE_INCHES = 0.25
 
 
-def black_figure(n_rows: int, n_columns: int, cell_inches: float) -> tuple[Any, Any]:
+def make_black_figure(n_rows: int, n_columns: int, cell_inches: float) -> tuple[Any, Any]:
     """A black figure of square cells with room for a title above each row.
 
     Returns:
@@ -53,12 +53,12 @@ def _metadata(path: Path) -> dict[str, Any]:
     return {"Software": None} if path.suffix == ".png" else {}
 
 
-def upright(plane: np.ndarray) -> np.ndarray:
+def turn_upright(plane: np.ndarray) -> np.ndarray:
     """Turns a plane of a RAS volume so that its second axis (front or top) points up."""
     return np.flip(np.swapaxes(plane, 0, 1), axis=0)
 
 
-def middle(labels: np.ndarray) -> list[int]:
+def find_middle(labels: np.ndarray) -> list[int]:
     """Voxel at the structures' centre of mass; in the middle of the volume where there are none."""
     inside = labels != 0
     if not inside.any():

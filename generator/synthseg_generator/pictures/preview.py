@@ -10,7 +10,12 @@ from synthseg_common.colours import paint_labels
 
 from synthseg_generator.brain_generator import BrainGenerator, Sample
 from synthseg_generator.draws.sample_parameters import SampleParameters
-from synthseg_generator.pictures.figures import black_figure, middle, save_figure, upright
+from synthseg_generator.pictures.figures import (
+    find_middle,
+    make_black_figure,
+    save_figure,
+    turn_upright,
+)
 
 # Axis that each view cuts.
 _VIEWS = (("axial", 2), ("coronal", 1), ("sagittal", 0))
@@ -33,7 +38,7 @@ def preview(generator: BrainGenerator, destination: Path, n_samples: int, first:
         StoreError: It cannot be written in this format, or a label map cannot be read.
         ConfigError: The settings do not fit the label maps.
     """
-    figure, axes = black_figure(n_samples, 2 * len(_VIEWS), _CELL_INCHES)
+    figure, axes = make_black_figure(n_samples, 2 * len(_VIEWS), _CELL_INCHES)
     for row, k in zip(axes, range(first, first + n_samples), strict=True):
         parameters = generator.source.parameters(k)
         _draw_row(row, generator.sample(k))
@@ -43,11 +48,11 @@ def preview(generator: BrainGenerator, destination: Path, n_samples: int, first:
 
 def _draw_row(axes: Any, sample: Sample) -> None:
     """Shows the middle of one sample, or rather of its structures, from three sides."""
-    centre = middle(sample.labels)
+    centre = find_middle(sample.labels)
     pictures: list[np.ndarray] = []
     for _, axis in _VIEWS:
-        grey = upright(np.take(sample.image[..., 0], centre[axis], axis=axis))
-        coloured = upright(paint_labels(np.take(sample.labels, centre[axis], axis=axis)))
+        grey = turn_upright(np.take(sample.image[..., 0], centre[axis], axis=axis))
+        coloured = turn_upright(paint_labels(np.take(sample.labels, centre[axis], axis=axis)))
         pictures += [grey, coloured]
     for place, picture in zip(axes, pictures, strict=True):
         place.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")

@@ -9,12 +9,12 @@ import numpy as np
 from synthseg_common.colours import paint_labels
 
 from synthseg_generator.brain_generator import BrainGenerator
-from synthseg_generator.pictures.figures import black_figure, save_figure, upright
+from synthseg_generator.pictures.figures import make_black_figure, save_figure, turn_upright
 
 _COLUMN_INCHES = 2.4
 
 
-def sample_stages(generator: BrainGenerator, k: int) -> dict[str, np.ndarray]:
+def make_stages(generator: BrainGenerator, k: int) -> dict[str, np.ndarray]:
     """The volumes that lead to sample `k`, in order.
 
     Returns:
@@ -32,7 +32,7 @@ def sample_stages(generator: BrainGenerator, k: int) -> dict[str, np.ndarray]:
         apply_mixture,
         apply_normalisation,
     )
-    from synthseg_generator.graph.noise import voxel_noise
+    from synthseg_generator.graph.noise import draw_voxel_noise
     from synthseg_generator.graph.synthesizer import Synthesizer
 
     source = generator.source
@@ -42,7 +42,10 @@ def sample_stages(generator: BrainGenerator, k: int) -> dict[str, np.ndarray]:
     synthesize = Synthesizer(settings, labels, source.map_shape, generator.voxel_size_mm)
     warped = synthesize.deform(ids, row)
     mixture = apply_mixture(
-        warped, row["means"], row["stds"], voxel_noise(row["noise_seed"], synthesize.noise_shape)
+        warped,
+        row["means"],
+        row["stds"],
+        draw_voxel_noise(row["noise_seed"], synthesize.noise_shape),
     )
     biased = apply_clip(apply_bias_field(mixture, row["log_bias"]), settings.clip)
     contrasted = apply_gamma(apply_normalisation(biased), row["gamma"])
@@ -73,8 +76,8 @@ def draw_stages(
         OutputError: The picture cannot be written.
         StoreError: It cannot be written in this format, or a label map cannot be read.
     """
-    rows = [sample_stages(generator, k) for k in range(first, first + n_samples)]
-    figure, axes = black_figure(n_samples, len(rows[0]), _COLUMN_INCHES)
+    rows = [make_stages(generator, k) for k in range(first, first + n_samples)]
+    figure, axes = make_black_figure(n_samples, len(rows[0]), _COLUMN_INCHES)
     for places, stages in zip(axes, rows, strict=True):
         for place, (title, volume) in zip(places, stages.items(), strict=True):
             _show(place, volume)
@@ -88,7 +91,7 @@ def _show(place: Any, volume: np.ndarray) -> None:
         plane = paint_labels(np.take(volume, volume.shape[1] // 2, axis=1))
     else:
         plane = np.take(volume, volume.shape[1] // 2, axis=1)
-    place.imshow(upright(plane), cmap="gray", interpolation="nearest")
+    place.imshow(turn_upright(plane), cmap="gray", interpolation="nearest")
     place.set_axis_off()
 
 

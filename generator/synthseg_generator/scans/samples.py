@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthseg_generator.cluster.jobs import run_ordered
-from synthseg_generator.draws.box import needed_box
+from synthseg_generator.draws.box import find_needed_box
 from synthseg_generator.errors import ConfigError, StoreError
-from synthseg_generator.feed.element_errors import remembered
+from synthseg_generator.feed.element_errors import remember_errors
 from synthseg_generator.feed.map_cache import PROCESS_CACHE
 from synthseg_generator.feed.samples import SampleSource, Shard
 from synthseg_generator.feed.stream import StreamSettings
-from synthseg_generator.problems import some
+from synthseg_generator.problems import name_some
 from synthseg_generator.scans.stored_scans import list_scans, load_scan
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.settings.scans import ScanNoise
@@ -61,7 +61,7 @@ class ScanSampleSource(SampleSource):
         """
         parameters = self.parameters(k)
         index = int(parameters.map_index)
-        box = needed_box(parameters, self.crop_region)
+        box = find_needed_box(parameters, self.crop_region)
         return {
             "k": k,
             "labels": np.ascontiguousarray(self.label_map(index)[box.slices]),
@@ -89,7 +89,7 @@ class ScanSampleSource(SampleSource):
         return self.padded(load_scan(self.store, self.store.names[index]), 0)
 
 
-def scan_dataset(
+def make_scan_dataset(
     source: ScanSampleSource,
     shard: Shard,
     client: Any = None,
@@ -131,7 +131,7 @@ def scan_dataset(
             for name, value in row.items()
         },
     }
-    return tf.data.Dataset.from_generator(remembered(elements), output_signature=signature)
+    return tf.data.Dataset.from_generator(remember_errors(elements), output_signature=signature)
 
 
 def _element(source: ScanSampleSource, cache_bytes: int, k: int) -> dict[str, Any]:
@@ -145,13 +145,13 @@ def _check_scans(store: LabelStore, settings: GeneratorSettings) -> None:
     lacking = [name for name in store.names if name not in scans]
     if lacking:
         raise StoreError(
-            f"{store.path}: no scan of {some(lacking, 3)}: add them with "
+            f"{store.path}: no scan of {name_some(lacking, 3)}: add them with "
             "`synthseg-generator add-scans SCAN_DIR STORE.zarr`."
         )
     odd = [name for name in store.names if scans[name].channels != settings.n_channels]
     if odd:
         counts = sorted({scans[name].channels for name in odd})
-        whose = f"the scan of {odd[0]}" if len(odd) == 1 else f"the scans of {some(odd)}"
+        whose = f"the scan of {odd[0]}" if len(odd) == 1 else f"the scans of {name_some(odd)}"
         raise ConfigError(
             f"n_channels is {settings.n_channels}, but {whose} in {store.path} "
             f"{'has' if len(odd) == 1 else 'have'} {' or '.join(map(str, counts))}."

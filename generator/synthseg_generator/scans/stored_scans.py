@@ -36,11 +36,11 @@ from synthseg_common.processing import INPUT_PERCENTILES
 from zarr.codecs import ZstdCodec
 
 from synthseg_generator.errors import LabelError, StoreError
-from synthseg_generator.problems import Problem, noted, raise_problems
-from synthseg_generator.store.label_map_files import file_digest
+from synthseg_generator.problems import Problem, note_problems, raise_problems
+from synthseg_generator.store.label_map_files import digest_file
 from synthseg_generator.store.label_store import LabelStore
-from synthseg_generator.store.remote import remote_errors
-from synthseg_generator.store.writing import write_chunk, writing
+from synthseg_generator.store.remote import translate_remote_errors
+from synthseg_generator.store.writing import translate_write_errors, write_chunk
 
 GROUP = "_scans"
 FULL_SCALE = 65535
@@ -112,7 +112,7 @@ def add_scans(
     finished = dict(known)
     for done, name in enumerate(new, start=1):
         volume = None
-        with noted(problems):
+        with note_problems(problems):
             volume = read_scan(paths[name])
         if volume is not None and not problems:
             _write(store, name, volume)
@@ -135,8 +135,8 @@ def _digests_of_fitting(
     """Digests of the scans that fit the store as far as headers tell; of others, what is wrong."""
     digests = {}
     for name, path in paths.items():
-        with noted(problems):
-            digest = file_digest(path)
+        with note_problems(problems):
+            digest = digest_file(path)
             _refuse_another(path, store, known.get(name), digest)
             check_grid(path, store, name)
             digests[name] = digest
@@ -154,7 +154,7 @@ def _refuse_another(path: Path, store: LabelStore, known: StoredScan | None, dig
 def list_scans(store: LabelStore) -> dict[str, StoredScan]:
     """The finished scans of a store by the name of their map; none where no scan was added."""
     try:
-        with remote_errors():
+        with translate_remote_errors():
             attributes = zarr.open_group(store.path, path=GROUP, mode="r", zarr_format=3).attrs
         entries: Any = attributes.asdict().get("scans", [])
         return {entry["name"]: StoredScan(**entry) for entry in entries}
@@ -174,7 +174,7 @@ def load_scan(store: LabelStore, name: str) -> np.ndarray:
         StoreError: The map has no scan, or it cannot be read.
     """
     try:
-        with remote_errors():
+        with translate_remote_errors():
             array = zarr.open_array(store.path, path=f"{GROUP}/{name}", mode="r", zarr_format=3)
             volume = np.asarray(array[...])
     except FileNotFoundError as error:
@@ -273,7 +273,7 @@ def _scans_of(
         if not stem.endswith(scan_suffix):
             continue
         name = stem.removesuffix(scan_suffix) + map_suffix
-        with noted(problems):
+        with note_problems(problems):
             _check_name(path, store, name, found.get(name))
             found[name] = path
     if not found and not problems:
@@ -292,7 +292,7 @@ def _check_name(path: Path, store: LabelStore, name: str, other: Path | None) ->
 
 
 def _write(store: LabelStore, name: str, volume: np.ndarray) -> None:
-    with writing(store.path):
+    with translate_write_errors(store.path):
         group = zarr.open_group(store.path, mode="r+", zarr_format=3).require_group(GROUP)
         write_chunk(group, name, volume, ("x", "y", "z", "channel"), _COMPRESSOR)
 
@@ -300,12 +300,12 @@ def _write(store: LabelStore, name: str, volume: np.ndarray) -> None:
 def _list(store: LabelStore, scans: Mapping[str, StoredScan]) -> None:
     """Writes the list of scans, in one atomic step: the moment the store changes."""
     entries = [asdict(scans[name]) for name in sorted(scans)]
-    with writing(store.path):
+    with translate_write_errors(store.path):
         group = zarr.open_group(store.path, path=GROUP, mode="r+", zarr_format=3)
         group.attrs.update({"scans": entries})
 
 
-def scans_fingerprint(store: LabelStore) -> str:
+def fingerprint_scans(store: LabelStore) -> str:
     """Digest of the label maps of a store and of the scans beside them."""
     scans = list_scans(store)
     content = [store.fingerprint, [(n, scans[n].sha256) for n in store.names if n in scans]]

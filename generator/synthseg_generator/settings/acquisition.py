@@ -10,7 +10,7 @@ from synthseg_generator.settings.ranges import (
     Triple,
     check_positive,
     check_probability,
-    snapped,
+    snap,
 )
 
 _RANDOM = (
@@ -123,5 +123,5 @@ class Acquisition:
 
 
 def _snapped(row: Triple, native_mm: float) -> Triple:
-    x, y, z = (snapped(length, native_mm) for length in row)
+    x, y, z = (snap(length, native_mm) for length in row)
     return (x, y, z)

@@ -23,7 +23,7 @@ _TRAINING_GROUPS = (_GROUP, _SCANS_GROUP, "stages")
 _RECIPES = Path(__file__).parent / "recipes"
 
 
-def recipe_names() -> list[str]:
+def list_recipes() -> list[str]:
     """Names of the recipes that ship with the package."""
     return sorted(path.stem for path in _RECIPES.glob("*.yaml"))
 
@@ -98,7 +98,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def settings_to_mapping(settings: GeneratorSettings) -> dict[str, Any]:
+def dump_settings(settings: GeneratorSettings) -> dict[str, Any]:
     """Settings as the nested mapping that `generator_settings` reads and JSON holds.
 
     Equal settings give the same text, also where one was written with 1 and the other with 1.0.
@@ -107,20 +107,20 @@ def settings_to_mapping(settings: GeneratorSettings) -> dict[str, Any]:
     return mapping
 
 
-def known_mapping(mapping: Any) -> Any:
+def complete_mapping(mapping: Any) -> Any:
     """A mapping that an earlier version wrote, with the defaults of what it did not know.
 
     What holds no settings comes back as it is: it equals none.
     """
     try:
-        return settings_to_mapping(generator_settings(mapping))
+        return dump_settings(generator_settings(mapping))
     except ConfigError:
         return mapping
 
 
-def settings_digest(settings: GeneratorSettings) -> str:
+def digest_settings(settings: GeneratorSettings) -> str:
     """Names settings by their content; equal settings have equal digests."""
-    text = json.dumps(settings_to_mapping(settings), sort_keys=True)
+    text = json.dumps(dump_settings(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

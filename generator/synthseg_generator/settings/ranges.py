@@ -53,7 +53,7 @@ def cube(side: float) -> Triple:
     return (side, side, side)
 
 
-def snapped(length_mm: float, voxel_size_mm: float) -> float:
+def snap(length_mm: float, voxel_size_mm: float) -> float:
     """A length that is the voxel size but for the rounding of an affine, as the voxel size."""
     near = math.isclose(length_mm, voxel_size_mm, rel_tol=_ROUNDING)
     return voxel_size_mm if near else length_mm
@@ -101,7 +101,7 @@ def check_count(name: str, value: int, least: int = 1) -> None:
         raise ConfigError(f"{name} must be a whole number of at least {least}, got {value}.")
 
 
-def coarse_shape(shape: Sequence[int], scale: float) -> Shape:
+def coarsen_shape(shape: Sequence[int], scale: float) -> Shape:
     """Nodes of a grid that covers so many voxels with `scale` nodes per voxel, rounded up."""
     x, y, z = (math.ceil(side * scale) for side in shape)
     return (x, y, z)

@@ -19,16 +19,16 @@ from synthseg_common.files import sync_tree
 from synthseg_generator.cluster.jobs import run_all
 from synthseg_generator.errors import GeneratorError, LabelError, StoreError
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.problems import Problem, noted, raise_problems
+from synthseg_generator.problems import Problem, note_problems, raise_problems
 from synthseg_generator.store import writing
 from synthseg_generator.store.label_map_files import (
     Source,
     check_voxel_size,
+    digest_file,
     examine_headers,
-    file_digest,
-    odd_voxel_sizes,
+    find_odd_voxel_sizes,
+    find_structures_centre,
     read_label_map,
-    structures_centre,
 )
 from synthseg_generator.store.label_store import LabelStore, is_url, normalise, open_store
 
@@ -136,12 +136,12 @@ def _examine(folder: Path, existing: LabelStore | None) -> tuple[list[Source], l
     found, problems = examine_headers(folder)
     sources: list[Source] = []
     for source in found:
-        with noted(problems):
-            sources.append(replace(source, sha256=file_digest(source.path)))
+        with note_problems(problems):
+            sources.append(replace(source, sha256=digest_file(source.path)))
     if existing is None:
-        return sources, [*problems, *odd_voxel_sizes(sources)]
+        return sources, [*problems, *find_odd_voxel_sizes(sources)]
     for source in sources:
-        with noted(problems):
+        with note_problems(problems):
             _check_compatible(existing, source)
     return sources, problems
 
@@ -185,13 +185,13 @@ def _what_is_kept(count: int) -> str:
 
 def _unfinished(place: str, sources: Sequence[Source]) -> list[Source]:
     """The sources whose arrays an earlier, interrupted ingest did not complete."""
-    finished = writing.finished_maps(place)
+    finished = writing.read_finished_maps(place)
     return [s for s in sources if s.name not in finished or finished[s.name].sha256 != s.sha256]
 
 
 def _list(place: str, names: set[str]) -> None:
     """Lists these maps; leftovers of an interrupted ingest of other files stay unlisted."""
-    finished = writing.finished_maps(place)
+    finished = writing.read_finished_maps(place)
     writing.list_maps(place, {name: finished[name] for name in names})
 
 
@@ -211,7 +211,7 @@ def _convert(place: str, table: LabelTable, source: Source) -> Problem | None:
         "affine": affine.tolist(),
         "voxel_size_mm": list(source.voxel_size_mm),
         "source": source.path.name,
-        "centre": structures_centre(ids, table),
+        "centre": find_structures_centre(ids, table),
         "sha256": source.sha256,
     }
     writing.write_map(place, source.name, ids, attributes)
@@ -251,14 +251,14 @@ def _writable_place(
 
 def _holds_maps(place: str) -> bool:
     try:
-        return bool(writing.finished_maps(place))
+        return bool(writing.read_finished_maps(place))
     except StoreError:
         return False
 
 
 def _prepare(place: str, table: LabelTable, voxel_size_mm: Sequence[float]) -> None:
     """Takes up an interrupted ingest of the same kind, or starts anew."""
-    attributes = writing.group_attributes(place)
+    attributes = writing.read_group_attributes(place)
     wanted = {**table.to_attributes(), "voxel_size_mm": list(voxel_size_mm)}
     if attributes is not None and all(attributes.get(key) == wanted[key] for key in wanted):
         return
@@ -271,7 +271,7 @@ def _existing(destination: str | os.PathLike[str]) -> LabelStore | None:
     """The store at a place; `None` where nothing is, or at a URL an ingest that did not finish."""
     if not is_url(destination):
         return open_store(destination) if Path(normalise(destination)).exists() else None
-    attributes = writing.group_attributes(destination)
+    attributes = writing.read_group_attributes(destination)
     if attributes is None or writing.is_unfinished(attributes):
         return None
     return open_store(destination)

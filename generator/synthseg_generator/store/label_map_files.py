@@ -26,7 +26,7 @@ from synthseg_common.images import (
 
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.problems import Problem, noted, raise_problems, some
+from synthseg_generator.problems import Problem, name_some, note_problems, raise_problems
 
 VOXEL_SIZE_TOLERANCE_MM = 0.01
 # A quarter of the time that a whole map takes at once: what is between stays in the caches.
@@ -62,7 +62,7 @@ def read_headers(folder: Path) -> list[Source]:
         LabelError: No label map, one that is none, two of one name, or voxel sizes that differ.
     """
     sources, problems = examine_headers(folder)
-    raise_problems([*problems, *odd_voxel_sizes(sources)], f"the label maps in {folder}")
+    raise_problems([*problems, *find_odd_voxel_sizes(sources)], f"the label maps in {folder}")
     return sources
 
 
@@ -84,7 +84,7 @@ def examine_headers(folder: Path) -> tuple[list[Source], list[Problem]]:
     sources: list[Source] = []
     problems: list[Problem] = []
     for path in paths:
-        with noted(problems):
+        with note_problems(problems):
             sources.append(_read_header(path))
     sources.sort(key=lambda source: source.name)
     for one, other in itertools.pairwise(sources):
@@ -94,7 +94,7 @@ def examine_headers(folder: Path) -> tuple[list[Source], list[Problem]]:
     return sources, problems
 
 
-def odd_voxel_sizes(sources: Sequence[Source]) -> list[Problem]:
+def find_odd_voxel_sizes(sources: Sequence[Source]) -> list[Problem]:
     """The maps whose voxels have another size than those of most; who has which where none do."""
     groups: list[list[Source]] = []
     for source in sources:
@@ -109,7 +109,7 @@ def odd_voxel_sizes(sources: Sequence[Source]) -> list[Problem]:
     most = max(groups, key=len)
     if 2 * len(most) <= len(sources):
         listed = "; ".join(
-            f"{_millimetres(g[0].voxel_size_mm)} in {some([s.path.name for s in g])}"
+            f"{_millimetres(g[0].voxel_size_mm)} in {name_some([s.path.name for s in g])}"
             for g in groups
         )
         return [
@@ -120,10 +120,10 @@ def odd_voxel_sizes(sources: Sequence[Source]) -> list[Problem]:
                 )
             )
         ]
-    reference = some([source.path.name for source in most], 1)
+    reference = name_some([source.path.name for source in most], 1)
     problems: list[Problem] = []
     for source in sources:
-        with noted(problems):
+        with note_problems(problems):
             check_voxel_size(source, most[0].voxel_size_mm, reference)
     return problems
 
@@ -180,7 +180,7 @@ def encode(values: np.ndarray, table: LabelTable, path: Path) -> np.ndarray:
     return ids
 
 
-def structures_centre(ids: np.ndarray, table: LabelTable) -> list[float] | None:
+def find_structures_centre(ids: np.ndarray, table: LabelTable) -> list[float] | None:
     """Centre of mass, in voxels, of what the network shall find; `None` where nothing of it is.
 
     A bounding box would not do: the brain-stem of some maps runs down to the edge of the volume.
@@ -193,7 +193,7 @@ def structures_centre(ids: np.ndarray, table: LabelTable) -> list[float] | None:
 
 
 def _read_header(path: Path) -> Source:
-    header = header_of_volume(path)
+    header = read_volume_header(path)
     tell_notes(header)
     axes = axes_in_ras(header.placement.affine)
     sizes = voxel_sizes_mm(header.placement.affine)
@@ -203,7 +203,7 @@ def _read_header(path: Path) -> Source:
     return Source(path.absolute(), name, (x, y, z), (dx, dy, dz))
 
 
-def header_of_volume(path: Path) -> ImageHeader:
+def read_volume_header(path: Path) -> ImageHeader:
     """The header of an image that holds one volume.
 
     Raises:
@@ -265,7 +265,7 @@ def _unknown_labels(values: np.ndarray, path: Path) -> LabelError:
     )
 
 
-def file_digest(path: Path) -> str:
+def digest_file(path: Path) -> str:
     """SHA-256 of a file's content, as hexadecimal digits.
 
     Raises:

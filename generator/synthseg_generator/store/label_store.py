@@ -30,10 +30,10 @@ import zarr
 from synthseg_common.errors import is_outage, one_line
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.draws.sample_parameters import MapGeometry
 from synthseg_generator.errors import ConfigError, LabelError, StoreError
 from synthseg_generator.label_table import LabelTable
-from synthseg_generator.store.remote import remote_errors
+from synthseg_generator.map_geometry import MapGeometry
+from synthseg_generator.store.remote import translate_remote_errors
 
 STORE_FORMAT = "synthseg-label-store"
 STORE_FORMAT_VERSION = 1
@@ -154,7 +154,7 @@ class LabelStore:
         """
         array = self._array(key)
         try:
-            with remote_errors():
+            with translate_remote_errors():
                 ids = np.asarray(array[...])
                 # Zarr reads lost chunks as zeros without a word. Asking for the chunks lists the
                 # store, which not every web server can, so only a map of zeros is doubted.
@@ -189,7 +189,7 @@ class LabelStore:
     def _array(self, key: str | int) -> Any:
         name = self.name_of(key)
         try:
-            with remote_errors():
+            with translate_remote_errors():
                 return zarr.open_array(self.path, path=name, mode="r", zarr_format=3)
         except (KeyError, OSError, ValueError) as error:
             raise StoreError(
@@ -211,11 +211,11 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
     """
     location = normalise(path)
     try:
-        with remote_errors():
+        with translate_remote_errors():
             attributes = zarr.open_group(location, mode="r", zarr_format=3).attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
         command = "synthseg-generator ingest LABEL_DIR STORE.zarr"
-        raise not_opened(location, "label store", error, command) from error
+        raise explain_unopened(location, "label store", error, command) from error
     _check_format(location, attributes)
     try:
         return LabelStore(
@@ -230,7 +230,7 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
         ) from error
 
 
-def cubic_voxel_size_mm(store: LabelStore) -> float:
+def find_cubic_voxel_size_mm(store: LabelStore) -> float:
     """Size of the voxels of a store.
 
     Raises:
@@ -293,7 +293,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def not_opened(location: str, kind: str, error: Exception, command: str) -> StoreError:
+def explain_unopened(location: str, kind: str, error: Exception, command: str) -> StoreError:
     """Why a store or plan does not open: it cannot be reached, or there is none.
 
     Args:

@@ -18,7 +18,7 @@ class RemoteError(OSError, Outage):
 
 
 @contextmanager
-def remote_errors() -> Iterator[None]:
+def translate_remote_errors() -> Iterator[None]:
     """Around what reads or writes with Zarr.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Writes the parts of a label store (its layout: `store`), never half of one for a reader."""
+"""Writes the parts of a label store (its layout: `label_store`), never half of one for a reader."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from synthseg_generator.store.label_store import (
     normalise,
     read_entry,
 )
-from synthseg_generator.store.remote import remote_errors
+from synthseg_generator.store.remote import translate_remote_errors
 
 # Level 9 stores a 256³ map in 0.5 MB (level 1: 0.6 MB) and reads it in 10 ms, faster than level 1.
 _COMPRESSOR = ZstdCodec(level=9, checksum=True)
 
 
 @contextmanager
-def writing(place: str | os.PathLike[str]) -> Iterator[None]:
+def translate_write_errors(place: str | os.PathLike[str]) -> Iterator[None]:
     """Around what writes a store or plan with Zarr.
 
     Raises:
         StoreError: It cannot be written.
     """
     try:
-        with remote_errors():
+        with translate_remote_errors():
             yield
     except GeneratorError:
         raise
@@ -58,18 +58,18 @@ def create_group(
         **table.to_attributes(),
         "voxel_size_mm": list(voxel_size_mm),
     }
-    with writing(path):
+    with translate_write_errors(path):
         zarr.create_group(normalise(path), attributes=attributes, zarr_format=3)
 
 
-def group_attributes(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+def read_group_attributes(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Attributes of the group at a place, `None` where there is none.
 
     Raises:
         StoreError: The place cannot be reached.
     """
     try:
-        with remote_errors():
+        with translate_remote_errors():
             return dict(zarr.open_group(normalise(path), mode="r").attrs)
     except FileNotFoundError:
         return None
@@ -88,7 +88,7 @@ def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, An
     Raises:
         StoreError: It cannot be written.
     """
-    with writing(path):
+    with translate_write_errors(path):
         group = zarr.open_group(path, mode="r+")
         array = write_chunk(group, name, ids, ("x", "y", "z"), _COMPRESSOR)
         array.attrs.update(dict(attributes))
@@ -97,7 +97,7 @@ def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, An
 def write_chunk(
     group: zarr.Group, name: str, values: np.ndarray, axes: Sequence[str], compressor: ZstdCodec
 ) -> zarr.Array[Any]:
-    """Writes an array as one chunk in the place of what has its name; called within `writing`."""
+    """Writes an array as one chunk in place of its namesake, within `translate_write_errors`."""
     array = group.create_array(
         name,
         shape=values.shape,
@@ -113,13 +113,13 @@ def write_chunk(
     return array
 
 
-def finished_maps(path: str) -> dict[str, StoredMap]:
+def read_finished_maps(path: str) -> dict[str, StoredMap]:
     """The maps of a group whose arrays are complete, listed or not.
 
     Raises:
         StoreError: The place cannot be reached.
     """
-    with writing(path):
+    with translate_write_errors(path):
         group = zarr.open_group(path, mode="r")
         return {
             name: read_entry({**array.attrs.asdict(), "name": name, "shape": array.shape})
@@ -135,5 +135,5 @@ def list_maps(path: str, maps: Mapping[str, StoredMap]) -> None:
         StoreError: It cannot be written.
     """
     entries = [asdict(maps[name]) for name in sorted(maps)]
-    with writing(path):
+    with translate_write_errors(path):
         zarr.open_group(path, mode="r+").attrs.update({"maps": entries})

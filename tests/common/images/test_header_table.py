@@ -17,7 +17,7 @@ from synthseg_client.scans import read_scan
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store.label_map_files import read_headers, read_label_map
-from synthseg_trainer.evaluation.image_files import VolumeError, read_labels
+from synthseg_trainer.evaluation.image_files import ImageFileError, read_labels
 
 TABLE = Path(__file__).resolve().parents[3] / "docs" / "headers.md"
 NAN, INF = float("nan"), float("inf")
@@ -290,7 +290,7 @@ def evaluate(path: Path, _told: list[str]) -> np.ndarray:
     return read_labels(path).values
 
 
-READERS = {segment: ScanError, ingest: LabelError, evaluate: VolumeError}
+READERS = {segment: ScanError, ingest: LabelError, evaluate: ImageFileError}
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthseg_common.labels import GENERATION_V2
-from synthseg_generator.draws.box import needed_box
-from synthseg_generator.draws.sample_parameters import MapGeometry, draw_sample
-from synthseg_generator.graph.interpolation import crop_coordinates, displacement_nodes
+from synthseg_generator.draws.box import find_needed_box
+from synthseg_generator.draws.sample_parameters import draw_sample
+from synthseg_generator.graph.deformation import compose_coordinates, integrate_displacement
+from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.generator import Crop, Elastic, GeneratorSettings, Uniform
 
 MAP_SHAPE = (40, 48, 44)
@@ -19,11 +20,11 @@ STILL = Elastic(strength=Uniform(0.0, 0.0), scale=0.1)
 def looked_up(parameters, model):
     """Voxels of the map that the graph looks up, float `[x, y, z, 3]`."""
     elastic = model.elastic
-    displacement = displacement_nodes(
+    displacement = integrate_displacement(
         parameters.velocity, MAP_SHAPE, elastic.integration_step, elastic.squarings
     )
     return np.asarray(
-        crop_coordinates(
+        compose_coordinates(
             displacement,
             parameters.matrix,
             MAP_SHAPE,
@@ -48,7 +49,7 @@ def test_no_look_up_leaves_the_box(seed, strength, side):
         elastic=Elastic(strength=Uniform(strength, strength), scale=0.1),
     )
     parameters = draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], seed, 0)
-    box = needed_box(parameters, model.crop.shape)
+    box = find_needed_box(parameters, model.crop.shape)
     places = np.rint(np.clip(looked_up(parameters, model), 0, np.array(MAP_SHAPE) - 1))
     assert np.all(places.min(axis=(0, 1, 2)) >= box.start)
     assert np.all(places.max(axis=(0, 1, 2)) < box.stop)
@@ -61,7 +62,7 @@ def test_an_undeformed_crop_needs_itself_and_a_margin():
         matrix=np.eye(3, 4, dtype=np.float32),
         crop_start=np.array([10, 11, 12], np.int32),
     )
-    box = needed_box(parameters, model.crop.shape)
+    box = find_needed_box(parameters, model.crop.shape)
     assert box.start == (9, 10, 11)
     assert box.stop == (19, 20, 21)
 
@@ -74,6 +75,6 @@ def test_a_crop_beyond_the_map_needs_its_edge(shift):
     parameters = dataclasses.replace(
         draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], 0, 0), matrix=matrix
     )
-    box = needed_box(parameters, model.crop.shape)
+    box = find_needed_box(parameters, model.crop.shape)
     assert box.start == ((0, 0, 0) if shift < 0 else (39, 47, 43))
     assert np.all(np.subtract(box.stop, box.start) == 1)

@@ -1,13 +1,21 @@
+import numpy as np
 import pytest
-from synthseg_generator.draws.crop import crop_geometry, least_map_shape
+from scipy.stats import kstest
+from synthseg_generator.draws.crop import draw_crop, find_least_map_shape, measure_crop
+from synthseg_generator.draws.shape import draw_affine
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.settings.generator import Crop
+from synthseg_generator.map_geometry import MapGeometry
+from synthseg_generator.settings.generator import (
+    Affine,
+    Crop,
+    cube,
+)
 
 MAP = (50, 52, 57)
 
 
 def _sizes(crop, voxel_size_mm=1.0):
-    geometry = crop_geometry(crop, MAP, voxel_size_mm)
+    geometry = measure_crop(crop, MAP, voxel_size_mm)
     return geometry.region, geometry.shape
 
 
@@ -18,7 +26,7 @@ def test_with_the_map_s_voxels_sample_and_region_are_one():
 def test_coarser_voxels_show_a_larger_region():
     crop = Crop(shape=(16, 16, 16), spacing_mm=(2, 1, 3))
     assert _sizes(crop) == ((32, 16, 48), (16, 16, 16))
-    assert least_map_shape(crop, 1.0) == (32, 16, 48)
+    assert find_least_map_shape(crop, 1.0) == (32, 16, 48)
 
 
 def test_finer_voxels_show_a_smaller_region():
@@ -34,7 +42,7 @@ def test_voxels_of_the_map_are_counted_in_mm():
 
 def test_a_whole_map_is_taken_as_it_is():
     assert _sizes(Crop(shape=None)) == (MAP, MAP)
-    assert least_map_shape(Crop(shape=None), 1.0) == (1, 1, 1)
+    assert find_least_map_shape(Crop(shape=None), 1.0) == (1, 1, 1)
 
 
 def test_a_whole_map_at_2_mm_has_half_its_voxels():
@@ -46,7 +54,7 @@ def test_voxels_that_differ_by_rounding_alone_are_those_of_the_map():
 
 
 def test_a_whole_map_loses_no_voxel_to_the_rounding_of_numbers():
-    assert crop_geometry(Crop(shape=None, spacing_mm=(0.1, 0.1, 0.1)), (10, 10, 10), 0.3).shape == (
+    assert measure_crop(Crop(shape=None, spacing_mm=(0.1, 0.1, 0.1)), (10, 10, 10), 0.3).shape == (
         30,
         30,
         30,
@@ -71,3 +79,34 @@ def test_fitting_a_network_is_known_before_any_map_is():
     assert not Crop(shape=(32, 64, 90)).fits(32)
     assert not Crop(shape=None).fits(32)
     assert Crop(shape=None, multiple=64).fits(32)
+
+
+def test_centred_crop_shows_the_centre_of_the_structures_in_its_middle():
+    rng = np.random.default_rng(3)
+    geometry = MapGeometry((80, 80, 80), (35.0, 44.0, 41.0))
+    matrix = draw_affine(Affine(), rng)
+    start = draw_crop(Crop(shape=(21, 21, 21), placement="centred"), geometry, matrix, rng)
+    middle = np.full(3, 39.5)
+    looked_up = middle + matrix[:, :3] @ (start + 10 - middle) + matrix[:, 3]
+    np.testing.assert_allclose(looked_up, geometry.centre, atol=1.5)
+
+
+def test_crop_of_another_spacing_starts_where_its_region_fits():
+    """40 voxels of 2 mm show 80 of the map's 1 mm voxels."""
+    rng, geometry = np.random.default_rng(0), MapGeometry((90, 90, 80))
+    crop = Crop(shape=(40, 40, 40), spacing_mm=cube(2.0))
+    starts = np.array([draw_crop(crop, geometry, np.eye(3, 4), rng) for _ in range(100)])
+    assert starts.min(axis=0).tolist() == [0, 0, 0]
+    assert starts.max(axis=0).tolist() == [9, 9, 0]
+
+
+def test_crop_of_another_spacing_beyond_the_map_is_refused():
+    crop = Crop(shape=(40, 40, 40), spacing_mm=cube(2.0))
+    with pytest.raises(ConfigError, match=r"crop\.shape .* \(that is \(80, 80, 80\) .*larger"):
+        draw_crop(crop, MapGeometry((79, 90, 90)), np.eye(3, 4), np.random.default_rng(0))
+
+
+def test_crops_are_placed_evenly():
+    rng, geometry = np.random.default_rng(1), MapGeometry((1160, 1160, 1160))
+    starts = [draw_crop(Crop(), geometry, np.eye(3, 4), rng) for _ in range(200)]
+    assert kstest(np.ravel(starts) / 1000, "uniform").pvalue > 1e-3

@@ -7,7 +7,7 @@ from synthseg_common.labels import (
     GENERATION_V2,
     GenerationLabels,
 )
-from synthseg_generator.draws.intensity import bias_shape, draw_bias_field, draw_mixture
+from synthseg_generator.draws.intensity import draw_bias_field, draw_mixture, find_bias_shape
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings.generator import BiasField, Mixture, Prior
 
@@ -157,4 +157,4 @@ def test_bias_fields_spread_as_a_uniform_draw_of_their_deviation_says():
 
 
 def test_released_crops_have_four_bias_nodes_a_side():
-    assert bias_shape(BiasField(), (160, 160, 160)) == (4, 4, 4)
+    assert find_bias_shape(BiasField(), (160, 160, 160)) == (4, 4, 4)

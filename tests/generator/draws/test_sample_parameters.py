@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
-from synthseg_generator.draws.sample_parameters import MapGeometry, SampleParameters, draw_sample
+from synthseg_generator.draws.sample_parameters import SampleParameters, draw_sample
 from synthseg_generator.errors import ConfigError
+from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.generator import (
     Acquisition,
     Crop,

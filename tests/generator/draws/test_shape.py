@@ -1,15 +1,10 @@
 import numpy as np
-import pytest
 from scipy.stats import kstest
-from synthseg_generator.draws.crop import MapGeometry
-from synthseg_generator.draws.shape import affine_matrix, draw_affine, draw_crop, draw_velocity
-from synthseg_generator.errors import ConfigError
+from synthseg_generator.draws.shape import compose_affine, draw_affine, draw_velocity
 from synthseg_generator.settings.generator import (
     Affine,
-    Crop,
     Elastic,
     Uniform,
-    cube,
     each_axis,
     each_term,
 )
@@ -28,23 +23,13 @@ def test_no_affine_strength_is_the_identity():
 
 
 def test_rotation_about_z_turns_x_to_y():
-    matrix = affine_matrix([0, 0, 90], [1, 1, 1], [0] * 6, [0, 0, 5])
+    matrix = compose_affine([0, 0, 90], [1, 1, 1], [0] * 6, [0, 0, 5])
     np.testing.assert_allclose(matrix @ [1, 0, 0, 1], [0, 1, 5], atol=1e-12)
 
 
 def test_no_elastic_strength_is_no_velocity():
     still = Elastic(strength=OFF)
     assert not draw_velocity(still, (48, 52, 50), np.random.default_rng(0)).any()
-
-
-def test_centred_crop_shows_the_centre_of_the_structures_in_its_middle():
-    rng = np.random.default_rng(3)
-    geometry = MapGeometry((80, 80, 80), (35.0, 44.0, 41.0))
-    matrix = draw_affine(Affine(), rng)
-    start = draw_crop(Crop(shape=(21, 21, 21), placement="centred"), geometry, matrix, rng)
-    middle = np.full(3, 39.5)
-    looked_up = middle + matrix[:, :3] @ (start + 10 - middle) + matrix[:, 3]
-    np.testing.assert_allclose(looked_up, geometry.centre, atol=1.5)
 
 
 def test_each_shear_term_has_its_own_interval():
@@ -64,32 +49,11 @@ def test_each_axis_is_drawn_on_its_own():
     assert np.abs(np.corrcoef(moved.T) - np.eye(3)).max() < 0.2
 
 
-def test_crop_of_another_spacing_starts_where_its_region_fits():
-    """40 voxels of 2 mm show 80 of the map's 1 mm voxels."""
-    rng, geometry = np.random.default_rng(0), MapGeometry((90, 90, 80))
-    crop = Crop(shape=(40, 40, 40), spacing_mm=cube(2.0))
-    starts = np.array([draw_crop(crop, geometry, np.eye(3, 4), rng) for _ in range(100)])
-    assert starts.min(axis=0).tolist() == [0, 0, 0]
-    assert starts.max(axis=0).tolist() == [9, 9, 0]
-
-
-def test_crop_of_another_spacing_beyond_the_map_is_refused():
-    crop = Crop(shape=(40, 40, 40), spacing_mm=cube(2.0))
-    with pytest.raises(ConfigError, match=r"crop\.shape .* \(that is \(80, 80, 80\) .*larger"):
-        draw_crop(crop, MapGeometry((79, 90, 90)), np.eye(3, 4), np.random.default_rng(0))
-
-
 def test_velocities_spread_as_a_uniform_draw_of_their_deviation_says():
     """Strength U(0, 4): the deviations of many fields are even between 0 and 4."""
     rng = np.random.default_rng(1)
     spreads = [draw_velocity(Elastic(), (256, 256, 256), rng).std() for _ in range(150)]
     assert kstest(spreads, "uniform", args=(0, 4)).pvalue > 1e-3
-
-
-def test_crops_are_placed_evenly():
-    rng, geometry = np.random.default_rng(1), MapGeometry((1160, 1160, 1160))
-    starts = [draw_crop(Crop(), geometry, np.eye(3, 4), rng) for _ in range(200)]
-    assert kstest(np.ravel(starts) / 1000, "uniform").pvalue > 1e-3
 
 
 def test_factors_are_drawn_evenly():

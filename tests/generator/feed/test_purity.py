@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.cluster.jobs import run_ordered
-from synthseg_generator.feed.samples import SampleSource, Shard, sample_dataset
+from synthseg_generator.feed.samples import SampleSource, Shard, make_sample_dataset
 from synthseg_generator.feed.stream import StreamSettings, open_stream
 from synthseg_generator.feed.stream_worker import cut_sample, cut_samples, unpack
-from synthseg_generator.graph.noise import voxel_noise
+from synthseg_generator.graph.noise import draw_voxel_noise
 from synthseg_generator.graph.synthesizer import Synthesizer
 
 N_SAMPLES = 4
@@ -52,7 +52,7 @@ def render(source):
 
     @tf.function(input_signature=[box, row, start])
     def make(ids, parameters, box_start):
-        noise = voxel_noise(parameters["noise_seed"], (*source.settings.crop.shape, 1))
+        noise = draw_voxel_noise(parameters["noise_seed"], (*source.settings.crop.shape, 1))
         image, target = synthesize(ids, parameters, noise, box_start)
         return image, tf.gather(values, target)
 
@@ -81,7 +81,7 @@ def assert_same_images(made, rendered):
 
 @pytest.mark.parametrize("calls", [1, 4])
 def test_tf_data_makes_the_images_of_plain_python(source, rendered, render, calls):
-    samples = sample_dataset(source, Shard(count=N_SAMPLES))
+    samples = make_sample_dataset(source, Shard(count=N_SAMPLES))
     assert_same_images(samples.map(render, num_parallel_calls=calls), rendered)
 
 

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 from synthseg_generator.errors import ConfigError
+from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.samples import SampleSource
-from synthseg_generator.generate import crop_affine
-from synthseg_generator.graph.noise import voxel_noise
+from synthseg_generator.graph.noise import draw_voxel_noise
 from synthseg_generator.graph.synthesizer import Synthesizer
 from synthseg_generator.settings.generator import Crop, LabelSettings, Mixture, Prior, cube
 
@@ -20,7 +20,7 @@ def _made(source, k):
     """Image and target of a sample, without the seconds that compiling a graph takes."""
     row = source.parameters(k).to_row()
     graph = Synthesizer(source.settings, source.labels, source.map_shape)
-    noise = voxel_noise(row["noise_seed"], graph.noise_shape)
+    noise = draw_voxel_noise(row["noise_seed"], graph.noise_shape)
     image, target = graph(source.label_map(int(row["map_index"])), row, noise)
     assert image.shape == graph.image_shape
     assert target.shape == graph.image_shape[:3]
@@ -65,7 +65,7 @@ def test_a_sample_of_other_voxels_shows_as_much_of_the_world(store, small_settin
     image, target = _made(coarse, 3)
     assert image.shape == (8, 8, 8, 1)
     np.testing.assert_array_equal(target, _made(fine, 3)[1][::2, ::2, ::2])
-    affines = [crop_affine(source, parameters) for source in (fine, coarse)]
+    affines = [locate_crop(source, parameters) for source in (fine, coarse)]
     np.testing.assert_allclose(affines[1] @ [1, 2, 3, 1], affines[0] @ [2, 4, 6, 1])
 
 

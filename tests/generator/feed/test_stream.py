@@ -169,7 +169,7 @@ def _without_data(store):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(source, monkeypatch):
-    monkeypatch.setattr("synthseg_generator.cluster.jobs.CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 0.5)
     with (
         pytest.raises(StoreError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
         open_stream(source, StreamSettings(scheduler="tcp://127.0.0.1:9")),

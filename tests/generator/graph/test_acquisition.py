@@ -3,10 +3,10 @@ import pytest
 from keras import ops
 from scipy.ndimage import gaussian_filter1d
 from synthseg_generator.graph.acquisition import (
-    acquisition_weights,
     apply_acquisition,
-    gaussian_weights,
-    window_reach,
+    compute_window_reach,
+    make_acquisition_weights,
+    make_gaussian_weights,
 )
 
 
@@ -34,27 +34,27 @@ def test_spacing_of_two_keeps_every_second_voxel_and_ramps_between():
 
 @pytest.mark.parametrize("sigma", [0.5, 1.5, 2.5])
 def test_blur_is_a_truncated_gaussian_away_from_the_edges(sigma):
-    weights = ops.convert_to_numpy(acquisition_weights(64, 64, 1.0, np.float32(sigma), 7))
+    weights = ops.convert_to_numpy(make_acquisition_weights(64, 64, 1.0, np.float32(sigma), 7))
     signal = np.random.default_rng(0).random(64)
     expected = gaussian_filter1d(signal, sigma, mode="constant", radius=7)
     np.testing.assert_allclose((weights @ signal)[8:-8], expected[8:-8], atol=1e-5)
 
 
 def test_blur_sees_zeros_outside():
-    weights = ops.convert_to_numpy(acquisition_weights(32, 32, 1.0, np.float32(2.0), 7))
+    weights = ops.convert_to_numpy(make_acquisition_weights(32, 32, 1.0, np.float32(2.0), 7))
     assert weights[0].sum() < 0.7
     assert weights[16].sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_no_width_is_no_blur():
     weights = ops.convert_to_numpy(
-        gaussian_weights(np.arange(-2, 3, dtype=np.float32), np.float32(0), 7)
+        make_gaussian_weights(np.arange(-2, 3, dtype=np.float32), np.float32(0), 7)
     )
     np.testing.assert_allclose(weights, [0, 0, 1, 0, 0])
 
 
 def test_reach_is_the_official_window_of_fifteen_voxels():
-    assert window_reach(0.75 * 8) == 7
+    assert compute_window_reach(0.75 * 8) == 7
 
 
 def test_thin_slices_blur_less_than_thick_ones():
@@ -76,6 +76,6 @@ def test_a_slice_wider_than_the_crop_shows_all_of_it():
 
 def test_fixed_spacing_repeats_the_last_acquired_voxel():
     signal = np.arange(8, dtype=np.float32) ** 2
-    weights = acquisition_weights(8, 8, 2.0, np.float32(0), 7, repeat_last=True)
+    weights = make_acquisition_weights(8, 8, 2.0, np.float32(0), 7, repeat_last=True)
     acquired = ops.convert_to_numpy(weights) @ signal
     np.testing.assert_allclose(acquired, [0, 2, 4, 10, 16, 26, 36, 36], atol=1e-4)

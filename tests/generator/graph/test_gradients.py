@@ -3,12 +3,12 @@ import pytest
 from compiled import finite_in_every_way
 from keras import ops
 from scipy.ndimage import sobel
-from synthseg_generator.graph.gradients import GRADIENT_CLIP, gradient_magnitude
+from synthseg_generator.graph.gradients import GRADIENT_CLIP, measure_gradient
 from synthseg_generator.graph.intensity import apply_clip, apply_normalisation
 
 
 def _magnitude(image):
-    return ops.convert_to_numpy(gradient_magnitude(ops.convert_to_tensor(image)))
+    return ops.convert_to_numpy(measure_gradient(ops.convert_to_tensor(image)))
 
 
 def test_a_constant_image_has_no_gradient_away_from_its_edge():
@@ -30,7 +30,7 @@ def test_magnitude_is_that_of_sobel_filters():
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
 def test_gradients_that_vanish_or_are_cut_everywhere_normalise_however_they_are_compiled(scale):
     def steepness(image):
-        return apply_normalisation(apply_clip(gradient_magnitude(image), GRADIENT_CLIP))
+        return apply_normalisation(apply_clip(measure_gradient(image), GRADIENT_CLIP))
 
     image = scale * np.random.default_rng(0).standard_normal((8, 8, 8, 1)).astype(np.float32)
     (shown,) = finite_in_every_way(steepness, image, atol=1e-5)

@@ -4,15 +4,20 @@ import numpy as np
 import pytest
 from keras import ops
 from synthseg_common.labels import GENERATION_V1, GENERATION_V2, GenerationLabels
-from synthseg_generator.draws.shape import affine_matrix
+from synthseg_generator.draws.shape import compose_affine
 from synthseg_generator.graph.acquisition import (
     apply_acquisition,
-    blur_reaches,
-    blur_sigma,
-    gaussian_weights,
-    window_reach,
+    compute_blur_reaches,
+    compute_blur_sigma,
+    compute_window_reach,
+    make_gaussian_weights,
 )
-from synthseg_generator.graph.gradients import gradient_magnitude
+from synthseg_generator.graph.deformation import (
+    compose_coordinates,
+    integrate_displacement,
+    integrate_velocity,
+)
+from synthseg_generator.graph.gradients import measure_gradient
 from synthseg_generator.graph.intensity import (
     apply_bias_field,
     apply_clip,
@@ -21,13 +26,10 @@ from synthseg_generator.graph.intensity import (
     apply_normalisation,
 )
 from synthseg_generator.graph.interpolation import (
-    crop_coordinates,
-    displacement_nodes,
     enlarge,
-    integrate_velocity,
-    linear_weights,
+    make_linear_weights,
+    place_enlarged,
     resize_nearest,
-    resize_positions,
     sample_linear,
     sample_nearest,
 )
@@ -39,7 +41,7 @@ IDENTITY = np.eye(3, 4, dtype=np.float32)
 
 
 def _coordinates(displacement, matrix, shape, flip=False):
-    return crop_coordinates(
+    return compose_coordinates(
         ops.convert_to_tensor(displacement),
         np.asarray(matrix, np.float32),
         shape,
@@ -58,7 +60,7 @@ def _close(ours, theirs, atol=1e-4, rtol=0.0):
 
 def test_affine_matrix_equals_official(recorded_layer):
     data = recorded_layer("affine_matrices")
-    ours = affine_matrix(
+    ours = compose_affine(
         data["rotation_deg"][0], data["scaling"][0], data["shearing"][0], data["translation"][0]
     )
     _close(ours, data["all"].reshape(-1, 4)[:3], atol=1e-5)
@@ -78,7 +80,7 @@ def test_each_part_of_the_affine_map_equals_official(recorded_layer, part):
     data = recorded_layer(f"affine_deform_{part}")
     parts = {"rot": [0.0] * 3, "scale": [1.0] * 3, "shear": [0.0] * 6, "trans": [0.0] * 3}
     parts[part] = data["params"]
-    places = _coordinates(STILL, affine_matrix(*parts.values()), data["image"].shape[1:4])
+    places = _coordinates(STILL, compose_affine(*parts.values()), data["image"].shape[1:4])
     _close(sample_linear(ops.convert_to_tensor(data["image"][0]), places), data["image_out"][0])
 
 
@@ -91,7 +93,7 @@ def test_integration_equals_official(recorded_layer):
 def test_enlarged_displacement_equals_official(recorded_layer):
     data = recorded_layer("svf_integration")
     shape = data["full_disp"].shape[1:4]
-    nodes = displacement_nodes(ops.convert_to_tensor(data["small_svf"][0]), shape, 2, 7)
+    nodes = integrate_displacement(ops.convert_to_tensor(data["small_svf"][0]), shape, 2, 7)
     grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
     _close(_coordinates(nodes, IDENTITY, shape) - grid, data["full_disp"][0])
 
@@ -131,7 +133,7 @@ def test_resizing_equals_official(recorded_layer, size):
     linear = recorded_layer("resize_linear")
     shape = linear[size].shape[1:4]
     weights = [
-        linear_weights(resize_positions(n_out, n_in), n_in)
+        make_linear_weights(place_enlarged(n_out, n_in), n_in)
         for n_out, n_in in zip(shape, linear["x"].shape[1:4], strict=True)
     ]
     _close(enlarge(ops.convert_to_tensor(linear["x"][0]), weights), linear[size][0])
@@ -198,14 +200,14 @@ def _blur(image, sigma, reaches):
 def test_static_blur_equals_official(recorded_layer, name):
     data = recorded_layer(f"gaussian_blur_{name}")
     sigma = np.broadcast_to(data["sigma"], 3)
-    reaches = [[window_reach(width) for width in sigma]] * 2
+    reaches = [[compute_window_reach(width) for width in sigma]] * 2
     _close(_blur(data["image"][0], sigma, reaches), data["image_out"][0], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["dynamic_blur_nonsep", "dynamic_blur_sep"])
 def test_dynamic_blur_equals_official(recorded_layer, name):
     data = recorded_layer(name)
-    reaches = [[window_reach(width) for width in data["max_sigma"]]]
+    reaches = [[compute_window_reach(width) for width in data["max_sigma"]]]
     _close(_blur(data["image"][0], data["sigma"][0], reaches), data["image_out"][0], atol=1e-5)
 
 
@@ -213,7 +215,7 @@ def test_dynamic_blur_equals_official(recorded_layer, name):
 def test_blur_does_not_darken_samples_of_larger_batches(recorded_layer, name, darker):
     """The official layer normalises over the batch, once per kernel: a bug that is not copied."""
     data = recorded_layer(f"dynamic_blur_batch2_{name}")
-    reaches = [[window_reach(width) for width in data["max_sigma"]]]
+    reaches = [[compute_window_reach(width) for width in data["max_sigma"]]]
     totals = [
         ops.convert_to_numpy(_blur(image, sigma, reaches)).sum() / theirs.sum()
         for image, sigma, theirs in zip(
@@ -226,15 +228,15 @@ def test_blur_does_not_darken_samples_of_larger_batches(recorded_layer, name, da
 def test_kernels_equal_official(recorded_layer):
     data = recorded_layer("gaussian_kernels")
     for axis, sigma in enumerate(data["sep_sigma"]):
-        reach = window_reach(sigma)
+        reach = compute_window_reach(sigma)
         offsets = np.arange(-reach, reach + 1, dtype=np.float32)
-        _close(gaussian_weights(offsets, np.float32(sigma), reach), data[f"sep_k{axis}"], 1e-6)
+        _close(make_gaussian_weights(offsets, np.float32(sigma), reach), data[f"sep_k{axis}"], 1e-6)
 
 
 def test_blur_widths_equal_official(recorded_layer):
     table = recorded_layer("blur_sigma_table")["rows_cur_down_thick_sigma"]
     for native, spacing, thickness, sigma in table:
-        ours = blur_sigma(np.float32(spacing), np.float32(thickness), np.float32(native[0]))
+        ours = compute_blur_sigma(np.float32(spacing), np.float32(thickness), np.float32(native[0]))
         _close(ours, sigma, atol=1e-5)
 
 
@@ -270,14 +272,14 @@ def test_acquisition_to_a_finer_grid_equals_official(recorded_layer):
 
 
 def test_windows_of_drawn_and_fixed_blur_are_the_official_ones():
-    assert blur_reaches(Acquisition(), 1, 1.0) == ((7, 7, 7),)
+    assert compute_blur_reaches(Acquisition(), 1, 1.0) == ((7, 7, 7),)
     fixed = Acquisition(fixed_spacing_mm=((1, 1, 3), (1, 2.5, 1)), fixed_thickness_mm=((1, 1, 2),))
-    assert blur_reaches(fixed, 2, 1.0) == ((1, 1, 2), (1, 1, 1))
+    assert compute_blur_reaches(fixed, 2, 1.0) == ((1, 1, 2), (1, 1, 1))
 
 
 def test_gradients_equal_official(recorded_layer):
     data = recorded_layer("image_gradients")
-    ours = gradient_magnitude(ops.convert_to_tensor(data["image"][0]))
+    ours = measure_gradient(ops.convert_to_tensor(data["image"][0]))
     _close(ours, data["sobel_mag"][0], rtol=1e-5)
 
 

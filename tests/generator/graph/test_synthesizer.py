@@ -4,8 +4,9 @@ import tensorflow as tf
 from compiled import finite_in_every_way
 from keras import ops
 from synthseg_common.labels import GENERATION_V2
-from synthseg_generator.draws.sample_parameters import MapGeometry, draw_sample
+from synthseg_generator.draws.sample_parameters import draw_sample
 from synthseg_generator.graph.synthesizer import Synthesizer
+from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.generator import (
     BiasField,
     Crop,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from synthseg_generator.brain_generator import BrainGenerator
-from synthseg_generator.pictures.stages import draw_stages, sample_stages
+from synthseg_generator.pictures.stages import draw_stages, make_stages
 
 
 @pytest.fixture(scope="module")
@@ -12,23 +12,23 @@ def generator(store, small_settings):
 
 
 def test_stages_lead_from_the_map_to_the_sample(generator, store):
-    stages = list(sample_stages(generator, 2).values())
+    stages = list(make_stages(generator, 2).values())
     assert set(np.unique(stages[0]).tolist()) <= set(store.labels.values)
     assert [stage.shape for stage in stages[1:]] == [(16, 16, 16)] * 5
     np.testing.assert_array_equal(stages[-1], generator.sample(2).image[..., 0])
 
 
 def test_the_last_step_is_the_acquisition(generator):
-    from synthseg_generator.graph.acquisition import apply_acquisition, blur_reaches
+    from synthseg_generator.graph.acquisition import apply_acquisition, compute_blur_reaches
 
-    stages = sample_stages(generator, 2)
+    stages = make_stages(generator, 2)
     row = generator.source.parameters(2).to_row()
     shown = apply_acquisition(
         stages["gamma"][..., None],
         row["spacing_mm"],
         row["thickness_mm"],
         row["blur_factor"],
-        reaches=blur_reaches(generator.source.settings.acquisition, 1, 1.0),
+        reaches=compute_blur_reaches(generator.source.settings.acquisition, 1, 1.0),
     )
     np.testing.assert_allclose(np.asarray(shown)[..., 0], stages["resolution"], atol=1e-5)
 

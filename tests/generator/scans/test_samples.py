@@ -8,10 +8,10 @@ import pytest
 from compiled import in_every_way
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.samples import Shard
-from synthseg_generator.graph.noise import voxel_noise
+from synthseg_generator.graph.noise import draw_voxel_noise
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.scans.augmenter import ScanAugmenter
-from synthseg_generator.scans.samples import ScanSampleSource, scan_dataset
+from synthseg_generator.scans.samples import ScanSampleSource, make_scan_dataset
 from synthseg_generator.scans.stored_scans import add_scans, load_scan
 from synthseg_generator.settings.generator import Uniform, generator_settings
 from synthseg_generator.settings.scans import ScanNoise
@@ -33,7 +33,7 @@ def make(store, settings, k, noise=SILENT, seed=1):
     augmenter = ScanAugmenter(source.settings, store.labels, source.map_shape)
     element = source.element(k)
     row = element["row"]
-    drawn = voxel_noise(row["noise_seed"], augmenter.noise_shape)
+    drawn = draw_voxel_noise(row["noise_seed"], augmenter.noise_shape)
     volumes = (element["scan"], element["labels"])
     image, target = augmenter.augment(*volumes, row, drawn, element["box_start"])
     values = np.array(sorted({0, *store.labels.targets}))
@@ -118,7 +118,7 @@ def test_image_lies_between_zero_and_one_with_everything_on(scan_store):
 
 def test_a_dataset_gives_the_samples_of_its_shard(scan_store):
     source = ScanSampleSource(scan_store, generator_settings(PLAIN), ScanNoise(), 1)
-    elements = list(scan_dataset(source, Shard(first=2, count=3)).as_numpy_iterator())
+    elements = list(make_scan_dataset(source, Shard(first=2, count=3)).as_numpy_iterator())
     assert [int(element["k"]) for element in elements] == [2, 3, 4]
     for element in elements:
         expected = source.element(int(element["k"]))

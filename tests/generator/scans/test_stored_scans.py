@@ -13,9 +13,9 @@ from synthseg_generator.label_table import read_label_table
 from synthseg_generator.scans.stored_scans import (
     GROUP,
     add_scans,
+    fingerprint_scans,
     list_scans,
     load_scan,
-    scans_fingerprint,
 )
 from synthseg_generator.store.ingest import ingest
 from synthseg_generator.store.label_store import open_store
@@ -60,13 +60,13 @@ def test_a_scan_lies_beside_its_map_in_its_orientation(store, scans):
 
 
 def test_run_again_it_adds_what_is_new(store, scans):
-    before = scans_fingerprint(store)
+    before = fingerprint_scans(store)
     add_scans(scans, store)
-    first = scans_fingerprint(store)
+    first = fingerprint_scans(store)
     save(scans / "two_dseg.nii.gz", np.random.default_rng(0).random((*SHAPE, 1)))
     report = add_scans(scans, store)
     assert (report.written, report.kept, report.lacking) == (("two_dseg",), ("one_dseg",), ())
-    assert len({before, first, scans_fingerprint(store)}) == 3
+    assert len({before, first, fingerprint_scans(store)}) == 3
     assert [s.channels for s in list_scans(store).values()] == [1, 1]
 
 

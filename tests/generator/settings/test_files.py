@@ -9,13 +9,13 @@ import pytest
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings import files
 from synthseg_generator.settings.files import (
-    known_mapping,
+    complete_mapping,
+    digest_settings,
+    dump_settings,
+    list_recipes,
     load_scan_noise,
     load_settings,
     read_yaml,
-    recipe_names,
-    settings_digest,
-    settings_to_mapping,
 )
 from synthseg_generator.settings.generator import (
     BiasField,
@@ -37,13 +37,13 @@ SPECIFIC = GeneratorSettings(
 
 @pytest.mark.parametrize("settings", [GeneratorSettings(), SPECIFIC])
 def test_settings_come_back_from_json(settings):
-    mapping = json.loads(json.dumps(settings_to_mapping(settings)))
+    mapping = json.loads(json.dumps(dump_settings(settings)))
     assert generator_settings(mapping) == settings
-    assert settings_digest(generator_settings(mapping)) == settings_digest(settings)
+    assert digest_settings(generator_settings(mapping)) == digest_settings(settings)
 
 
 def test_other_settings_have_another_digest():
-    assert settings_digest(GeneratorSettings()) != settings_digest(SPECIFIC)
+    assert digest_settings(GeneratorSettings()) != digest_settings(SPECIFIC)
 
 
 def test_without_a_file_the_settings_are_those_of_the_released_model():
@@ -114,8 +114,8 @@ def test_the_2021_recipe_holds_what_the_first_release_had_otherwise():
 
 
 def test_every_recipe_can_be_read():
-    assert {"2021", "released"} <= set(recipe_names())
-    for name in recipe_names():
+    assert {"2021", "released"} <= set(list_recipes())
+    for name in list_recipes():
         load_settings(name)
 
 
@@ -195,11 +195,11 @@ def test_settings_that_earlier_versions_wrote_into_checkpoints_are_read():
 
 
 def test_settings_of_an_earlier_version_are_those_of_now_with_defaults():
-    old = settings_to_mapping(SPECIFIC)
+    old = dump_settings(SPECIFIC)
     del old["image_gradients"], old["crop"]["spacing_mm"]
     old["affine"]["shearing"] = old["affine"]["shearing"][0]
-    assert known_mapping(old) == settings_to_mapping(SPECIFIC)
-    assert known_mapping({"gone": 1}) == {"gone": 1}
+    assert complete_mapping(old) == dump_settings(SPECIFIC)
+    assert complete_mapping({"gone": 1}) == {"gone": 1}
 
 
 def test_a_missing_file_is_named(tmp_path):

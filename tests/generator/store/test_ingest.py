@@ -12,7 +12,7 @@ from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store import ingest as ingest_module
 from synthseg_generator.store.ingest import ingest
 from synthseg_generator.store.label_store import open_store
-from synthseg_generator.store.writing import finished_maps
+from synthseg_generator.store.writing import read_finished_maps
 
 TABLE = LABEL_TABLES["v2"]
 
@@ -112,7 +112,7 @@ def test_what_is_converted_when_a_scheduler_is_lost_is_kept(tmp_path, folder, sc
 
     with pytest.raises(SchedulerError, match="the same command"):
         ingest(folder, tmp_path / "store.zarr", TABLE, scheduler=address, progress=lose)
-    assert len(finished_maps(tmp_path / ".store.zarr.partial")) >= 2
+    assert len(read_finished_maps(tmp_path / ".store.zarr.partial")) >= 2
     ingest(folder, tmp_path / "store.zarr", TABLE)
     assert len(open_store(tmp_path / "store.zarr")) == 43
 
@@ -130,7 +130,7 @@ def test_maps_beside_a_refused_one_are_kept_for_the_next_run(tmp_path, folder, w
     with pytest.raises(LabelError, match=r"zoe\.nii holds labels .* 999.*\nThe 3 maps .* kept"):
         ingest(folder, tmp_path / "store.zarr", TABLE)
     assert not (tmp_path / "store.zarr").exists()
-    assert len(finished_maps(tmp_path / ".store.zarr.partial")) == 3
+    assert len(read_finished_maps(tmp_path / ".store.zarr.partial")) == 3
     odd.unlink()
     done = []
     ingest(folder, tmp_path / "store.zarr", TABLE, progress=lambda *counts: done.append(counts))

@@ -8,7 +8,11 @@ import pytest
 from synthseg_common.labels import GenerationLabels
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LABEL_TABLES, LabelTable
-from synthseg_generator.store.label_map_files import read_headers, read_label_map, structures_centre
+from synthseg_generator.store.label_map_files import (
+    find_structures_centre,
+    read_headers,
+    read_label_map,
+)
 
 TABLE = LABEL_TABLES["v2"]
 VALUES = np.array(TABLE.labels.values)
@@ -114,5 +118,5 @@ def test_the_centre_is_the_mean_place_of_what_the_network_shall_find():
     ids = np.zeros((6, 6, 6), np.uint8)
     ids[0, 0, 0] = TABLE.labels.values.index(516)  # target 0: does not count
     ids[2, 3, 4] = ids[4, 3, 4] = TABLE.labels.values.index(16)
-    assert structures_centre(ids, TABLE) == [3.0, 3.0, 4.0]
-    assert structures_centre(np.zeros((2, 2, 2), np.uint8), TABLE) is None
+    assert find_structures_centre(ids, TABLE) == [3.0, 3.0, 4.0]
+    assert find_structures_centre(np.zeros((2, 2, 2), np.uint8), TABLE) is None

@@ -4,12 +4,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_trainer.evaluation.image_files import (
-    Volume,
-    VolumeError,
+    ImageFileError,
+    PlacedImage,
+    find_images,
     label_on_grid,
     read_image,
     read_labels,
-    volumes_of,
 )
 from synthseg_trainer.evaluation.pairs import match_files
 
@@ -51,20 +51,20 @@ def test_parcels_count_as_cortex_when_asked(tmp_path, labels):
 
 
 def test_what_is_no_label_map_is_refused_by_name(tmp_path, labels):
-    with pytest.raises(VolumeError, match=r"none\.nii: no such file"):
+    with pytest.raises(ImageFileError, match=r"none\.nii: no such file"):
         read_labels(tmp_path / "none.nii")
     broken = tmp_path / "broken.nii.gz"
     broken.write_text("text")
-    with pytest.raises(VolumeError, match=r"broken\.nii\.gz: is text"):
+    with pytest.raises(ImageFileError, match=r"broken\.nii\.gz: is text"):
         read_labels(broken)
     scan = _save(tmp_path / "scan.nii", labels * 0.3, dtype=np.float32)
     with pytest.raises(
-        VolumeError, match=r"scan\.nii is no label map: .* no 32-bit integers, such as 0\.9"
+        ImageFileError, match=r"scan\.nii is no label map: .* no 32-bit integers, such as 0\.9"
     ):
         read_labels(scan)
     series = _save(tmp_path / "series.nii", np.stack([labels] * 2, axis=-1))
     with pytest.raises(
-        VolumeError, match=r"series\.nii has shape .* expected a label map of three"
+        ImageFileError, match=r"series\.nii has shape .* expected a label map of three"
     ):
         read_labels(series)
 
@@ -81,7 +81,7 @@ def test_what_is_no_label_map_is_refused_by_name(tmp_path, labels):
 def test_values_that_no_label_can_have_are_named(tmp_path, labels, value, dtype, named):
     values = labels.astype(dtype)
     values[1, 2, 3] = value
-    with pytest.raises(VolumeError, match=rf"a\.nii is no label map: .* such as {named}\."):
+    with pytest.raises(ImageFileError, match=rf"a\.nii is no label map: .* such as {named}\."):
         read_labels(_save(tmp_path / "a.nii", values, dtype=dtype))
 
 
@@ -90,7 +90,7 @@ def test_colours_and_complex_numbers_are_refused(tmp_path, read):
     colours = np.zeros((4, 5, 6), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     for values in (colours, np.zeros((4, 5, 6), np.complex64)):
         nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
-        with pytest.raises(VolumeError, match=r"a\.nii holds .* voxels, expected real numbers"):
+        with pytest.raises(ImageFileError, match=r"a\.nii holds .* voxels, expected real numbers"):
             read(tmp_path / "a.nii")
 
 
@@ -99,12 +99,12 @@ def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, labels):
     stored = bytearray(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0))
     stored[2000] ^= 1
     path.write_bytes(stored)
-    with pytest.raises(VolumeError, match=r"a\.nii\.gz: damaged"):
+    with pytest.raises(ImageFileError, match=r"a\.nii\.gz: damaged"):
         read_labels(path)
 
 
 def test_thick_slices_reach_to_their_edges_on_a_finer_grid():
-    thick = Volume(np.ones((6, 6, 6), np.int32), np.diag([1.0, 1, 5, 1]))
+    thick = PlacedImage(np.ones((6, 6, 6), np.int32), np.diag([1.0, 1, 5, 1]))
     affine = np.eye(4)
     affine[2, 3] = -2  # the same box: slices from -2.5 to 27.5 mm
     fine = label_on_grid(thick, (6, 6, 32), affine)
@@ -114,7 +114,7 @@ def test_thick_slices_reach_to_their_edges_on_a_finer_grid():
 
 @pytest.mark.parametrize("shift_mm", [0.002, -0.002, 0.4, -0.4])
 def test_a_grid_beside_by_less_than_half_a_voxel_shows_the_same_labels(labels, shift_mm):
-    full = Volume(labels + 1, np.eye(4))
+    full = PlacedImage(labels + 1, np.eye(4))
     beside = np.eye(4)
     beside[:3, 3] = shift_mm
     np.testing.assert_array_equal(label_on_grid(full, labels.shape, beside), full.values)
@@ -136,14 +136,14 @@ def test_names_leave_endings_and_the_client_s_suffix_aside(tmp_path, labels):
     for name in ("notes.txt", "volumes.csv", "settings.json"):
         (tmp_path / name).write_text("text")
     (tmp_path / "folder.nii").mkdir()
-    assert list(volumes_of(tmp_path)) == ["one", "two"]
+    assert list(find_images(tmp_path)) == ["one", "two"]
 
 
 def test_two_files_of_one_scan_are_refused(tmp_path, labels):
     for name in ("one.nii", "one.nii.gz"):
         _save(tmp_path / name, labels)
-    with pytest.raises(VolumeError, match=r"one\.nii and one\.nii\.gz both belong to one"):
-        volumes_of(tmp_path)
+    with pytest.raises(ImageFileError, match=r"one\.nii and one\.nii\.gz both belong to one"):
+        find_images(tmp_path)
 
 
 @pytest.fixture
@@ -156,7 +156,9 @@ def folders(tmp_path, labels):
 
 
 def test_scans_without_an_answer_are_named_and_may_be_left_out(folders):
-    with pytest.raises(VolumeError, match=r"answers lacks 1 of the 2 scans in .*: two\.nii\.gz\. "):
+    with pytest.raises(
+        ImageFileError, match=r"answers lacks 1 of the 2 scans in .*: two\.nii\.gz\. "
+    ):
         match_files(*folders)
     assert list(match_files(*folders, partial=True)) == ["one"]
 
@@ -171,22 +173,24 @@ def test_other_files_beside_the_answers_do_not_matter(folders, labels):
 
 
 def test_a_file_and_a_folder_are_no_pair(folders):
-    with pytest.raises(VolumeError, match="must all be files, or all be folders"):
+    with pytest.raises(ImageFileError, match="must all be files, or all be folders"):
         match_files(folders[0], folders[1] / "one_synthseg.nii")
-    with pytest.raises(VolumeError, match="nowhere: no such file or folder"):
+    with pytest.raises(ImageFileError, match="nowhere: no such file or folder"):
         match_files(folders[0], folders[0] / "nowhere")
 
 
 def test_folders_that_share_nothing_are_refused(folders, tmp_path, labels):
     _save(tmp_path / "others" / "three.nii", labels)
-    with pytest.raises(VolumeError, match="hold no files of the same name"):
+    with pytest.raises(ImageFileError, match="hold no files of the same name"):
         match_files(folders[0], tmp_path / "others")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(VolumeError, match="empty holds no NIfTI or MGH files"):
+    with pytest.raises(ImageFileError, match="empty holds no NIfTI or MGH files"):
         match_files(tmp_path / "empty", folders[0])
 
 
 def test_a_single_map_that_was_not_fetched_is_told_with_the_remedy(tmp_path):
     (tmp_path / "map.nii.gz").symlink_to(".git/annex/objects/x/y/MD5E-s1--0")
-    with pytest.raises(VolumeError, match=r"map\.nii\.gz: .*git-annex.*datalad get map\.nii\.gz"):
+    with pytest.raises(
+        ImageFileError, match=r"map\.nii\.gz: .*git-annex.*datalad get map\.nii\.gz"
+    ):
         match_files(tmp_path / "map.nii.gz", tmp_path)

@@ -2,7 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_client.geometry import orientation_of, plan_resampling
-from synthseg_trainer.evaluation.image_files import Volume
+from synthseg_trainer.evaluation.image_files import PlacedImage
 from synthseg_trainer.evaluation.scan_grid import on_network_grid
 
 
@@ -11,7 +11,7 @@ def _scan(sizes, shape=(11, 9, 13), flip=False):
     affine = np.diag([*sizes, 1.0])
     if flip:
         affine = affine @ np.array([[0, 0, 1, 0], [-1.0, 0, 0, 8], [0, 1, 0, 0], [0, 0, 0, 1]])
-    return Volume(values, affine)
+    return PlacedImage(values, affine)
 
 
 @pytest.mark.parametrize(

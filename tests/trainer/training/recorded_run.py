@@ -29,13 +29,13 @@ def record_run(options, *, strategy=None, feed=None):
     Returns:
         Whether the last step was done.
     """
-    from synthseg_generator.feed.samples import sample_dataset
+    from synthseg_generator.feed.samples import make_sample_dataset
     from synthseg_trainer.config import load_settings
     from synthseg_trainer.training.loop import run_training
     from synthseg_trainer.training.sources import SyntheticSources
 
     settings = load_settings(Path(options["config"]))
-    sources = SyntheticSources(settings, feed or sample_dataset)
+    sources = SyntheticSources(settings, feed or make_sample_dataset)
     notes = {"losses": [], "samples": [], "scores": []}
     recorded = _recorded(notes, options.get("order"))
     for stop in options.get("stops", [None]):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_generator.cluster.jobs import open_cluster
+from synthseg_generator.cluster.connection import open_cluster
 from synthseg_generator.feed.samples import SampleSource, Shard
 from synthseg_generator.store.label_store import open_store
 from synthseg_trainer.config import load_settings

@@ -3,7 +3,7 @@ import socket
 import pytest
 import tensorflow as tf
 from synthseg_generator.errors import LabelError, SchedulerError, StoreError
-from synthseg_generator.feed.element_errors import remembered
+from synthseg_generator.feed.element_errors import remember_errors
 from synthseg_trainer.errors import OutageError, TrainerError
 from synthseg_trainer.training.failures import made, named_failures
 from synthseg_trainer.training.peers import Peer
@@ -16,7 +16,7 @@ def _samples(error):
             raise error
 
     signature = tf.TensorSpec((), tf.int32)
-    return tf.data.Dataset.from_generator(remembered(elements), output_signature=signature)
+    return tf.data.Dataset.from_generator(remember_errors(elements), output_signature=signature)
 
 
 def _store_error(cause=None):

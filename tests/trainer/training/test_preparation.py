@@ -24,7 +24,7 @@ def test_nothing_is_opened_for_wrong_settings(tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(run_config, monkeypatch):
-    monkeypatch.setattr("synthseg_generator.cluster.jobs.CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 0.5)
     opened = prepared(
         tf.distribute.get_strategy(),
         lambda: load_settings(run_config),

@@ -15,7 +15,7 @@ import numpy as np
 from synthseg_common.labels import BACKGROUND
 
 from synthseg_trainer.errors import TrainerError
-from synthseg_trainer.evaluation.image_files import VolumeError
+from synthseg_trainer.evaluation.image_files import ImageFileError
 from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import mean_of_present
 from synthseg_trainer.evaluation.pair_scores import DICE, PairScores, Scoring, score_pair
@@ -138,12 +138,12 @@ def _score_sets(
     """Scores of each set by scan, without the scans that failed in any; and why they did."""
     files = [(i, name, paths) for i, pairs in enumerate(sets) for name, paths in pairs.items()]
     found: list[dict[str, PairScores]] = [{} for _ in sets]
-    failed: dict[str, VolumeError] = {}
+    failed: dict[str, ImageFileError] = {}
     left_out = set()
     score = functools.partial(_try_pair, scoring=scoring)
     scored = _each(score, [paths for *_, paths in files], jobs)
     for (number, name, _), scores in zip(files, scored, strict=True):
-        if isinstance(scores, VolumeError):
+        if isinstance(scores, ImageFileError):
             # A broken truth fails in each set, and is told once.
             failed[str(scores)] = scores
             left_out.add(name)
@@ -153,15 +153,15 @@ def _score_sets(
     left = [{n: s for n, s in scores.items() if n not in left_out} for scores in found]
     if not all(left):
         first = next(iter(failed.values()))
-        raise VolumeError(f"no scan can be scored: {first}") from first
+        raise ImageFileError(f"no scan can be scored: {first}") from first
     return left, tuple(failed)
 
 
 def _each(
-    score: Callable[[tuple[Path, ...]], PairScores | VolumeError],
+    score: Callable[[tuple[Path, ...]], PairScores | ImageFileError],
     files: list[tuple[Path, ...]],
     jobs: int,
-) -> Iterable[PairScores | VolumeError]:
+) -> Iterable[PairScores | ImageFileError]:
     if jobs == 1 or len(files) == 1:
         yield from map(score, files)
         return
@@ -177,10 +177,10 @@ def _each(
             ) from error
 
 
-def _try_pair(files: tuple[Path, ...], scoring: Scoring) -> PairScores | VolumeError:
+def _try_pair(files: tuple[Path, ...], scoring: Scoring) -> PairScores | ImageFileError:
     try:
         return score_pair(files, scoring)
-    except VolumeError as error:
+    except ImageFileError as error:
         return error
 
 

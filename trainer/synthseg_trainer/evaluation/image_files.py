@@ -30,12 +30,12 @@ _LEFT_PARCELS, _RIGHT_PARCELS, _PARCELS_END = 1000, 2000, 3000
 _LEFT_CORTEX, _RIGHT_CORTEX = 3, 42
 
 
-class VolumeError(TrainerError, ValueError):
+class ImageFileError(TrainerError, ValueError):
     """A file or a folder does not hold what it should."""
 
 
 @dataclass(frozen=True)
-class Volume:
+class PlacedImage:
     """A volume and where it lies.
 
     Attributes:
@@ -46,12 +46,12 @@ class Volume:
     values: np.ndarray
     affine: np.ndarray
 
-    def to_ras(self) -> Volume:
+    def to_ras(self) -> PlacedImage:
         """The same volume with its axes along right, anterior, superior; a view."""
-        return Volume(*to_ras(self.values, self.affine))
+        return PlacedImage(*to_ras(self.values, self.affine))
 
 
-def read_labels(path: Path, *, merge_parcels: bool = False) -> Volume:
+def read_labels(path: Path, *, merge_parcels: bool = False) -> PlacedImage:
     """Reads a label map as int32, axes as in the file.
 
     Args:
@@ -65,7 +65,7 @@ def read_labels(path: Path, *, merge_parcels: bool = False) -> Volume:
     volume = _read(path, "label map")
     wrong = volume.values[~_are_labels(volume.values)]
     if wrong.size:
-        raise VolumeError(
+        raise ImageFileError(
             f"{path} is no label map: it holds values that are no 32-bit integers, such as "
             f"{wrong[0]:g}."
         )
@@ -73,7 +73,7 @@ def read_labels(path: Path, *, merge_parcels: bool = False) -> Volume:
     if merge_parcels:
         labels[(labels >= _LEFT_PARCELS) & (labels < _RIGHT_PARCELS)] = _LEFT_CORTEX
         labels[(labels >= _RIGHT_PARCELS) & (labels < _PARCELS_END)] = _RIGHT_CORTEX
-    return Volume(labels, volume.affine)
+    return PlacedImage(labels, volume.affine)
 
 
 def _are_labels(values: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def _are_labels(values: np.ndarray) -> np.ndarray:
     return fit
 
 
-def read_image(path: Path) -> Volume:
+def read_image(path: Path) -> PlacedImage:
     """Reads a scan as float32, axes as in the file; of several volumes the first.
 
     Values that are not finite become 0, as in the client.
@@ -95,10 +95,12 @@ def read_image(path: Path) -> Volume:
     """
     volume = _read(path, "scan", first_of_many=True)
     values, _ = as_float32(volume.values)
-    return Volume(np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0), volume.affine)
+    return PlacedImage(
+        np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0), volume.affine
+    )
 
 
-def label_on_grid(labels: Volume, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+def label_on_grid(labels: PlacedImage, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
     """The label at each voxel of another grid, nearest neighbour; background outside.
 
     Returns:
@@ -121,32 +123,32 @@ def label_on_grid(labels: Volume, shape: tuple[int, ...], affine: np.ndarray) ->
     return on_grid
 
 
-def volumes_of(folder: Path) -> dict[str, Path]:
+def find_images(folder: Path) -> dict[str, Path]:
     """Volumes of a folder by the name of the scan: no ending, no `_synthseg`; hidden files aside.
 
     Raises:
         VolumeError: The folder is missing, or two files have one name.
     """
     if not folder.is_dir():
-        raise VolumeError(f"{folder}: no such folder.")
+        raise ImageFileError(f"{folder}: no such folder.")
     found: dict[str, Path] = {}
     for path in volume_files(folder):
-        name = scan_name(path)
+        name = name_scan(path)
         if name in found:
-            raise VolumeError(
+            raise ImageFileError(
                 f"{folder}: {found[name].name} and {path.name} both belong to {name}; keep one."
             )
         found[name] = path
     return found
 
 
-def scan_name(path: Path) -> str:
+def name_scan(path: Path) -> str:
     """Name of the scan that a file belongs to."""
     name = without_ending(path.name)
     return name.removesuffix(LABELS_SUFFIX) or name
 
 
-def header_of(path: Path) -> ImageHeader:
+def read_image_header(path: Path) -> ImageHeader:
     """What a volume says about itself; its values are still on disk.
 
     Raises:
@@ -155,10 +157,10 @@ def header_of(path: Path) -> ImageHeader:
     try:
         return read_header(path)
     except ImageError as error:
-        raise VolumeError(str(error)) from error
+        raise ImageFileError(str(error)) from error
 
 
-def volumes_in(header: ImageHeader) -> Iterator[np.ndarray]:
+def read_each_image(header: ImageHeader) -> Iterator[np.ndarray]:
     """Reads the volumes of a file, one after the other, to its end.
 
     Raises:
@@ -167,19 +169,19 @@ def volumes_in(header: ImageHeader) -> Iterator[np.ndarray]:
     try:
         yield from read_volumes(header)
     except ImageError as error:
-        raise VolumeError(str(error)) from error
+        raise ImageFileError(str(error)) from error
 
 
-def _read(path: Path, kind: str, *, first_of_many: bool = False) -> Volume:
-    header = header_of(path)
+def _read(path: Path, kind: str, *, first_of_many: bool = False) -> PlacedImage:
+    header = read_image_header(path)
     if len(header.shape) < 3 or (header.n_volumes > 1 and not first_of_many):
-        raise VolumeError(
+        raise ImageFileError(
             f"{path} has shape {header.shape}, expected a {kind} of three dimensions."
         )
     tell_notes(header)
     if header.dtype.kind not in "biuf":
-        raise VolumeError(f"{path} holds {header.dtype} voxels, expected real numbers.")
+        raise ImageFileError(f"{path} holds {header.dtype} voxels, expected real numbers.")
     try:
-        return Volume(read_values(header, first_only=True), header.placement.affine)
+        return PlacedImage(read_values(header, first_only=True), header.placement.affine)
     except ImageError as error:
-        raise VolumeError(str(error)) from error
+        raise ImageFileError(str(error)) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from synthseg_common.images.content import placeholder
 
-from synthseg_trainer.evaluation.image_files import VolumeError, scan_name, volumes_of
+from synthseg_trainer.evaluation.image_files import ImageFileError, find_images, name_scan
 
 POSTERIORS_SUFFIX = "_posteriors"
 """What `synthseg-client segment` adds to the name of a scan for its probabilities."""
@@ -28,23 +28,23 @@ def match_files(*places: Path, partial: bool = False) -> dict[str, tuple[Path, .
     """
     for place in places:
         if not place.exists():
-            raise VolumeError(f"{place}: {placeholder(place) or 'no such file or folder'}.")
+            raise ImageFileError(f"{place}: {placeholder(place) or 'no such file or folder'}.")
     if all(place.is_file() for place in places):
         # Named after the answer.
-        return {scan_name(places[min(1, len(places) - 1)]): places}
+        return {name_scan(places[min(1, len(places) - 1)]): places}
     if not all(place.is_dir() for place in places):
         listed = " and ".join(map(str, places))
-        raise VolumeError(f"{listed} must all be files, or all be folders.")
+        raise ImageFileError(f"{listed} must all be files, or all be folders.")
     first, *others = (_by_scan(place) for place in places)
     complete = [name for name in first if all(name in other for other in others)]
     if not complete or (len(complete) < len(first) and not partial):
-        raise VolumeError(_what_is_missing(places, [first, *others]))
+        raise ImageFileError(_what_is_missing(places, [first, *others]))
     return {name: (first[name], *(other[name] for other in others)) for name in complete}
 
 
 def _by_scan(folder: Path) -> dict[str, Path]:
     """Volumes by scan; probabilities count where they are all there is."""
-    volumes = volumes_of(folder)
+    volumes = find_images(folder)
     if volumes and all(name.endswith(POSTERIORS_SUFFIX) for name in volumes):
         return {name.removesuffix(POSTERIORS_SUFFIX): path for name, path in volumes.items()}
     return volumes

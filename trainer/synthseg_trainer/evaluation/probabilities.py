@@ -13,12 +13,12 @@ from synthseg_generator.label_table import LABEL_TABLES
 
 from synthseg_trainer.evaluation.comparison import ComparisonError
 from synthseg_trainer.evaluation.image_files import (
-    Volume,
-    VolumeError,
-    header_of,
+    ImageFileError,
+    PlacedImage,
     label_on_grid,
+    read_each_image,
+    read_image_header,
     read_labels,
-    volumes_in,
 )
 from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import dice_of_masks
@@ -33,8 +33,8 @@ def check_channels(pairs: Mapping[str, tuple[Path, ...]], channels: LabelList | 
         ComparisonError: The channels are not the labels'.
     """
     for _, probabilities in pairs.values():
-        with suppress(VolumeError):
-            _labels_of_channels(header_of(probabilities).shape, channels, probabilities)
+        with suppress(ImageFileError):
+            _labels_of_channels(read_image_header(probabilities).shape, channels, probabilities)
 
 
 def compare_probabilities(
@@ -65,7 +65,7 @@ def compare_probabilities(
     rows = []
     for truth, probabilities in pairs.values():
         expected = read_labels(truth, merge_parcels=merge_parcels)
-        header = header_of(probabilities)
+        header = read_image_header(probabilities)
         known = _labels_of_channels(header.shape, channels, probabilities)
         by_label = _soft_scores(expected, header, known)
         nothing = float("nan")
@@ -93,13 +93,13 @@ def _labels_of_channels(
 
 
 def _soft_scores(
-    expected: Volume, header: ImageHeader, labels: tuple[int, ...]
+    expected: PlacedImage, header: ImageHeader, labels: tuple[int, ...]
 ) -> dict[int | None, float]:
     shape = header.shape[:3]
     truth = label_on_grid(expected, shape, header.placement.affine)
     foreground = np.zeros(shape, np.float32)
     scores: dict[int | None, float] = {}
-    for label, values in zip(labels, volumes_in(header), strict=True):
+    for label, values in zip(labels, read_each_image(header), strict=True):
         # The original writes NaN where its clean-up leaves nothing: that is background.
         channel = np.nan_to_num(values.astype(np.float32), nan=float(label == BACKGROUND))
         scores[label] = dice_of_masks(truth == label, channel)

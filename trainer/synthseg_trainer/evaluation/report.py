@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from synthseg_trainer.evaluation.comparison import Scores, compare_sets
-from synthseg_trainer.evaluation.image_files import VolumeError
+from synthseg_trainer.evaluation.image_files import ImageFileError
 from synthseg_trainer.evaluation.output import OutputError, prepare_folder
 from synthseg_trainer.evaluation.pair_scores import SOFT_DICE, Scoring
 from synthseg_trainer.evaluation.pairs import match_files
@@ -103,10 +103,10 @@ def _with_soft_dice(
                 scoring.labels,
                 merge_parcels=scoring.merge_parcels,
             )
-        except VolumeError as error:
+        except ImageFileError as error:
             failures.append(error)
     if not soft:
-        raise VolumeError(f"no scan can be scored: {failures[0]}") from failures[0]
+        raise ImageFileError(f"no scan can be scored: {failures[0]}") from failures[0]
     sets = [scores for scores in (result.first, result.second) if scores is not None]
     first, *rest = (scores.reduced_to(soft, map(str, failures)) for scores in sets)
     values = {**first.values, SOFT_DICE: np.array(list(soft.values()))}

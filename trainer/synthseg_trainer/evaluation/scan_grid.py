@@ -10,10 +10,10 @@ from nibabel.affines import voxel_sizes
 from synthseg_common.processing import VOXEL_MM
 from synthseg_common.resampling import ANTIALIAS, new_centres, stays_on_grid
 
-from synthseg_trainer.evaluation.image_files import Volume
+from synthseg_trainer.evaluation.image_files import PlacedImage
 
 
-def on_network_grid(scan: Volume, voxel_mm: float = VOXEL_MM) -> Volume:
+def on_network_grid(scan: PlacedImage, voxel_mm: float = VOXEL_MM) -> PlacedImage:
     """Resamples a scan where it needs it, and turns it to RAS.
 
     Args:
@@ -33,7 +33,7 @@ def on_network_grid(scan: Volume, voxel_mm: float = VOXEL_MM) -> Volume:
     affine = scan.affine.copy()
     affine[:3, :3] /= factors
     affine[:3, 3] -= affine[:3, :3] @ (0.5 * (factors - 1))
-    return Volume(values, affine).to_ras()
+    return PlacedImage(values, affine).to_ras()
 
 
 def _resample_axis(values: np.ndarray, axis: int, factor: float) -> np.ndarray:

@@ -26,11 +26,11 @@ from synthseg_common.processing import DEFAULT_LIMIT, VOXEL_MM
 
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.evaluation.image_files import (
-    Volume,
-    VolumeError,
-    header_of,
+    ImageFileError,
+    PlacedImage,
     label_on_grid,
     read_image,
+    read_image_header,
     read_labels,
 )
 from synthseg_trainer.evaluation.output import prepare_folder
@@ -215,7 +215,7 @@ class _Scorer:
         known = read_labels(labels, merge_parcels=self._options.merge_parcels)
         truth = label_on_grid(known, image.values.shape, image.affine)
         limit = self._options.limit or (DEFAULT_LIMIT if is_brain(bundle.info) else None)
-        box = _box_around(Volume(truth, image.affine), limit)
+        box = _box_around(PlacedImage(truth, image.affine), limit)
         return image.values[box], truth[box]
 
 
@@ -228,11 +228,11 @@ def _refuse_unreadable(paths: Sequence[Path]) -> None:
     broken = []
     for path in paths:
         try:
-            header_of(path)
-        except VolumeError as error:
+            read_image_header(path)
+        except ImageFileError as error:
             broken.append(str(error))
     if broken:
-        raise VolumeError("\n".join(broken))
+        raise ImageFileError("\n".join(broken))
 
 
 def _refuse_unfit_network(bundle: Bundle) -> None:
@@ -253,7 +253,7 @@ def _refuse_unfit_network(bundle: Bundle) -> None:
         )
 
 
-def _box_around(labels: Volume, limit: int | None) -> tuple[slice, ...]:
+def _box_around(labels: PlacedImage, limit: int | None) -> tuple[slice, ...]:
     """A box of at most `limit` voxels a side, centred on the structures where it cuts."""
     box = []
     for axis, size in enumerate(labels.values.shape):

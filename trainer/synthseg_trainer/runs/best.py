@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from synthseg_generator.settings.files import settings_digest
+from synthseg_generator.settings.files import digest_settings
 
 from synthseg_trainer.config import Validation
 from synthseg_trainer.errors import CheckpointError
@@ -22,7 +22,7 @@ def digest_of_scans(validation: Validation) -> str:
     """Names the scans that a run is scored on; scores on others say nothing beside these."""
     values = dataclasses.asdict(validation)
     del values["every_steps"]
-    values["generator"] = settings_digest(validation.generator)
+    values["generator"] = digest_settings(validation.generator)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from synthseg_common.colours import paint_labels
-from synthseg_generator.pictures.figures import middle, upright
+from synthseg_generator.pictures.figures import find_middle, turn_upright
 
 _GAP = 4
 _MAX_ENLARGED = 64  # smaller volumes are shown with several pixels a voxel
@@ -31,8 +31,8 @@ def sample_picture(image: np.ndarray, target: np.ndarray, answer: np.ndarray) ->
     )
     factor = max(1, _MAX_ENLARGED // max(image.shape))
     rows = []
-    for axis, index in enumerate(middle(target)):
-        planes = [upright(np.take(volume, index, axis)) for volume in volumes]
+    for axis, index in enumerate(find_middle(target)):
+        planes = [turn_upright(np.take(volume, index, axis)) for volume in volumes]
         rows.append([np.kron(plane, np.ones((factor, factor, 1), np.uint8)) for plane in planes])
     height = max(plane.shape[0] for row in rows for plane in row)
     width = max(plane.shape[1] for row in rows for plane in row)

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.graph.synthesizer import Synthesizer
-from synthseg_generator.store.label_store import cubic_voxel_size_mm
+from synthseg_generator.store.label_store import find_cubic_voxel_size_mm
 
 from synthseg_trainer.network.blocks import fold
 
@@ -22,7 +22,7 @@ def make_synthesizer(source: SampleSource) -> Synthesizer:
         source.settings,
         source.store.labels,
         source.map_shape,
-        cubic_voxel_size_mm(source.store),
+        find_cubic_voxel_size_mm(source.store),
     )
 
 

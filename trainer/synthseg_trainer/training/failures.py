@@ -10,7 +10,7 @@ from typing import TypeVar
 import tensorflow as tf
 from synthseg_common.errors import is_outage
 from synthseg_generator.errors import GeneratorError
-from synthseg_generator.feed.element_errors import original
+from synthseg_generator.feed.element_errors import find_original
 
 from synthseg_trainer.errors import OutageError, TrainerError
 from synthseg_trainer.training.peers import Peer, absent_peers, listed
@@ -41,7 +41,7 @@ def made(batches: Iterable[Batch]) -> Iterator[Batch]:
     try:
         yield from batches
     except tf.errors.OpError as error:
-        cause = original(error.message)
+        cause = find_original(error.message)
         if cause is None:
             raise
         if isinstance(cause, MemoryError):

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
-from synthseg_generator.feed.samples import SampleSource, Shard, sample_dataset
-from synthseg_generator.scans.samples import ScanSampleSource, scan_dataset
+from synthseg_generator.feed.samples import SampleSource, Shard, make_sample_dataset
+from synthseg_generator.scans.samples import ScanSampleSource, make_scan_dataset
 
 from synthseg_trainer.training.peers import DEFAULT_WAIT_S
 
@@ -20,8 +20,8 @@ _VOLUMES = ("labels", "scan")
 def local_feed(source: SampleSource, shard: Shard) -> tf.data.Dataset:
     """Samples that this process prepares: of label maps, or of the scans beside them."""
     if isinstance(source, ScanSampleSource):
-        return _of_one_size(scan_dataset(source, shard), source.map_shape)
-    return sample_dataset(source, shard)
+        return _of_one_size(make_scan_dataset(source, shard), source.map_shape)
+    return make_sample_dataset(source, shard)
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def open_feed(
     if workers == 0 and scheduler is None:
         yield local_feed
         return
-    from synthseg_generator.cluster.jobs import open_cluster
+    from synthseg_generator.cluster.connection import open_cluster
     from synthseg_generator.feed.stream import SampleStream, StreamSettings
 
     settings = StreamSettings(workers=max(workers, 1), scheduler=scheduler, wait_s=wait_s)
@@ -52,7 +52,7 @@ def open_feed(
 
         def feed(source: SampleSource, shard: Shard) -> tf.data.Dataset:
             if isinstance(source, ScanSampleSource):
-                samples = scan_dataset(source, shard, client, settings)
+                samples = make_scan_dataset(source, shard, client, settings)
             else:
                 samples = SampleStream(client, source, settings).dataset(shard)
             return _of_one_size(samples, source.map_shape)

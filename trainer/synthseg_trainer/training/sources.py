@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import tensorflow as tf
 from synthseg_common.files import write_text
 from synthseg_common.labels import SegmentationLabels
-from synthseg_generator.feed.samples import SampleSource, Shard, sample_dataset
-from synthseg_generator.graph.noise import voxel_noise
-from synthseg_generator.settings.files import settings_digest, settings_to_mapping
+from synthseg_generator.feed.samples import SampleSource, Shard, make_sample_dataset
+from synthseg_generator.graph.noise import draw_voxel_noise
+from synthseg_generator.settings.files import digest_settings, dump_settings
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.store.label_store import LabelStore, open_store
 
@@ -87,7 +87,7 @@ class SyntheticSource:
     """
 
     def __init__(
-        self, samples: SampleSource, feed: Feed = sample_dataset, left_out: Sequence[str] = ()
+        self, samples: SampleSource, feed: Feed = make_sample_dataset, left_out: Sequence[str] = ()
     ) -> None:
         samples.check()
         self.samples = samples
@@ -118,7 +118,7 @@ class SyntheticSource:
     def _synthesize(
         self, labels: Tensor, row: Mapping[str, Any], box: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        noise = voxel_noise(row["noise_seed"], self._synthesizer.noise_shape)
+        noise = draw_voxel_noise(row["noise_seed"], self._synthesizer.noise_shape)
         image, target = self._synthesizer(labels, row, noise, box)
         return image, target
 
@@ -149,10 +149,10 @@ def replay_command(
         left_out: Maps of the store that `samples` does not take.
         supervised: Settings of augmented scans, if it is one.
     """
-    settings: dict[str, Any] = {"generator": settings_to_mapping(samples.settings)}
+    settings: dict[str, Any] = {"generator": dump_settings(samples.settings)}
     if supervised is not None:
         settings["supervised"] = supervised
-    replay = folder / f"replay-{settings_digest(samples.settings)[:8]}"
+    replay = folder / f"replay-{digest_settings(samples.settings)[:8]}"
     path = replay.with_suffix(".json")
     write_text(path, json.dumps(settings, indent=1) + "\n")
     command = ["synthseg-generator", "generate", samples.store.path, str(replay)]

@@ -12,12 +12,12 @@ from typing import Any
 
 import tensorflow as tf
 from synthseg_generator.feed.samples import Shard
-from synthseg_generator.graph.noise import voxel_noise
+from synthseg_generator.graph.noise import draw_voxel_noise
 from synthseg_generator.scans.augmenter import ScanAugmenter
 from synthseg_generator.scans.samples import ScanSampleSource
-from synthseg_generator.scans.stored_scans import scans_fingerprint
+from synthseg_generator.scans.stored_scans import fingerprint_scans
 from synthseg_generator.settings.generator import GeneratorSettings
-from synthseg_generator.store.label_store import LabelStore, cubic_voxel_size_mm
+from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm
 
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.training.feed import Feed, local_feed
@@ -49,7 +49,7 @@ class ScanSource:
         self._left_out = left_out
         store = samples.store
         self._augmenter = ScanAugmenter(
-            samples.settings, store.labels, samples.map_shape, cubic_voxel_size_mm(store)
+            samples.settings, store.labels, samples.map_shape, find_cubic_voxel_size_mm(store)
         )
 
     def dataset(self, shard: Shard) -> tf.data.Dataset:
@@ -61,7 +61,7 @@ class ScanSource:
         pairs = []
         for i in range(batch["k"].shape[0]):
             row = {name: value[i] for name, value in batch["row"].items()}
-            noise = voxel_noise(row["noise_seed"], self._augmenter.noise_shape)
+            noise = draw_voxel_noise(row["noise_seed"], self._augmenter.noise_shape)
             volumes = (batch["scan"][i], batch["labels"][i])
             pairs.append(self._augmenter.augment(*volumes, row, noise, batch["box_start"][i]))
         images, targets = zip(*pairs, strict=True)
@@ -86,7 +86,7 @@ class ScanSources(SyntheticSources):
     @property
     def fingerprint(self) -> str:
         """See `Sources`."""
-        return scans_fingerprint(self.training_maps)
+        return fingerprint_scans(self.training_maps)
 
     def _source(
         self, maps: LabelStore, generator: GeneratorSettings, seed: int, feed: Feed

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -62,6 +63,30 @@ def test_machines_that_come_one_after_the_other_all_meet(ports):
         thread.join()
     assert f"waits for worker 2 (127.0.0.1:{ports[2]}: nothing listens there); worker " in said[0]
     assert re.search(rf"127.0.0.1:({ports[0]}|{ports[1]})\) answers; it gives up in", said[0])
+
+
+def test_a_machine_that_waits_answers_every_time_however_soon_it_closes(ports):
+    done = threading.Event()
+
+    def take(server):
+        while not done.is_set():
+            connection, _ = server.accept()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", ports[0])) as server:
+        takers = [threading.Thread(target=take, args=(server,), daemon=True) for _ in range(4)]
+        for taker in takers:
+            taker.start()
+        peer = Peer("worker 0", "127.0.0.1", ports[0])
+        absent = [absent_peers([peer]) for _ in range(100)]
+        done.set()
+        for _ in takers:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", ports[0])).close()
+        for taker in takers:
+            taker.join(10)
+    assert absent == [{}] * 100
 
 
 def test_a_machine_that_does_not_come_is_named_with_its_reason(ports):

@@ -245,9 +245,9 @@ def _why_absent(peer: Peer) -> str | None:
     """`None` of a machine whose port takes a connection."""
     try:
         with socket.create_connection((peer.host, peer.port), _PROBE_TIMEOUT_S) as connection:
-            # A free port of this machine may, by chance, be connected with itself.
-            to_itself = connection.getsockname() == connection.getpeername()
-            return "nothing listens there" if to_itself else None
+            return "nothing listens there" if _is_with_itself(connection) else None
+    except ConnectionResetError:
+        return None  # it took the connection and closed it at once, as a machine that waits does
     except socket.gaierror as error:
         return f"its name does not resolve, {error.strerror}"
     except ConnectionRefusedError:
@@ -256,6 +256,14 @@ def _why_absent(peer: Peer) -> str | None:
         return "no answer"
     except (OSError, UnicodeError) as error:
         return str(getattr(error, "strerror", None) or error)
+
+
+def _is_with_itself(connection: socket.socket) -> bool:
+    """Whether, by chance, a free port of this machine was connected with itself."""
+    try:
+        return bool(connection.getsockname() == connection.getpeername())
+    except OSError:  # the other side has closed it already
+        return False
 
 
 @contextmanager

@@ -89,11 +89,12 @@ class _Collector(logging.Logger):
 
 def _matrix_of(path: Path) -> Path | None:
     """The file in which SPM says how the head lies, if there is one."""
-    matrix = Path(_parts(path)["mat"])
+    matrix = Path(parts_of_pair(path)["mat"])
     return matrix if matrix.exists() and matrix.stat().st_size else None
 
 
-def _parts(path: Path) -> dict[str, str]:
+def parts_of_pair(path: Path) -> dict[str, str]:
+    """File names of header, image and SPM's matrix (`mat`) by that of any of them."""
     kinds = (("image", ".img"), ("header", ".hdr"), ("mat", ".mat"))
     return types_filenames(str(path), kinds, (".gz",))
 
@@ -102,7 +103,7 @@ def _oddities(path: Path, loaded: Any) -> list[str]:
     """What nibabel mends in a header as it stands in the file."""
     from nibabel.openers import ImageOpener
 
-    with ImageOpener(_parts(path)["header"]) as stream:
+    with ImageOpener(parts_of_pair(path)["header"]) as stream:
         raw = type(loaded).from_fileobj(stream, check=False)
     collector = _Collector()
     raw.check_fix(collector, error_level=100)

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from nibabel.filename_parser import types_filenames
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from synthseg_common.errors import ImageError
 from synthseg_common.formats import FORMATS
-from synthseg_common.images.analyze import parse_analyze
+from synthseg_common.images.analyze import parse_analyze, parts_of_pair
 from synthseg_common.images.content import (
     FIRST_BYTES,
     explain,
@@ -138,7 +137,7 @@ def _parts(path: Path) -> tuple[Path, Path]:
     """The files of header and voxels."""
     if not path.name.lower().endswith(_PAIRS):
         return path, path
-    names = types_filenames(str(path), (("image", ".img"), ("header", ".hdr")), (".gz",))
+    names = parts_of_pair(path)
     return Path(names["header"]), Path(names["image"])
 
 

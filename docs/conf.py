@@ -53,6 +53,8 @@ smartquotes = False
 html_theme = "furo"
 html_title = f"synthseg-serving {release}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 # The prompts of shells and Python are not copied.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

@@ -101,9 +101,13 @@ def _default(field: dataclasses.Field[Any]) -> object:
 
 
 def _descriptions(settings: type[Any]) -> dict[str, str]:
-    """What the docstring says of each field, in one line each."""
+    """What the docstring says of each field, in one line each; `None` as files write it."""
     docstring = parse(settings.__doc__ or "", DocstringStyle.GOOGLE)
-    return {p.arg_name: " ".join((p.description or "").split()) for p in docstring.params}
+    return {param.arg_name: _line(param.description or "") for param in docstring.params}
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split()).replace("`None`", "`null`")
 
 
 def _paragraphs(docstring: Any) -> str:

@@ -32,7 +32,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_links_between_files_lead_somewhere(page):
+def test_links_between_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
         name, _, heading = target.partition("#")
         file = page.parent / name if name else page
@@ -53,7 +53,7 @@ def folder_tree() -> Iterator[str]:
             yield name
 
 
-def test_the_folder_tree_names_every_room_and_no_other():
+def test_the_folder_tree_names_every_room_and_no_other() -> None:
     named = set(folder_tree())
     assert [name for name in sorted(named) if not (REPOSITORY / name).is_dir()] == []
     rooms = {
@@ -66,14 +66,14 @@ def test_the_folder_tree_names_every_room_and_no_other():
     assert {room for room in rooms if "recipes" not in room} - ours == set()
 
 
-def test_the_places_to_look_at_exist():
+def test_the_places_to_look_at_exist() -> None:
     places = re.findall(r"`([\w/]+\.(?:py|yaml))`", ARCHITECTURE)
     assert len(places) > 12
     assert [place for place in places if not (REPOSITORY / place).is_file()] == []
 
 
 @pytest.mark.parametrize("drawing", sorted((DOCS / "images").glob("*.svg")), ids=lambda p: p.stem)
-def test_the_modules_in_a_drawing_exist(drawing):
+def test_the_modules_in_a_drawing_exist(drawing: Path) -> None:
     small_print = re.findall(r'class="where"[^>]*>([^<]+)<', drawing.read_text(encoding="utf-8"))
     names = {name.strip() for text in small_print for name in text.split(",")} - {"in production"}
     assert len(names) > 10
@@ -88,7 +88,7 @@ def names_of(settings: type[Any]) -> set[str]:
     return {field.name for field in dataclasses.fields(settings)}
 
 
-def test_the_table_of_training_settings_names_settings():
+def test_the_table_of_training_settings_names_settings() -> None:
     page = (DOCS / "reference" / "training-settings.md").read_text(encoding="utf-8")
     rows = [line.split("|")[2] for line in page.splitlines() if line.startswith("| ")]
     network = re.findall(r"`network\.(\w+)", " ".join(rows))
@@ -111,13 +111,13 @@ def workflow_steps() -> Iterator[dict[str, Any]]:
             yield from job["steps"]
 
 
-def test_workflows_may_only_read_and_take_actions_by_their_content():
+def test_workflows_may_only_read_and_take_actions_by_their_content() -> None:
     used = [step["uses"] for step in workflow_steps() if "uses" in step]
     assert used
     assert [action for action in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
 
 
-def test_the_report_of_a_fault_asks_for_the_doctor_and_no_patient():
+def test_the_report_of_a_fault_asks_for_the_doctor_and_no_patient() -> None:
     form = (REPOSITORY / ".github/ISSUE_TEMPLATE/bug_report.yml").read_text(encoding="utf-8")
     fields = {field.get("id"): field for field in yaml.safe_load(form)["body"]}
     assert "synthseg-client doctor" in fields["doctor"]["attributes"]["label"]

@@ -66,10 +66,12 @@ def test_the_folder_tree_names_every_room_and_no_other() -> None:
     assert {room for room in rooms if "recipes" not in room} - ours == set()
 
 
-def test_the_places_to_look_at_exist() -> None:
-    places = re.findall(r"`([\w/]+\.(?:py|yaml))`", ARCHITECTURE)
+@pytest.mark.parametrize("page", ["docs/explanation/architecture.md", "CONTRIBUTING.md"])
+def test_the_places_to_look_at_exist(page: str) -> None:
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    places = re.findall(r"`([\w/-]+/(?:[\w-]+\.(?:py|yaml|md))?)`", text)
     assert len(places) > 12
-    assert [place for place in places if not (REPOSITORY / place).is_file()] == []
+    assert [place for place in places if not (REPOSITORY / place).exists()] == []
 
 
 @pytest.mark.parametrize("drawing", sorted((DOCS / "images").glob("*.svg")), ids=lambda p: p.stem)

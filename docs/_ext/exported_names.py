@@ -28,7 +28,8 @@ BEFORE_NAPOLEON = 400
 class ExportedNames(SphinxDirective):
     """Documents every name in `__all__` of a package, in the order of that list.
 
-    The argument is the package, `.. exported-names:: synthseg_client`.
+    The argument is the package, `.. exported-names:: synthseg_client`. What a room of a package
+    exports is left out where the package itself exports it too.
 
     Options:
         errors: Documents the errors of the package instead: those that are not exported too.
@@ -42,6 +43,9 @@ class ExportedNames(SphinxDirective):
         package = self.arguments[0]
         with mock(self.config.autodoc_mock_imports):
             exported = _exported(package)
+            top = package.partition(".")[0]
+            for name in _exported(top) if top != package else ():
+                exported.pop(name, None)
             if "errors" in self.options:
                 entries = [_entry(_path_of(error), error) for error in _errors(package).values()]
             else:

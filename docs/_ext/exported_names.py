@@ -23,6 +23,8 @@ PACKAGES = (
 )
 BEFORE_NAPOLEON = 400
 """Sphinx calls what is connected in the order of this number, 500 unless told otherwise."""
+LONGEST_VALUE = 100
+"""Constants whose value takes more characters are shown without it."""
 
 
 class ExportedNames(SphinxDirective):
@@ -112,7 +114,8 @@ def _entry(path: str, exported: object) -> str:
         return f".. autoclass:: {path}\n   :members:"
     if inspect.isroutine(exported):
         return f".. autofunction:: {path}"
-    return f".. autodata:: {path}"
+    value = "" if len(repr(exported)) < LONGEST_VALUE else "\n   :no-value:"
+    return f".. autodata:: {path}{value}"
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -11,7 +11,10 @@ import synthseg_generator
 PACKAGE = Path(synthseg_generator.__file__).parent
 # From the ground up; those of one floor know nothing of each other.
 FLOORS = (
-    ("errors",),
+    (
+        "arrays",
+        "errors",
+    ),
     (
         "cluster",
         "problems",
@@ -32,15 +35,16 @@ FLOORS = (
         "graph",
     ),
     (
-        "brain_generator",
+        "sample",
         "scans",
     ),
+    ("brain_generator",),
     (
         "cli_options",
         "pictures",
         "scan_generator",
     ),
-    ("generate",),
+    ("sample_files",),
     ("cli",),
 )
 

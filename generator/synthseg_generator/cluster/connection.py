@@ -61,7 +61,7 @@ def _connect(scheduler: str, options: Mapping[str, Any]) -> Any:
     that listens there, would be waited for without end.
     """
     from distributed import Client
-    from distributed.comm import get_address_host_port, normalize_address
+    from distributed.comm.addressing import get_address_host_port, normalize_address
 
     try:
         get_address_host_port(normalize_address(scheduler), strict=True)

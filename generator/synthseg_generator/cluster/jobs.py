@@ -185,7 +185,9 @@ def count_threads(client: Any) -> int:
     """
     with name_losses():
         try:
-            threads = client.sync(client.scheduler.ncores, callback_timeout=waits.ANSWER_TIMEOUT_S)
+            threads: dict[str, int] = client.sync(
+                client.scheduler.ncores, callback_timeout=waits.ANSWER_TIMEOUT_S
+            )
         except TimeoutError as error:
             raise SchedulerError(
                 f"the Dask scheduler {client.scheduler.address} did not answer within "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from synthseg_common.files import replacing
 
+from synthseg_generator.arrays import AnyArray, LabelValues
 from synthseg_generator.errors import StoreError
 
 _DOTS_PER_INCH = 110
@@ -53,12 +54,12 @@ def _metadata(path: Path) -> dict[str, Any]:
     return {"Software": None} if path.suffix == ".png" else {}
 
 
-def turn_upright(plane: np.ndarray) -> np.ndarray:
+def turn_upright(plane: AnyArray) -> AnyArray:
     """Turns a plane of a RAS volume so that its second axis (front or top) points up."""
     return np.flip(np.swapaxes(plane, 0, 1), axis=0)
 
 
-def find_middle(labels: np.ndarray) -> list[int]:
+def find_middle(labels: LabelValues) -> list[int]:
     """Voxel at the structures' centre of mass; in the middle of the volume where there are none."""
     inside = labels != 0
     if not inside.any():

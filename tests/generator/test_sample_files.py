@@ -6,13 +6,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_common.errors import OutputError
-from synthseg_generator import generate as generate_module
+from synthseg_generator import sample_files
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
-from synthseg_generator.generate import generate, name_sample_files
+from synthseg_generator.sample_files import generate, name_sample_files
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.store.label_store import LabelStore
 
@@ -74,9 +74,9 @@ def test_several_workers_make_the_same_samples(tmp_path: Path, made, source) -> 
 
 def test_what_is_there_is_kept(tmp_path: Path, source, monkeypatch: pytest.MonkeyPatch) -> None:
     generate(source, tmp_path, 1)
-    write, written = generate_module.write_sample, []
+    write, written = sample_files.write_sample, []
     monkeypatch.setattr(
-        generate_module, "write_sample", lambda *job: (written.append(job[-1]), write(*job))
+        sample_files, "write_sample", lambda *job: (written.append(job[-1]), write(*job))
     )
     name_sample_files(tmp_path, 0)[1].unlink()  # half a sample does not count
     report = generate(source, tmp_path, 2)

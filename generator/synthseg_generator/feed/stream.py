@@ -19,7 +19,7 @@ Importing this module loads neither TensorFlow nor Dask.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -91,7 +91,7 @@ class SampleStream:
         self.source = source
         self.settings = settings
 
-    def samples(self, shard: Shard) -> Iterator[CutSample]:
+    def samples(self, shard: Shard) -> Generator[CutSample, None, None]:
         """The samples of a shard, in its order.
 
         Raises:

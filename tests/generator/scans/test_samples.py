@@ -1,12 +1,16 @@
 """Augmented scans: the labels move with the image, and sample k is the same whoever asks."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 from compiled import in_every_way
+from generator_fixtures import MakeHead
+from numpy.typing import NDArray
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.samples import Shard
 from synthseg_generator.graph.noise import draw_voxel_noise
@@ -28,7 +32,9 @@ PLAIN = {
 }
 
 
-def make(store, settings, k, noise=SILENT, seed=1):
+def make(
+    store: LabelStore, settings: dict[str, Any], k: int, noise: ScanNoise = SILENT, seed: int = 1
+) -> tuple[NDArray[np.float32], NDArray[np.int64], bool]:
     """Image `[x, y, z]` and label values of sample `k`, and whether it is flipped."""
     source = ScanSampleSource(store, generator_settings(settings), noise, seed)
     augmenter = ScanAugmenter(source.settings, store.labels, source.map_shape)
@@ -83,7 +89,7 @@ def test_the_same_sample_is_the_same_to_the_bit(scan_store: LabelStore) -> None:
 
 
 def test_scans_on_copies_of_one_label_map_are_told_apart(
-    tmp_path: Path, make_head: Callable[..., np.ndarray]
+    tmp_path: Path, make_head: MakeHead
 ) -> None:
     head = make_head((24, 24, 24)).astype(np.int16)
     for folder in ("maps", "scans"):
@@ -117,7 +123,7 @@ def test_noise_has_the_drawn_deviation(scan_store: LabelStore) -> None:
 
 def test_image_lies_between_zero_and_one_with_everything_on(scan_store: LabelStore) -> None:
     image, _, _ = make(scan_store, {"crop": {"shape": [24] * 3}, "gamma_std": 0.4}, 5, ScanNoise())
-    assert (image.dtype, image.shape) == (np.float32, (24, 24, 24))
+    assert (image.dtype, image.shape) == (np.dtype(np.float32), (24, 24, 24))
     assert -1e-6 <= image.min() < image.max() <= 1 + 1e-6
 
 
@@ -146,6 +152,6 @@ def test_maps_without_a_scan_and_other_channels_are_refused(
 
 
 @pytest.mark.parametrize("wrong", [{"std": Uniform(-1, 2)}, {"probability": 1.5}])
-def test_impossible_noise_is_refused(wrong: dict[str, object]) -> None:
+def test_impossible_noise_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"noise.{next(iter(wrong))} must"):
         ScanNoise(**wrong)

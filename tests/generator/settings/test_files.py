@@ -1,11 +1,16 @@
 """Settings of the generative model in files."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings import files
 from synthseg_generator.settings.files import (
@@ -36,7 +41,7 @@ SPECIFIC = GeneratorSettings(
 
 
 @pytest.mark.parametrize("settings", [GeneratorSettings(), SPECIFIC])
-def test_settings_come_back_from_json(settings) -> None:
+def test_settings_come_back_from_json(settings: GeneratorSettings) -> None:
     mapping = json.loads(json.dumps(dump_settings(settings)))
     assert generator_settings(mapping) == settings
     assert digest_settings(generator_settings(mapping)) == digest_settings(settings)
@@ -102,7 +107,10 @@ def test_the_released_recipe_names_every_setting_and_is_the_default() -> None:
     assert names == _names(dataclasses.asdict(GeneratorSettings()))
 
 
-def _names(values, inside=("labels", "crop", "affine", "elastic", "mixture", "bias_field")):
+def _names(
+    values: Mapping[str, Any],
+    inside: tuple[str, ...] = ("labels", "crop", "affine", "elastic", "mixture", "bias_field"),
+) -> dict[str, list[str] | None]:
     """Names of settings, and of those in groups."""
     groups = (*inside, "acquisition")
     return {name: sorted(values[name]) if name in groups else None for name in values}
@@ -163,7 +171,9 @@ def test_priors_are_read_from_the_original_s_arrays(tmp_path: Path) -> None:
     ("content", "complaint"),
     [(None, "no readable NumPy array"), (np.zeros((3, 4)), r"shape \(3, 4\), expected two rows")],
 )
-def test_files_without_priors_are_refused_by_name(tmp_path: Path, content, complaint: str) -> None:
+def test_files_without_priors_are_refused_by_name(
+    tmp_path: Path, content: NDArray[np.float64] | None, complaint: str
+) -> None:
     path = tmp_path / "priors.npy"
     if content is not None:
         np.save(path, content)

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pickle
 
 import pytest
@@ -11,6 +13,8 @@ from synthseg_generator.settings.generator import (
     each_term,
     generator_settings,
 )
+from synthseg_generator.settings.ranges import Triple
+from synthseg_generator.settings.shape import Affine
 
 
 def test_defaults_are_the_released_parameters() -> None:
@@ -35,7 +39,7 @@ def test_values_lie_over_those_of_the_base() -> None:
     )
 
 
-def _affine(**values):
+def _affine(**values: object) -> Affine:
     return generator_settings({"affine": values}).affine
 
 
@@ -101,7 +105,9 @@ def test_one_length_stands_for_three_axes() -> None:
         (False, ()),
     ],
 )
-def test_fixed_spacing_is_one_length_one_row_or_a_row_per_channel(value, rows) -> None:
+def test_fixed_spacing_is_one_length_one_row_or_a_row_per_channel(
+    value: object, rows: tuple[Triple, ...]
+) -> None:
     settings = generator_settings({"n_channels": 2, "acquisition": {"fixed_spacing_mm": value}})
     assert settings.acquisition.fixed_spacing_mm == rows
 
@@ -213,7 +219,9 @@ KNOWN = {"rows": [[0, 1]]}
         ),
     ],
 )
-def test_unknown_and_unfit_settings_are_refused_by_name(values, named: str) -> None:
+def test_unknown_and_unfit_settings_are_refused_by_name(
+    values: dict[str, object], named: str
+) -> None:
     with pytest.raises(ConfigError, match=named):
         generator_settings(values)
 

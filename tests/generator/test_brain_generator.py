@@ -66,22 +66,6 @@ def test_another_seed_gives_other_samples(
     assert not np.array_equal(other.image, generator.sample(0).image)
 
 
-def test_a_generator_begins_where_it_is_told(
-    generator: BrainGenerator, store: LabelStore, small_settings: GeneratorSettings
-) -> None:
-    later = BrainGenerator(store, small_settings, seed=1, first=3)
-    assert_same(next(iter(later)), generator.sample(3))
-
-
-def test_a_sample_lies_where_its_crop_lies(generator: BrainGenerator, store: LabelStore) -> None:
-    parameters = generator.source.parameters(1)
-    name, start = store.names[int(parameters.map_index)], parameters.crop_start
-    padding = generator.source.padding(store.shapes[int(parameters.map_index)])
-    np.testing.assert_allclose(
-        generator.affine(1) @ [0, 0, 0, 1], store.affine(name) @ [*(start - padding), 1]
-    )
-
-
 def test_planned_samples_are_the_drawn_ones(
     tmp_path: Path, generator: BrainGenerator, store: LabelStore, small_settings: GeneratorSettings
 ) -> None:

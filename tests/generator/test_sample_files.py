@@ -14,7 +14,6 @@ from synthseg_common.errors import OutputError
 from synthseg_generator import sample_files
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.errors import ConfigError, StoreError
-from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.sample_files import generate, name_sample_files
@@ -58,16 +57,6 @@ def test_nothing_but_whole_files_is_there(made: Path) -> None:
     names = sorted(path.name for path in made.iterdir())
     samples = [p.name for k in range(3) for p in name_sample_files(made, k)]
     assert names == ["generate.json", *samples]
-
-
-def test_the_crop_lies_where_it_was_cut(source: SampleSource) -> None:
-    parameters = source.parameters(0)
-    index = int(parameters.map_index)
-    start = parameters.crop_start - source.padding(source.store.shapes[index])
-    np.testing.assert_allclose(
-        locate_crop(source, parameters) @ [0, 0, 0, 1],
-        source.store.affine(index) @ [*start, 1],
-    )
 
 
 @pytest.mark.slow  # two processes that each import TensorFlow

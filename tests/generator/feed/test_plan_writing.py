@@ -31,34 +31,6 @@ def assert_same(one: SampleParameters, other: SampleParameters) -> None:
         np.testing.assert_array_equal(other.to_row()[name], value, err_msg=name, strict=True)
 
 
-@pytest.fixture(scope="module")
-def source(store: LabelStore, small_settings: GeneratorSettings) -> SampleSource:
-    return SampleSource(store, small_settings, seed=5)
-
-
-@pytest.fixture(scope="module")
-def plan_path(tmp_path_factory: pytest.TempPathFactory, source: SampleSource) -> Path:
-    path = tmp_path_factory.mktemp("plan") / "plan.zarr"
-    write_plan(source, N_SAMPLES, path)
-    return path
-
-
-@pytest.mark.parametrize("k", [0, 63, 64, N_SAMPLES - 1])
-def test_a_planned_sample_is_the_drawn_one(
-    plan_path: Path, source: SampleSource, store: LabelStore, k: int
-) -> None:
-    assert_same(source.parameters(k), open_plan(plan_path, store).parameters(k))
-
-
-def test_a_plan_says_what_it_was_drawn_from(
-    plan_path: Path, store: LabelStore, small_settings: GeneratorSettings
-) -> None:
-    plan = open_plan(plan_path, store)
-    assert plan.settings == small_settings
-    assert (plan.seed, plan.n_samples) == (5, N_SAMPLES)
-    assert plan.versions["numpy"] == np.__version__
-
-
 def test_workers_of_an_existing_scheduler_write_the_same_bytes(
     tmp_path: Path, plan_path: Path, source: SampleSource, cluster: Any
 ) -> None:
@@ -143,16 +115,6 @@ def test_another_plan_is_never_overwritten(
     assert tree(plan_path) == before
 
 
-def test_a_plan_for_other_label_maps_is_refused(plan_path: Path, store: LabelStore) -> None:
-    with pytest.raises(StoreError, match="drawn for other label maps"):
-        open_plan(plan_path, store.select(["alice"]))
-
-
-def test_samples_beyond_the_plan_are_refused(plan_path: Path, store: LabelStore) -> None:
-    with pytest.raises(StoreError, match="holds samples 0 to 149, asked for 150"):
-        open_plan(plan_path, store).parameters(N_SAMPLES)
-
-
 def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path: Path, store: LabelStore) -> None:
     two_rows = Prior(rows=((0.0, 1.0), (0.0, 1.0)))
     misfit = GeneratorSettings(mixture=Mixture(means=two_rows))
@@ -179,15 +141,6 @@ def test_a_place_that_holds_something_else_is_left_alone(
 def test_a_missing_plan_says_how_to_make_one(tmp_path: Path, store: LabelStore) -> None:
     with pytest.raises(StoreError, match="synthseg-generator plan"):
         open_plan(tmp_path / "nowhere.zarr", store)
-
-
-def test_another_format_version_is_refused(
-    tmp_path: Path, source: SampleSource, store: LabelStore
-) -> None:
-    write_plan(source, 3, tmp_path / "plan.zarr")
-    zarr.open_group(tmp_path / "plan.zarr", mode="r+").attrs.update({"format_version": 99})
-    with pytest.raises(StoreError, match="plan format 99, expected 1"):
-        open_plan(tmp_path / "plan.zarr", store)
 
 
 def test_a_plan_may_lie_at_an_fsspec_url(tmp_path: Path, source: SampleSource) -> None:

@@ -141,7 +141,7 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
 
 
 def _save(volume: AnyArray, affine: AffineMatrix, path: Path) -> None:
-    image: Any = nib.Nifti1Image(volume, affine)
+    image = nib.Nifti1Image(volume, affine)
     image.header.set_xyzt_units("mm")
     with replacing(path) as temporary:
         nib.save(image, temporary)

@@ -36,6 +36,7 @@ from synthseg_generator.feed.stream_worker import CutSample, cut_samples, unpack
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from distributed import Client
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class SampleStream:
         settings: How they are prepared.
     """
 
-    def __init__(self, client: Any, source: SampleSource, settings: StreamSettings) -> None:
+    def __init__(self, client: Client, source: SampleSource, settings: StreamSettings) -> None:
         self.client = client
         self.source = source
         self.settings = settings

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from synthseg_common.colours import paint_labels
@@ -16,6 +17,9 @@ from synthseg_generator.pictures.figures import (
     turn_upright,
 )
 from synthseg_generator.sample import Sample, Samples
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Axis that each view cuts.
 _VIEWS = (("axial", 2), ("coronal", 1), ("sagittal", 0))
@@ -45,7 +49,7 @@ def preview(samples: Samples, destination: Path, n_samples: int, first: int = 0)
     save_figure(figure, destination)
 
 
-def _draw_row(axes: Any, sample: Sample) -> None:
+def _draw_row(axes: Sequence[Axes], sample: Sample) -> None:
     """Shows the middle of one sample, or rather of its structures, from three sides."""
     centre = find_middle(sample.labels)
     pictures: list[AnyArray] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from synthseg_common.colours import paint_labels
@@ -11,6 +11,9 @@ from synthseg_common.colours import paint_labels
 from synthseg_generator.arrays import AnyArray, Floats
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.pictures.figures import make_black_figure, save_figure, turn_upright
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _COLUMN_INCHES = 2.4
 
@@ -86,7 +89,7 @@ def draw_stages(
     save_figure(figure, destination)
 
 
-def _show(place: Any, volume: AnyArray) -> None:
+def _show(place: Axes, volume: AnyArray) -> None:
     """Shows a coronal plane: through the middle of labels, and of the volume for images."""
     if volume.dtype == np.int32:
         plane = paint_labels(np.take(volume, volume.shape[1] // 2, axis=1))

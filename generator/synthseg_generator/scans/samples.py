@@ -25,6 +25,7 @@ from synthseg_generator.store.label_store import LabelStore
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from distributed import Client
 
 # Key of the stream that the noise is drawn from, beside that of the other parameters.
 _NOISE = 2
@@ -103,7 +104,7 @@ class ScanSampleSource(SampleSource):
 def make_scan_dataset(
     source: ScanSampleSource,
     shard: Shard,
-    client: Any = None,
+    client: Client | None = None,
     settings: StreamSettings | None = None,
 ) -> tf.data.Dataset:
     """The samples as a `tf.data.Dataset`, one element each, in the order of the shard.

@@ -187,7 +187,7 @@ class LabelStore:
         """
         return str(self._array(key).attrs["source"])
 
-    def _array(self, key: str | int) -> Any:
+    def _array(self, key: str | int) -> zarr.Array[Any]:
         name = self.name_of(key)
         try:
             with translate_remote_errors():

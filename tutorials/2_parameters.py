@@ -7,9 +7,7 @@ original's name for it. Here each group is switched off in turn, to show its par
 
 # %%
 from heads import label_store, parse
-from synthseg_generator import BrainGenerator
-from synthseg_generator.pictures.preview import preview
-from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
+from synthseg_generator import BrainGenerator, GeneratorSettings, generator_settings, preview
 
 options = parse(2, "Shows what the settings of the generator do.")
 store = label_store(options)

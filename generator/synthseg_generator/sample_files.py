@@ -12,16 +12,12 @@ import nibabel as nib
 import numpy as np
 from synthseg_common.files import replacing, write_text
 
-from synthseg_generator.brain_generator import BrainGenerator
+from synthseg_generator.arrays import AffineMatrix, AnyArray
 from synthseg_generator.cluster.jobs import run_all
 from synthseg_generator.errors import ConfigError, StoreError
-from synthseg_generator.feed.placement import locate_crop
-from synthseg_generator.feed.plan import Plan
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.scan_generator import choose_generator
-from synthseg_generator.scans.samples import ScanSampleSource
-from synthseg_generator.scans.stored_scans import fingerprint_scans
-from synthseg_generator.settings.files import complete_mapping, dump_settings
+from synthseg_generator.settings.files import complete_mapping
 from synthseg_generator.store.label_store import find_cubic_voxel_size_mm
 
 MANIFEST = "generate.json"
@@ -71,7 +67,7 @@ def generate(
         OutputError: A file cannot be written.
         StoreError: The folder holds other samples.
     """
-    planned = getattr(source, "n_samples", None)
+    planned = source.n_samples
     if n_samples < 1 or (planned is not None and first + n_samples > planned):
         limit = "" if planned is None else f" and at most the {planned} of the plan"
         got = f"{n_samples} from {first} on" if first else f"{n_samples}"
@@ -97,10 +93,9 @@ def generate(
 
 def write_sample(source: SampleSource, folder: str, k: int) -> None:
     """Makes one sample and writes its two files; runs in a worker."""
-    generator = _generator(source)
-    parameters = generator.source.parameters(k)
-    sample = generator.sample(k)
-    affine = locate_crop(generator.source, parameters)
+    samples = choose_generator(source)
+    sample = samples.sample(k)
+    affine = samples.affine(k)
     image_path, labels_path = name_sample_files(Path(folder), k)
     image = sample.image[..., 0] if sample.image.shape[3] == 1 else sample.image
     targets = source.labels.targets
@@ -115,35 +110,8 @@ def name_sample_files(folder: Path, k: int) -> tuple[Path, Path]:
 
 
 def describe(source: SampleSource) -> dict[str, Any]:
-    """What the samples of a source are: equal descriptions, equal samples."""
-    return {
-        "format_version": MANIFEST_VERSION,
-        "seed": source.seed,
-        "settings": dump_settings(source.settings),
-        "store_fingerprint": source.store.fingerprint,
-        "plan": Path(source.path).name if isinstance(source, Plan) else None,
-        "scans": _describe_scans(source) if isinstance(source, ScanSampleSource) else None,
-    }
-
-
-def _describe_scans(source: ScanSampleSource) -> dict[str, Any]:
-    noise = source.noise
-    return {
-        "fingerprint": fingerprint_scans(source.store),
-        "noise": {"std": [noise.std.low, noise.std.high], "probability": noise.probability},
-    }
-
-
-_generators: dict[str, BrainGenerator] = {}
-
-
-def _generator(source: SampleSource) -> BrainGenerator:
-    """The generator of a source, built once per process: its graph takes seconds."""
-    key = json.dumps({"store": source.store.path, **describe(source)}, sort_keys=True)
-    if key not in _generators:
-        _generators.clear()
-        _generators[key] = choose_generator(source)
-    return _generators[key]
+    """What the samples of a folder are, as its manifest says it."""
+    return {"format_version": MANIFEST_VERSION, **source.identify()}
 
 
 def _check_manifest(source: SampleSource, folder: Path) -> None:
@@ -172,8 +140,8 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
         )
 
 
-def _save(volume: np.ndarray, affine: np.ndarray, path: Path) -> None:
-    image: Any = nib.Nifti1Image(volume, affine)
+def _save(volume: AnyArray, affine: AffineMatrix, path: Path) -> None:
+    image = nib.Nifti1Image(volume, affine)
     image.header.set_xyzt_units("mm")
     with replacing(path) as temporary:
         nib.save(image, temporary)

@@ -127,6 +127,8 @@ BYTES_PER_VOXEL = "bytes_per_voxel"
 the network grid.
 """
 
+FAST_CLEAN_UP = "fast_clean_up"
+"""In `model_info`: true if answers are meant for the fast clean-up alone, whatever is asked."""
 ROLE = "role"
 """In `model_info`: what the model does, one of the following; `SEGMENTER` if it is not there."""
 SEGMENTER = "segmenter"

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup
@@ -73,35 +73,41 @@ def export(
 
 
 @main.command("import-weights")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("model_dir", type=click.Path(path_type=Path))
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.argument("models", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--labels",
-    required=True,
     type=click.Choice(["v1", "v2"]),
-    help="Label table: SynthSeg 1.0 or 2.0.",
+    help="Label table that a file must have: SynthSeg 1.0 or 2.0. By default it is recognised.",
 )
 @click.option(
     "--version",
     type=click.IntRange(min=1),
-    help="Number of the version; the next free one by default.",
+    help="Of a single file: number of the version; the next free one by default.",
 )
 @click.option(
-    "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
+    "--name",
+    help="Of a single file: name under which it will be served; its network's by default.",
 )
 @_max_voxels
 def import_weights(
-    file: Path, model_dir: Path, labels: str, version: int | None, name: str, max_voxels: int
+    source: Path | None,
+    models: Path | None,
+    labels: Literal["v1", "v2"] | None,
+    version: int | None,
+    name: str | None,
+    max_voxels: int,
 ) -> None:
-    """Writes weights of the original SynthSeg (.h5) to MODEL_DIR/<version>/."""
-    from synthseg_serving.weights_import import RELEASED_V1_BLOB, read_released
+    """Makes served models of the original SynthSeg's weights.
 
-    bundle = read_released(file, labels)
-    if bundle.info["training"]["git_blob"] == RELEASED_V1_BLOB:
-        click.echo(f"{file} is the released SynthSeg 1.0.", err=True)
-    from synthseg_serving.export import export_bundle
+    SOURCE is a folder that holds synthseg_2.0.h5, synthseg_robust_2.0.h5, synthseg_parc_2.0.h5,
+    synthseg_qc_2.0.h5 or synthseg_1.0.h5 (any of them, under any name), $FREESURFER_HOME/models
+    unless given: each becomes MODELS/<name>/<version>/, and MODELS/models.config lists them for TF
+    Serving and `serve --model-config-file`. Of a single file MODELS is the model's own folder.
+    """
+    from synthseg_serving.official.commands import FileChoice, import_from
 
-    click.echo(export_bundle(bundle, model_dir, version, name, max_voxels))
+    import_from(source, models, FileChoice(labels=labels, version=version, name=name), max_voxels)
 
 
 @main.command()

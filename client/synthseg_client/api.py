@@ -10,14 +10,14 @@ from typing import IO
 import numpy as np
 from numpy.typing import ArrayLike
 
-from synthseg_client.channel import ServerAddress
+from synthseg_client.calls.channel import ServerAddress
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import ModelChoice, Session
 from synthseg_client.embedded import EmbeddedServer
 from synthseg_client.errors import ClientError, error_of
+from synthseg_client.inputs.scans import Scan, check_scan, read_scan
 from synthseg_client.options import Options
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.scans import Scan, check_scan, read_scan
-from synthseg_client.segmentation import Segmentation, segment_scan
-from synthseg_client.session import ModelChoice, Session
+from synthseg_client.segmentation.one_scan import Segmentation, segment_scan
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def segment_many(
         Each file with its result, or with the error that befell it; one failure does not stop the
         rest.
     """
-    from synthseg_client.pipeline import in_order
+    from synthseg_client.batch.pipeline import in_order
 
     chosen = options or Options()
 

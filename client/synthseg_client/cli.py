@@ -14,8 +14,8 @@ import click
 from synthseg_common.command_line import ErrorReportingGroup, Terminated
 from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 
+from synthseg_client.commands.variadic import VariadicCommand
 from synthseg_client.errors import ClientError
-from synthseg_client.variadic import VariadicCommand
 
 _PATH = click.Path(path_type=Path)
 
@@ -158,7 +158,7 @@ def segment(**given: Any) -> None:
     names in the volumes table. Exit code 0: all done; 1: some scans failed; 2: wrong usage; 130:
     interrupted; 143: terminated.
     """
-    from synthseg_client.commands import run_segment
+    from synthseg_client.commands.run import run_segment
 
     _run(run_segment, given, advice="; --resume goes on from here")
 
@@ -168,7 +168,7 @@ def segment(**given: Any) -> None:
 @_server_options
 def labels(**given: Any) -> None:
     """Prints the label table of the served model."""
-    from synthseg_client.commands import run_labels
+    from synthseg_client.commands.run import run_labels
 
     _run(run_labels, given)
 
@@ -178,7 +178,7 @@ def labels(**given: Any) -> None:
 @_server_options
 def status(**given: Any) -> None:
     """Prints health, versions and limits of the model server."""
-    from synthseg_client.commands import run_status
+    from synthseg_client.commands.run import run_status
 
     _run(run_status, given)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_client.cleanup import (
+from synthseg_client.answers.cleanup import (
     CleanPosteriors,
     Evidence,
     clean_up,
@@ -13,9 +13,9 @@ from synthseg_client.cleanup import (
     read_evidence,
 )
 from synthseg_client.errors import AnswerError
-from synthseg_client.geometry import orientation_of
+from synthseg_client.geometry.orientation import orientation_of
 from synthseg_client.model import Model
-from synthseg_client.volume_table import volumes_mm3
+from synthseg_client.results.volume_table import volumes_mm3
 from synthseg_common import contract
 
 

@@ -264,7 +264,7 @@ def test_mistakes_are_told_in_one_line(
 def test_a_folder_that_may_not_be_written_is_told_before_any_work(
     address, model, save_scan, as_nobody
 ):
-    import synthseg_client.commands  # noqa: F401 - while modules may still be read
+    import synthseg_client.commands.run  # noqa: F401 - while modules may still be read
 
     with tempfile.TemporaryDirectory() as name:
         scan = save_scan(Path(name) / "s.nii.gz")

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from synthseg_client.geometry import (
+from synthseg_client.geometry.orientation import (
     orientation_of,
     plan_resampling,
     voxel_sizes_mm,

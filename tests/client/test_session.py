@@ -9,7 +9,9 @@ import grpc
 import numpy as np
 import pytest
 from contract_server import NAMES, VALUES, ContractServer, serving
-from synthseg_client.channel import ServerAddress, normalise_target
+from synthseg_client.calls.channel import ServerAddress, normalise_target
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import ModelChoice, Session, default_timeout_s
 from synthseg_client.errors import (
     AccessDeniedError,
     AnswerError,
@@ -21,8 +23,6 @@ from synthseg_client.errors import (
     ServerUnreachableError,
     UsageError,
 )
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import ModelChoice, Session, default_timeout_s
 from synthseg_common import contract
 
 IMAGE = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)

@@ -16,7 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from synthseg_common import contract
 
 from synthseg_client import messages_pb2 as wire
-from synthseg_client.channel import ServerAddress, open_channel
+from synthseg_client.calls.channel import ServerAddress, open_channel
+from synthseg_client.calls.flights import Flights
+from synthseg_client.calls.outage import Outage
+from synthseg_client.calls.refusals import translate
+from synthseg_client.calls.retry import Caller, RetryPolicy
+from synthseg_client.calls.tensors import from_message, to_message
 from synthseg_client.errors import (
     BadRequestError,
     ModelError,
@@ -26,12 +31,7 @@ from synthseg_client.errors import (
     UnknownModelError,
     UsageError,
 )
-from synthseg_client.flights import Flights
 from synthseg_client.model import Model, read_description
-from synthseg_client.outage import Outage
-from synthseg_client.refusals import translate
-from synthseg_client.retry import Caller, RetryPolicy
-from synthseg_client.tensors import from_message, to_message
 
 _PREDICTION = "/tensorflow.serving.PredictionService/"
 _MODEL = "/tensorflow.serving.ModelService/"

@@ -11,9 +11,9 @@ from pathlib import Path
 from synthseg_common.formats import WRITABLE, format_of, other_ending, stem_of
 
 from synthseg_client.errors import UsageError
-from synthseg_client.patterns import refuse_unexpanded_path
-from synthseg_client.places import is_folder, is_there, real
-from synthseg_client.sources import is_list
+from synthseg_client.inputs.patterns import refuse_unexpanded_path
+from synthseg_client.inputs.places import is_folder, is_there, real
+from synthseg_client.inputs.sources import is_list
 
 SUFFIXES = {"--o": "_synthseg", "--post": "_posteriors", "--resample": "_resampled"}
 """What goes after a scan's name in the names of results, by option."""

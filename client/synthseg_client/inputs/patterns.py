@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from synthseg_client.errors import UsageError
-from synthseg_client.places import is_folder
+from synthseg_client.inputs.places import is_folder
 
 RECURSIVE = "**"
 # What only a shell expands, and the words for it. None of it is expanded between quotes.

@@ -9,6 +9,9 @@ from typing import TypeVar
 
 import grpc
 
+from synthseg_client.calls.flights import Flights
+from synthseg_client.calls.outage import Outage
+from synthseg_client.calls.refusals import translate
 from synthseg_client.errors import (
     BrokenConnectionError,
     LostOnScanError,
@@ -19,9 +22,6 @@ from synthseg_client.errors import (
     ServerTimeoutError,
     ServerUnreachableError,
 )
-from synthseg_client.flights import Flights
-from synthseg_client.outage import Outage
-from synthseg_client.refusals import translate
 
 _Answer = TypeVar("_Answer")
 _KILLS_ALLOWED = 2

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from synthseg_common.errors import reason_of
 
+from synthseg_client.batch.tasks import BatchPlan, Refusal
 from synthseg_client.errors import OutputError, ScanError
-from synthseg_client.places import is_there
-from synthseg_client.tasks import BatchPlan, Refusal
+from synthseg_client.inputs.places import is_there
 
 
 def with_folders(plan: BatchPlan) -> tuple[BatchPlan, list[Path]]:

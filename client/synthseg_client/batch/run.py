@@ -14,25 +14,30 @@ import numpy as np
 from synthseg_common.files import FileGroup, write_text
 
 from synthseg_client import __version__
-from synthseg_client.checks import check_result
-from synthseg_client.colour_tables import write_ctab, write_dseg_tsv
+from synthseg_client.batch.pipeline import Turn, as_completed
+from synthseg_client.batch.plan import SIDECAR_ENDING, SOFTWARE, TABLE_ENDINGS, BatchPlan, ScanTask
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import (
     ModelError,
     OutputError,
     ServerGoneError,
     error_of,
 )
-from synthseg_client.image_writing import write_image, write_labels, write_posteriors
-from synthseg_client.journal import Entry, Journal, scan_digest, sha256_of
+from synthseg_client.inputs.places import is_file
+from synthseg_client.inputs.scans import read_scan
 from synthseg_client.model import Model
 from synthseg_client.options import Options
-from synthseg_client.pipeline import Turn, as_completed
-from synthseg_client.places import is_file
-from synthseg_client.plan import SIDECAR_ENDING, SOFTWARE, TABLE_ENDINGS, BatchPlan, ScanTask
-from synthseg_client.scans import read_scan
-from synthseg_client.segmentation import Segmentation, segment_scan
-from synthseg_client.session import Session
-from synthseg_client.volume_table import column_names, row_name, write_single_table, write_table
+from synthseg_client.results.colour_tables import write_ctab, write_dseg_tsv
+from synthseg_client.results.image_writing import write_image, write_labels, write_posteriors
+from synthseg_client.results.journal import Entry, Journal, scan_digest, sha256_of
+from synthseg_client.results.volume_table import (
+    column_names,
+    row_name,
+    write_single_table,
+    write_table,
+)
+from synthseg_client.segmentation.checks import check_result
+from synthseg_client.segmentation.one_scan import Segmentation, segment_scan
 
 _TABLE_EVERY_S = 10.0
 

@@ -13,17 +13,17 @@ from synthseg_common import contract
 from synthseg_common.contract import SIZE_MULTIPLE
 from synthseg_common.images import Placement
 
-from synthseg_client.budget import check_fits, grown_within
-from synthseg_client.cleanup import CleanPosteriors, clean_up, read_evidence
-from synthseg_client.crop import cut_sides_touched, first_box
+from synthseg_client.answers.cleanup import CleanPosteriors, clean_up, read_evidence
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import ModelError
-from synthseg_client.geometry import voxel_volume_mm3
-from synthseg_client.grids import ResultGrid, prepare
+from synthseg_client.geometry.crop import cut_sides_touched, first_box
+from synthseg_client.geometry.grids import ResultGrid, prepare
+from synthseg_client.geometry.orientation import voxel_volume_mm3
+from synthseg_client.inputs.scans import Scan
 from synthseg_client.model import Model
 from synthseg_client.options import CT_RANGE_HU, Options
-from synthseg_client.scans import Scan
-from synthseg_client.session import Session
-from synthseg_client.volume_table import volumes_mm3
+from synthseg_client.results.volume_table import volumes_mm3
+from synthseg_client.segmentation.budget import check_fits, grown_within
 
 DENSE_LIMIT_BYTES = 64 * 2**20
 """Answers with every channel are fetched if they are smaller than this; otherwise the strongest

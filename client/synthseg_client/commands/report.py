@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from synthseg_client.batch import Outcome
+from synthseg_client.batch.run import Outcome
 from synthseg_client.errors import OutputError
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from synthseg_common.formats import format_of, stem_of
 
+from synthseg_client.batch.tasks import SIDECAR_ENDING, SOFTWARE, BatchPlan, Refusal, ScanTask
 from synthseg_client.errors import OutputError, UsageError
-from synthseg_client.journal import JOURNAL_NAME, Journal
-from synthseg_client.places import is_folder, is_there, real
-from synthseg_client.tasks import SIDECAR_ENDING, SOFTWARE, BatchPlan, Refusal, ScanTask
+from synthseg_client.inputs.places import is_folder, is_there, real
+from synthseg_client.results.journal import JOURNAL_NAME, Journal
 
 
 def settle(plan: BatchPlan, beside: Sequence[str]) -> BatchPlan:

@@ -15,16 +15,16 @@ from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 from synthseg_common.processing import DEFAULT_LIMIT
 
 from synthseg_client.api import open_session
-from synthseg_client.batch import BatchSettings, Outcome, run_batch
-from synthseg_client.channel import ServerAddress, Tls
+from synthseg_client.batch.folders import with_folders
+from synthseg_client.batch.plan import BatchPlan, plan_batch
+from synthseg_client.batch.run import BatchSettings, Outcome, run_batch
+from synthseg_client.calls.channel import ServerAddress, Tls
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import ModelChoice, Session, default_timeout_s
+from synthseg_client.commands.report import Reporter, say
 from synthseg_client.errors import ClientError, UsageError
-from synthseg_client.folders import with_folders
-from synthseg_client.journal import JOURNAL_NAME
 from synthseg_client.options import Crop, Options
-from synthseg_client.plan import BatchPlan, plan_batch
-from synthseg_client.report import Reporter, say
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import ModelChoice, Session, default_timeout_s
+from synthseg_client.results.journal import JOURNAL_NAME
 
 AT_ONCE = RetryPolicy(server_wait_s=0)
 """For commands that ask how things are."""

@@ -17,11 +17,11 @@ from synthseg_common.images import Placement, voxel_sizes_mm
 from synthseg_common.label_types import label_dtype
 
 from synthseg_client import __version__
-from synthseg_client.checks import check_written
-from synthseg_client.colour_tables import mgh_tag
 from synthseg_client.errors import OutputError
+from synthseg_client.inputs.scans import NPZ_AFFINE, NPZ_IMAGE
 from synthseg_client.model import Model
-from synthseg_client.scans import NPZ_AFFINE, NPZ_IMAGE
+from synthseg_client.results.colour_tables import mgh_tag
+from synthseg_client.results.written import check_written
 
 _GZIP_LEVEL = 1  # labels shrink as well as with higher levels, in a fraction of the time
 _DESCRIP_BYTES = 79

@@ -11,13 +11,13 @@ from pathlib import Path
 from synthseg_common.formats import WRITABLE, format_of, is_scan_name, stem_of
 
 from synthseg_client.errors import UsageError
-from synthseg_client.patterns import (
+from synthseg_client.inputs.patterns import (
     is_pattern,
     matches,
     refuse_unexpanded_path,
     refuse_unexpanded_pattern,
 )
-from synthseg_client.places import is_folder, is_there, real
+from synthseg_client.inputs.places import is_folder, is_there, real
 
 LIST_ENDING = ".txt"
 _HEADER = ".hdr"

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from synthseg_common.images import Placement
 from synthseg_common.processing import VOXEL_MM
 
-from synthseg_client.cleanup import CleanPosteriors
-from synthseg_client.crop import Box
-from synthseg_client.geometry import (
+from synthseg_client.answers.cleanup import CleanPosteriors
+from synthseg_client.geometry.crop import Box
+from synthseg_client.geometry.orientation import (
     Orientation,
     Resampling,
     orientation_of,
     plan_resampling,
 )
-from synthseg_client.scans import Scan
+from synthseg_client.inputs.scans import Scan
 
 
 @dataclass(frozen=True)

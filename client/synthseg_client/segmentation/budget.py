@@ -7,8 +7,8 @@ from pathlib import Path
 
 from synthseg_common.contract import LARGEST_AXIS, SIZE_MULTIPLE, counted_voxels, network_grid
 
-from synthseg_client.crop import Box, grown
 from synthseg_client.errors import RequestTooLargeError
+from synthseg_client.geometry.crop import Box, grown
 from synthseg_client.model import Model
 
 

@@ -11,7 +11,7 @@ DEMO = Path(__file__).resolve().parents[1] / "demo" / "run.py"
 
 
 @pytest.mark.slow
-def test_demo_segments_the_template_and_its_thick_slices_alike(tmp_path):
+def test_demo_segments_the_template_and_its_thick_slices_alike(tmp_path: Path) -> None:
     subprocess.run([sys.executable, DEMO, "--output", tmp_path], check=True, timeout=1500)
     assert list(tmp_path.glob("*.png"))
     (table,) = tmp_path.glob("*.csv")

@@ -207,7 +207,7 @@ def truth_on(outcome: Outcome, image: nib.Nifti1Image) -> np.ndarray:
     return np.where(truth == 516, 0, truth)
 
 
-def test_labels_keep_the_scan_s_axes_and_place_at_1_mm(outcome):
+def test_labels_keep_the_scan_s_axes_and_place_at_1_mm(outcome: Outcome) -> None:
     scan, labels = nib.load(outcome.scan), nib.load(outcome.labels)
     assert nib.aff2axcodes(scan.affine) == ("P", "I", "L")
     assert nib.aff2axcodes(labels.affine) == ("P", "I", "L")
@@ -221,14 +221,14 @@ def test_labels_keep_the_scan_s_axes_and_place_at_1_mm(outcome):
     )
 
 
-def test_labels_are_integers_of_the_model_s_table(outcome):
+def test_labels_are_integers_of_the_model_s_table(outcome: Outcome) -> None:
     image = nib.load(outcome.labels)
     assert image.get_data_dtype().kind in "iu"
     assert set(np.unique(np.asarray(image.dataobj))) <= set(SYNTHSEG_V2.values)
 
 
 @pytest.mark.parametrize("value", [2, 41, 3, 42])
-def test_structures_lie_where_the_scan_shows_them(outcome, value):
+def test_structures_lie_where_the_scan_shows_them(outcome: Outcome, value: int) -> None:
     image = nib.load(outcome.labels)
     found, truth = np.asarray(image.dataobj) == value, truth_on(outcome, image) == value
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
@@ -236,7 +236,7 @@ def test_structures_lie_where_the_scan_shows_them(outcome, value):
     assert np.linalg.norm(centres[0] - centres[1]) < 2
 
 
-def test_volumes_table_has_a_row_per_scan_and_agrees_with_the_labels(outcome):
+def test_volumes_table_has_a_row_per_scan_and_agrees_with_the_labels(outcome: Outcome) -> None:
     with outcome.volumes.open(newline="") as file:
         header, *rows = csv.reader(file)
     names = [SYNTHSEG_V2.names[i] for i in range(1, len(SYNTHSEG_V2))]
@@ -251,11 +251,11 @@ def test_volumes_table_has_a_row_per_scan_and_agrees_with_the_labels(outcome):
         assert volumes[name] == pytest.approx((labels == value).sum(), rel=0.25)
 
 
-def test_an_implausibly_small_brain_is_said_to_be_one(outcome):
+def test_an_implausibly_small_brain_is_said_to_be_one(outcome: Outcome) -> None:
     assert "no plausible brain" in outcome.messages
 
 
-def test_training_settings_of_the_cluster_fit_the_trainer(store):
+def test_training_settings_of_the_cluster_fit_the_trainer(store: Path) -> None:
     from synthseg_trainer.config import load_settings
 
     settings = load_settings(REPOSITORY / "k8s/base/training/train.yaml", store=str(store))

@@ -81,7 +81,7 @@ def flag(container: Manifest, name: str) -> str:
     return value
 
 
-def test_every_base_is_used_by_an_overlay():
+def test_every_base_is_used_by_an_overlay() -> None:
     used = {
         resource.rsplit("/", 1)[-1]
         for overlay in OVERLAYS
@@ -93,7 +93,7 @@ def test_every_base_is_used_by_an_overlay():
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_everything_lies_in_one_namespace_that_enforces_restricted_pods(overlay):
+def test_everything_lies_in_one_namespace_that_enforces_restricted_pods(overlay) -> None:
     namespace = find("namespace", "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for name in (overlay, *KEPT - {"namespace"}):
@@ -102,20 +102,20 @@ def test_everything_lies_in_one_namespace_that_enforces_restricted_pods(overlay)
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_deleting_what_runs_leaves_namespace_and_volumes(overlay):
+def test_deleting_what_runs_leaves_namespace_and_volumes(overlay) -> None:
     assert not {"Namespace", "PersistentVolumeClaim"} & {m["kind"] for m in build(overlay)}
     kept = {m["kind"] for name in KEPT for m in build(name)}
     assert kept == {"Namespace", "PersistentVolumeClaim"}
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_images_are_pinned_by_version(overlay):
+def test_images_are_pinned_by_version(overlay) -> None:
     for container in containers(overlay):
         assert PINNED.match(container["image"]), container["image"]
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_pods_run_without_root_and_without_rights(overlay):
+def test_pods_run_without_root_and_without_rights(overlay) -> None:
     for name, pod in pod_templates(overlay):
         security = pod["spec"]["securityContext"]
         assert security["runAsNonRoot"] is True, name
@@ -130,14 +130,14 @@ def test_pods_run_without_root_and_without_rights(overlay):
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_every_container_has_requests_and_limits(overlay):
+def test_every_container_has_requests_and_limits(overlay) -> None:
     for container in containers(overlay):
         for bound in ("requests", "limits"):
             assert {"cpu", "memory"} <= container["resources"][bound].keys(), container["name"]
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_volumes_claims_and_config_maps_exist(overlay):
+def test_volumes_claims_and_config_maps_exist(overlay) -> None:
     known = {(m["kind"], m["metadata"]["name"]) for name in (overlay, *KEPT) for m in build(name)}
     for _, pod in pod_templates(overlay):
         volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
@@ -152,7 +152,7 @@ def test_volumes_claims_and_config_maps_exist(overlay):
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_selectors_meet_pods_and_ports_have_names_that_exist(overlay):
+def test_selectors_meet_pods_and_ports_have_names_that_exist(overlay) -> None:
     pods = dict(pod_templates(overlay))
     labels = {name: pod["metadata"]["labels"] for name, pod in pods.items()}
     ports = {
@@ -179,14 +179,14 @@ def test_selectors_meet_pods_and_ports_have_names_that_exist(overlay):
 
 
 @pytest.mark.parametrize("overlay", ["serving", "serving-volume"])
-def test_autoscaler_scales_the_deployment_which_sets_no_count_itself(overlay):
+def test_autoscaler_scales_the_deployment_which_sets_no_count_itself(overlay: str) -> None:
     target = find(overlay, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
     deployment = find(overlay, target["kind"], target["name"])
     assert "replicas" not in deployment["spec"]
 
 
 @pytest.mark.parametrize("overlay", ["serving", "serving-volume"])
-def test_server_threads_are_the_container_s_cores(overlay):
+def test_server_threads_are_the_container_s_cores(overlay: str) -> None:
     (container,) = containers(overlay)
     assert (
         flag(container, "tensorflow_intra_op_parallelism")
@@ -195,7 +195,7 @@ def test_server_threads_are_the_container_s_cores(overlay):
 
 
 @pytest.mark.parametrize("overlay", ["serving", "serving-volume"])
-def test_server_ends_within_its_grace_period_after_the_longest_scan(overlay):
+def test_server_ends_within_its_grace_period_after_the_longest_scan(overlay: str) -> None:
     ((_, pod),) = pod_templates(overlay)
     (container,) = pod["spec"]["containers"]
     command, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
@@ -204,7 +204,7 @@ def test_server_ends_within_its_grace_period_after_the_longest_scan(overlay):
     assert pod["spec"]["shareProcessNamespace"] is True
 
 
-def test_metrics_are_those_of_the_server_s_own_configuration():
+def test_metrics_are_those_of_the_server_s_own_configuration() -> None:
     ours = (K8S / "base/serving/monitoring.config").read_text()
     theirs = (K8S.parent / "serving/synthseg_serving/tf_serving/monitoring.config").read_text()
     settings = [re.sub(r"#.*|\s", "", text) for text in (ours, theirs)]
@@ -216,7 +216,7 @@ def test_metrics_are_those_of_the_server_s_own_configuration():
 
 
 @pytest.mark.parametrize("state", ["AVAILABLE", "LOADING", "END"])
-def test_server_is_ready_only_when_its_model_is_available(state):
+def test_server_is_ready_only_when_its_model_is_available(state: str) -> None:
     body = json.dumps({"model_version_status": [{"version": "1", "state": state}]}, indent=1)
 
     class Status(http.server.BaseHTTPRequestHandler):
@@ -241,7 +241,9 @@ def test_server_is_ready_only_when_its_model_is_available(state):
 
 
 @pytest.mark.parametrize(("overlay", "machines"), [("training", 1), ("training-two-machines", 2)])
-def test_workers_find_each_other_by_stable_names(overlay, machines, tmp_path):
+def test_workers_find_each_other_by_stable_names(
+    overlay: str, machines: int, tmp_path: Path
+) -> None:
     jobset = find(overlay, "JobSet")
     (job,) = jobset["spec"]["replicatedJobs"]
     assert job["template"]["spec"]["parallelism"] == machines
@@ -290,7 +292,9 @@ def label_store(tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..
 
 
 @pytest.mark.parametrize("overlay", ["training", "training-two-machines"])
-def test_machines_train_the_released_recipe_and_can_share_its_batch(overlay, label_store, tmp_path):
+def test_machines_train_the_released_recipe_and_can_share_its_batch(
+    overlay: str, label_store: str, tmp_path: Path
+) -> None:
     path = tmp_path / "train.yaml"
     path.write_text(find(overlay, "ConfigMap")["data"]["train.yaml"])
     settings = load_settings(path, store=label_store)
@@ -307,7 +311,7 @@ def test_machines_train_the_released_recipe_and_can_share_its_batch(overlay, lab
     assert settings == dataclasses.replace(released, batch_size=settings.batch_size)
 
 
-def test_a_saved_run_restarts_uncounted_and_wrong_settings_end_it():
+def test_a_saved_run_restarts_uncounted_and_wrong_settings_end_it() -> None:
     jobset = find("training", "JobSet")["spec"]
     job = jobset["replicatedJobs"][0]["template"]["spec"]
     outcomes = {}
@@ -332,7 +336,7 @@ def test_a_saved_run_restarts_uncounted_and_wrong_settings_end_it():
     assert jobset["failurePolicy"]["maxRestarts"] > 0, "for crashes and outages"
 
 
-def test_dask_parts_run_one_image_and_workers_stay_below_their_memory_limit():
+def test_dask_parts_run_one_image_and_workers_stay_below_their_memory_limit() -> None:
     scheduler, worker = containers("dask")
     assert scheduler["image"] == worker["image"]
     assert f"tcp://{find('dask', 'Service')['metadata']['name']}:8786" in worker["command"]

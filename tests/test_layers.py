@@ -77,7 +77,7 @@ def heavy_after(statements: str) -> list[str]:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_imports_point_one_way(package):
+def test_imports_point_one_way(package) -> None:
     broken = [
         f"{path.relative_to(REPOSITORY)} imports {module}"
         for path in sorted((PACKAGES[package] / package).rglob("*.py"))
@@ -88,7 +88,7 @@ def test_imports_point_one_way(package):
     assert broken == []
 
 
-def test_the_ground_floor_needs_light_packages_alone():
+def test_the_ground_floor_needs_light_packages_alone() -> None:
     folder = PACKAGES["synthseg_common"] / "synthseg_common"
     needed = {
         module.partition(".")[0]
@@ -98,7 +98,7 @@ def test_the_ground_floor_needs_light_packages_alone():
     assert needed - set(sys.stdlib_module_names) == LIGHT
 
 
-def test_each_folder_installs_its_own_package_alone():
+def test_each_folder_installs_its_own_package_alone() -> None:
     for package, folder in PACKAGES.items():
         installable = {path.parent.name for path in folder.glob("*/__init__.py")}
         assert installable == {package}
@@ -106,7 +106,7 @@ def test_each_folder_installs_its_own_package_alone():
         assert (folder / package / "errors.py").is_file()
 
 
-def test_whole_client_imports_without_tensorflow():
+def test_whole_client_imports_without_tensorflow() -> None:
     folder = PACKAGES["synthseg_client"] / "synthseg_client"
     modules = pkgutil.walk_packages([str(folder)], "synthseg_client.")
     names = [m.name for m in modules if not m.name.endswith("__main__")]
@@ -114,13 +114,13 @@ def test_whole_client_imports_without_tensorflow():
     assert heavy_after("\n".join(f"import {name}" for name in names)) == []
 
 
-def test_generator_settings_and_store_import_without_tensorflow():
+def test_generator_settings_and_store_import_without_tensorflow() -> None:
     lines = [f"import synthseg_generator.{name}" for name in LIGHT_GENERATOR_MODULES]
     assert heavy_after("\n".join(lines)) == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_and_version_load_nothing_heavy(command):
+def test_help_and_version_load_nothing_heavy(command) -> None:
     module = command.replace("-", "_")
     code = f"""
 from click.testing import CliRunner
@@ -145,7 +145,9 @@ for name in main.commands:
         ("synthseg-serving", ["serve", "models"], "serving"),
     ],
 )
-def test_a_command_without_its_extra_says_what_to_install(command, arguments, extra, tmp_path):
+def test_a_command_without_its_extra_says_what_to_install(
+    command: str, arguments: list[str], extra: str, tmp_path: Path
+) -> None:
     code = f"""
 import os, sys
 os.chdir({str(tmp_path)!r})
@@ -161,7 +163,9 @@ print(result.exit_code, result.output.strip().splitlines()[-1], repr(result.exce
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_shipped_model_is_served_with_what_the_extra_of_serving_installs(tmp_path):
+def test_the_shipped_model_is_served_with_what_the_extra_of_serving_installs(
+    tmp_path: Path,
+) -> None:
     folder = PACKAGES["synthseg_serving"] / "synthseg_serving"
     names = [m.name for m in pkgutil.iter_modules([str(folder)]) if m.name != "__main__"]
     imports = "\n".join(f"import synthseg_serving.{name}" for name in names)
@@ -179,7 +183,7 @@ def modules_after(code):
     return set(run_python(f"{code}\nimport sys; print('\\n'.join(sys.modules))").splitlines())
 
 
-def test_client_help_loads_only_what_it_prints():
+def test_client_help_loads_only_what_it_prints() -> None:
     code = """
 from click.testing import CliRunner
 from synthseg_client.cli import main
@@ -196,6 +200,6 @@ for arguments in ([], ["segment"], ["labels"]):
         (ARITHMETIC, {"click", "nibabel"}),
     ],
 )
-def test_what_stands_on_the_ground_floor_is_had_alone(modules, not_needed):
+def test_what_stands_on_the_ground_floor_is_had_alone(modules, not_needed: set[str]) -> None:
     loaded = modules_after(f"from synthseg_common import {', '.join(modules)}")
     assert not_needed & loaded == set()

@@ -102,11 +102,11 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Outcome(folder, checked, labels, status)
 
 
-def test_good_maps_have_nothing_to_complain_about(outcome):
+def test_good_maps_have_nothing_to_complain_about(outcome: Outcome) -> None:
     assert "3 maps: 0 errors, 0 warnings." in outcome.checked
 
 
-def test_the_segmentation_is_one_of_the_scan_at_the_maps_voxel_size(outcome):
+def test_the_segmentation_is_one_of_the_scan_at_the_maps_voxel_size(outcome: Outcome) -> None:
     image = nib.load(outcome.folder / "ct_like.nii.gz")
     truth = nib.load(outcome.folder / "data" / "truth" / "ct_like.nii.gz")
     assert image.shape == truth.shape == (40, 32, 40)
@@ -119,7 +119,7 @@ def test_the_segmentation_is_one_of_the_scan_at_the_maps_voxel_size(outcome):
         assert 2 * both.sum() / ((found == value).sum() + (there == value).sum()) > least
 
 
-def test_volumes_and_label_table_carry_the_names(outcome):
+def test_volumes_and_label_table_carry_the_names(outcome: Outcome) -> None:
     with (outcome.folder / "volumes.csv").open(newline="") as file:
         header, row = csv.reader(file)
     assert header == ["subject", *NAMES]
@@ -128,7 +128,7 @@ def test_volumes_and_label_table_carry_the_names(outcome):
         assert name in outcome.labels
 
 
-def test_the_served_model_carries_recipe_and_anatomy(outcome):
+def test_the_served_model_carries_recipe_and_anatomy(outcome: Outcome) -> None:
     assert outcome.status["anatomy"] == "abdomen"
     assert outcome.status["voxel_size_mm"] == 4
     assert outcome.status["mirrored"] is False
@@ -142,7 +142,7 @@ def test_the_served_model_carries_recipe_and_anatomy(outcome):
 
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
-def test_the_commands_of_the_readme_learn_to_segment_another_contrast(tmp_path):
+def test_the_commands_of_the_readme_learn_to_segment_another_contrast(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
     (commands,) = re.findall(r"```bash\n(.*?)```", (tmp_path / "README.md").read_text(), re.DOTALL)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

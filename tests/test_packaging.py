@@ -27,14 +27,14 @@ def pinned_names() -> set[str]:
     return {normalised(line.split("==")[0]) for line in lines if "==" in line}
 
 
-def test_one_version_everywhere():
+def test_one_version_everywhere() -> None:
     version = PROJECT["version"]
     assert importlib.metadata.version("synthseg-serving") == version
     assert yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())["version"] == version
     assert f"## [{version}]" in (REPOSITORY / "CHANGELOG.md").read_text()
 
 
-def test_images_carry_the_version():
+def test_images_carry_the_version() -> None:
     for path in REPOSITORY.glob("*/Dockerfile"):
         for tag in re.findall(r"-t (synthseg-[\w.:-]+)", path.read_text()):
             assert tag.partition(":")[2].removesuffix("-cpu") == PROJECT["version"], path
@@ -43,18 +43,18 @@ def test_images_carry_the_version():
             assert tag == PROJECT["version"], path
 
 
-def test_base_install_is_the_thin_client():
+def test_base_install_is_the_thin_client() -> None:
     assert requirement_names(PROJECT["dependencies"]) & HEAVY == set()
 
 
-def test_every_direct_dependency_is_pinned_for_the_gate():
+def test_every_direct_dependency_is_pinned_for_the_gate() -> None:
     wanted = requirement_names(PROJECT["dependencies"])
     for extra in PROJECT["optional-dependencies"].values():
         wanted |= requirement_names(extra)
     assert wanted - pinned_names() == {"synthseg-serving"}
 
 
-def test_tensorflow_comes_in_one_flavour():
+def test_tensorflow_comes_in_one_flavour() -> None:
     # tensorflow-serving-api requires `tensorflow`; the cpu package would overwrite its files.
     sources = [
         REPOSITORY / "pyproject.toml",
@@ -65,7 +65,7 @@ def test_tensorflow_comes_in_one_flavour():
         assert "tensorflow-cpu" not in path.read_text(), path
 
 
-def test_readme_stays_short_and_its_links_exist():
+def test_readme_stays_short_and_its_links_exist() -> None:
     text = (REPOSITORY / "README.md").read_text()
     assert len(text.splitlines()) < 200
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):

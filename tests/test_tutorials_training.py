@@ -13,7 +13,7 @@ TUTORIAL = Path(__file__).resolve().parents[1] / "tutorials" / "3_training.py"
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_tutorial_on_training_ends_with_a_network(tmp_path):
+def test_the_tutorial_on_training_ends_with_a_network(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, TUTORIAL, "--output", tmp_path, "--steps", "5", "--crop", "16"],
         capture_output=True,

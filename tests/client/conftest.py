@@ -49,7 +49,7 @@ def address(model) -> Iterator[str]:
 
 
 @pytest.fixture
-def session(address) -> Iterator[Session]:
+def session(address: str) -> Iterator[Session]:
     """A session with the server that soon gives up trying again."""
     with Session(address, timeout_s=300, retry=IMPATIENT) as opened:
         yield opened

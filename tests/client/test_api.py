@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from synthseg_client import Options, open_session, segment, segment_many
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import ClientError, ScanError
-from synthseg_client.segmentation import one_scan
-from synthseg_client.segmentation.one_scan import Segmentation
+from synthseg_client.segmentation.one_scan import Segmentation, one_scan
 
 
-def test_a_file_gives_arrays_and_volumes(session, tmp_path, save_scan):
+def test_a_file_gives_arrays_and_volumes(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     result = segment(save_scan(tmp_path / "s.nii.gz"), session)
     assert result.labels.dtype == np.int32
     assert set(np.unique(result.labels)) == {0, 2, 24, 41}
@@ -20,7 +25,9 @@ def test_a_file_gives_arrays_and_volumes(session, tmp_path, save_scan):
     assert set(result.seconds) == {"prepare", "server", "cleanup"}
 
 
-def test_an_array_is_segmented_like_its_file(session, tmp_path, save_scan):
+def test_an_array_is_segmented_like_its_file(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     import nibabel as nib
 
     path = save_scan(tmp_path / "s.nii.gz")
@@ -29,7 +36,9 @@ def test_an_array_is_segmented_like_its_file(session, tmp_path, save_scan):
     np.testing.assert_array_equal(from_array.labels, segment(path, session).labels)
 
 
-def test_posteriors_sum_to_one_and_agree_with_labels(session, tmp_path, save_scan):
+def test_posteriors_sum_to_one_and_agree_with_labels(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     result = segment(save_scan(tmp_path / "s.nii.gz"), session, posteriors=True)
     posteriors = result.posteriors()
     np.testing.assert_allclose(posteriors.sum(axis=-1), 1, atol=1e-3)
@@ -37,7 +46,9 @@ def test_posteriors_sum_to_one_and_agree_with_labels(session, tmp_path, save_sca
     np.testing.assert_array_equal(best, result.labels)
 
 
-def test_posteriors_on_the_scans_own_grid_agree_with_its_labels(session, tmp_path, save_scan):
+def test_posteriors_on_the_scans_own_grid_agree_with_its_labels(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     options = Options(keep_geometry=True)
     result = segment(save_scan(tmp_path / "s.nii.gz"), session, options, posteriors=True)
     assert result.labels.shape == (30, 32, 20)
@@ -45,14 +56,16 @@ def test_posteriors_on_the_scans_own_grid_agree_with_its_labels(session, tmp_pat
     assert np.mean(best == result.labels) > 0.999
 
 
-def test_what_is_no_scan_is_refused(session):
+def test_what_is_no_scan_is_refused(session: Session) -> None:
     with pytest.raises(ScanError, match="three dimensions"):
         segment(np.zeros((4, 5)), session)
     with pytest.raises(ScanError, match="every voxel"):
         segment(np.zeros((9, 9, 9)), session)
 
 
-def test_many_scans_come_in_order_with_their_errors(session, tmp_path, save_scan):
+def test_many_scans_come_in_order_with_their_errors(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     paths = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(4)]
     paths.insert(2, tmp_path / "missing.nii.gz")
     found = list(segment_many(iter(paths), session, jobs=3))
@@ -61,14 +74,19 @@ def test_many_scans_come_in_order_with_their_errors(session, tmp_path, save_scan
     assert all(isinstance(r, Segmentation) for i, (_, r) in enumerate(found) if i != 2)
 
 
-def test_a_slab_thinner_than_the_search_for_the_head_is_segmented(session, tmp_path, save_scan):
+def test_a_slab_thinner_than_the_search_for_the_head_is_segmented(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     path = save_scan(tmp_path / "slab.nii.gz", (250, 250, 5), np.diag([1, 1, 0.5, 1]))
     assert segment(path, session).labels.shape[:2] == (250, 250)
 
 
 def test_a_defect_in_one_of_many_scans_does_not_stop_the_rest(
-    session, tmp_path, save_scan, monkeypatch
-):
+    session: Session,
+    tmp_path: Path,
+    save_scan: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     paths = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(3)]
     prepare = one_scan.prepare
 
@@ -84,13 +102,17 @@ def test_a_defect_in_one_of_many_scans_does_not_stop_the_rest(
     assert isinstance(found[paths[1]].__cause__, IndexError)
 
 
-def test_many_scans_may_be_left_early(session, tmp_path, save_scan):
+def test_many_scans_may_be_left_early(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     paths = [save_scan(tmp_path / f"s{i}.nii.gz") for i in range(3)]
     for _ in segment_many(paths, session):
         break
 
 
-def test_one_session_serves_several_threads(address, tmp_path, save_scan):
+def test_one_session_serves_several_threads(
+    address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     path = save_scan(tmp_path / "s.nii.gz")
@@ -100,8 +122,8 @@ def test_one_session_serves_several_threads(address, tmp_path, save_scan):
 
 
 def test_a_model_of_another_anatomy_is_asked_for_all_of_the_scan_at_its_own_voxel_size(
-    model, address, tmp_path, save_scan
-):
+    model, address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     model.info = {"anatomy": "abdomen", "voxel_size_mm": 2.0}
     path = save_scan(tmp_path / "s.nii.gz", (40, 410, 36), np.diag([2.0, 1.0, 2.0, 1.0]))
     with open_session(address) as session:
@@ -114,8 +136,8 @@ def test_a_model_of_another_anatomy_is_asked_for_all_of_the_scan_at_its_own_voxe
 
 
 def test_volumes_of_another_anatomy_have_no_intracranial_total_and_need_not_make_a_brain(
-    model, address, tmp_path, save_scan
-):
+    model, address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     from synthseg_client.segmentation.checks import check_result
 
     path = save_scan(tmp_path / "s.nii.gz")

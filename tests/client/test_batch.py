@@ -12,6 +12,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import contract_server
@@ -32,7 +34,7 @@ JOURNAL = "journal.jsonl"
 
 
 @pytest.fixture
-def scans(tmp_path, save_scan) -> Path:
+def scans(tmp_path: Path, save_scan: Callable[..., Path]) -> Path:
     folder = tmp_path / "scans"
     folder.mkdir()
     for index, suffix in enumerate((".nii.gz", ".nii", ".mgz", ".npz")):
@@ -50,7 +52,9 @@ def _rows(path: Path) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in csv.reader(path.read_text().splitlines())}
 
 
-def test_every_scan_gets_labels_a_row_and_a_sidecar(session, scans, tmp_path):
+def test_every_scan_gets_labels_a_row_and_a_sidecar(
+    session: Session, scans: Path, tmp_path: Path
+) -> None:
     outcomes = _run(session, scans, tmp_path)
     assert [o.status for o in outcomes] == ["done"] * 4
     names = {"s0_synthseg.nii.gz", "s1_synthseg.nii", "s2_synthseg.mgz", "s3_synthseg.npz"}
@@ -62,7 +66,9 @@ def test_every_scan_gets_labels_a_row_and_a_sidecar(session, scans, tmp_path):
     assert len(sidecar["scan"]["sha256"]) == 64
 
 
-def test_one_bad_scan_does_not_stop_the_others(session, scans, tmp_path):
+def test_one_bad_scan_does_not_stop_the_others(
+    session: Session, scans: Path, tmp_path: Path
+) -> None:
     (scans / "s0.nii.gz").write_text("no scan")
     (scans / "empty.nii").touch()
     outcomes = {o.task.scan.name: o for o in _run(session, scans, tmp_path)}
@@ -73,7 +79,9 @@ def test_one_bad_scan_does_not_stop_the_others(session, scans, tmp_path):
     assert not (tmp_path / "out/s0_synthseg.nii.gz").exists()
 
 
-def test_a_second_run_skips_what_is_done_and_rebuilds_the_table(session, model, scans, tmp_path):
+def test_a_second_run_skips_what_is_done_and_rebuilds_the_table(
+    session: Session, model, scans: Path, tmp_path: Path
+) -> None:
     _run(session, scans, tmp_path)
     table = (tmp_path / "vol.csv").read_text()
     (tmp_path / "vol.csv").unlink()
@@ -84,7 +92,9 @@ def test_a_second_run_skips_what_is_done_and_rebuilds_the_table(session, model, 
     assert (tmp_path / "vol.csv").read_text() == table
 
 
-def test_without_resume_everything_is_done_again(session, model, scans, tmp_path):
+def test_without_resume_everything_is_done_again(
+    session: Session, model, scans: Path, tmp_path: Path
+) -> None:
     _run(session, scans, tmp_path)
     assert {o.status for o in _run(session, scans, tmp_path)} == {"done"}
     assert len(model.requests) == 8
@@ -92,8 +102,13 @@ def test_without_resume_everything_is_done_again(session, model, scans, tmp_path
 
 @pytest.mark.parametrize("change", ["scan", "labels", "sidecar", "options", "model"])
 def test_resuming_does_again_what_is_no_longer_true(
-    session, model, scans, tmp_path, save_scan, change
-):
+    session: Session,
+    model,
+    scans: Path,
+    tmp_path: Path,
+    save_scan: Callable[..., Path],
+    change: str,
+) -> None:
     _run(session, scans, tmp_path)
     changed = 1
     options = Options()
@@ -114,7 +129,9 @@ def test_resuming_does_again_what_is_no_longer_true(
     assert sum(o.status == "skipped" for o in outcomes) == 4 - changed
 
 
-def test_a_torn_journal_line_costs_that_scan_only(session, scans, tmp_path):
+def test_a_torn_journal_line_costs_that_scan_only(
+    session: Session, scans: Path, tmp_path: Path
+) -> None:
     _run(session, scans, tmp_path, jobs=1)
     journal = tmp_path / JOURNAL
     journal.write_bytes(journal.read_bytes()[:-30])
@@ -123,7 +140,9 @@ def test_a_torn_journal_line_costs_that_scan_only(session, scans, tmp_path):
     assert {o.status for o in _run(session, scans, tmp_path, resume=True)} == {"skipped"}
 
 
-def test_labels_lie_in_the_scans_own_orientation(session, scans, tmp_path):
+def test_labels_lie_in_the_scans_own_orientation(
+    session: Session, scans: Path, tmp_path: Path
+) -> None:
     _run(session, scans, tmp_path)
     labels = nib.load(tmp_path / "out/s0_synthseg.nii.gz")
     scan = nib.load(scans / "s0.nii.gz")
@@ -139,7 +158,9 @@ def test_labels_lie_in_the_scans_own_orientation(session, scans, tmp_path):
     )
 
 
-def test_keeping_geometry_gives_the_scans_own_grid(session, scans, tmp_path):
+def test_keeping_geometry_gives_the_scans_own_grid(
+    session: Session, scans: Path, tmp_path: Path
+) -> None:
     _run(session, scans, tmp_path, Options(keep_geometry=True))
     labels, scan = nib.load(tmp_path / "out/s0_synthseg.nii.gz"), nib.load(scans / "s0.nii.gz")
     assert labels.shape == scan.shape
@@ -155,7 +176,9 @@ def test_keeping_geometry_gives_the_scans_own_grid(session, scans, tmp_path):
     assert (found & bright).sum() / (found | bright).sum() > 0.7
 
 
-def test_an_answer_of_the_wrong_shape_fails_the_scan_alone(session, model, scans, tmp_path):
+def test_an_answer_of_the_wrong_shape_fails_the_scan_alone(
+    session: Session, model, scans: Path, tmp_path: Path
+) -> None:
     def tamper(outputs):
         model.tamper = None
         return {**outputs, contract.FOREGROUND: outputs[contract.FOREGROUND][:-1]}
@@ -167,7 +190,9 @@ def test_an_answer_of_the_wrong_shape_fails_the_scan_alone(session, model, scans
     assert not failed.task.labels.exists()
 
 
-def test_a_result_without_any_structure_is_no_result(session, model, scans, tmp_path):
+def test_a_result_without_any_structure_is_no_result(
+    session: Session, model, scans: Path, tmp_path: Path
+) -> None:
     model.tamper = lambda outputs: {
         **outputs,
         contract.FOREGROUND: np.zeros_like(outputs[contract.FOREGROUND]),
@@ -177,10 +202,12 @@ def test_a_result_without_any_structure_is_no_result(session, model, scans, tmp_
     assert all("nothing was found" in o.error for o in outcomes)
 
 
-def test_the_server_never_waits_for_the_client(model, tmp_path, save_scan, monkeypatch):
+def test_the_server_never_waits_for_the_client(
+    model, tmp_path: Path, save_scan: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While it has a scan, the next one is prepared; while one is cleaned up, it has the next."""
     from synthseg_client.calls.session import Session
-    from synthseg_client.segmentation import one_scan
+    from synthseg_client.segmentation.one_scan import one_scan
 
     folder, scans = tmp_path / "many", 8
     folder.mkdir()
@@ -232,7 +259,9 @@ class _Course:
             return self._changed.wait_for(lambda: self._counts[what] >= count, timeout=60)
 
 
-def test_a_kill_loses_at_most_the_scans_in_flight(tmp_path, save_scan):
+def test_a_kill_loses_at_most_the_scans_in_flight(
+    tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for index in range(8):
@@ -268,7 +297,9 @@ def test_a_kill_loses_at_most_the_scans_in_flight(tmp_path, save_scan):
     assert len(_rows(tmp_path / "vol.csv")) == 9
 
 
-def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(tmp_path, scans):
+def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(
+    tmp_path: Path, scans: Path
+) -> None:
     from synthseg_client.calls.retry import RetryPolicy
     from synthseg_client.calls.session import Session
 
@@ -290,8 +321,8 @@ def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(t
 
 
 def test_labels_that_change_their_meaning_in_the_middle_fail_the_rest(
-    session, model, scans, tmp_path
-):
+    session: Session, model, scans: Path, tmp_path: Path
+) -> None:
     plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
     outcomes = run_batch(session, plan, BatchSettings(jobs=1))
     assert next(outcomes).status == "done"
@@ -304,8 +335,8 @@ def test_labels_that_change_their_meaning_in_the_middle_fail_the_rest(
 
 
 def test_a_version_of_another_voxel_size_gets_its_scans_prepared_anew(
-    session, model, scans, tmp_path
-):
+    session: Session, model, scans: Path, tmp_path: Path
+) -> None:
     session.describe()
     model.version, model.info = 2, {"voxel_size_mm": 2.0}
     outcomes = _run(session, scans, tmp_path)
@@ -314,13 +345,17 @@ def test_a_version_of_another_voxel_size_gets_its_scans_prepared_anew(
     np.testing.assert_allclose(labels.header.get_zooms(), 2)
 
 
-def test_a_name_that_is_no_utf_8_keeps_its_row_and_its_bytes(session, scans, tmp_path):
+def test_a_name_that_is_no_utf_8_keeps_its_row_and_its_bytes(
+    session: Session, scans: Path, tmp_path: Path
+) -> None:
     (scans / "s0.nii.gz").rename(scans / os.fsdecode(b"caf\xe9.nii.gz"))
     assert {o.status for o in _run(session, scans, tmp_path)} == {"done"}
     assert b"\ncaf\xe9," in (tmp_path / "vol.csv").read_bytes()
 
 
-def test_a_pair_of_files_is_done_again_when_either_changes(session, tmp_path, save_scan):
+def test_a_pair_of_files_is_done_again_when_either_changes(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan = nib.load(save_scan(tmp_path / "s.nii"))
     nib.save(nib.Nifti1Pair(scan.get_fdata(dtype=np.float32), scan.affine), tmp_path / "p.IMG")
     for named in ("p.IMG", "p.HDR"):
@@ -335,7 +370,9 @@ def test_a_pair_of_files_is_done_again_when_either_changes(session, tmp_path, sa
             assert again.status == "done", again.error
 
 
-def test_a_name_as_long_as_the_file_system_takes_can_be_written(session, scans, tmp_path):
+def test_a_name_as_long_as_the_file_system_takes_can_be_written(
+    session: Session, scans: Path, tmp_path: Path
+) -> None:
     name = "x" * (255 - len("_synthseg.nii"))
     (scans / "s1.nii").rename(scans / f"{name}.nii")
     plan = plan_batch([str(scans / f"{name}.nii")], tmp_path / "out")
@@ -343,7 +380,9 @@ def test_a_name_as_long_as_the_file_system_takes_can_be_written(session, scans, 
     assert outcome.status == "done", outcome.error
 
 
-def test_a_folder_that_cannot_be_synced_takes_results(address, scans, as_nobody):
+def test_a_folder_that_cannot_be_synced_takes_results(
+    address: str, scans: Path, as_nobody: Callable[[], AbstractContextManager[None]]
+) -> None:
     with tempfile.TemporaryDirectory() as name, Session(address) as session:
         Path(name).chmod(0o755)
         out = Path(name) / "out"
@@ -358,8 +397,8 @@ def test_a_folder_that_cannot_be_synced_takes_results(address, scans, as_nobody)
 
 
 def test_a_table_that_cannot_be_written_is_told_when_all_scans_are_through(
-    session, scans, tmp_path, monkeypatch
-):
+    session: Session, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("synthseg_client.batch.run._TABLE_EVERY_S", 0)
     plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
     (tmp_path / "vol.csv").mkdir()
@@ -369,14 +408,16 @@ def test_a_table_that_cannot_be_written_is_told_when_all_scans_are_through(
         next(outcomes)
 
 
-def test_a_sidecar_is_known_as_ones_own(session, scans, tmp_path):
+def test_a_sidecar_is_known_as_ones_own(session: Session, scans: Path, tmp_path: Path) -> None:
     for _ in range(2):
         plan = plan_batch([str(scans / "s0.nii.gz")], scans / "labels.nii.gz")
         assert [o.status for o in run_batch(session, plan, BatchSettings())] == ["done"]
 
 
 @pytest.mark.parametrize("name", ["L.NII.GZ", "L.MGZ", "L.NPZ"])
-def test_a_result_may_be_named_in_capitals(session, scans, tmp_path, name):
+def test_a_result_may_be_named_in_capitals(
+    session: Session, scans: Path, tmp_path: Path, name: str
+) -> None:
     plan = plan_batch([str(scans / "s0.nii.gz")], tmp_path / "out" / name)
     (outcome,) = run_batch(session, plan, BatchSettings())
     assert outcome.status == "done", outcome.error
@@ -384,7 +425,9 @@ def test_a_result_may_be_named_in_capitals(session, scans, tmp_path, name):
 
 
 @pytest.mark.parametrize("before", [[], ["x.json", "x.nii"]], ids=["nothing", "earlier results"])
-def test_a_full_disk_fails_the_scan_and_leaves_what_was_there(session, scans, tmp_path, before):
+def test_a_full_disk_fails_the_scan_and_leaves_what_was_there(
+    session: Session, scans: Path, tmp_path: Path, before
+) -> None:
     """A limit on file sizes stands for the disk: the write fails in the middle all the same."""
     code = f"""
 import resource, signal, sys
@@ -405,7 +448,9 @@ main(["segment", "--i", {str(scans / "s1.nii")!r}, "--o", {str(tmp_path / "full/
     assert found == dict.fromkeys(before, "as it was")
 
 
-def test_a_result_that_is_wrong_on_disk_leaves_the_earlier_one(session, tmp_path, save_scan):
+def test_a_result_that_is_wrong_on_disk_leaves_the_earlier_one(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     # So far out that 32 bits of the header cannot hold the place of the resampled grid.
     far = np.array([[-1.0, 0, 0, 2**24], [0, 0, -2, 2**24], [0, -1, 0, 2**24], [0, 0, 0, 1]])
     scan = save_scan(tmp_path / "scan.nii", affine=far)
@@ -419,7 +464,9 @@ def test_a_result_that_is_wrong_on_disk_leaves_the_earlier_one(session, tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.nii", "scan.nii"]
 
 
-def test_posteriors_and_resampled_scans_lie_over_the_scan_for_itk_too(session, tmp_path, save_scan):
+def test_posteriors_and_resampled_scans_lie_over_the_scan_for_itk_too(
+    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan = save_scan(tmp_path / "scan.nii")
     plan = plan_batch(
         [str(scan)],

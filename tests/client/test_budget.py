@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from contract_server import ContractServer
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import ModelError, RequestTooLargeError
 from synthseg_client.geometry.crop import Box
 from synthseg_client.inputs.scans import Scan, read_scan
@@ -21,12 +23,14 @@ MM = np.diag([1.0, 1, 1, 1])
 
 
 @pytest.fixture
-def scan(save_scan, tmp_path) -> Scan:
+def scan(save_scan: Callable[..., Path], tmp_path: Path) -> Scan:
     """150 x 40 x 30 voxels of 1 mm: a network grid of 160 x 64 x 32 where no more is asked for."""
     return read_scan(save_scan(tmp_path / "long.nii.gz", shape=(150, 40, 30), affine=MM))
 
 
-def test_a_scan_that_does_not_fit_is_refused_before_it_is_sent(session, model, scan):
+def test_a_scan_that_does_not_fit_is_refused_before_it_is_sent(
+    session: Session, model, scan: Scan
+) -> None:
     model.info = {contract.MAX_VOXELS: 128**3}
     with pytest.raises(RequestTooLargeError) as error:
         segment_scan(scan, session, Options(crop=Crop.none()))
@@ -38,14 +42,14 @@ def test_a_scan_that_does_not_fit_is_refused_before_it_is_sent(session, model, s
     assert model.requests == []
 
 
-def test_the_way_out_that_is_named_works(session, model, scan):
+def test_the_way_out_that_is_named_works(session: Session, model, scan: Scan) -> None:
     model.info = {contract.MAX_VOXELS: 128**3}
     result = segment_scan(scan, session, Options(crop=Crop.of_size([128])))
     assert result.passes == 1
     assert len(model.requests) == 1
 
 
-def test_a_crop_larger_than_the_model_takes_is_refused(session, model, scan):
+def test_a_crop_larger_than_the_model_takes_is_refused(session: Session, model, scan: Scan) -> None:
     model.info = {contract.MAX_VOXELS: 320**3}
     with pytest.raises(RequestTooLargeError, match=r"512 x 512 x 512, .* as --crop 320\.$"):
         segment_scan(scan, session, Options(crop=Crop.of_size([512])))
@@ -54,7 +58,7 @@ def test_a_crop_larger_than_the_model_takes_is_refused(session, model, scan):
     assert model.requests == []
 
 
-def test_less_than_a_slab_of_x_does_not_make_room(session, model, scan):
+def test_less_than_a_slab_of_x_does_not_make_room(session: Session, model, scan: Scan) -> None:
     model.info = {contract.MAX_VOXELS: 128**3}
     with pytest.raises(
         RequestTooLargeError, match=r"32 x 160 x 128, which counts as 2621440 voxels"
@@ -62,13 +66,15 @@ def test_less_than_a_slab_of_x_does_not_make_room(session, model, scan):
         segment_scan(scan, session, Options(crop=Crop.of_size([32, 160, 128])))
 
 
-def test_a_model_that_does_not_tell_a_budget_is_asked(session, model, scan):
+def test_a_model_that_does_not_tell_a_budget_is_asked(session: Session, model, scan: Scan) -> None:
     segment_scan(scan, session, Options(crop=Crop.none()))
     assert len(model.requests) == 1
 
 
 @pytest.mark.parametrize("told", ["many", 0, -1, True, 1.5])
-def test_a_budget_that_is_no_number_of_voxels_is_the_models_fault(session, model, told):
+def test_a_budget_that_is_no_number_of_voxels_is_the_models_fault(
+    session: Session, model, told: bool | float | str
+) -> None:
     model.info = {contract.MAX_VOXELS: told}
     with pytest.raises(ModelError, match="which is no number of voxels"):
         session.describe()
@@ -81,7 +87,9 @@ def long_structure() -> Scan:
     return Scan(path=Path("bar.nii"), image=image, placement=Placement.of(MM))
 
 
-def test_the_part_grows_no_further_than_the_model_takes(session, model: ContractServer):
+def test_the_part_grows_no_further_than_the_model_takes(
+    session: Session, model: ContractServer
+) -> None:
     model.info = {contract.MAX_VOXELS: 192 * 128 * 128}
     result = segment_scan(long_structure(), session, Options(crop=Crop(limit=128)))
     assert [request[contract.IMAGE].shape for request in model.requests] == [
@@ -93,7 +101,9 @@ def test_the_part_grows_no_further_than_the_model_takes(session, model: Contract
     )
 
 
-def test_the_part_grows_by_less_where_all_is_too_much(session, model: ContractServer):
+def test_the_part_grows_by_less_where_all_is_too_much(
+    session: Session, model: ContractServer
+) -> None:
     unbounded = segment_scan(long_structure(), session, Options(crop=Crop(limit=128)))
     assert unbounded.warnings[-1].endswith("enlarged it")
     told = session.describe()

@@ -60,7 +60,9 @@ def _in_scan(array, crop, shape, fill, affine):
 @pytest.mark.parametrize(
     ("case", "fast"), [("v1_topo", False), ("v2_topo", False), ("v1_fast", True)]
 )
-def test_labels_and_volumes_are_those_of_the_original(shared_data: Path, case, fast, dense):
+def test_labels_and_volumes_are_those_of_the_original(
+    shared_data: Path, case: str, fast: bool, dense: bool
+) -> None:
     z = np.load(shared_data / "reference/postprocess" / f"{case}.npz")
     pad, crop = z["pad_idx"], z["crop_idx"]
     model = _model(z["labels"], z["topology"])
@@ -85,7 +87,7 @@ def test_labels_and_volumes_are_those_of_the_original(shared_data: Path, case, f
         assert np.mean(np.abs(found - z["post"]) <= 1e-3) >= 0.9999
 
 
-def test_largest_piece_is_that_of_the_original(shared_data: Path):
+def test_largest_piece_is_that_of_the_original(shared_data: Path) -> None:
     z = np.load(shared_data / "reference/postprocess/largest_component.npz")
     voxels = np.flatnonzero(z["mask"])
     found = np.zeros(z["mask"].size, bool)
@@ -93,19 +95,19 @@ def test_largest_piece_is_that_of_the_original(shared_data: Path):
     np.testing.assert_array_equal(found.reshape(z["mask"].shape), z["out"])
 
 
-def test_pieces_that_touch_at_corners_only_are_two():
+def test_pieces_that_touch_at_corners_only_are_two() -> None:
     mask = np.zeros((4, 4, 4), bool)
     mask[0, 0, :2] = mask[1, 1, 2:] = mask[1, 1, 1] = True
     voxels = np.flatnonzero(mask)
     assert in_largest_piece(voxels, mask.shape).sum() == 3
 
 
-def test_the_first_of_equally_large_pieces_is_kept():
+def test_the_first_of_equally_large_pieces_is_kept() -> None:
     kept = in_largest_piece(np.array([0, 1, 3, 4]), (1, 1, 5))
     np.testing.assert_array_equal(kept, [True, True, False, False])
 
 
-def test_no_foreground_gives_background_everywhere():
+def test_no_foreground_gives_background_everywhere() -> None:
     model = _model([0, 2], [0, 1])
     posteriors = np.zeros((32, 32, 32, 2), np.float32)
     posteriors[..., 0] = 1
@@ -117,7 +119,7 @@ def test_no_foreground_gives_background_everywhere():
         assert clean.sums(2).tolist() == [0, 0]
 
 
-def test_a_voxel_of_which_nothing_is_left_is_background_and_not_nan():
+def test_a_voxel_of_which_nothing_is_left_is_background_and_not_nan() -> None:
     # Brain by the sum of its structures, but no single structure is probable enough, and
     # background itself has probability 0: the original divides by zero here.
     evidence = Evidence(
@@ -133,7 +135,7 @@ def test_a_voxel_of_which_nothing_is_left_is_background_and_not_nan():
     np.testing.assert_array_equal(clean.channel(0).ravel(), [1, 0])
 
 
-def test_the_second_piece_of_a_class_gives_way_and_unfiltered_labels_stay():
+def test_the_second_piece_of_a_class_gives_way_and_unfiltered_labels_stay() -> None:
     model = _model([0, 2, 24], [0, 1, 0])
     probability = np.array(
         [[0.1, 0.1, 0.1, 0.1, 0.1], [0.9, 0.9, 0, 0.8, 0], [0, 0, 0.9, 0.05, 0.9]], np.float32
@@ -150,7 +152,9 @@ def test_the_second_piece_of_a_class_gives_way_and_unfiltered_labels_stay():
 
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize(("anatomy", "kept"), [("brain", [2, 2, 0, 0]), ("abdomen", [2, 2, 0, 3])])
-def test_organs_need_not_touch_and_a_brain_is_one_piece(anatomy, kept, fast):
+def test_organs_need_not_touch_and_a_brain_is_one_piece(
+    anatomy: str, kept: list[int], fast: bool
+) -> None:
     model = replace(_model([0, 2, 3], [0, 1, 0]), info={"anatomy": anatomy})
     probability = np.array([[0.1] * 3, [0.9, 0.9, 0], [0, 0, 0.9]], np.float32)
     evidence = Evidence(
@@ -160,7 +164,7 @@ def test_organs_need_not_touch_and_a_brain_is_one_piece(anatomy, kept, fast):
     np.testing.assert_array_equal(model.label_values[clean.best_channels()].ravel(), kept)
 
 
-def test_equally_probable_channels_give_the_lowest():
+def test_equally_probable_channels_give_the_lowest() -> None:
     clean = CleanPosteriors(
         (1, 1, 1),
         np.array([0]),
@@ -179,14 +183,14 @@ def test_equally_probable_channels_give_the_lowest():
         (contract.POSTERIORS, np.zeros((3, 2), np.float16)),
     ],
 )
-def test_an_answer_that_contradicts_itself_is_refused(name, value):
+def test_an_answer_that_contradicts_itself_is_refused(name, value) -> None:
     posteriors = np.full((32, 32, 32, 2), 0.5, np.float32)
     answer = _answer(posteriors, (20, 20, 20), (6, 6, 6), [0, 1], dense=True)
     with pytest.raises(AnswerError):
         read_evidence({**answer, name: value}, (20, 20, 20), 2)
 
 
-def test_a_grid_that_the_foreground_does_not_cover_is_refused_whatever_its_product():
+def test_a_grid_that_the_foreground_does_not_cover_is_refused_whatever_its_product() -> None:
     """2^22 · 2^21 · 2^21 is 0 in 64 bits."""
     answer = {
         contract.NETWORK_SHAPE: np.array([2**22, 2**21, 2**21], np.int32),
@@ -198,7 +202,7 @@ def test_a_grid_that_the_foreground_does_not_cover_is_refused_whatever_its_produ
         read_evidence(answer, (20, 20, 20), 2)
 
 
-def test_probabilities_that_are_no_numbers_are_refused():
+def test_probabilities_that_are_no_numbers_are_refused() -> None:
     posteriors = np.full((32, 32, 32, 2), 0.5, np.float32)
     answer = _answer(posteriors, (32, 32, 32), (0, 0, 0), [0, 1], dense=True)
     answer[contract.POSTERIORS][5, 1] = np.nan

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import nibabel as nib
@@ -27,7 +29,7 @@ def _fresh(code: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["segment", "--help"], ["--version"]])
-def test_help_and_version_load_nothing_heavy(words):
+def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
     code = f"""
 import sys
 sys.argv = ["synthseg-client", *{words!r}]
@@ -41,7 +43,7 @@ print([m for m in {HEAVY!r} if m in sys.modules])
     assert _fresh(code).stdout.splitlines()[-1] == "[]"
 
 
-def test_nothing_of_the_client_loads_tensorflow():
+def test_nothing_of_the_client_loads_tensorflow() -> None:
     code = """
 import importlib, pkgutil, sys, synthseg_client
 for module in pkgutil.iter_modules(synthseg_client.__path__):
@@ -53,7 +55,7 @@ print([m for m in sys.modules if m.partition(".")[0] in ("tensorflow", "keras")]
 
 
 @pytest.mark.parametrize("command", ["labels", "status"])
-def test_a_command_that_asks_has_nothing_to_resume(command, address, model):
+def test_a_command_that_asks_has_nothing_to_resume(command: str, address: str, model) -> None:
     model.describe_delay_s = 600
     words = [sys.executable, "-m", "synthseg_client", command, "--server", address]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as asking:
@@ -65,7 +67,7 @@ def test_a_command_that_asks_has_nothing_to_resume(command, address, model):
     assert "--resume" not in said
 
 
-def test_public_names_are_all_there():
+def test_public_names_are_all_there() -> None:
     import synthseg_client
 
     for name in synthseg_client.__all__:
@@ -74,7 +76,9 @@ def test_public_names_are_all_there():
         _ = synthseg_client.nothing
 
 
-def test_one_scan_is_segmented_with_all_its_companions(address, tmp_path, save_scan):
+def test_one_scan_is_segmented_with_all_its_companions(
+    address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan = save_scan(tmp_path / "scan.nii.gz")
     outputs = {"--o": "l.nii.gz", "--post": "p.nii.gz", "--resample": "r.nii.gz", "--vol": "v"}
     words = [word for flag, name in outputs.items() for word in (flag, tmp_path / name)]
@@ -92,7 +96,9 @@ def test_one_scan_is_segmented_with_all_its_companions(address, tmp_path, save_s
     np.testing.assert_array_equal(values, np.asanyarray(labels.dataobj))
 
 
-def test_a_table_with_and_without_posteriors_is_the_same(address, tmp_path, save_scan):
+def test_a_table_with_and_without_posteriors_is_the_same(
+    address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan = save_scan(tmp_path / "scan.nii.gz", (160, 160, 160), np.diag([1.0, 1, 1, 1]))
     tables = []
     for index, extra in enumerate(([], ["--post", tmp_path / "p.nii"])):
@@ -107,8 +113,8 @@ def test_a_table_with_and_without_posteriors_is_the_same(address, tmp_path, save
 
 
 def test_several_files_and_crop_numbers_may_follow_their_option(
-    address, model, tmp_path, save_scan
-):
+    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scans = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(3)]
     run = _run(
         *("segment", "--i", *scans, "--crop", 40, 64, 80, "--o", tmp_path / "out", "--jobs", 1),
@@ -119,7 +125,9 @@ def test_several_files_and_crop_numbers_may_follow_their_option(
     assert {tuple(r["min_size"].tolist()) for r in model.requests} == {(64, 64, 96)}
 
 
-def test_fast_and_ct_reach_the_server(address, model, tmp_path, save_scan):
+def test_fast_and_ct_reach_the_server(
+    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan = save_scan(tmp_path / "s.nii.gz")
     flags = ("--fast", "--ct", "--crop", "none")
     run = _run("segment", "--i", scan, "--o", tmp_path / "l.nii", *flags, "--server", address)
@@ -130,7 +138,7 @@ def test_fast_and_ct_reach_the_server(address, model, tmp_path, save_scan):
     assert request["min_size"].tolist() == [128, 128, 128]
 
 
-def test_the_part_grows_where_structures_reach_the_cut(address, model, tmp_path):
+def test_the_part_grows_where_structures_reach_the_cut(address: str, model, tmp_path: Path) -> None:
     volume = np.random.default_rng(0).random((230, 40, 40)).astype(np.float32)
     volume[2:228, 5:35, 5:35] += 100  # wider than the limit
     nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "s.nii")
@@ -143,7 +151,7 @@ def test_the_part_grows_where_structures_reach_the_cut(address, model, tmp_path)
     assert labels[227, 20, 20]
 
 
-def test_an_explicit_crop_is_obeyed_with_a_warning(address, model, tmp_path):
+def test_an_explicit_crop_is_obeyed_with_a_warning(address: str, model, tmp_path: Path) -> None:
     volume = np.random.default_rng(0).random((100, 40, 40)).astype(np.float32)
     volume[2:98, 5:35, 5:35] += 100
     nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "s.nii")
@@ -156,7 +164,9 @@ def test_an_explicit_crop_is_obeyed_with_a_warning(address, model, tmp_path):
     assert "a larger one may be needed" in run.output
 
 
-def test_json_gives_one_object_per_scan(address, tmp_path, save_scan):
+def test_json_gives_one_object_per_scan(
+    address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     save_scan(tmp_path / "a.nii.gz")
     (tmp_path / "b.nii.gz").write_text("no scan")
     run = CliRunner().invoke(
@@ -180,7 +190,9 @@ def test_json_gives_one_object_per_scan(address, tmp_path, save_scan):
     assert "b.nii.gz" in records["b.nii.gz"]["error"]
 
 
-def test_the_list_of_failures_names_the_scans(address, model, tmp_path, save_scan):
+def test_the_list_of_failures_names_the_scans(
+    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scans = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(2)]
     model.tamper = lambda outputs: {
         **outputs,
@@ -195,8 +207,8 @@ def test_the_list_of_failures_names_the_scans(address, model, tmp_path, save_sca
 
 @pytest.mark.parametrize("command", ["segment", "labels", "status"])
 def test_a_full_disk_under_standard_output_is_told_in_one_line(
-    address, tmp_path, save_scan, command
-):
+    address: str, tmp_path: Path, save_scan: Callable[..., Path], command: str
+) -> None:
     scan = save_scan(tmp_path / "s.nii.gz")
     words = ["--i", scan, "--o", tmp_path / "l.nii", "--json"] if command == "segment" else []
     with Path("/dev/full").open("w") as full:
@@ -212,14 +224,14 @@ def test_a_full_disk_under_standard_output_is_told_in_one_line(
     assert "standard output: cannot be written: No space left" in run.stderr
 
 
-def test_labels_prints_the_table(address):
+def test_labels_prints_the_table(address: str) -> None:
     run = _run("labels", "--server", address)
     assert run.output.splitlines()[1:3] == ["0\tbackground\t0\t0", "2\tleft white matter\t1\t41"]
     table = json.loads(_run("labels", "--json", "--server", address).output)
     assert [row["value"] for row in table["labels"]] == [0, 2, 24, 41]
 
 
-def test_status_tells_health_and_versions(address):
+def test_status_tells_health_and_versions(address: str) -> None:
     facts = json.loads(_run("status", "--json", "--server", address).output)
     assert facts["health"] == "SERVING"
     assert facts["versions"] == {"1": "AVAILABLE"}
@@ -248,8 +260,14 @@ def test_status_tells_health_and_versions(address):
     ],
 )
 def test_mistakes_are_told_in_one_line(
-    address, tmp_path, monkeypatch, save_scan, words, code, said
-):
+    address: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    save_scan: Callable[..., Path],
+    words: list[str],
+    code: int,
+    said: str,
+) -> None:
     monkeypatch.chdir(tmp_path)
     save_scan(tmp_path / "s.nii.gz")
     (tmp_path / "text.nii.gz").write_text("This is no scan.")
@@ -262,8 +280,11 @@ def test_mistakes_are_told_in_one_line(
 
 
 def test_a_folder_that_may_not_be_written_is_told_before_any_work(
-    address, model, save_scan, as_nobody
-):
+    address: str,
+    model,
+    save_scan: Callable[..., Path],
+    as_nobody: Callable[[], AbstractContextManager[None]],
+) -> None:
     import synthseg_client.commands.run  # noqa: F401 - while modules may still be read
 
     with tempfile.TemporaryDirectory() as name:
@@ -280,8 +301,8 @@ def test_a_folder_that_may_not_be_written_is_told_before_any_work(
 
 
 def test_a_folder_in_the_place_of_a_table_is_told_before_any_work(
-    address, model, tmp_path, save_scan
-):
+    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan, table = save_scan(tmp_path / "s.nii.gz"), tmp_path / "v.csv"
     table.mkdir()
     run = _run("segment", "--i", scan, "--o", tmp_path / "o", "--vol", table, "--server", address)
@@ -291,7 +312,9 @@ def test_a_folder_in_the_place_of_a_table_is_told_before_any_work(
     assert not (tmp_path / "o").exists()
 
 
-def test_a_scans_own_sidecar_is_left_alone(address, model, tmp_path, save_scan):
+def test_a_scans_own_sidecar_is_left_alone(
+    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan, sidecar = save_scan(tmp_path / "sub-00_T1w.nii.gz"), tmp_path / "sub-00_T1w.json"
     sidecar.write_text('{"EchoTime": 0.003}')
     words = ("segment", "--i", scan, "--o", tmp_path / "sub-00_T1w.mgz", "--server", address)
@@ -303,7 +326,9 @@ def test_a_scans_own_sidecar_is_left_alone(address, model, tmp_path, save_scan):
     assert sidecar.read_text() == '{"EchoTime": 0.003}'
 
 
-def test_scans_of_one_name_get_results_and_rows_of_their_own(address, tmp_path, save_scan):
+def test_scans_of_one_name_get_results_and_rows_of_their_own(
+    address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     for index, subject in enumerate(("bert", "anna")):
         (tmp_path / "fs" / subject / "mri").mkdir(parents=True)
         save_scan(tmp_path / "fs" / subject / "mri/orig.mgz", seed=index)
@@ -320,8 +345,8 @@ def test_scans_of_one_name_get_results_and_rows_of_their_own(address, tmp_path, 
 
 @pytest.mark.parametrize("others", [0, 1])
 def test_scans_that_only_their_endings_tell_apart_fail_alone(
-    address, model, tmp_path, save_scan, others
-):
+    address: str, model, tmp_path: Path, save_scan: Callable[..., Path], others: int
+) -> None:
     folder = tmp_path / "dup"
     folder.mkdir()
     for name in ("T1.nii", "T1.nii.gz", "T2.nii")[: 2 + others]:
@@ -340,8 +365,8 @@ def test_scans_that_only_their_endings_tell_apart_fail_alone(
 
 
 def test_one_folder_that_may_not_be_written_fails_its_scans_alone(
-    address, tmp_path, save_scan, monkeypatch
-):
+    address: str, tmp_path: Path, save_scan: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     save_scan(tmp_path / "s.nii")
     (tmp_path / "in.txt").write_text("s.nii\ns.nii\nmissing/t.nii\n")
@@ -354,7 +379,9 @@ def test_one_folder_that_may_not_be_written_fails_its_scans_alone(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_server_that_is_too_slow_fails_the_scan(address, model, tmp_path, save_scan):
+def test_a_server_that_is_too_slow_fails_the_scan(
+    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     model.delay_s = 600
     scan, out = save_scan(tmp_path / "s.nii.gz"), tmp_path / "out"
     run = _run("segment", "--i", scan, "--o", out, "--timeout", 0.2, "--server", address)
@@ -363,7 +390,9 @@ def test_a_server_that_is_too_slow_fails_the_scan(address, model, tmp_path, save
     assert not list(out.iterdir())
 
 
-def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path, save_scan):
+def test_a_server_that_is_not_there_is_told_in_one_line(
+    tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan = save_scan(tmp_path / "s.nii.gz")
     words = ("segment", "--i", scan, "--o", tmp_path / "l.nii", "--server", "localhost:1")
     run = _run(*words, "--server-wait", 0)
@@ -372,12 +401,16 @@ def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path, save_scan):
     assert len(run.output.strip().splitlines()) == 1
 
 
-def test_the_server_may_be_named_in_the_environment(address, monkeypatch):
+def test_the_server_may_be_named_in_the_environment(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SYNTHSEG_SERVER", address)
     assert _run("labels").exit_code == 0
 
 
-def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan):
+def test_an_interrupt_ends_the_command_soon(
+    model, address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scans = [save_scan(tmp_path / f"s{i}.nii.gz") for i in range(3)]
     model.delay_s = 600
     command = [sys.executable, "-m", "synthseg_client", "segment", "--i", *map(str, scans)]
@@ -402,7 +435,9 @@ def test_an_interrupt_ends_the_command_soon(model, address, tmp_path, save_scan)
 
 @pytest.mark.parametrize("token", ["caf\u00e9", "two\nlines", "\udce9"])
 @pytest.mark.parametrize("from_file", [True, False])
-def test_what_is_no_token_is_refused_without_showing_it(tmp_path, monkeypatch, token, from_file):
+def test_what_is_no_token_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, from_file: bool
+) -> None:
     stored, given = token.encode(errors="surrogateescape"), []
     if from_file:
         (tmp_path / "t").write_bytes(stored)

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 from synthseg_client.results.colour_tables import write_ctab, write_dseg_tsv
 
 
-def test_label_tables_for_bids_and_freesurfer(tmp_path):
+def test_label_tables_for_bids_and_freesurfer(tmp_path: Path) -> None:
     write_dseg_tsv(tmp_path / "x.tsv", [0, 2], ["background", "left white matter"])
     assert (tmp_path / "x.tsv").read_text().splitlines() == [
         "index\tname\tcolor",

@@ -14,7 +14,7 @@ from synthseg_client.options import Crop
 @pytest.mark.parametrize(
     "case", ["s1_las_1mm", "s2_pil_1x1x4", "s3_ras_4x1x1", "s4_oblique_int16", "s6_lia_int16"]
 )
-def test_explicit_crops_are_those_of_the_original(shared_data: Path, case: str):
+def test_explicit_crops_are_those_of_the_original(shared_data: Path, case: str) -> None:
     z = np.load(shared_data / "reference/preprocess" / f"{case}_crop64.npz")
     box = centred_box(z["shape_aligned"], (64, 64, 64))
     assert (*box.start, *box.stop) == tuple(z["crop_idx"])
@@ -30,7 +30,9 @@ def test_explicit_crops_are_those_of_the_original(shared_data: Path, case: str):
         ("s8_lps_tol.nii.gz", "s8_lps_tol_crop64"),
     ],
 )
-def test_what_reaches_the_network_is_that_of_the_original(shared_data: Path, scan, case):
+def test_what_reaches_the_network_is_that_of_the_original(
+    shared_data: Path, scan: str, case: str
+) -> None:
     z = np.load(shared_data / "reference/preprocess" / f"{case}.npz")
     prepared = prepare(read_scan(shared_data / "reference/predict_v1/inputs" / scan))
     np.testing.assert_allclose(prepared.affine, z["aff"], atol=1e-6)
@@ -44,7 +46,7 @@ def test_what_reaches_the_network_is_that_of_the_original(shared_data: Path, sca
     np.testing.assert_allclose(padded, z["net_input"][0, ..., 0], atol=1e-4)
 
 
-def test_crops_are_rounded_up_to_multiples_of_32():
+def test_crops_are_rounded_up_to_multiples_of_32() -> None:
     assert Crop.of_size([33]).size == (64, 64, 64)
     assert Crop.of_size([40, 64, 80]).size == (64, 64, 96)
     assert Crop.of_size([64]).min_size == (64, 64, 64)
@@ -52,22 +54,22 @@ def test_crops_are_rounded_up_to_multiples_of_32():
 
 
 @pytest.mark.parametrize("sizes", [[], [1, 2], [0], [-32], [1, 2, 3, 4]])
-def test_crops_that_make_no_sense_are_refused(sizes):
+def test_crops_that_make_no_sense_are_refused(sizes) -> None:
     with pytest.raises(UsageError):
         Crop.of_size(sizes)
 
 
-def test_without_a_crop_nothing_is_cut():
+def test_without_a_crop_nothing_is_cut() -> None:
     volume = np.zeros((300, 20, 20), np.float32)
     assert first_box(volume, Crop.none()) == Box.whole(volume.shape)
 
 
-def test_small_volumes_are_not_cut():
+def test_small_volumes_are_not_cut() -> None:
     volume = np.random.default_rng(0).random((192, 40, 192)).astype(np.float32)
     assert first_box(volume, Crop()) == Box.whole(volume.shape)
 
 
-def test_the_default_box_lies_on_a_head_far_from_the_centre():
+def test_the_default_box_lies_on_a_head_far_from_the_centre() -> None:
     volume = np.random.default_rng(0).random((256, 300, 280)).astype(np.float32)
     volume[80:230, 10:180, 150:275] += 50  # the head, high up and forward
     volume[100:200, 60:120, 0:150] += 40  # the neck
@@ -78,7 +80,7 @@ def test_the_default_box_lies_on_a_head_far_from_the_centre():
         assert box.stop[axis] >= high
 
 
-def test_a_volume_without_contrast_is_cut_in_its_middle():
+def test_a_volume_without_contrast_is_cut_in_its_middle() -> None:
     volume = np.zeros((256, 256, 256), np.float32)
     assert first_box(volume, Crop()) == centred_box(volume.shape, (192, 192, 192))
 
@@ -90,7 +92,9 @@ def test_a_volume_without_contrast_is_cut_in_its_middle():
         ("t1_stripped_aseg/brain.mgz", "t1_stripped_aseg/aseg.mgz"),
     ],
 )
-def test_the_default_box_holds_the_whole_brain_of_real_scans(shared_data: Path, scan, labels):
+def test_the_default_box_holds_the_whole_brain_of_real_scans(
+    shared_data: Path, scan: str, labels: str
+) -> None:
     volume = prepare(read_scan(shared_data / "scans" / scan)).ras
     brain = prepare(read_scan(shared_data / "scans" / labels)).ras > 0
     box = first_box(volume, Crop())
@@ -98,13 +102,13 @@ def test_the_default_box_holds_the_whole_brain_of_real_scans(shared_data: Path, 
     assert inside == np.count_nonzero(brain)
 
 
-def test_sides_count_only_where_voxels_were_cut():
+def test_sides_count_only_where_voxels_were_cut() -> None:
     labels = np.zeros((10, 10, 10), int)
     labels[0, 5, 5] = labels[5, 9, 5] = labels[5, 5, 9] = 2
     box = Box((3, 0, 0), (13, 10, 10))
     assert cut_sides_touched(labels, box, (20, 10, 30)) == [(0, 0), (2, 1)]
 
 
-def test_boxes_grow_at_the_sides_that_were_touched_up_to_what_there_is():
+def test_boxes_grow_at_the_sides_that_were_touched_up_to_what_there_is() -> None:
     box = grown(Box((40, 0, 10), (200, 10, 90)), [(0, 0), (2, 1), (2, 0)], (256, 10, 100), 32)
     assert box == Box((8, 0, 0), (200, 10, 100))

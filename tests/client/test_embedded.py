@@ -50,7 +50,7 @@ with serving(ContractServer(), given.address):
 
 
 @pytest.fixture
-def stand_in(tmp_path, monkeypatch) -> Path:
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package in the place of the real server, which takes a quarter of a minute to start."""
     package = tmp_path / "packages/synthseg_serving"
     package.mkdir(parents=True)
@@ -76,7 +76,7 @@ def _wait_until_dead(pid: int, seconds: float = 120) -> bool:
     return not _alive(pid)
 
 
-def test_a_server_serves_while_the_block_lasts(stand_in):
+def test_a_server_serves_while_the_block_lasts(stand_in: Path) -> None:
     with EmbeddedServer(threads=3, cpu=True) as server:
         folder = Path(server.address.removeprefix("unix:")).parent
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -90,20 +90,22 @@ def test_a_server_serves_while_the_block_lasts(stand_in):
     assert not folder.exists()
 
 
-def test_whoever_wants_the_log_gets_all_of_it(stand_in):
+def test_whoever_wants_the_log_gets_all_of_it(stand_in: Path) -> None:
     log = io.StringIO()
     with EmbeddedServer(log=log):
         assert not log.getvalue()
     assert "'--verbose'" in log.getvalue()
 
 
-def test_a_server_that_cannot_start_says_why(stand_in, tmp_path):
+def test_a_server_that_cannot_start_says_why(stand_in: Path, tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     with pytest.raises(EmbeddedServerError, match="no versions in"):
         EmbeddedServer(tmp_path / "broken").__enter__()
 
 
-def test_a_wait_for_a_server_that_never_gets_ready_can_be_given_up(stand_in, tmp_path):
+def test_a_wait_for_a_server_that_never_gets_ready_can_be_given_up(
+    stand_in: Path, tmp_path: Path
+) -> None:
     (tmp_path / "slow").mkdir()
     server = EmbeddedServer(tmp_path / "slow")
     with ThreadPoolExecutor(1) as pool:
@@ -114,8 +116,11 @@ def test_a_wait_for_a_server_that_never_gets_ready_can_be_given_up(stand_in, tmp
 
 
 def test_a_server_that_does_not_get_ready_is_told_of_and_given_up(
-    stand_in, tmp_path, monkeypatch, capsys
-):
+    stand_in: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr("synthseg_client.embedded._SAY_EVERY_S", 0.5)
     (tmp_path / "stuck").mkdir()
     server = EmbeddedServer(tmp_path / "stuck", start_timeout_s=1.2)
@@ -127,7 +132,7 @@ def test_a_server_that_does_not_get_ready_is_told_of_and_given_up(
     assert server.pid is None
 
 
-def test_without_the_server_package_both_choices_are_told(monkeypatch):
+def test_without_the_server_package_both_choices_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthseg_client.embedded.is_installed", lambda: False)
     with pytest.raises(
         EmbeddedServerError, match=r"--server HOST:PORT.*synthseg-serving\[serving\]"
@@ -135,7 +140,7 @@ def test_without_the_server_package_both_choices_are_told(monkeypatch):
         EmbeddedServer().__enter__()
 
 
-def test_a_server_that_was_killed_is_started_again(stand_in):
+def test_a_server_that_was_killed_is_started_again(stand_in: Path) -> None:
     with EmbeddedServer() as server:
         patient = RetryPolicy(attempts=4, first_wait_s=0.1)
         with Session(server.address, retry=patient, revive=server.restart_if_dead) as session:
@@ -146,14 +151,14 @@ def test_a_server_that_was_killed_is_started_again(stand_in):
             assert server.pid != first
 
 
-def test_a_living_server_is_left_alone(stand_in):
+def test_a_living_server_is_left_alone(stand_in: Path) -> None:
     with EmbeddedServer() as server:
         first = server.pid
         assert not server.restart_if_dead()
         assert server.pid == first
 
 
-def test_the_server_ends_when_the_client_is_killed(stand_in, tmp_path):
+def test_the_server_ends_when_the_client_is_killed(stand_in: Path, tmp_path: Path) -> None:
     code = """
 import sys, time
 import synthseg_client.embedded as embedded

@@ -39,7 +39,7 @@ def _load(path: Path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_labels_come_back_with_their_grid(tmp_path, suffix):
+def test_labels_come_back_with_their_grid(tmp_path: Path, suffix) -> None:
     path = tmp_path / f"x{suffix}"
     write_labels(path, LABELS, PLACEMENT, _model())
     image, values = _load(path)
@@ -48,14 +48,14 @@ def test_labels_come_back_with_their_grid(tmp_path, suffix):
     assert image.get_data_dtype() == np.uint8
 
 
-def test_npz_holds_labels_and_affine(tmp_path):
+def test_npz_holds_labels_and_affine(tmp_path: Path) -> None:
     write_labels(tmp_path / "x.npz", LABELS, PLACEMENT, _model())
     with np.load(tmp_path / "x.npz") as arrays:
         np.testing.assert_array_equal(arrays["vol_data"], LABELS)
         np.testing.assert_array_equal(arrays["affine"], AFFINE)
 
 
-def test_a_label_map_says_that_it_is_one_and_who_made_it(tmp_path):
+def test_a_label_map_says_that_it_is_one_and_who_made_it(tmp_path: Path) -> None:
     write_labels(tmp_path / "x.nii.gz", LABELS, Placement.of(AFFINE, 4), _model())
     header = nib.load(tmp_path / "x.nii.gz").header
     assert header.get_intent()[0] == "label"
@@ -65,7 +65,7 @@ def test_a_label_map_says_that_it_is_one_and_who_made_it(tmp_path):
     np.testing.assert_allclose(header.get_qform(), AFFINE, atol=1e-5)
 
 
-def test_a_sheared_grid_has_the_nearest_qform_for_readers_that_refuse_shear(tmp_path):
+def test_a_sheared_grid_has_the_nearest_qform_for_readers_that_refuse_shear(tmp_path: Path) -> None:
     sheared = AFFINE.copy()
     sheared[0, 1] = 0.3
     write_labels(tmp_path / "x.nii.gz", LABELS, Placement.of(sheared), _model())
@@ -80,7 +80,7 @@ def test_a_sheared_grid_has_the_nearest_qform_for_readers_that_refuse_shear(tmp_
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_wide_labels_and_intensities_come_back(tmp_path, suffix):
+def test_wide_labels_and_intensities_come_back(tmp_path: Path, suffix) -> None:
     wide = LABELS * 85
     write_labels(tmp_path / f"x{suffix}", wide, PLACEMENT, _model((0, 170, 2040)))
     np.testing.assert_array_equal(_load(tmp_path / f"x{suffix}")[1], wide)
@@ -90,7 +90,7 @@ def test_wide_labels_and_intensities_come_back(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_posteriors_are_written_channel_by_channel(tmp_path, suffix):
+def test_posteriors_are_written_channel_by_channel(tmp_path: Path, suffix) -> None:
     posteriors = np.random.default_rng(1).random((5, 6, 7, 3)).astype(np.float32)
     asked = []
 
@@ -105,7 +105,7 @@ def test_posteriors_are_written_channel_by_channel(tmp_path, suffix):
     np.testing.assert_allclose(image.affine, AFFINE, atol=1e-6)
 
 
-def test_equal_results_are_equal_files(tmp_path):
+def test_equal_results_are_equal_files(tmp_path: Path) -> None:
     for name in ("a.nii.gz", "b.nii.gz"):
         write_labels(tmp_path / name, LABELS, PLACEMENT, _model())
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
@@ -141,7 +141,7 @@ def _read_colour_table(path: Path) -> dict[int, tuple[str, tuple[int, ...]]]:
     return table
 
 
-def test_an_mgz_carries_its_colour_table(tmp_path):
+def test_an_mgz_carries_its_colour_table(tmp_path: Path) -> None:
     write_labels(tmp_path / "x.mgz", LABELS, PLACEMENT, _model())
     assert _read_colour_table(tmp_path / "x.mgz") == {
         0: ("structure-0", (0, 0, 0, 0)),
@@ -150,12 +150,12 @@ def test_an_mgz_carries_its_colour_table(tmp_path):
     }
 
 
-def test_another_ending_is_refused(tmp_path):
+def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="ends in"):
         write_labels(tmp_path / "x.img", LABELS, PLACEMENT, _model())
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     write_labels(tmp_path / "x.nii", LABELS, PLACEMENT, _model())
     before = (tmp_path / "x.nii").read_bytes()
 
@@ -170,7 +170,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.nii"]
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"v\.csv: cannot be written"):
         write_text(tmp_path / "file/v.csv", "")

@@ -25,8 +25,8 @@ from synthseg_client.batch.naming import prefixes
     ],
 )
 def test_scans_of_one_name_are_told_apart_by_the_folders_in_which_their_paths_differ(
-    scans, expected
-):
+    scans: list[str], expected: list[str] | None
+) -> None:
     found = prefixes([Path(scan) for scan in scans])
     if expected is None:
         assert len(set(found)) == len(scans)

@@ -64,7 +64,7 @@ def weights(shared_data: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(weights: Path, tmp_path_factory) -> Iterator[str]:
+def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("random_v1")
     command = [sys.executable, "-m", "synthseg_serving", "import-weights", weights, folder]
     subprocess.run([*command, "--labels", "v1"], check=True, capture_output=True)
@@ -132,7 +132,7 @@ def _same_volumes(found: np.ndarray, expected: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_any_case_comes_out_as_in_the_original(server, plain, tmp_path, name):
+def test_any_case_comes_out_as_in_the_original(server: str, plain, tmp_path: Path, name) -> None:
     case = CASES[name]
     scan = _write(case, tmp_path)
     words = [f"--{flag}" for flag in ("fast", "ct") if case.flags.get(flag)]

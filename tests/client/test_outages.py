@@ -39,13 +39,13 @@ IMAGE = np.random.default_rng(0).random((8, 8, 8)).astype(np.float32)
 
 
 @pytest.fixture
-def server(model, tmp_path):
+def server(model, tmp_path: Path):
     with Mortal(model, tmp_path) as running:
         yield running
 
 
 @pytest.fixture
-def scans(tmp_path, save_scan) -> Path:
+def scans(tmp_path: Path, save_scan: Callable[..., Path]) -> Path:
     folder = tmp_path / "scans"
     folder.mkdir()
     for index in range(4):
@@ -80,7 +80,9 @@ class _Once:
 
 
 @pytest.mark.parametrize("requests", [1, 3])
-def test_a_server_that_comes_back_in_time_gets_all_scans(server, model, scans, requests):
+def test_a_server_that_comes_back_in_time_gets_all_scans(
+    server, model, scans: Path, requests: int
+) -> None:
     said: list[str] = []
 
     def tell(line: str) -> None:
@@ -99,7 +101,9 @@ def test_a_server_that_comes_back_in_time_gets_all_scans(server, model, scans, r
 
 
 @pytest.mark.parametrize("requests", [1, 3])
-def test_a_server_that_stays_away_is_waited_for_once(server, model, scans, requests):
+def test_a_server_that_stays_away_is_waited_for_once(
+    server, model, scans: Path, requests: int
+) -> None:
     said: list[str] = []
     model.arrived = _Once(server.die, at=2)
     with Session(server.address, retry=SOON_OVER, tell=said.append) as session:
@@ -118,7 +122,9 @@ def test_a_server_that_stays_away_is_waited_for_once(server, model, scans, reque
             assert outcome.error.endswith("Waited 1.2 s for it.")
 
 
-def test_scans_that_are_left_are_not_asked_for_even_when_the_server_returns(server, model, scans):
+def test_scans_that_are_left_are_not_asked_for_even_when_the_server_returns(
+    server, model, scans: Path
+) -> None:
     model.arrived = _Once(server.die)
     with Session(server.address, retry=SOON_OVER, tell=lambda _: None) as session:
         plan = plan_batch([str(scans)], scans.parent / "out")
@@ -134,7 +140,9 @@ def test_scans_that_are_left_are_not_asked_for_even_when_the_server_returns(serv
         assert session.gone is None
 
 
-def test_what_was_left_is_named_and_resuming_does_it(server, model, scans, tmp_path):
+def test_what_was_left_is_named_and_resuming_does_it(
+    server, model, scans: Path, tmp_path: Path
+) -> None:
     model.arrived = _Once(server.die, at=2)
     words = ["segment", "--i", str(scans), "--o", str(tmp_path / "out"), "--json", "--jobs", "1"]
     words += ["--server", server.address, "--server-wait", "1.2"]
@@ -154,7 +162,7 @@ def test_what_was_left_is_named_and_resuming_does_it(server, model, scans, tmp_p
     assert len(list((tmp_path / "out").glob("*.nii"))) == 4
 
 
-def test_a_server_that_is_not_up_yet_is_waited_for(model, scans, tmp_path):
+def test_a_server_that_is_not_up_yet_is_waited_for(model, scans: Path, tmp_path: Path) -> None:
     server = Mortal(model, tmp_path)
     tell = _Once(server.start)
     with Session(server.address, retry=PATIENT, tell=tell) as session:
@@ -163,7 +171,7 @@ def test_a_server_that_is_not_up_yet_is_waited_for(model, scans, tmp_path):
     assert tell.calls == 2
 
 
-def test_a_command_that_asks_how_things_are_does_not_wait(tmp_path):
+def test_a_command_that_asks_how_things_are_does_not_wait(tmp_path: Path) -> None:
     for command in ("status", "labels"):
         run = CliRunner().invoke(main, [command, "--server", f"unix:{tmp_path / 'none'}"])
         assert run.exit_code == 1
@@ -173,7 +181,9 @@ def test_a_command_that_asks_how_things_are_does_not_wait(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("when", ["before the first scan", "in the middle"])
-def test_a_signal_ends_the_wait(server, model, scans, tmp_path, number, when):
+def test_a_signal_ends_the_wait(
+    server, model, scans: Path, tmp_path: Path, number, when: str
+) -> None:
     if when == "in the middle":
         model.arrived = _Once(server.die, at=2)
     else:
@@ -196,7 +206,7 @@ def test_a_signal_ends_the_wait(server, model, scans, tmp_path, number, when):
     assert "--resume" in errors
 
 
-def test_an_interrupt_ends_a_loop_over_scans(model, address, scans):
+def test_an_interrupt_ends_a_loop_over_scans(model, address: str, scans: Path) -> None:
     code = f"""
 import signal
 from pathlib import Path
@@ -227,8 +237,8 @@ def _deadly(server: Mortal, image: np.ndarray) -> Callable[[dict], None]:
 
 
 def test_a_scan_that_kills_the_server_twice_is_blamed_and_the_others_go_on(
-    server, model, scans, tmp_path
-):
+    server, model, scans: Path, tmp_path: Path
+) -> None:
     with Session(server.address, retry=PATIENT) as session:
         _batch(session, scans / "s1.nii")
         deadly = model.requests[0][contract.IMAGE]
@@ -245,7 +255,7 @@ def test_a_scan_that_kills_the_server_twice_is_blamed_and_the_others_go_on(
     assert sent[float(deadly.max())] == 2
 
 
-def test_suspects_are_sent_alone_and_not_blamed(server, model):
+def test_suspects_are_sent_alone_and_not_blamed(server, model) -> None:
     """Three scans are at the server when it dies; then one at a time is."""
     together = threading.Barrier(3, action=lambda: (server.die(), server.start()))
     lock, at_once, most = threading.Lock(), [], []
@@ -272,7 +282,7 @@ def test_suspects_are_sent_alone_and_not_blamed(server, model):
     assert most == [1, 1, 1]
 
 
-def test_a_server_of_ones_own_is_started_again_without_waiting(server, model, scans):
+def test_a_server_of_ones_own_is_started_again_without_waiting(server, model, scans: Path) -> None:
     said: list[str] = []
 
     model.arrived = _Once(server.die, at=2)
@@ -282,7 +292,7 @@ def test_a_server_of_ones_own_is_started_again_without_waiting(server, model, sc
     assert line.endswith("Starting the server again if it has died.")
 
 
-def test_a_session_that_was_closed_starts_no_server_again(server, model):
+def test_a_session_that_was_closed_starts_no_server_again(server, model) -> None:
     """Closing breaks the connection: that is no server to look after, nor anything to tell."""
     said: list[str] = []
     revived: list[None] = []
@@ -298,7 +308,7 @@ def test_a_session_that_was_closed_starts_no_server_again(server, model):
     assert not said
 
 
-def test_a_server_that_cannot_be_started_again_is_tried_once(server, model, scans):
+def test_a_server_that_cannot_be_started_again_is_tried_once(server, model, scans: Path) -> None:
     tried = []
 
     def revive() -> None:
@@ -314,7 +324,7 @@ def test_a_server_that_cannot_be_started_again_is_tried_once(server, model, scan
     assert "while the server had this scan" in outcomes[0].error
 
 
-def test_a_model_that_goes_away_for_a_while_is_waited_for(address, model, scans):
+def test_a_model_that_goes_away_for_a_while_is_waited_for(address: str, model, scans: Path) -> None:
     """As in a roll-out, or when a configuration is replaced."""
 
     def go(*_: object) -> None:
@@ -337,7 +347,9 @@ def _not_found() -> object:
     return grpc.StatusCode.NOT_FOUND
 
 
-def test_a_model_that_is_loading_is_waited_for_before_the_first_scan(address, model, scans):
+def test_a_model_that_is_loading_is_waited_for_before_the_first_scan(
+    address: str, model, scans: Path
+) -> None:
     model.loading, model.states = True, {1: wire.ModelVersionStatus.LOADING}
 
     def come(*_: object) -> None:
@@ -348,7 +360,9 @@ def test_a_model_that_is_loading_is_waited_for_before_the_first_scan(address, mo
 
 
 @pytest.mark.parametrize("choice", ["other", "other:1", "other@stable", "synthseg:7", "synthseg@x"])
-def test_a_model_that_is_not_served_is_the_callers_mistake(address, model, scans, choice):
+def test_a_model_that_is_not_served_is_the_callers_mistake(
+    address: str, model, scans: Path, choice: str
+) -> None:
     out = scans.parent / "new" / "out"
     words = ["segment", "--i", str(scans), "--o", str(out), "--server", address, "--model", choice]
     run = CliRunner().invoke(main, words)
@@ -360,7 +374,9 @@ def test_a_model_that_is_not_served_is_the_callers_mistake(address, model, scans
 
 
 @pytest.mark.parametrize("choice", ["@", "synthseg@", "@stable", ":1", "synthseg:"])
-def test_a_model_without_a_name_or_label_is_no_choice(address, scans, choice):
+def test_a_model_without_a_name_or_label_is_no_choice(
+    address: str, scans: Path, choice: str
+) -> None:
     words = ["labels", "--server", address, "--model", choice]
     run = CliRunner().invoke(main, words)
     assert run.exit_code == 2
@@ -368,26 +384,32 @@ def test_a_model_without_a_name_or_label_is_no_choice(address, scans, choice):
 
 
 @pytest.mark.parametrize("command", ["labels", "status"])
-def test_asking_about_a_model_that_is_not_served_is_a_mistake_too(address, command):
+def test_asking_about_a_model_that_is_not_served_is_a_mistake_too(
+    address: str, command: str
+) -> None:
     run = CliRunner().invoke(main, [command, "--server", address, "--model", "other"])
     assert run.exit_code == 2, run.output
 
 
-def test_a_model_that_is_not_served_is_an_error_of_both_kinds(address):
+def test_a_model_that_is_not_served_is_an_error_of_both_kinds(address: str) -> None:
     with Session(address, ModelChoice(name="other")) as session:
         with pytest.raises(UnknownModelError, match="another name") as raised:
             session.describe()
         assert isinstance(raised.value, UsageError)
 
 
-def test_a_version_that_has_ended_is_no_mistake_of_the_caller(address, model, scans, tmp_path):
+def test_a_version_that_has_ended_is_no_mistake_of_the_caller(
+    address: str, model, scans: Path, tmp_path: Path
+) -> None:
     model.states = {1: wire.ModelVersionStatus.AVAILABLE, 7: wire.ModelVersionStatus.END}
     words = ["segment", "--i", str(scans), "--o", str(tmp_path / "out"), "--server", address]
     run = CliRunner().invoke(main, [*words, "--model", "synthseg:7"])
     assert run.exit_code == 1, run.output
 
 
-def test_answers_of_two_versions_are_told_at_the_end(address, model, scans, tmp_path):
+def test_answers_of_two_versions_are_told_at_the_end(
+    address: str, model, scans: Path, tmp_path: Path
+) -> None:
     def newer() -> None:
         model.version = 2
 
@@ -401,19 +423,21 @@ def test_answers_of_two_versions_are_told_at_the_end(address, model, scans, tmp_
     assert models == ["synthseg:1", *["synthseg:2"] * 3]
 
 
-def test_one_version_is_nothing_to_tell(address, scans, tmp_path):
+def test_one_version_is_nothing_to_tell(address: str, scans: Path, tmp_path: Path) -> None:
     words = ["segment", "--i", str(scans), "--o", str(tmp_path / "out"), "--server", address]
     assert "of one model version" not in CliRunner().invoke(main, words).output
 
 
-def test_a_wait_for_a_server_that_was_not_named_is_refused(scans, tmp_path):
+def test_a_wait_for_a_server_that_was_not_named_is_refused(scans: Path, tmp_path: Path) -> None:
     words = ["segment", "--i", str(scans), "--o", str(tmp_path / "out"), "--server-wait", "5"]
     run = CliRunner().invoke(main, words)
     assert run.exit_code == 2
     assert "--server-wait is for a server that was named" in run.output
 
 
-def test_a_library_user_is_told_by_the_log(tmp_path, caplog):
+def test_a_library_user_is_told_by_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     once = Session(f"unix:{tmp_path / 'none'}", retry=SOON_OVER)
     with once, pytest.raises(ServerGoneError, match=r"Waited 1\.2 s"):
         once.describe()
@@ -421,7 +445,7 @@ def test_a_library_user_is_told_by_the_log(tmp_path, caplog):
     assert (record.name, record.levelname) == ("synthseg_client", "WARNING")
 
 
-def test_servers_behind_one_name_are_killed_twice_at_most(model):
+def test_servers_behind_one_name_are_killed_twice_at_most(model) -> None:
     """Where another server answers at once, nobody waits."""
     said: list[str] = []
     with serving(model) as first, serving(model) as second:

@@ -36,7 +36,7 @@ def recorded(shared_data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(shared_data: Path, tmp_path_factory) -> Iterator[str]:
+def server(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The embedded server with the weights that the original was recorded with."""
     folder = tmp_path_factory.mktemp("random_v1")
     weights = shared_data / "reference/models/random_v1_weights.h5"
@@ -87,7 +87,7 @@ def _same_volumes(found: Path, expected: Path, *, without: tuple[str, ...] = ())
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_original_is_reproduced(recorded: Path, server: str, tmp_path: Path, case: str):
+def test_the_original_is_reproduced(recorded: Path, server: str, tmp_path: Path, case: str) -> None:
     scan, flags = CASES[case]
     outputs = {f"--{flag}": tmp_path / name for flag, name in _OUTPUTS.items()}
     words = [word for pair in outputs.items() for word in pair]
@@ -109,7 +109,9 @@ def test_the_original_is_reproduced(recorded: Path, server: str, tmp_path: Path,
 _OUTPUTS = {"o": "seg.nii.gz", "post": "post.nii", "resample": "res.nii.gz", "vol": "vol.csv"}
 
 
-def test_a_crop_that_is_no_multiple_of_32_is_rounded_up(recorded, server, tmp_path):
+def test_a_crop_that_is_no_multiple_of_32_is_rounded_up(
+    recorded: Path, server: str, tmp_path: Path
+) -> None:
     scan = recorded / "inputs/s1_las_1mm.nii.gz"
     out = tmp_path / "seg.nii.gz"
     run = _client("segment", "--i", scan, "--o", out, "--crop", 33, "--server", server)
@@ -117,7 +119,7 @@ def test_a_crop_that_is_no_multiple_of_32_is_rounded_up(recorded, server, tmp_pa
     _same_labels(out, recorded / "bad_crop33/seg.nii.gz")
 
 
-def test_lists_are_followed_line_by_line(recorded: Path, server: str, tmp_path: Path):
+def test_lists_are_followed_line_by_line(recorded: Path, server: str, tmp_path: Path) -> None:
     lists = {}
     for flag, name in (("--o", "out"), ("--post", "post"), ("--vol", "vol")):
         text = (recorded / "txt" / f"{name}.txt").read_text()
@@ -148,7 +150,9 @@ def _arrays(path):
         return {name: file[name] for name in file.files}
 
 
-def test_a_folder_of_odd_scans_is_treated_as_well_or_better(recorded, server, tmp_path):
+def test_a_folder_of_odd_scans_is_treated_as_well_or_better(
+    recorded: Path, server: str, tmp_path: Path
+) -> None:
     run = _client(
         *("segment", "--i", recorded / "inputs_bad", "--o", tmp_path / "seg", "--crop", 64),
         *("--vol", tmp_path / "vol.csv", "--resample", tmp_path / "res", "--server", server),

@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ FILES = (*FILES, "a-b", "a\nb", "aéb", "ab")
 
 
 @pytest.fixture
-def tree(tmp_path: Path, monkeypatch) -> Path:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -46,7 +48,7 @@ def tree(tmp_path: Path, monkeypatch) -> Path:
         *("a[^a-z]b", "a[z-a]b*", "a?b", "a??b", "a*b", "a[!]*b", "a[a/b]*", "[d]/**/[x]"),
     ],
 )
-def test_a_pattern_matches_what_bash_matches(tree, pattern):
+def test_a_pattern_matches_what_bash_matches(tree: Path, pattern) -> None:
     script = 'shopt -s globstar nullglob; IFS=; printf "%s\\0" $1'
     # Without a folder before it bash leaves out what `**` matches in linked folders.
     asked = f"./{pattern}" if pattern.startswith("**") else pattern
@@ -59,7 +61,7 @@ def test_a_pattern_matches_what_bash_matches(tree, pattern):
 
 
 @pytest.mark.parametrize("pattern", ["data/a**b", "**.nii", "sub-**/x", "***/x"])
-def test_two_stars_beside_other_characters_are_refused(pattern):
+def test_two_stars_beside_other_characters_are_refused(pattern: str) -> None:
     with pytest.raises(UsageError, match=rf"{re.escape(pattern)}: \*\* stands for folders"):
         matches(pattern)
 
@@ -81,7 +83,7 @@ def test_two_stars_beside_other_characters_are_refused(pattern):
         ("https://host/s.nii.gz", "is an address"),
     ],
 )
-def test_what_only_a_shell_expands_is_refused(text, words):
+def test_what_only_a_shell_expands_is_refused(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words) as refused:
         refuse_unexpanded_pattern(text)
     assert str(refused.value).startswith(text)
@@ -90,18 +92,20 @@ def test_what_only_a_shell_expands_is_refused(text, words):
 @pytest.mark.parametrize(
     "text", ["T1 (1).nii", "a{b}.nii", "x~1.nii", "a$1.nii", r"\{a,b\}*", "[{]a,b}*.nii", "c:/x"]
 )
-def test_what_no_shell_expands_is_taken_as_it_is(text):
+def test_what_no_shell_expands_is_taken_as_it_is(text: str) -> None:
     refuse_unexpanded_pattern(text)
 
 
-def test_a_backslash_makes_a_pattern_a_name():
+def test_a_backslash_makes_a_pattern_a_name() -> None:
     assert is_pattern("a*")
     assert is_pattern("a[b]/c")
     assert not is_pattern(r"a\*b\?\[c]")
     assert not is_pattern("a[b")
 
 
-def test_a_folder_that_may_not_be_listed_is_told(as_nobody):
+def test_a_folder_that_may_not_be_listed_is_told(
+    as_nobody: Callable[[], AbstractContextManager[None]],
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         (Path(name) / "locked").mkdir(mode=0o700)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from synthseg_client.results.journal import JOURNAL_NAME, Entry, Journal
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     scans = tmp_path / "scans"
     scans.mkdir()
@@ -27,7 +29,7 @@ def _names(paths) -> list[str]:
     return [Path(p).name for p in paths]
 
 
-def test_a_folder_gives_its_scans_sorted_and_named(folder):
+def test_a_folder_gives_its_scans_sorted_and_named(folder: Path) -> None:
     plan = plan_batch(
         ["scans"], Path("out"), posteriors=Path("p"), resampled=Path("r"), volumes=Path("v")
     )
@@ -48,25 +50,25 @@ def test_a_folder_gives_its_scans_sorted_and_named(folder):
     assert plan.table == Path("v.csv")
 
 
-def test_a_single_scan_goes_to_the_file_that_was_named(folder):
+def test_a_single_scan_goes_to_the_file_that_was_named(folder: Path) -> None:
     plan = plan_batch(["scans/a.nii"], Path("new/x.mgz"), volumes=Path("t.csv"))
     (task,) = plan.tasks
     assert (task.labels, plan.table, plan.single) == (Path("new/x.mgz"), Path("t.csv"), True)
 
 
-def test_a_single_scan_goes_into_a_folder_under_its_name(folder):
+def test_a_single_scan_goes_into_a_folder_under_its_name(folder: Path) -> None:
     (task,) = plan_batch(["scans/b.nii.gz"], Path("new")).tasks
     assert task.labels == Path("new/b_synthseg.nii.gz")
 
 
-def test_several_files_and_patterns_are_one_batch_without_repeats(folder):
+def test_several_files_and_patterns_are_one_batch_without_repeats(folder: Path) -> None:
     plan = plan_batch(["scans/b.nii.gz", "scans/*.mg?"], Path("out"))
     assert _names(t.scan for t in plan.tasks) == ["b.nii.gz", "c.mgz", "e.mgh"]
     again = plan_batch(["scans/b.nii.gz", "scans/b.nii.gz"], Path("out"))
     assert len(again.tasks) == 1
 
 
-def test_lists_are_matched_line_by_line(folder, tmp_path):
+def test_lists_are_matched_line_by_line(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("scans/a.nii \r\n\n scans/c.mgz\r\n")
     (tmp_path / "out.txt").write_text("o/one.nii.gz\no/two.mgz\n")
     (tmp_path / "vol.txt").write_text("o/one\no/two.csv\n")
@@ -76,7 +78,7 @@ def test_lists_are_matched_line_by_line(folder, tmp_path):
     assert plan.table is None
 
 
-def test_a_list_may_go_into_a_folder(folder, tmp_path):
+def test_a_list_may_go_into_a_folder(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("scans/a.nii\nscans/c.mgz\n")
     plan = plan_batch(["in.txt"], Path("out"), volumes=Path("v.csv"))
     assert _names(t.labels for t in plan.tasks) == ["a_synthseg.nii", "c_synthseg.mgz"]
@@ -85,7 +87,9 @@ def test_a_list_may_go_into_a_folder(folder, tmp_path):
 
 @pytest.mark.parametrize("given", [["scans"], ["scans/*.nii*"], ["scans/a.nii", "scans/a*"]])
 @pytest.mark.parametrize("output", ["scans", "out"])
-def test_results_of_an_earlier_run_are_no_scans(folder, given, output):
+def test_results_of_an_earlier_run_are_no_scans(
+    folder: Path, given: list[str], output: str
+) -> None:
     expected = _names(t.scan for t in plan_batch(given, Path("out")).tasks)
     for suffix in ("synthseg", "posteriors", "resampled", "synthseg_posteriors"):
         (folder / f"a_{suffix}.nii").touch()
@@ -93,7 +97,9 @@ def test_results_of_an_earlier_run_are_no_scans(folder, given, output):
     assert _names(t.scan for t in plan_batch(given, Path(output)).tasks) == expected
 
 
-def test_results_that_went_to_another_folder_of_scans_are_no_scans(folder, tmp_path):
+def test_results_that_went_to_another_folder_of_scans_are_no_scans(
+    folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "more").mkdir()
     for name in ("y.nii", "a_synthseg.nii"):
         (tmp_path / "more" / name).touch()
@@ -101,14 +107,14 @@ def test_results_that_went_to_another_folder_of_scans_are_no_scans(folder, tmp_p
     assert _names(t.scan for t in plan.tasks) == ["a.nii", "y.nii"]
 
 
-def test_a_file_named_like_a_result_is_a_scan_where_its_scan_is_not(folder):
+def test_a_file_named_like_a_result_is_a_scan_where_its_scan_is_not(folder: Path) -> None:
     (folder / "q_synthseg.nii").touch()
     (folder / "deeper/a_resampled.nii").touch()
     plan = plan_batch(["scans", "scans/deeper"], Path("out"))
     assert {"q_synthseg.nii", "a_resampled.nii"} <= set(_names(t.scan for t in plan.tasks))
 
 
-def test_names_in_capitals_are_found_in_a_folder(folder):
+def test_names_in_capitals_are_found_in_a_folder(folder: Path) -> None:
     (folder / "U.NII.GZ").touch()
     (folder / "V.MGZ").touch()
     plan = plan_batch(["scans"], Path("out"))
@@ -145,7 +151,9 @@ def test_names_in_capitals_are_found_in_a_folder(folder):
         (["empty"], "out", "no scan in this folder"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(folder, tmp_path, scans, output, words):
+def test_what_cannot_be_meant_is_refused(
+    folder: Path, tmp_path: Path, scans, output: str, words: str
+) -> None:
     for name in ("copy", "empty"):
         (tmp_path / name).mkdir()
     (tmp_path / "copy/a.nii").touch()
@@ -153,21 +161,23 @@ def test_what_cannot_be_meant_is_refused(folder, tmp_path, scans, output, words)
         plan_batch(scans, output)
 
 
-def test_lists_of_different_length_are_refused(folder, tmp_path):
+def test_lists_of_different_length_are_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("scans/a.nii\nscans/c.mgz\n")
     (tmp_path / "out.txt").write_text("o/one.nii.gz\n")
     with pytest.raises(UsageError, match="holds 1 names"):
         plan_batch(["in.txt"], Path("out.txt"))
 
 
-def test_lists_and_files_are_not_mixed(folder, tmp_path):
+def test_lists_and_files_are_not_mixed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("scans/a.nii\n")
     (tmp_path / "out.txt").write_text("o/one.nii.gz\n")
     with pytest.raises(UsageError, match="must be one too"):
         plan_batch(["in.txt"], Path("out.txt"), posteriors=Path("p"))
 
 
-def test_one_table_serves_a_list_and_tells_scans_of_one_name_apart(folder, tmp_path):
+def test_one_table_serves_a_list_and_tells_scans_of_one_name_apart(
+    folder: Path, tmp_path: Path
+) -> None:
     (folder / "deeper/a.nii").touch()
     (tmp_path / "in.txt").write_text("scans/a.nii\nscans/deeper/a.nii\nscans/b.nii.gz\n")
     (tmp_path / "out.txt").write_text("o/1.nii\no/2.nii\no/3.nii\n")
@@ -177,7 +187,7 @@ def test_one_table_serves_a_list_and_tells_scans_of_one_name_apart(folder, tmp_p
     assert [task.prefix for task in plan.tasks] == ["", "deeper_", ""]
 
 
-def test_the_results_of_one_scan_under_one_name_are_refused(folder):
+def test_the_results_of_one_scan_under_one_name_are_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="two of its results"):
         plan_batch(["scans/a.nii"], Path("o.nii"), posteriors=Path("o.nii"))
 
@@ -187,7 +197,7 @@ def _refused(plan) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("ending", [".json", ".tsv", ".ctab"])
-def test_two_scans_that_only_their_endings_tell_apart_fail_alone(folder, ending):
+def test_two_scans_that_only_their_endings_tell_apart_fail_alone(folder: Path, ending: str) -> None:
     (folder / "a.nii.gz").touch()
     plan = plan_batch(["scans"], Path("out"), beside=(ending,))
     assert _names(t.scan for t in plan.tasks) == [
@@ -201,7 +211,7 @@ def test_two_scans_that_only_their_endings_tell_apart_fail_alone(folder, ending)
     assert not plan_batch(["scans"], Path("out"), beside=()).refused
 
 
-def test_only_the_scans_whose_results_collide_are_refused(folder, tmp_path):
+def test_only_the_scans_whose_results_collide_are_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "c_synthseg.json").write_text("{}")
     (tmp_path / "in.txt").write_text(
         "".join(f"scans/{n}\n" for n in ("a.nii", "b.nii.gz", "c.mgz"))
@@ -214,7 +224,7 @@ def test_only_the_scans_whose_results_collide_are_refused(folder, tmp_path):
     assert "not made by this tool" in reasons["scans/c.mgz"]
 
 
-def test_a_line_that_a_list_repeats_is_one_scan(folder, tmp_path):
+def test_a_line_that_a_list_repeats_is_one_scan(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("scans/a.nii\nscans/a.nii\n")
     (tmp_path / "out.txt").write_text("o/a.nii\no/a.nii\n")
     for output in ("out.txt", "out"):
@@ -223,20 +233,22 @@ def test_a_line_that_a_list_repeats_is_one_scan(folder, tmp_path):
 
 
 @pytest.mark.parametrize("text", ['{"EchoTime": 0.003}', '{"software": "other"}', "[]", "no JSON"])
-def test_the_sidecar_of_a_scan_is_never_replaced(folder, text):
+def test_the_sidecar_of_a_scan_is_never_replaced(folder: Path, text: str) -> None:
     (folder / "a.json").write_text(text)
     with pytest.raises(UsageError, match="not made by this tool"):
         plan_batch(["scans/a.nii"], folder / "a.mgz")
     assert plan_batch(["scans/a.nii"], folder / "a.mgz", beside=()).tasks
 
 
-def test_the_sidecar_of_an_earlier_run_may_be_replaced(folder):
+def test_the_sidecar_of_an_earlier_run_may_be_replaced(folder: Path) -> None:
     (folder / "l.json").write_text('{"software": {"name": "synthseg-serving"}}')
     assert plan_batch(["scans/a.nii"], folder / "l.mgz").tasks
 
 
 @pytest.mark.parametrize("output", ["volumes", "posteriors", "resampled"])
-def test_a_folder_under_the_name_of_a_file_to_write_is_refused(folder, tmp_path, output):
+def test_a_folder_under_the_name_of_a_file_to_write_is_refused(
+    folder: Path, tmp_path: Path, output: str
+) -> None:
     (tmp_path / "v.csv").mkdir()
     (tmp_path / "v.csv/a_posteriors.nii").mkdir()
     (tmp_path / "v.csv/a_resampled.nii").mkdir()
@@ -244,26 +256,28 @@ def test_a_folder_under_the_name_of_a_file_to_write_is_refused(folder, tmp_path,
         plan_batch(["scans/a.nii"], Path("o.nii"), **{output: tmp_path / "v.csv"})
 
 
-def test_links_to_one_file_are_scans_of_their_own(folder):
+def test_links_to_one_file_are_scans_of_their_own(folder: Path) -> None:
     for name in ("s1.nii.gz", "s2.nii.gz"):
         (folder / "deeper" / name).symlink_to("z.nii.gz")
     plan = plan_batch(["scans/deeper", "scans/../scans/deeper/s1.nii.gz"], Path("out"))
     assert _names(t.scan for t in plan.tasks) == ["s1.nii.gz", "s2.nii.gz", "z.nii.gz"]
 
 
-def test_a_link_to_itself_is_left_to_fail_alone(folder):
+def test_a_link_to_itself_is_left_to_fail_alone(folder: Path) -> None:
     (folder / "loop.nii").symlink_to("loop.nii")
     plan = plan_batch(["scans"], Path("out"))
     assert "loop.nii" in _names(t.scan for t in plan.tasks)
 
 
-def test_a_name_too_long_for_a_result_is_left_to_fail_alone(folder):
+def test_a_name_too_long_for_a_result_is_left_to_fail_alone(folder: Path) -> None:
     (folder / f"{'x' * 250}.nii").touch()
     (folder.parent / "out").mkdir()
     assert len(plan_batch(["scans"], Path("out")).tasks) == 7
 
 
-def test_a_folder_that_may_not_be_listed_is_refused(as_nobody):
+def test_a_folder_that_may_not_be_listed_is_refused(
+    as_nobody: Callable[[], AbstractContextManager[None]],
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         locked = Path(name) / "locked"
@@ -275,7 +289,7 @@ def test_a_folder_that_may_not_be_listed_is_refused(as_nobody):
             assert plan_batch([str(locked / "s.nii")], locked / "o.nii").single
 
 
-def test_a_list_that_is_no_text_is_refused(folder, tmp_path):
+def test_a_list_that_is_no_text_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"a\0b\n")
     with pytest.raises(UsageError, match=r"list\.txt: is no text"):
         plan_batch(["list.txt"], Path("out"))
@@ -293,7 +307,7 @@ def test_a_list_that_is_no_text_is_refused(folder, tmp_path):
     ],
     ids=["mark", "two marks", "utf-16", "utf-16 be", "utf-32", "old Mac"],
 )
-def test_a_list_may_come_from_windows(folder, tmp_path, content):
+def test_a_list_may_come_from_windows(folder: Path, tmp_path: Path, content) -> None:
     for name in ("in.txt", "out.txt"):
         (tmp_path / name).write_bytes(content)
     assert plan_batch(["in.txt"], Path("o")).tasks[0].scan == Path("scans/a.nii")
@@ -303,25 +317,29 @@ def test_a_list_may_come_from_windows(folder, tmp_path, content):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfea", "scans/a.nii".encode("utf-16-le")])
-def test_a_list_in_a_broken_encoding_is_refused(folder, tmp_path, content):
+def test_a_list_in_a_broken_encoding_is_refused(folder: Path, tmp_path: Path, content) -> None:
     (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(UsageError, match=r"list\.txt: is no text"):
         plan_batch(["list.txt"], Path("out"))
 
 
-def test_a_list_names_what_is_in_its_lines_to_the_letter(folder, tmp_path):
+def test_a_list_names_what_is_in_its_lines_to_the_letter(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("#1.nii\na\x85b.nii\n", encoding="utf-8")
     plan = plan_batch(["list.txt"], Path("out"))
     assert _names(t.scan for t in plan.tasks) == ["#1.nii", "a\x85b.nii"]
 
 
-def test_a_name_in_a_list_that_only_a_shell_understands_is_refused(folder, tmp_path):
+def test_a_name_in_a_list_that_only_a_shell_understands_is_refused(
+    folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "list.txt").write_text("scans/a.nii\n~/b.nii\n")
     with pytest.raises(UsageError, match=r"list\.txt: ~/b\.nii: a home folder"):
         plan_batch(["list.txt"], Path("out"))
 
 
-def test_two_stars_find_scans_in_folders_at_any_depth(tmp_path, monkeypatch):
+def test_two_stars_find_scans_in_folders_at_any_depth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     found = ["bids/anat/s0_T1w.nii.gz", "bids/sub-01/anat/s1_T1w.nii.gz"]
     found += ["bids/sub-02/ses-1/anat/s2_T1w.nii.gz"]
@@ -333,19 +351,19 @@ def test_two_stars_find_scans_in_folders_at_any_depth(tmp_path, monkeypatch):
         assert [str(task.scan) for task in plan.tasks] == found
 
 
-def test_a_folder_that_a_pattern_matches_gives_its_scans(folder):
+def test_a_folder_that_a_pattern_matches_gives_its_scans(folder: Path) -> None:
     plan = plan_batch(["scans/deep*"], Path("out"))
     assert _names(t.scan for t in plan.tasks) == ["z.nii.gz"]
 
 
-def test_a_pattern_may_name_hidden_files_and_headers(folder):
+def test_a_pattern_may_name_hidden_files_and_headers(folder: Path) -> None:
     assert _names(t.scan for t in plan_batch(["scans/.*"], Path("o")).tasks) == [".g.nii.gz"]
     assert _names(t.scan for t in plan_batch(["scans/*.hdr"], Path("o")).tasks) == ["f.hdr"]
     for given in (["scans/f.*"], ["scans/f.hdr", "scans/f.img"]):
         assert _names(t.scan for t in plan_batch(given, Path("o")).tasks) == ["f.img"]
 
 
-def test_the_name_of_a_file_that_is_there_is_no_pattern(folder):
+def test_the_name_of_a_file_that_is_there_is_no_pattern(folder: Path) -> None:
     for name in ("a[b].nii", "ab.nii", "{c,d}.nii"):
         (folder / name).touch()
     for name in ("a[b].nii", "{c,d}.nii"):
@@ -354,7 +372,7 @@ def test_the_name_of_a_file_that_is_there_is_no_pattern(folder):
 
 
 @pytest.fixture
-def subjects(tmp_path, monkeypatch) -> Path:
+def subjects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for subject in ("bert", "anna"):
         (tmp_path / "fs" / subject / "mri").mkdir(parents=True)
@@ -363,7 +381,7 @@ def subjects(tmp_path, monkeypatch) -> Path:
     return tmp_path / "fs"
 
 
-def test_scans_of_one_name_are_called_by_what_tells_their_paths_apart(subjects):
+def test_scans_of_one_name_are_called_by_what_tells_their_paths_apart(subjects: Path) -> None:
     plan = plan_batch(["fs/*/mri/*.mgz"], Path("out"), posteriors=Path("p"))
     names = ["anna_synthseg", "anna_orig_synthseg", "bert_synthseg", "bert_orig_synthseg"]
     assert [str(t.labels) for t in plan.tasks] == [f"out/{name}.mgz" for name in names]
@@ -371,7 +389,7 @@ def test_scans_of_one_name_are_called_by_what_tells_their_paths_apart(subjects):
     assert [t.prefix for t in plan.tasks] == ["", "anna_", "", "bert_"]
 
 
-def test_results_may_lie_beside_scans(subjects):
+def test_results_may_lie_beside_scans(subjects: Path) -> None:
     plan = plan_batch(["fs/*/mri/orig.mgz"], None, beside_scans=True, volumes="all.csv")
     assert [t.labels for t in plan.tasks] == [
         Path("fs/anna/mri/orig_synthseg.mgz"),
@@ -385,7 +403,7 @@ def test_results_may_lie_beside_scans(subjects):
     assert [t.scan for t in again.tasks] == [t.scan for t in plan.tasks]
 
 
-def test_results_may_lie_in_places_that_start_from_each_scans_folder(subjects):
+def test_results_may_lie_in_places_that_start_from_each_scans_folder(subjects: Path) -> None:
     plan = plan_batch(
         ["fs/*/mri/orig.mgz"], "../seg", posteriors="p.nii", resampled=".", beside_scans=True
     )
@@ -401,7 +419,7 @@ def test_results_may_lie_in_places_that_start_from_each_scans_folder(subjects):
 
 
 @pytest.mark.parametrize("before", [["fs/*/mri/orig.mgz"], ["fs/anna/mri/orig.mgz"]])
-def test_named_results_of_an_earlier_run_are_no_scans(subjects, before):
+def test_named_results_of_an_earlier_run_are_no_scans(subjects: Path, before: list[str]) -> None:
     pattern = ["fs/**/*.mgz"]
     expected = [t.scan for t in plan_batch(pattern, Path("fs")).tasks]
     for given in (before, pattern):
@@ -427,7 +445,9 @@ def test_named_results_of_an_earlier_run_are_no_scans(subjects, before):
         *("seg.nii.gzip", "seg.niigz", "seg.nii.gz.bak", "seg.csv", "seg.json", "seg.mgz.gz"),
     ],
 )
-def test_a_name_of_another_kind_of_file_is_no_folder_unless_it_is_one(folder, tmp_path, name):
+def test_a_name_of_another_kind_of_file_is_no_folder_unless_it_is_one(
+    folder: Path, tmp_path: Path, name
+) -> None:
     for scans in (["scans/a.nii"], ["scans"]):
         for output in ({"labels": name}, {"labels": "o", "posteriors": name}):
             with pytest.raises(UsageError, match=r"are not written.*name that ends in \.nii\.gz"):
@@ -438,7 +458,7 @@ def test_a_name_of_another_kind_of_file_is_no_folder_unless_it_is_one(folder, tm
 
 
 @pytest.mark.parametrize("name", ["out.v1.2", "2024.11.27", "ds000114_R1.0.1", "seg", "seg.d"])
-def test_a_folder_may_have_dots_in_its_name(folder, name):
+def test_a_folder_may_have_dots_in_its_name(folder: Path, name: str) -> None:
     assert plan_batch(["scans"], name).tasks[0].labels == Path(name) / "a_synthseg.nii"
 
 
@@ -453,14 +473,14 @@ def test_a_folder_may_have_dots_in_its_name(folder, name):
         ("x.txt", "a list of tables needs"),
     ],
 )
-def test_a_table_is_a_csv_file(folder, table, words):
+def test_a_table_is_a_csv_file(folder: Path, table: str, words: str) -> None:
     for scans in (["scans/a.nii"], ["scans"]):
         with pytest.raises(UsageError, match=words):
             plan_batch(scans, "out", volumes=table)
     assert plan_batch(["scans"], "out", volumes="v.1").table == Path("v.1.csv")
 
 
-def test_what_was_made_of_another_scan_is_not_replaced(subjects, tmp_path):
+def test_what_was_made_of_another_scan_is_not_replaced(subjects: Path, tmp_path: Path) -> None:
     first = plan_batch(["fs/*/mri/orig.mgz"], Path("out"))
     Path("out").mkdir()
     journal = Journal(first.folder / JOURNAL_NAME)

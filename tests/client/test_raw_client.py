@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def test_the_documented_caller_needs_nothing_but_the_messages(address, tmp_path, save_scan):
+def test_the_documented_caller_needs_nothing_but_the_messages(
+    address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
     scan = save_scan(tmp_path / "scan.nii.gz", affine=np.diag([1.0, 1, 1, 1]))
     shutil.copy(REPOSITORY / "docs/raw_client.py", tmp_path)
     # What protoc makes of messages.proto stands beside it.
@@ -33,7 +36,7 @@ def test_the_documented_caller_needs_nothing_but_the_messages(address, tmp_path,
     assert counts[41] == 10 * 12 * 8
 
 
-def test_the_documented_recipe_writes_the_messages_where_the_script_looks():
+def test_the_documented_recipe_writes_the_messages_where_the_script_looks() -> None:
     recipe = (REPOSITORY / "docs/raw_client.py").read_text().split('"""')[1]
     written = re.search(r"protoc -I (\S+) --python_out=(\S+) (\S+)", recipe)
     script = re.search(r"python (\S+\.py) ", recipe)[1]
@@ -41,7 +44,7 @@ def test_the_documented_recipe_writes_the_messages_where_the_script_looks():
     assert REPOSITORY / written[2] == (REPOSITORY / script).parent
 
 
-def test_the_generated_messages_are_those_of_the_proto_file():
+def test_the_generated_messages_are_those_of_the_proto_file() -> None:
     from google.protobuf import descriptor_pb2
     from synthseg_client import messages_pb2
 

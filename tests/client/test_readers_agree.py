@@ -12,6 +12,7 @@ import pytest
 import SimpleITK
 from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.run import BatchSettings, run_batch
+from synthseg_client.calls.session import Session
 from synthseg_client.options import Options
 
 ANGLE = 0.3
@@ -117,14 +118,18 @@ def check_overlay(scan: Path, labels: Path, readers=tuple(READERS)) -> None:
 @pytest.mark.parametrize("keep", [False, True], ids=["1 mm", "keepgeom"])
 @pytest.mark.parametrize("slice_mm", [1.0, 2.5])
 @pytest.mark.parametrize("header", HEADERS)
-def test_labels_lie_over_the_scan(session, tmp_path, header, slice_mm, keep):
+def test_labels_lie_over_the_scan(
+    session: Session, tmp_path: Path, header, slice_mm: float, keep: bool
+) -> None:
     scan = write(tmp_path / "scan.nii", HEADERS[header](slice_mm))
     labels, _ = segmented(session, scan, keep_geometry=keep)
     check_overlay(scan, labels)
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_on_the_scans_grid_both_forms_and_codes_are_the_scans(session, tmp_path, header):
+def test_on_the_scans_grid_both_forms_and_codes_are_the_scans(
+    session: Session, tmp_path: Path, header
+) -> None:
     scan = write(tmp_path / "scan.nii", HEADERS[header](2.5))
     labels, _ = segmented(session, scan, keep_geometry=True)
     expected, found = nib.load(scan).header, nib.load(labels).header
@@ -149,8 +154,8 @@ def write_without_place(path: Path, slice_mm: float) -> Path:
 
 @pytest.mark.parametrize(("slice_mm", "keep"), [(1.0, True), (2.5, True), (1.0, False)])
 def test_a_scan_that_says_no_place_gets_labels_without_one_on_its_grid(
-    session, tmp_path, slice_mm, keep
-):
+    session: Session, tmp_path: Path, slice_mm: float, keep: bool
+) -> None:
     scan = write_without_place(tmp_path / "scan.nii", slice_mm)
     labels, warnings = segmented(session, scan, keep_geometry=keep)
     check_overlay(scan, labels)
@@ -159,7 +164,9 @@ def test_a_scan_that_says_no_place_gets_labels_without_one_on_its_grid(
     assert "--keepgeom" in " ".join(warnings)
 
 
-def test_a_scan_that_says_no_place_has_1_mm_labels_where_nibabel_puts_it(session, tmp_path):
+def test_a_scan_that_says_no_place_has_1_mm_labels_where_nibabel_puts_it(
+    session: Session, tmp_path: Path
+) -> None:
     scan = write_without_place(tmp_path / "scan.nii", 2.5)
     labels, warnings = segmented(session, scan)
     check_overlay(scan, labels, readers=["nibabel"])
@@ -167,7 +174,9 @@ def test_a_scan_that_says_no_place_has_1_mm_labels_where_nibabel_puts_it(session
     assert "ITK, 3D Slicer and ANTs show such a scan elsewhere" in " ".join(warnings)
 
 
-def test_a_sheared_scan_that_itk_refuses_has_labels_that_it_opens(session, tmp_path):
+def test_a_sheared_scan_that_itk_refuses_has_labels_that_it_opens(
+    session: Session, tmp_path: Path
+) -> None:
     scan = write(tmp_path / "scan.nii", ((placed(SHEAR @ TURN, 2.5), 1), None))
     with pytest.raises(RuntimeError, match="orthonormal"):
         SimpleITK.ReadImage(scan)
@@ -180,7 +189,9 @@ def test_a_sheared_scan_that_itk_refuses_has_labels_that_it_opens(session, tmp_p
 
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 1e-3), ("micron", 1e3)])
 @pytest.mark.parametrize("keep", [False, True], ids=["1 mm", "keepgeom"])
-def test_other_units_than_millimetres_are_converted(session, tmp_path, unit, factor, keep):
+def test_other_units_than_millimetres_are_converted(
+    session: Session, tmp_path: Path, unit: str, factor: float, keep: bool
+) -> None:
     affine = placed(TURN, 2.5)
     affine[:3] *= factor
     scan = write(tmp_path / "scan.nii", ((affine, 1), (affine, 1)), unit)
@@ -202,7 +213,9 @@ def check_overlay_in_unit(scan: Path, labels: Path, factor: float) -> None:
 @pytest.mark.parametrize("slices", [4, 8, 12])
 @pytest.mark.parametrize("keep", [False, True], ids=["1 mm", "keepgeom"])
 @pytest.mark.parametrize("fast", [False, True], ids=["full", "fast"])
-def test_a_slab_that_lacks_structures_is_segmented(session, tmp_path, slices, keep, fast):
+def test_a_slab_that_lacks_structures_is_segmented(
+    session: Session, tmp_path: Path, slices: int, keep: bool, fast: bool
+) -> None:
     whole = write(tmp_path / "whole.nii", HEADERS["both alike"](5.0))
     slab = tmp_path / "scan.nii"
     # The lowest slices show nothing of the bright core's upper half, or of the core at all.

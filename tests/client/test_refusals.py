@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -95,17 +96,17 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("code", "details", "meaning"), SAID)
-def test_words_of_servers_and_proxies_are_understood(code, details, meaning):
+def test_words_of_servers_and_proxies_are_understood(code, details, meaning) -> None:
     assert type(_refusal(code, details)) is ERRORS[meaning]
 
 
 @pytest.mark.parametrize("details", ["OOM when allocating tensor with shape[1]", "", "no room"])
 @pytest.mark.parametrize("meaning", [Meaning.TOO_LARGE, Meaning.BUSY])
-def test_a_reason_beside_the_words_decides(details, meaning):
+def test_a_reason_beside_the_words_decides(details: str, meaning) -> None:
     assert type(_refusal(FULL, details, meaning.value)) is ERRORS[meaning]
 
 
-def test_what_tensorflow_serving_was_recorded_to_say_is_understood(shared_data):
+def test_what_tensorflow_serving_was_recorded_to_say_is_understood(shared_data: Path) -> None:
     """By code alone, but for the limit of messages."""
     expected = {
         "NOT_FOUND": errors.ModelGoneError,
@@ -168,7 +169,9 @@ def _asked(address: str, *options: tuple[str, object]) -> tuple[grpc.RpcError, E
 
 @pytest.mark.parametrize("policy", ["round_robin", "pick_first"])
 @pytest.mark.parametrize("place", ["port", "socket", "left socket", "name", "mute"])
-def test_a_server_that_is_not_there_was_sent_nothing(tmp_path, place, policy):
+def test_a_server_that_is_not_there_was_sent_nothing(
+    tmp_path: Path, place: str, policy: str
+) -> None:
     with socket.socket(socket.AF_UNIX) as left, _listening(b"") as mute:
         left.bind(str(tmp_path / "left"))
         address = {
@@ -183,14 +186,14 @@ def test_a_server_that_is_not_there_was_sent_nothing(tmp_path, place, policy):
     assert type(error) is errors.ServerUnreachableError
 
 
-def test_a_web_server_is_told_from_a_model_server():
+def test_a_web_server_is_told_from_a_model_server() -> None:
     with _listening(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n") as address:
         said, error = _asked(address)
     assert meaning_of(said) is Meaning.WEB_SERVER, said.details()
     assert "is a web server, expected gRPC" in str(error)
 
 
-def test_a_server_that_dies_has_had_the_request(tmp_path):
+def test_a_server_that_dies_has_had_the_request(tmp_path: Path) -> None:
     model = ContractServer()
     with Mortal(model, tmp_path) as server, Session(server.address, retry=ONCE) as session:
         session.describe()
@@ -201,7 +204,7 @@ def test_a_server_that_dies_has_had_the_request(tmp_path):
 
 @pytest.mark.parametrize("side", ["client", "server"])
 @pytest.mark.parametrize("what", ["receive", "send"])
-def test_the_limits_of_grpc_are_understood(side, what):
+def test_the_limits_of_grpc_are_understood(side: str, what: str) -> None:
     limit = (f"grpc.max_{what}_message_length", 5)
     server = grpc.server(ThreadPoolExecutor(1), options=[limit] if side == "server" else [])
     echo = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
@@ -216,7 +219,7 @@ def test_the_limits_of_grpc_are_understood(side, what):
     assert meaning_of(raised.value) is Meaning.TOO_LARGE, raised.value.details()
 
 
-def test_every_saying_has_its_example():
+def test_every_saying_has_its_example() -> None:
     """Those about certificates are heard in test_tls."""
     for saying in SAYINGS:
         heard = [d for code, d, _ in SAID if code is saying.code and saying.words.search(d)]

@@ -4,7 +4,9 @@ import gc
 import gzip
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import nibabel as nib
@@ -36,7 +38,7 @@ def _refused(path: Path, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "scan.mgz", "scan.mgh"])
-def test_a_scan_comes_with_its_values_and_affine(tmp_path, name):
+def test_a_scan_comes_with_its_values_and_affine(tmp_path: Path, name: str) -> None:
     scan = read_scan(_save(tmp_path / name))
     np.testing.assert_array_equal(scan.image, VOLUME)
     np.testing.assert_allclose(scan.affine, AFFINE, atol=1e-6)
@@ -45,7 +47,7 @@ def test_a_scan_comes_with_its_values_and_affine(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["S.NII", "S.NII.GZ", "S.MGZ", "S.MGH", "S.NPZ", "S.IMG"])
-def test_a_scan_may_be_named_in_capitals(tmp_path, name):
+def test_a_scan_may_be_named_in_capitals(tmp_path: Path, name: str) -> None:
     blank, scan = np.zeros_like(VOLUME), tmp_path / name
     blank[0, 0, 0] = 1  # packs so well that its file is smaller than its values
     if name == "S.NPZ":
@@ -57,7 +59,7 @@ def test_a_scan_may_be_named_in_capitals(tmp_path, name):
     np.testing.assert_array_equal(read_scan(scan).image, blank)
 
 
-def test_scaled_integers_are_unscaled(tmp_path):
+def test_scaled_integers_are_unscaled(tmp_path: Path) -> None:
     image = nib.Nifti1Image(VOLUME, AFFINE)
     image.header.set_slope_inter(2, 10)
     nib.save(image, tmp_path / "scan.nii.gz")
@@ -65,37 +67,37 @@ def test_scaled_integers_are_unscaled(tmp_path):
     np.testing.assert_allclose(read_scan(tmp_path / "scan.nii.gz").image, stored)
 
 
-def test_npz_is_read_with_and_without_affine(tmp_path):
+def test_npz_is_read_with_and_without_affine(tmp_path: Path) -> None:
     np.savez(tmp_path / "plain.npz", vol_data=VOLUME)
     np.savez(tmp_path / "placed.npz", vol_data=VOLUME, affine=AFFINE)
     np.testing.assert_array_equal(read_scan(tmp_path / "plain.npz").affine, np.eye(4))
     np.testing.assert_array_equal(read_scan(tmp_path / "placed.npz").affine, AFFINE)
 
 
-def test_analyze_is_read_with_a_warning_about_sides(tmp_path):
+def test_analyze_is_read_with_a_warning_about_sides(tmp_path: Path) -> None:
     scan = read_scan(_save(tmp_path / "scan.img", affine=np.diag([-1.0, 1, 1, 1])))
     np.testing.assert_array_equal(scan.image, VOLUME)
     assert any("left and right" in w for w in scan.warnings)
 
 
-def test_four_to_ten_slices_are_enough(tmp_path):
+def test_four_to_ten_slices_are_enough(tmp_path: Path) -> None:
     assert read_scan(_save(tmp_path / "thin.nii.gz", VOLUME[..., :4])).image.shape == (12, 14, 4)
 
 
-def test_a_single_volume_in_four_dimensions_is_a_volume(tmp_path):
+def test_a_single_volume_in_four_dimensions_is_a_volume(tmp_path: Path) -> None:
     scan = read_scan(_save(tmp_path / "four.nii.gz", VOLUME[..., None]))
     assert scan.image.shape == VOLUME.shape
     assert not scan.warnings
 
 
-def test_of_many_volumes_the_first_is_used_and_said_so(tmp_path):
+def test_of_many_volumes_the_first_is_used_and_said_so(tmp_path: Path) -> None:
     many = np.stack([VOLUME, VOLUME + 1, VOLUME + 2], axis=-1)
     scan = read_scan(_save(tmp_path / "many.nii.gz", many))
     np.testing.assert_array_equal(scan.image, VOLUME)
     assert scan.warnings == ("holds 3 volumes: used the first",)
 
 
-def test_voxels_that_are_no_numbers_become_zero_and_it_is_said(tmp_path):
+def test_voxels_that_are_no_numbers_become_zero_and_it_is_said(tmp_path: Path) -> None:
     data = VOLUME.astype(np.float32)
     data[0, 0, 0], data[1, 1, 1] = np.nan, np.inf
     scan = read_scan(_save(tmp_path / "nan.nii.gz", data))
@@ -103,7 +105,7 @@ def test_voxels_that_are_no_numbers_become_zero_and_it_is_said(tmp_path):
     assert "2 voxels" in scan.warnings[0]
 
 
-def test_forms_that_disagree_are_told(tmp_path):
+def test_forms_that_disagree_are_told(tmp_path: Path) -> None:
     image = nib.Nifti1Image(VOLUME, AFFINE)
     image.set_sform(AFFINE, 1)
     other = AFFINE.copy()
@@ -127,7 +129,9 @@ def _with_pixdim(path: Path, values, sform_code: int) -> Path:
 
 
 @pytest.mark.parametrize("values", [(0, 1, 1), (-1, 2, 1.5), (np.nan, 1, 1)])
-def test_impossible_voxel_sizes_are_refused_unless_the_sform_says_better(tmp_path, values):
+def test_impossible_voxel_sizes_are_refused_unless_the_sform_says_better(
+    tmp_path: Path, values
+) -> None:
     told = read_scan(_with_pixdim(tmp_path / "told.nii", values, sform_code=1))
     np.testing.assert_allclose(told.affine, AFFINE, atol=1e-6)
     assert any("impossible" in w for w in told.warnings)
@@ -135,7 +139,7 @@ def test_impossible_voxel_sizes_are_refused_unless_the_sform_says_better(tmp_pat
 
 
 @pytest.mark.parametrize("size", [0.0, np.nan])
-def test_impossible_voxel_sizes_of_mgh_files_are_refused(tmp_path, size):
+def test_impossible_voxel_sizes_of_mgh_files_are_refused(tmp_path: Path, size) -> None:
     path = _save(tmp_path / "x.mgh")
     raw = bytearray(path.read_bytes())
     raw[30:34] = np.array(size, ">f4").tobytes()
@@ -143,26 +147,26 @@ def test_impossible_voxel_sizes_of_mgh_files_are_refused(tmp_path, size):
     _refused(path, ".")
 
 
-def test_a_header_that_contradicts_its_affine_is_told(tmp_path):
+def test_a_header_that_contradicts_its_affine_is_told(tmp_path: Path) -> None:
     scan = read_scan(_with_pixdim(tmp_path / "scan.nii", (1, 1, 1), sform_code=1))
     assert any("used the affine" in w for w in scan.warnings)
 
 
-def test_a_missing_file_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     _refused(tmp_path / "nothing.nii.gz", "no such file")
 
 
-def test_a_folder_is_refused(tmp_path):
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.nii").mkdir()
     _refused(tmp_path / "x.nii", "folder")
 
 
-def test_an_empty_file_is_refused(tmp_path):
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.nii.gz").touch()
     _refused(tmp_path / "x.nii.gz", "is empty")
 
 
-def test_a_cut_off_file_is_refused(tmp_path):
+def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
     for name in ("x.nii.gz", "x.nii", "x.mgz"):
         path = _save(tmp_path / name)
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
@@ -170,13 +174,13 @@ def test_a_cut_off_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.nii", "x.nii.gz", "x.mgz", "x.mgh", "x.npz", "x.img"])
-def test_text_under_the_name_of_a_scan_is_refused(tmp_path, name):
+def test_text_under_the_name_of_a_scan_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("This is no scan. " * 40)
     _refused(tmp_path / name, ".")
 
 
 @pytest.mark.parametrize("name", ["x.nii.gz", "x.mgz", "many.nii.gz", "x.img.gz"])
-def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, name):
+def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path: Path, name: str) -> None:
     data = np.stack([VOLUME] * 3, axis=-1) if name == "many.nii.gz" else VOLUME
     kind = {"x.mgz": nib.MGHImage, "x.img.gz": nib.Nifti1Pair}.get(name, nib.Nifti1Image)
     nib.save(kind(data, AFFINE), tmp_path / name)
@@ -188,7 +192,7 @@ def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("kind", [nib.AnalyzeImage, nib.Spm99AnalyzeImage, nib.Nifti1Pair])
-def test_a_compressed_pair_is_read_with_or_without_a_matrix_beside_it(tmp_path, kind):
+def test_a_compressed_pair_is_read_with_or_without_a_matrix_beside_it(tmp_path: Path, kind) -> None:
     nib.save(kind(VOLUME, np.diag([1.0, 2, 3, 1])), tmp_path / "x.img.gz")
     expected = nib.load(tmp_path / "x.img.gz").affine
     scan = read_scan(tmp_path / "x.img.gz")
@@ -196,25 +200,25 @@ def test_a_compressed_pair_is_read_with_or_without_a_matrix_beside_it(tmp_path, 
     np.testing.assert_array_equal(scan.affine, expected)
 
 
-def test_what_follows_a_whole_gzip_stream_is_passed_over(tmp_path):
+def test_what_follows_a_whole_gzip_stream_is_passed_over(tmp_path: Path) -> None:
     volume = np.tile(VOLUME, (6, 6, 6))  # more than a buffer
     path = _save(tmp_path / "x.nii.gz", volume)
     path.write_bytes(path.read_bytes() + b"more")
     assert (read_scan(path).image == volume).all()
 
 
-def test_an_array_under_the_name_of_an_archive_is_refused(tmp_path):
+def test_an_array_under_the_name_of_an_archive_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", VOLUME)
     (tmp_path / "x.npy").rename(tmp_path / "x.npz")
     _refused(tmp_path / "x.npz", "single NumPy array")
 
 
-def test_gzipped_text_is_refused(tmp_path):
+def test_gzipped_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.nii.gz").write_bytes(gzip.compress(b"This is no scan. " * 40))
     _refused(tmp_path / "x.nii.gz", ".")
 
 
-def test_a_wrong_magic_is_refused(tmp_path):
+def test_a_wrong_magic_is_refused(tmp_path: Path) -> None:
     path = _save(tmp_path / "x.nii")
     raw = bytearray(path.read_bytes())
     raw[344:348] = b"xxxx"
@@ -222,12 +226,14 @@ def test_a_wrong_magic_is_refused(tmp_path):
     _refused(path, ".")
 
 
-def test_another_ending_is_refused(tmp_path):
+def test_another_ending_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.dcm").write_bytes(b"123")
     _refused(tmp_path / "x.dcm", "not a scan by its name")
 
 
-def test_a_file_without_permission_is_refused(as_nobody):
+def test_a_file_without_permission_is_refused(
+    as_nobody: Callable[[], AbstractContextManager[None]],
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = _save(Path(folder) / "x.nii.gz")
         path.chmod(0)
@@ -237,25 +243,25 @@ def test_a_file_without_permission_is_refused(as_nobody):
 
 
 @pytest.mark.parametrize("shape", [(12, 14), (12, 14, 1)])
-def test_a_flat_image_is_refused(tmp_path, shape):
+def test_a_flat_image_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     _refused(_save(tmp_path / "x.nii.gz", VOLUME[..., 0].reshape(shape)), "three dimensions")
 
 
-def test_fewer_than_four_slices_are_refused(tmp_path):
+def test_fewer_than_four_slices_are_refused(tmp_path: Path) -> None:
     _refused(_save(tmp_path / "x.nii.gz", VOLUME[:, :3]), "only 3 slices")
 
 
-def test_colours_are_refused(tmp_path):
+def test_colours_are_refused(tmp_path: Path) -> None:
     rgb = np.zeros((5, 6, 7), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     nib.save(nib.Nifti1Image(rgb, AFFINE), tmp_path / "x.nii.gz")
     _refused(tmp_path / "x.nii.gz", "RGB")
 
 
-def test_complex_numbers_are_refused(tmp_path):
+def test_complex_numbers_are_refused(tmp_path: Path) -> None:
     _refused(_save(tmp_path / "x.nii.gz", VOLUME.astype(np.complex64)), "complex")
 
 
-def test_a_singular_affine_is_refused(tmp_path):
+def test_a_singular_affine_is_refused(tmp_path: Path) -> None:
     affine = AFFINE.copy()
     affine[:3, 1] = affine[:3, 0]
     image = nib.Nifti1Image(VOLUME, None)
@@ -264,7 +270,7 @@ def test_a_singular_affine_is_refused(tmp_path):
     _refused(tmp_path / "x.nii.gz", "singular")
 
 
-def test_an_affine_of_no_numbers_is_refused(tmp_path):
+def test_an_affine_of_no_numbers_is_refused(tmp_path: Path) -> None:
     image = nib.Nifti1Image(VOLUME, None)
     affine = AFFINE.copy()
     affine[0, 0] = np.nan
@@ -273,16 +279,18 @@ def test_an_affine_of_no_numbers_is_refused(tmp_path):
     _refused(tmp_path / "x.nii.gz", "not finite")
 
 
-def test_a_constant_image_is_refused(tmp_path):
+def test_a_constant_image_is_refused(tmp_path: Path) -> None:
     _refused(_save(tmp_path / "x.nii.gz", np.full((9, 9, 9), 7, np.int16)), "every voxel")
 
 
-def test_an_image_without_any_number_is_refused(tmp_path):
+def test_an_image_without_any_number_is_refused(tmp_path: Path) -> None:
     _refused(_save(tmp_path / "x.nii.gz", np.full((9, 9, 9), np.nan, np.float32)), "no finite")
 
 
 @pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
-def test_a_huge_header_without_data_is_refused_before_memory_is_taken(tmp_path, name):
+def test_a_huge_header_without_data_is_refused_before_memory_is_taken(
+    tmp_path: Path, name: str
+) -> None:
     header = nib.Nifti1Header()
     header.set_data_shape((1000, 1000, 1000))
     header.set_data_dtype(np.float32)
@@ -293,7 +301,7 @@ def test_a_huge_header_without_data_is_refused_before_memory_is_taken(tmp_path, 
     _refused(tmp_path / name, "promises 1000x1000x1000")
 
 
-def test_npz_scans_are_read_by_several_threads(tmp_path):
+def test_npz_scans_are_read_by_several_threads(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", vol_data=VOLUME)
 
     def read_some(depth):  # the fault shows where threads differ in the depth of their stacks
@@ -317,6 +325,6 @@ def test_npz_scans_are_read_by_several_threads(tmp_path):
     assert all((image == VOLUME).all() for image in images)
 
 
-def test_an_npz_without_the_image_is_refused(tmp_path):
+def test_an_npz_without_the_image_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", other=VOLUME)
     _refused(tmp_path / "x.npz", "vol_data")

@@ -4,6 +4,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -34,7 +35,7 @@ def _segment(session: Session, **given):
     return session.segment(IMAGE, MIN_SIZE, flip=True, outputs=contract.EVIDENCE, **given)
 
 
-def test_the_label_table_comes_from_the_server(session):
+def test_the_label_table_comes_from_the_server(session: Session) -> None:
     described = session.describe()
     assert described.label_values.tolist() == list(VALUES)
     assert described.label_names == NAMES
@@ -42,7 +43,7 @@ def test_the_label_table_comes_from_the_server(session):
     assert described.has_csf
 
 
-def test_only_what_was_asked_for_travels(session, model):
+def test_only_what_was_asked_for_travels(session: Session, model) -> None:
     answer, _ = _segment(session)
     assert set(answer) == set(contract.EVIDENCE)
     (request,) = model.requests
@@ -51,19 +52,19 @@ def test_only_what_was_asked_for_travels(session, model):
     assert request["flip"].item() is True
 
 
-def test_status_health_and_metadata_are_told(session):
+def test_status_health_and_metadata_are_told(session: Session) -> None:
     assert session.status() == {1: "AVAILABLE"}
     assert session.health() == "SERVING"
     assert contract.POSTERIORS in session.metadata()[contract.SEGMENT_SIGNATURE]["outputs"]
 
 
-def test_answers_larger_than_the_default_limit_of_grpc_arrive(session):
+def test_answers_larger_than_the_default_limit_of_grpc_arrive(session: Session) -> None:
     image = np.random.default_rng(0).random((160, 160, 96)).astype(np.float32)
     answer, _ = session.segment(image, MIN_SIZE, flip=False, outputs=contract.DENSE)
     assert answer[contract.POSTERIORS].nbytes > 4 * 2**20
 
 
-def test_metadata_and_token_go_with_every_call(address, model):
+def test_metadata_and_token_go_with_every_call(address: str, model) -> None:
     told = ServerAddress(target=address, metadata={"Tenant": "a"}, token="secret")
     with Session(told) as session:
         _segment(session, metadata={"request-id": "7"})
@@ -73,27 +74,27 @@ def test_metadata_and_token_go_with_every_call(address, model):
     assert sent["request-id"] == "7"
 
 
-def test_a_token_never_travels_readable():
+def test_a_token_never_travels_readable() -> None:
     with pytest.raises(UsageError, match="TLS"):
         ServerAddress(target="example.org:8500", token="secret")
     assert "secret" not in repr(ServerAddress(target="localhost:8500", token="secret"))
 
 
-def test_a_server_that_is_busy_is_asked_again(session, model):
+def test_a_server_that_is_busy_is_asked_again(session: Session, model) -> None:
     session.describe()
     model.failures = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED]
     _segment(session)
     assert len(model.requests) == 3
 
 
-def test_a_queue_that_stays_full_is_told(session, model):
+def test_a_queue_that_stays_full_is_told(session: Session, model) -> None:
     model.failures = [grpc.StatusCode.RESOURCE_EXHAUSTED] * 9
     with pytest.raises(ServerBusyError):
         _segment(session)
     assert len(model.requests) == 3
 
 
-def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address, model):
+def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address: str, model) -> None:
     model.failures = [grpc.StatusCode.UNAVAILABLE] * 9
     model.failure_details = "Socket closed"
     patient = RetryPolicy(attempts=9, first_wait_s=0.01)
@@ -123,14 +124,16 @@ def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address, model
         (grpc.StatusCode.INVALID_ARGUMENT, "Expects arg[0] to be float", ModelError),
     ],
 )
-def test_what_repeating_cannot_mend_is_not_repeated(session, model, code, details, error):
+def test_what_repeating_cannot_mend_is_not_repeated(
+    session: Session, model, code, details: str, error
+) -> None:
     model.failures, model.failure_details = [code] * 3, details
     with pytest.raises(error, match=re.escape(details)):
         _segment(session)
     assert len(model.requests) == 1
 
 
-def test_a_server_that_is_too_slow_is_given_up(address, model):
+def test_a_server_that_is_too_slow_is_given_up(address: str, model) -> None:
     model.delay_s = 600
     with (
         Session(address, timeout_s=0.3) as session,
@@ -140,7 +143,9 @@ def test_a_server_that_is_too_slow_is_given_up(address, model):
     assert not model.busy
 
 
-def test_a_longer_timeout_is_advised_only_where_an_option_gives_one(session, model):
+def test_a_longer_timeout_is_advised_only_where_an_option_gives_one(
+    session: Session, model
+) -> None:
     model.describe_delay_s = 600
     with pytest.raises(ServerTimeoutError, match="did not answer in time") as raised:
         session.predict({}, signature=contract.DESCRIBE_SIGNATURE, timeout_s=0.2)
@@ -148,7 +153,7 @@ def test_a_longer_timeout_is_advised_only_where_an_option_gives_one(session, mod
 
 
 @pytest.mark.parametrize("name", [contract.LABELS, contract.TOP_PROBABILITY])
-def test_a_few_bytes_stand_for_no_more_than_was_asked_for(session, model, name):
+def test_a_few_bytes_stand_for_no_more_than_was_asked_for(session: Session, model, name) -> None:
     """As a server could make its clients fill their memory."""
     session.describe()
     model.declared = {name: [1024, 1024, 1024]}
@@ -156,19 +161,21 @@ def test_a_few_bytes_stand_for_no_more_than_was_asked_for(session, model, name):
         session.segment(IMAGE, MIN_SIZE, flip=True, outputs=(name,))
 
 
-def test_a_few_bytes_of_a_description_stand_for_no_more_labels_than_there_can_be(session, model):
+def test_a_few_bytes_of_a_description_stand_for_no_more_labels_than_there_can_be(
+    session: Session, model
+) -> None:
     model.declared = {contract.FLIP_CHANNELS: [2**24]}
     with pytest.raises(AnswerError, match="stand for 16777216, expected 65536 at most"):
         session.describe()
 
 
-def test_the_default_deadline_grows_with_the_scan():
+def test_the_default_deadline_grows_with_the_scan() -> None:
     small, large = (default_timeout_s(n**3) for n in (96, 256))
     assert large > 2 * small
     assert default_timeout_s(96**3, flip=False) < small
 
 
-def test_an_address_where_nobody_answers_is_told():
+def test_an_address_where_nobody_answers_is_told() -> None:
     with (
         Session("localhost:1", retry=IMPATIENT) as session,
         pytest.raises(ServerUnreachableError, match="no server answers at localhost:1"),
@@ -176,20 +183,20 @@ def test_an_address_where_nobody_answers_is_told():
         session.describe()
 
 
-def test_a_model_of_another_contract_is_refused(session, model):
+def test_a_model_of_another_contract_is_refused(session: Session, model) -> None:
     model.contract_version = 99
     with pytest.raises(ModelError, match="version 99 of the contract"):
         session.describe()
 
 
-def test_labels_and_table_stay_together_when_the_version_changes(session, model):
+def test_labels_and_table_stay_together_when_the_version_changes(session: Session, model) -> None:
     assert _segment(session)[1].version == 1
     model.version = 2
     _, answered = _segment(session)
     assert answered.version == 2
 
 
-def test_requests_are_spread_over_the_servers_behind_one_name():
+def test_requests_are_spread_over_the_servers_behind_one_name() -> None:
     models = [ContractServer(), ContractServer()]
     with _servers(*models) as session:
         for _ in range(8):
@@ -198,7 +205,7 @@ def test_requests_are_spread_over_the_servers_behind_one_name():
     assert min(len(m.requests) for m in models) >= 3
 
 
-def test_every_answer_comes_with_the_table_of_the_version_that_made_it():
+def test_every_answer_comes_with_the_table_of_the_version_that_made_it() -> None:
     models = [ContractServer(version=v, names=(*NAMES[:-1], f"of {v}")) for v in (1, 2, 3)]
     with _servers(*models) as session, ThreadPoolExecutor(4) as pool:
         told = [model for _, model in pool.map(lambda _: _segment(session), range(24))]
@@ -209,7 +216,7 @@ def test_every_answer_comes_with_the_table_of_the_version_that_made_it():
     ]
 
 
-def test_a_version_that_no_server_has_is_told(address):
+def test_a_version_that_no_server_has_is_told(address: str) -> None:
     choice = ModelChoice(version=7)
     with Session(address, choice) as session, pytest.raises(ModelError, match="synthseg, 7"):
         _segment(session)
@@ -231,7 +238,7 @@ def _servers(*models):
         yield session
 
 
-def test_a_server_of_another_kind_is_told(address):
+def test_a_server_of_another_kind_is_told(address: str) -> None:
     with Session(address) as session, pytest.raises(ModelError, match="no TensorFlow model server"):
         session._call("/some.Other/Call", *_empty(), 5)
 
@@ -253,17 +260,17 @@ def _empty():
         ("unix:/tmp/s.sock", "unix:/tmp/s.sock"),
     ],
 )
-def test_addresses_are_understood(given, target):
+def test_addresses_are_understood(given: str, target: str) -> None:
     assert normalise_target(given) == target
 
 
 @pytest.mark.parametrize("given", ["", "http://host:8501", "host:port", "host:99999"])
-def test_addresses_that_cannot_be_right_are_refused(given):
+def test_addresses_that_cannot_be_right_are_refused(given: str) -> None:
     with pytest.raises(UsageError):
         normalise_target(given)
 
 
-def test_a_unix_socket_serves_too(tmp_path):
+def test_a_unix_socket_serves_too(tmp_path: Path) -> None:
     where = f"unix:{tmp_path / 's.sock'}"
     with serving(ContractServer(), where) as address, Session(address) as session:
         assert session.status() == {1: "AVAILABLE"}

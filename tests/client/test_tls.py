@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory) -> Path:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost that vouches for itself, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
@@ -30,7 +30,7 @@ def _credentials(folder: Path, *, ask_client: bool = False) -> grpc.ServerCreden
     return grpc.ssl_server_credentials([(key, certificate)], certificate, ask_client)
 
 
-def test_an_encrypted_server_is_asked_with_a_token(certificates):
+def test_an_encrypted_server_is_asked_with_a_token(certificates: Path) -> None:
     model = ContractServer()
     with serving(model, credentials=_credentials(certificates)) as target:
         tls = Tls(root=certificates / "cert.pem")
@@ -38,7 +38,7 @@ def test_an_encrypted_server_is_asked_with_a_token(certificates):
             assert session.describe().n_labels == 4
 
 
-def test_a_server_may_ask_for_the_clients_certificate(certificates):
+def test_a_server_may_ask_for_the_clients_certificate(certificates: Path) -> None:
     root, key = certificates / "cert.pem", certificates / "key.pem"
     with serving(
         ContractServer(), credentials=_credentials(certificates, ask_client=True)
@@ -48,14 +48,14 @@ def test_a_server_may_ask_for_the_clients_certificate(certificates):
             assert session.status() == {1: "AVAILABLE"}
 
 
-def test_a_server_that_nobody_vouches_for_is_not_trusted(certificates):
+def test_a_server_that_nobody_vouches_for_is_not_trusted(certificates: Path) -> None:
     with serving(ContractServer(), credentials=_credentials(certificates)) as target:
         stranger = ServerAddress(target=target, tls=Tls())
         with Session(stranger) as session, pytest.raises(AccessDeniedError, match="encrypted"):
             session.status()
 
 
-def test_a_certificate_of_another_name_is_not_trusted(certificates):
+def test_a_certificate_of_another_name_is_not_trusted(certificates: Path) -> None:
     with serving(ContractServer(), credentials=_credentials(certificates)) as target:
         tls = Tls(root=certificates / "cert.pem")
         address = target.replace("localhost", "127.0.0.1")
@@ -64,19 +64,19 @@ def test_a_certificate_of_another_name_is_not_trusted(certificates):
             session.status()
 
 
-def test_a_plain_server_is_not_taken_for_an_encrypted_one(certificates):
+def test_a_plain_server_is_not_taken_for_an_encrypted_one(certificates: Path) -> None:
     with serving(ContractServer()) as target:
         stranger = ServerAddress(target=target, tls=Tls(root=certificates / "cert.pem"))
         with Session(stranger) as session, pytest.raises(AccessDeniedError, match="encrypted"):
             session.status()
 
 
-def test_a_certificate_needs_its_key(certificates):
+def test_a_certificate_needs_its_key(certificates: Path) -> None:
     with pytest.raises(UsageError, match="both"):
         Tls(certificate=certificates / "cert.pem")
 
 
-def test_a_missing_certificate_is_told(tmp_path):
+def test_a_missing_certificate_is_told(tmp_path: Path) -> None:
     missing = ServerAddress(target="localhost", tls=Tls(root=tmp_path / "no.pem"))
     with pytest.raises(UsageError, match=r"no\.pem"):
         Session(missing)

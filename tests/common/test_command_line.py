@@ -36,7 +36,7 @@ main(["work"])
 @pytest.mark.parametrize(
     ("name", "code", "line"), [("SIGINT", 130, "Interrupted."), ("SIGTERM", 143, "Terminated.")]
 )
-def test_one_line_is_all_that_is_said_at_a_signal(name, code, line):
+def test_one_line_is_all_that_is_said_at_a_signal(name: str, code: int, line: str) -> None:
     program = INTERRUPTED.replace("{name}", name)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ended.returncode == code

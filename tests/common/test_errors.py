@@ -30,19 +30,19 @@ def chained(cause):
         (errno.EISDIR, False),
     ],
 )
-def test_failing_disks_and_hosts_are_outages_and_wrong_paths_are_not(number, outage):
+def test_failing_disks_and_hosts_are_outages_and_wrong_paths_are_not(number, outage: bool) -> None:
     assert is_outage(chained(OSError(number, os.strerror(number)))) is outage
 
 
 @pytest.mark.parametrize("cause", [None, ValueError("no JSON"), OSError("no file of this kind")])
-def test_wrong_input_is_no_outage(cause):
+def test_wrong_input_is_no_outage(cause) -> None:
     assert not is_outage(chained(cause))
 
 
-def test_time_that_runs_out_is_an_outage():
+def test_time_that_runs_out_is_an_outage() -> None:
     assert is_outage(chained(TimeoutError()))
 
 
-def test_an_error_may_say_itself_that_it_is_an_outage():
+def test_an_error_may_say_itself_that_it_is_an_outage() -> None:
     assert isinstance(SchedulerError("none answers."), Outage)
     assert is_outage(chained(SchedulerError("none answers.")))

@@ -45,25 +45,27 @@ def because(error: Exception, number: int) -> Exception:
         (errno.ENOENT, WRONG_USE),
     ],
 )
-def test_a_disk_that_fails_is_another_try_in_every_part_and_a_wrong_path_is_not(kind, number, code):
+def test_a_disk_that_fails_is_another_try_in_every_part_and_a_wrong_path_is_not(
+    kind, number, code
+) -> None:
     assert exit_code_of(because(kind("words."), number)) == code
 
 
 @pytest.mark.parametrize(
     "kind", [ConfigError, LabelError, UsageError, UnknownModelError, ImageError]
 )
-def test_what_the_user_must_change_is_wrong_use(kind):
+def test_what_the_user_must_change_is_wrong_use(kind) -> None:
     assert exit_code_of(kind("words.")) == WRONG_USE
 
 
 @pytest.mark.parametrize(
     "kind", [SchedulerError, OutageError, ServerUnreachableError, ServerBusyError]
 )
-def test_what_is_around_the_program_is_another_try(kind):
+def test_what_is_around_the_program_is_another_try(kind) -> None:
     assert exit_code_of(kind("words.")) == TRY_AGAIN
 
 
-def test_a_scan_that_failed_is_one_of_some():
+def test_a_scan_that_failed_is_one_of_some() -> None:
     assert exit_code_of(ScanError("words.")) == TRY_AGAIN
 
 
@@ -90,7 +92,9 @@ class _Signals:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("part", LOADS)
-def test_a_signal_ends_every_part_alike_even_while_it_loads(part, number, code, monkeypatch):
+def test_a_signal_ends_every_part_alike_even_while_it_loads(
+    part, number, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A container's first process would not hear of SIGTERM without a handler."""
     main, words, module = LOADS[part]
     monkeypatch.delitem(sys.modules, module, raising=False)

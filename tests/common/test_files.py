@@ -9,7 +9,7 @@ from synthseg_common.errors import OutputError
 from synthseg_common.files import FileGroup, replacing, write_array, write_text
 
 
-def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     write_text(path, "old")
 
@@ -24,7 +24,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_missing_folders_are_made_and_the_extension_is_kept(tmp_path):
+def test_missing_folders_are_made_and_the_extension_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "volume.nii.gz"
     with replacing(path) as temporary:
         assert temporary.name.endswith(".nii.gz")
@@ -32,30 +32,30 @@ def test_missing_folders_are_made_and_the_extension_is_kept(tmp_path):
     assert path.read_bytes() == b"x"
 
 
-def test_an_array_comes_back(tmp_path):
+def test_an_array_comes_back(tmp_path: Path) -> None:
     write_array(tmp_path / "array.npy", np.arange(3))
     np.testing.assert_array_equal(np.load(tmp_path / "array.npy"), np.arange(3))
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/notes\.txt: cannot be written"):
         write_text(tmp_path / "file" / "notes.txt", "text")
 
 
-def test_text_with_names_that_are_no_utf_8_keeps_their_bytes(tmp_path):
+def test_text_with_names_that_are_no_utf_8_keeps_their_bytes(tmp_path: Path) -> None:
     write_text(tmp_path / "t", os.fsdecode(b"caf\xe9"))
     assert (tmp_path / "t").read_bytes() == b"caf\xe9"
 
 
-def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path):
+def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / f"{'x' * 248}.nii.gz"
     with replacing(path) as temporary:
         temporary.touch()
     assert path.exists()
 
 
-def test_files_of_a_group_take_their_places_when_all_are_written(tmp_path):
+def test_files_of_a_group_take_their_places_when_all_are_written(tmp_path: Path) -> None:
     with FileGroup() as group:
         write_text(tmp_path / "a", "new a", group)
         write_text(tmp_path / "b", "new b", group)
@@ -73,7 +73,9 @@ def write_together(**texts):
                 raise RuntimeError
 
 
-def test_a_group_whose_block_fails_leaves_what_was_there(tmp_path, monkeypatch):
+def test_a_group_whose_block_fails_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a").write_text("old a")
     with pytest.raises(RuntimeError):
@@ -82,7 +84,9 @@ def test_a_group_whose_block_fails_leaves_what_was_there(tmp_path, monkeypatch):
     assert [p.name for p in Path().iterdir()] == ["a"]
 
 
-def test_a_group_of_which_a_rename_fails_undoes_those_before(tmp_path, monkeypatch):
+def test_a_group_of_which_a_rename_fails_undoes_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a").write_text("old a")
     Path("folder/inside").mkdir(parents=True)  # no file can take its place
@@ -92,7 +96,9 @@ def test_a_group_of_which_a_rename_fails_undoes_those_before(tmp_path, monkeypat
     assert sorted(p.name for p in Path().iterdir()) == ["a", "folder"]
 
 
-def test_without_hard_links_a_failed_group_leaves_a_file_wherever_one_was(tmp_path, monkeypatch):
+def test_without_hard_links_a_failed_group_leaves_a_file_wherever_one_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_links(*_: object, **__: object) -> None:
         raise OSError(95, "Operation not supported")
 

@@ -6,7 +6,7 @@ from synthseg_common.label_types import channel_dtype, label_dtype, sent_label_d
 @pytest.mark.parametrize(
     ("largest", "dtype"), [(60, "u1"), (255, "u1"), (2035, "i2"), (12175, "i2"), (70000, "i4")]
 )
-def test_labels_take_the_smallest_type_that_holds_the_table(largest, dtype):
+def test_labels_take_the_smallest_type_that_holds_the_table(largest: int, dtype: str) -> None:
     assert label_dtype(largest) == np.dtype(dtype)
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ SMALL = GenerationLabels(
 
 
 @pytest.mark.parametrize(("table", "name"), [(SYNTHSEG_V1, "v1"), (SYNTHSEG_V2, "v2")])
-def test_channels_equal_the_released_tables(shared_data, table, name):
+def test_channels_equal_the_released_tables(shared_data: Path, table, name: str) -> None:
     with np.load(shared_data / "reference" / "models" / f"labels_{name}.npz") as recorded:
         assert list(table.values) == recorded["labels"].tolist()
         assert list(table.names) == recorded["names"].tolist()
@@ -36,15 +37,15 @@ def test_channels_equal_the_released_tables(shared_data, table, name):
         (CONTRAST_SPECIFIC_CLASSES, "generation_classes_contrast_specific"),
     ],
 )
-def test_generation_tables_equal_the_released_arrays(shared_data, ours, file):
+def test_generation_tables_equal_the_released_arrays(shared_data: Path, ours, file: str) -> None:
     assert list(ours) == np.load(shared_data / "label_tables" / f"{file}.npy").tolist()
 
 
-def test_flipping_exchanges_the_sided_halves():
+def test_flipping_exchanges_the_sided_halves() -> None:
     assert SMALL.flip_indices == (0, 1, 3, 2)
 
 
-def test_targets_make_the_table_of_the_network():
+def test_targets_make_the_table_of_the_network() -> None:
     table = SMALL.segmentation_labels({1: "left thing"}, {1: 5})
     assert table.values == (0, 1, 2)
     assert table.names == ("background", "left thing", "label 2")
@@ -53,11 +54,11 @@ def test_targets_make_the_table_of_the_network():
 
 
 @pytest.mark.parametrize("table", [SMALL, GENERATION_V2])
-def test_generation_table_survives_json(table):
+def test_generation_table_survives_json(table) -> None:
     assert GenerationLabels.from_json(table.to_json()) == table
 
 
-def test_segmentation_table_survives_json():
+def test_segmentation_table_survives_json() -> None:
     assert SegmentationLabels.from_json(SYNTHSEG_V2.to_json()) == SYNTHSEG_V2
 
 
@@ -70,7 +71,10 @@ def test_segmentation_table_survives_json():
         ({"classes": (0, 1, 3, 3)}, "without gaps"),
     ],
 )
-def test_contradictory_generation_table_is_refused(change, named):
+def test_contradictory_generation_table_is_refused(
+    change: dict[str, object],
+    named: str,
+) -> None:
     with pytest.raises(LabelTableError, match=named):
         dataclasses.replace(SMALL, **change)
 
@@ -83,12 +87,12 @@ def test_contradictory_generation_table_is_refused(change, named):
         ({"flip_channels": (1, 2, 0)}, "flip_channels"),
     ],
 )
-def test_contradictory_segmentation_table_is_refused(change, named):
+def test_contradictory_segmentation_table_is_refused(change: dict[str, object], named: str) -> None:
     table = SMALL.segmentation_labels()
     with pytest.raises(LabelTableError, match=named):
         dataclasses.replace(table, **change)
 
 
-def test_text_that_is_no_table_is_refused():
+def test_text_that_is_no_table_is_refused() -> None:
     with pytest.raises(LabelTableError, match="not a label table"):
         SegmentationLabels.from_json('{"values": [0]}')

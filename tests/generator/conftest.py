@@ -59,7 +59,9 @@ def write_map() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def head_folder(tmp_path_factory: pytest.TempPathFactory, make_head) -> Path:
+def head_folder(
+    tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]
+) -> Path:
     """Three heads of two shapes, each stored in another orientation and format."""
     folder = tmp_path_factory.mktemp("label_maps")
     files = zip(("alice.nii.gz", "bob.nii", "carol.mgz"), ("LIA", "RAS", "PSR"), strict=True)
@@ -84,7 +86,9 @@ def store(store_path: Path) -> LabelStore:
 
 
 @pytest.fixture(scope="session")
-def scan_store(tmp_path_factory: pytest.TempPathFactory, make_head) -> LabelStore:
+def scan_store(
+    tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]
+) -> LabelStore:
     """Two heads whose scans show the left white matter bright, and the right half as bright."""
     folder = tmp_path_factory.mktemp("pairs")
     for name in ("scans", "maps"):

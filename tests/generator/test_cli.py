@@ -2,6 +2,8 @@
 
 import json
 import resource
+from collections.abc import Callable
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -10,11 +12,12 @@ import yaml
 from click.testing import CliRunner
 from synthseg_generator.cli import main
 from synthseg_generator.settings.files import dump_settings
+from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.store.label_store import open_store
 
 
 @pytest.fixture
-def settings_file(tmp_path, small_settings):
+def settings_file(tmp_path: Path, small_settings: GeneratorSettings):
     path = tmp_path / "settings.yaml"
     path.write_text(yaml.safe_dump(dump_settings(small_settings)))
     return path
@@ -37,7 +40,7 @@ def assert_one_line(result, code, *parts):
         assert part in lines[0]
 
 
-def test_ingest_then_check(tmp_path, head_folder):
+def test_ingest_then_check(tmp_path: Path, head_folder: Path) -> None:
     store = tmp_path / "store.zarr"
     assert "3 maps added, 0 were there" in run("ingest", head_folder, store).output
     assert "0 maps added, 3 were there" in run("ingest", head_folder, store).output
@@ -48,7 +51,9 @@ def test_ingest_then_check(tmp_path, head_folder):
     assert "errors" in result.output.splitlines()[-1]
 
 
-def test_check_of_complete_maps_exits_with_0(tmp_path, head_folder, make_head):
+def test_check_of_complete_maps_exits_with_0(
+    tmp_path: Path, head_folder: Path, make_head: Callable[..., np.ndarray]
+) -> None:
     values = np.unique(make_head((40, 44, 42))).tolist()
     pairs = [(2, 41), (3, 42), (4, 43), (7, 46), (8, 47), (10, 49), (12, 51), (17, 53)]
     left, right = zip(*pairs, strict=True)
@@ -61,7 +66,9 @@ def test_check_of_complete_maps_exits_with_0(tmp_path, head_folder, make_head):
     assert result.output == "3 maps: 0 errors, 0 warnings.\n"
 
 
-def test_plan_then_generate_and_preview_from_it(tmp_path, store_path, settings_file):
+def test_plan_then_generate_and_preview_from_it(
+    tmp_path: Path, store_path: Path, settings_file
+) -> None:
     plan = tmp_path / "plan.zarr"
     arguments = ("--samples", 2, "--seed", 4, "--settings", settings_file)
     assert "2 samples, drawn by numpy" in run("plan", store_path, plan, *arguments).output
@@ -74,7 +81,7 @@ def test_plan_then_generate_and_preview_from_it(tmp_path, store_path, settings_f
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_priors_writes_settings(tmp_path, write_map):
+def test_priors_writes_settings(tmp_path: Path, write_map: Callable[..., Path]) -> None:
     labels = np.zeros((6, 6, 6), np.int16)
     labels[:3] = 2
     for folder, volume in (("maps", labels), ("scans", labels * 40)):
@@ -87,13 +94,13 @@ def test_priors_writes_settings(tmp_path, write_map):
     assert np.load(tmp_path / "out" / "prior_means.npy")[0].max() == 80
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     result = run("ingest", tmp_path / "nowhere", tmp_path / "store.zarr")
     assert_one_line_and_code_2(result, "nowhere is no folder")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_text_file_named_nifti_is_named(tmp_path):
+def test_a_text_file_named_nifti_is_named(tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "text.nii.gz").write_text("hello")
     result = run("ingest", tmp_path / "maps", tmp_path / "store.zarr")
@@ -101,7 +108,9 @@ def test_a_text_file_named_nifti_is_named(tmp_path):
     assert not (tmp_path / "store.zarr").exists()
 
 
-def test_an_unknown_label_is_named_with_its_file(tmp_path, write_map):
+def test_an_unknown_label_is_named_with_its_file(
+    tmp_path: Path, write_map: Callable[..., Path]
+) -> None:
     (tmp_path / "maps").mkdir()
     write_map(tmp_path / "maps" / "odd.nii", np.full((4, 4, 4), 999, np.int16))
     result = run("ingest", tmp_path / "maps", tmp_path / "store.zarr")
@@ -118,21 +127,23 @@ def test_an_unknown_label_is_named_with_its_file(tmp_path, write_map):
         ("generate", "nowhere.zarr", "out", "--samples", "1"),
     ],
 )
-def test_a_missing_store_is_named(tmp_path, monkeypatch, command):
+def test_a_missing_store_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert_one_line_and_code_2(run(*command), "nowhere.zarr is no label store")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_setting_is_named(tmp_path, store_path):
+def test_an_unknown_setting_is_named(tmp_path: Path, store_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("crop: {colour: red}")
     result = run("preview", store_path, tmp_path / "s.png", "--settings", tmp_path / "bad.yaml")
     assert_one_line_and_code_2(result, "bad.yaml", "crop.colour")
 
 
 def test_a_crop_larger_than_memory_is_named_and_a_smaller_one_goes_to_the_same_folder(
-    tmp_path, store_path, settings_file, monkeypatch
-):
+    tmp_path: Path, store_path: Path, settings_file, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_, **__):
         raise MemoryError
 
@@ -153,8 +164,13 @@ def test_a_crop_larger_than_memory_is_named_and_a_smaller_one_goes_to_the_same_f
     ],
 )
 def test_only_a_scheduler_that_may_answer_later_is_an_outage(
-    tmp_path, store_path, monkeypatch, address, code, named
-):
+    tmp_path: Path,
+    store_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    code: int,
+    named: str,
+) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 0.5)
     arguments = ("--samples", 1, "--scheduler", address)
     result = run("plan", store_path, tmp_path / "plan.zarr", *arguments)
@@ -168,22 +184,24 @@ def test_only_a_scheduler_that_may_answer_later_is_an_outage(
         ("/nowhere/heads.zarr", 2, "is no label store"),
     ],
 )
-def test_only_a_store_that_may_be_reached_later_is_an_outage(store, code, problem):
+def test_only_a_store_that_may_be_reached_later_is_an_outage(
+    store: str, code: int, problem: str
+) -> None:
     assert_one_line(run("check", store), code, f"{store} {problem}")
 
 
-def test_a_server_that_fails_is_an_outage(store_url):
+def test_a_server_that_fails_is_an_outage(store_url: str) -> None:
     url = store_url.replace("/heads.zarr", "/busy/heads.zarr")
     assert_one_line(run("check", url), 1, f"{url} cannot be reached: 503")
 
 
-def test_who_leaves_every_map_out_is_told_so(tmp_path, store_path):
+def test_who_leaves_every_map_out_is_told_so(tmp_path: Path, store_path: Path) -> None:
     names = [word for name in ("alice", "bob", "carol") for word in ("--without", name)]
     result = run("preview", store_path, tmp_path / "p.png", *names)
     assert_one_line(result, 2, "--without leaves no map")
 
 
-def test_a_disk_that_is_full_is_an_outage(tmp_path, head_folder):
+def test_a_disk_that_is_full_is_an_outage(tmp_path: Path, head_folder: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
     try:
@@ -193,18 +211,18 @@ def test_a_disk_that_is_full_is_an_outage(tmp_path, head_folder):
     assert_one_line(result, 1, "cannot be written", "File too large")
 
 
-def test_a_plan_and_a_seed_contradict_each_other(tmp_path, store_path):
+def test_a_plan_and_a_seed_contradict_each_other(tmp_path: Path, store_path: Path) -> None:
     result = run("preview", store_path, tmp_path / "s.png", "--plan", "p.zarr", "--seed", 1)
     assert_one_line_and_code_2(result, "--plan fixes settings and seed")
 
 
-def test_a_missing_extra_is_named(monkeypatch, store_path):
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, store_path: Path) -> None:
     monkeypatch.setitem(__import__("sys").modules, "synthseg_generator.check.linter", None)
     result = run("check", store_path)
     assert_one_line_and_code_2(result, "pip install 'synthseg-serving[generator]'")
 
 
-def test_help_and_version():
+def test_help_and_version() -> None:
     for command in ("ingest", "check", "preview", "plan", "generate", "priors"):
         assert command in run("--help").output
         assert run(command, "--help").exit_code == 0

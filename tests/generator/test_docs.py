@@ -26,17 +26,17 @@ def _names(settings, path=""):
             yield f"{path}{field.name}"
 
 
-def test_every_setting_is_on_the_page():
+def test_every_setting_is_on_the_page() -> None:
     missing = [name for name in _names(GeneratorSettings()) if f"`{name}" not in PAGE]
     assert not missing
 
 
 @pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL))
-def test_examples_can_be_read(example):
+def test_examples_can_be_read(example) -> None:
     assert generator_settings(yaml.safe_load(example)) != GeneratorSettings()
 
 
-def test_the_example_in_python_runs(shared_data, monkeypatch):
+def test_the_example_in_python_runs(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shared_data / "label_tables"
     if not (folder / "prior_means_t1.npy").is_file():
         pytest.skip(f"no official priors in {folder}")

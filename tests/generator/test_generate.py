@@ -1,5 +1,7 @@
 """Synthetic scans as NIfTI files."""
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -11,15 +13,17 @@ from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.generate import generate, name_sample_files
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.store.label_store import LabelStore
 
 
 @pytest.fixture(scope="module")
-def source(store, small_settings):
+def source(store: LabelStore, small_settings: GeneratorSettings):
     return SampleSource(store, small_settings, seed=1)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, source):
+def made(tmp_path_factory: pytest.TempPathFactory, source):
     folder = tmp_path_factory.mktemp("samples")
     generate(source, folder, 3)
     return folder
@@ -33,7 +37,7 @@ def volumes(folder, n_samples):
     ]
 
 
-def test_image_and_labels_lie_on_one_grid(made, source):
+def test_image_and_labels_lie_on_one_grid(made, source) -> None:
     image, labels = (nib.load(path) for path in name_sample_files(made, 1))
     assert image.shape == labels.shape == (16, 16, 16)
     assert image.get_data_dtype() == np.float32
@@ -45,13 +49,13 @@ def test_image_and_labels_lie_on_one_grid(made, source):
     np.testing.assert_array_equal(np.asanyarray(image.dataobj), sample.image[..., 0])
 
 
-def test_nothing_but_whole_files_is_there(made):
+def test_nothing_but_whole_files_is_there(made) -> None:
     names = sorted(path.name for path in made.iterdir())
     samples = [p.name for k in range(3) for p in name_sample_files(made, k)]
     assert names == ["generate.json", *samples]
 
 
-def test_the_crop_lies_where_it_was_cut(source):
+def test_the_crop_lies_where_it_was_cut(source) -> None:
     parameters = source.parameters(0)
     index = int(parameters.map_index)
     start = parameters.crop_start - source.padding(source.store.shapes[index])
@@ -62,13 +66,13 @@ def test_the_crop_lies_where_it_was_cut(source):
 
 
 @pytest.mark.slow  # two processes that each import TensorFlow
-def test_several_workers_make_the_same_samples(tmp_path, made, source):
+def test_several_workers_make_the_same_samples(tmp_path: Path, made, source) -> None:
     generate(source, tmp_path / "parallel", 3, workers=2)
     for one, other in zip(volumes(made, 3), volumes(tmp_path / "parallel", 3), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_what_is_there_is_kept(tmp_path, source, monkeypatch):
+def test_what_is_there_is_kept(tmp_path: Path, source, monkeypatch: pytest.MonkeyPatch) -> None:
     generate(source, tmp_path, 1)
     write, written = generate_module.write_sample, []
     monkeypatch.setattr(
@@ -81,12 +85,14 @@ def test_what_is_there_is_kept(tmp_path, source, monkeypatch):
     assert report.kept == ()
 
 
-def test_a_folder_of_other_samples_is_refused(made, store, small_settings):
+def test_a_folder_of_other_samples_is_refused(
+    made, store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     with pytest.raises(StoreError, match="holds samples with another seed"):
         generate(SampleSource(store, small_settings, seed=2), made, 3)
 
 
-def test_a_plan_limits_the_number_of_samples(tmp_path, source):
+def test_a_plan_limits_the_number_of_samples(tmp_path: Path, source) -> None:
     plan = write_plan(source, 2, tmp_path / "plan.zarr")
     with pytest.raises(ConfigError, match="at most the 2 of the plan, got 3"):
         generate(plan, tmp_path / "out", 3)
@@ -96,13 +102,15 @@ def test_a_plan_limits_the_number_of_samples(tmp_path, source):
     )
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, source):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, source) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/generate\.json: cannot be written"):
         generate(source, tmp_path / "file", 1)
 
 
-def test_a_folder_without_samples_takes_other_settings(tmp_path, store, small_settings, source):
+def test_a_folder_without_samples_takes_other_settings(
+    tmp_path: Path, store: LabelStore, small_settings: GeneratorSettings, source
+) -> None:
     """A call that fails before its first sample has written its manifest."""
     seed_2 = SampleSource(store, small_settings, seed=2)
     generate(seed_2, tmp_path, 1)

@@ -1,6 +1,7 @@
 """Label tables of a store, by name or from a file."""
 
 import json
+from pathlib import Path
 
 import pytest
 from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2
@@ -17,18 +18,18 @@ OWN = {
 }
 
 
-def test_the_released_tables_give_the_released_networks_tables():
+def test_the_released_tables_give_the_released_networks_tables() -> None:
     assert read_label_table("v1").segmentation_labels() == SYNTHSEG_V1
     assert read_label_table("v2").segmentation_labels() == SYNTHSEG_V2
 
 
-def test_attributes_hold_the_whole_table():
+def test_attributes_hold_the_whole_table() -> None:
     table = LABEL_TABLES["v2"]
     assert LabelTable.from_attributes(json.loads(json.dumps(table.to_attributes()))) == table
 
 
 @pytest.mark.parametrize("extension", ["yaml", "json"])
-def test_your_own_anatomy_comes_from_a_file(tmp_path, extension):
+def test_your_own_anatomy_comes_from_a_file(tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"lungs.{extension}"
     path.write_text(json.dumps(OWN))  # JSON is YAML
     network = read_label_table(path).segmentation_labels()
@@ -46,7 +47,9 @@ def test_your_own_anatomy_comes_from_a_file(tmp_path, extension):
         ([0, 2, 41], {"anatomy": "knee"}, "knee"),
     ],
 )
-def test_a_table_says_what_its_maps_show(tmp_path, targets, named, anatomy):
+def test_a_table_says_what_its_maps_show(
+    tmp_path: Path, targets: list[int], named, anatomy: str
+) -> None:
     path = tmp_path / "table.json"
     path.write_text(json.dumps({"values": targets, "n_neutral": 1, **named}))
     table = read_label_table(path)
@@ -54,7 +57,7 @@ def test_a_table_says_what_its_maps_show(tmp_path, targets, named, anatomy):
     assert LabelTable.from_attributes(json.loads(json.dumps(table.to_attributes()))) == table
 
 
-def test_classes_and_targets_default_to_one_per_label(tmp_path):
+def test_classes_and_targets_default_to_one_per_label(tmp_path: Path) -> None:
     path = tmp_path / "plain.yaml"
     path.write_text("values: [0, 5, 6]\nn_neutral: 1\n")
     labels = read_label_table(path).labels
@@ -78,7 +81,9 @@ def test_classes_and_targets_default_to_one_per_label(tmp_path):
         ("{", "no readable JSON or YAML"),
     ],
 )
-def test_a_contradictory_file_is_refused_by_name(tmp_path, content, complaint):
+def test_a_contradictory_file_is_refused_by_name(
+    tmp_path: Path, content: str, complaint: str
+) -> None:
     path = tmp_path / "odd.yaml"
     path.write_text(content)
     with pytest.raises(LabelError, match=complaint) as caught:
@@ -87,6 +92,6 @@ def test_a_contradictory_file_is_refused_by_name(tmp_path, content, complaint):
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_name_is_refused():
+def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(LabelError, match="no label table v3: give v1, v2 or"):
         read_label_table("v3")

@@ -4,6 +4,7 @@ In the recordings every uniform draw is a recorded share of its interval, and ev
 sine wave; `../shared/data/reference/layers/README.md` lists them.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -175,7 +176,7 @@ CASES = {
 
 
 @pytest.fixture(scope="module", params=CASES)
-def case(request, recorded_layer):
+def case(request: pytest.FixtureRequest, recorded_layer: Callable[[str], dict[str, np.ndarray]]):
     return CASES[request.param](recorded_layer(request.param))
 
 
@@ -195,21 +196,23 @@ def our_labels(case):
     return case.graph.deform(_indices(case.recorded["labels"][0, ..., 0]), case.row)
 
 
-def test_labels_equal_official(case, our_labels, official_labels):
+def test_labels_equal_official(case, our_labels, official_labels) -> None:
     assert np.mean(np.asarray(our_labels) == np.asarray(official_labels)) >= 0.995
 
 
-def test_target_equals_official_on_the_same_labels(case, official_labels):
+def test_target_equals_official_on_the_same_labels(case, official_labels) -> None:
     ours = CHANNELS[ops.convert_to_numpy(case.graph.target(official_labels))]
     np.testing.assert_array_equal(ours, case.recorded[case.target][0, ..., 0])
 
 
-def test_image_equals_official_on_the_same_labels(case, official_labels):
+def test_image_equals_official_on_the_same_labels(case, official_labels) -> None:
     image = ops.convert_to_numpy(case.graph.paint(official_labels, case.row, case.noise))
     np.testing.assert_allclose(image, case.recorded[case.image][0], atol=1e-3)
 
 
-def test_image_equals_official_out_of_reach_of_differing_labels(case, our_labels, official_labels):
+def test_image_equals_official_out_of_reach_of_differing_labels(
+    case, our_labels, official_labels
+) -> None:
     image = ops.convert_to_numpy(case.graph.paint(our_labels, case.row, case.noise))
     differing = np.asarray(our_labels) != np.asarray(official_labels)
     # Blur reaches 7 voxels, and acquired voxels show through as far as the spacing again.

@@ -1,5 +1,8 @@
 """Intensity priors from scans and their labels."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -28,7 +31,7 @@ def save(path, volume, affine=None):
 
 
 @pytest.fixture(scope="module")
-def recorded(shared_data):
+def recorded(shared_data: Path):
     folder = shared_data / "reference" / "priors"
     pairs = find_pairs(folder / "im", folder / "lab")
     return pairs, np.load(folder / "priors.npz")
@@ -38,7 +41,9 @@ def recorded(shared_data):
     ("suffix", "by_class", "scaled"),
     [("labels", False, True), ("classes", True, True), ("norescale", True, False)],
 )
-def test_priors_equal_those_of_the_original(recorded, suffix, by_class, scaled):
+def test_priors_equal_those_of_the_original(
+    recorded, suffix: str, by_class: bool, scaled: bool
+) -> None:
     pairs, expected = recorded
     values = tuple(expected["labels"].tolist())
     classes = tuple(expected["classes"].tolist()) if by_class else tuple(range(len(values)))
@@ -48,7 +53,7 @@ def test_priors_equal_those_of_the_original(recorded, suffix, by_class, scaled):
     np.testing.assert_allclose(priors.stds[0], expected[f"stds_{suffix}"], rtol=1e-12)
 
 
-def test_one_scan_equals_the_original(recorded):
+def test_one_scan_equals_the_original(recorded) -> None:
     pairs, expected = recorded
     image, labels = read_pair(*pairs[0])
     settings = PriorSettings(
@@ -61,34 +66,34 @@ def test_one_scan_equals_the_original(recorded):
     np.testing.assert_allclose(rescale(image[..., 0]), expected["single_image_rescaled"])
 
 
-def test_median_and_deviation_worked_out_by_hand():
+def test_median_and_deviation_worked_out_by_hand() -> None:
     labels = np.full((1, 1, 5), 2)
     image = np.array([1.0, 2.0, 3.0, 5.0, 9.0]).reshape(labels.shape)
     statistics = measure_classes(image, labels, TWO_CLASSES)
     np.testing.assert_allclose(statistics, [[0, 3], [0, 2 * 1.4826]])  # nothing of class 0
 
 
-def test_the_raw_convention_is_smaller_by_its_factor():
+def test_the_raw_convention_is_smaller_by_its_factor() -> None:
     labels = np.full((1, 1, 5), 2)
     image = np.array([1.0, 2.0, 3.0, 5.0, 9.0]).reshape(labels.shape)
     raw = PriorSettings(values=(0, 2), classes=(0, 1), rescale=False, mad=Mad.RAW)
     assert measure_classes(image, labels, raw)[1, 1] == 2
 
 
-def test_the_gaussian_convention_estimates_the_deviation_of_a_gaussian():
+def test_the_gaussian_convention_estimates_the_deviation_of_a_gaussian() -> None:
     image = np.random.default_rng(0).normal(100, 7, (40, 40, 40))
     mean, deviation = measure_classes(image, np.full(image.shape, 2), TWO_CLASSES)[:, 1]
     assert mean == pytest.approx(100, abs=0.2)
     assert deviation == pytest.approx(7, rel=0.03)
 
 
-def test_zeros_count_in_the_background_alone():
+def test_zeros_count_in_the_background_alone() -> None:
     labels = np.array([0, 0, 2, 2, 2]).reshape(1, 1, 5)
     image = np.array([0.0, 0.0, 0.0, 4.0, 4.0]).reshape(labels.shape)
     assert measure_classes(image, labels, TWO_CLASSES)[0].tolist() == [0, 4]
 
 
-def test_every_channel_gets_its_own_prior(tmp_path):
+def test_every_channel_gets_its_own_prior(tmp_path: Path) -> None:
     labels = np.full((4, 4, 4), 2, np.uint8)
     scan = np.stack([np.full(labels.shape, 10.0), np.full(labels.shape, 20.0)], axis=-1)
     priors = estimate_priors(
@@ -97,7 +102,9 @@ def test_every_channel_gets_its_own_prior(tmp_path):
     assert priors.means[:, 0, 1].tolist() == [10, 20]
 
 
-def test_a_scan_stored_in_another_order_is_aligned_to_its_labels(tmp_path, write_map):
+def test_a_scan_stored_in_another_order_is_aligned_to_its_labels(
+    tmp_path: Path, write_map: Callable[..., Path]
+) -> None:
     labels = np.zeros((4, 5, 6), np.int16)
     labels[0] = 2
     scan = write_map(tmp_path / "scan.nii", (labels * 50).astype(np.int16), "LIA")
@@ -105,7 +112,7 @@ def test_a_scan_stored_in_another_order_is_aligned_to_its_labels(tmp_path, write
     assert estimate_priors([scan], [label_map], TWO_CLASSES).means[0, 0].tolist() == [0, 100]
 
 
-def test_different_grids_are_refused(tmp_path):
+def test_different_grids_are_refused(tmp_path: Path) -> None:
     labels = save(tmp_path / "l.nii", np.zeros((4, 4, 4), np.uint8))
     moved = np.eye(4)
     moved[0, 3] = 5
@@ -117,7 +124,7 @@ def test_different_grids_are_refused(tmp_path):
             read_pair(save(tmp_path / name, scan, affine), labels)
 
 
-def test_all_pairs_that_do_not_fit_are_told_at_once(tmp_path):
+def test_all_pairs_that_do_not_fit_are_told_at_once(tmp_path: Path) -> None:
     labels = save(tmp_path / "l.nii", np.full((4, 4, 4), 2, np.uint8))
     good = [save(tmp_path / f"good_{i}.nii", np.full((4, 4, 4), 9.0)) for i in range(5)]
     odd = {
@@ -139,7 +146,9 @@ def test_all_pairs_that_do_not_fit_are_told_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("rescaled", [True, False])
-def test_a_scan_of_infinite_tissue_is_refused_and_lost_voxels_are_not_counted(tmp_path, rescaled):
+def test_a_scan_of_infinite_tissue_is_refused_and_lost_voxels_are_not_counted(
+    tmp_path: Path, rescaled: bool
+) -> None:
     settings = PriorSettings(values=(0, 2), classes=(0, 1), rescale=rescaled)
     labels = save(tmp_path / "l.nii", np.full((4, 4, 4), 2, np.uint8))
     scan = np.full((4, 4, 4), 50.0)
@@ -151,7 +160,7 @@ def test_a_scan_of_infinite_tissue_is_refused_and_lost_voxels_are_not_counted(tm
         estimate_priors([save(tmp_path / "infinite.nii", scan)], [labels], settings)
 
 
-def test_of_two_scans_neither_is_blamed_for_its_channels(tmp_path):
+def test_of_two_scans_neither_is_blamed_for_its_channels(tmp_path: Path) -> None:
     labels = save(tmp_path / "l.nii", np.full((4, 4, 4), 2, np.uint8))
     one = save(tmp_path / "one.nii", np.ones((4, 4, 4, 2)))
     two = save(tmp_path / "two.nii", np.ones((4, 4, 4)))
@@ -159,7 +168,7 @@ def test_of_two_scans_neither_is_blamed_for_its_channels(tmp_path):
         estimate_priors([one, two], [labels, labels], TWO_CLASSES)
 
 
-def test_unequal_numbers_of_files_are_refused(tmp_path):
+def test_unequal_numbers_of_files_are_refused(tmp_path: Path) -> None:
     for folder, count in (("scans", 2), ("maps", 1)):
         (tmp_path / folder).mkdir()
         for i in range(count):
@@ -168,7 +177,7 @@ def test_unequal_numbers_of_files_are_refused(tmp_path):
         find_pairs(tmp_path / "scans", tmp_path / "maps")
 
 
-def test_saved_priors_are_settings_of_the_generator(tmp_path):
+def test_saved_priors_are_settings_of_the_generator(tmp_path: Path) -> None:
     labels = np.full((4, 4, 4), 2, np.uint8)
     labels[0] = 0
     scan = save(tmp_path / "s.nii", np.where(labels == 2, 90.0, 0.0))
@@ -180,7 +189,7 @@ def test_saved_priors_are_settings_of_the_generator(tmp_path):
     assert np.load(means).shape == (2, 2)
 
 
-def test_tissue_classes_are_those_of_the_original():
+def test_tissue_classes_are_those_of_the_original() -> None:
     assert find_tissue_classes(GENERATION_V1) == CONTRAST_SPECIFIC_CLASSES
     with pytest.raises(LabelError, match="released label table"):
         find_tissue_classes(GenerationLabels((0, 1), 2, (0, 1), (0, 1)))

@@ -59,13 +59,13 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def test_every_module_has_its_floor():
+def test_every_module_has_its_floor() -> None:
     files = [path for path in PACKAGE.rglob("*.py") if not path.name.startswith("__")]
     rooms = [room for floor in FLOORS for room in floor]
     assert sorted(rooms) == sorted({room_of(path) for path in files})
 
 
-def test_imports_point_down():
+def test_imports_point_down() -> None:
     floor_of = {room: number for number, floor in enumerate(FLOORS) for room in floor}
     upwards = [
         f"{path.relative_to(PACKAGE)} imports {other}"

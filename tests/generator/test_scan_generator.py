@@ -1,6 +1,7 @@
 """Augmented scans outside a training: pictures and files, from Python and by command."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -11,12 +12,13 @@ from synthseg_generator.scan_generator import ScanGenerator, choose_generator
 from synthseg_generator.scans.samples import ScanSampleSource
 from synthseg_generator.settings.generator import generator_settings
 from synthseg_generator.settings.scans import ScanNoise
+from synthseg_generator.store.label_store import LabelStore
 
 SETTINGS = {"crop": {"shape": [24, 24, 24]}, "gamma_std": 0.4}
 
 
 @pytest.fixture
-def settings_file(tmp_path):
+def settings_file(tmp_path: Path):
     """A training's file, with or without noise of its own."""
 
     def write(noise=None):
@@ -32,7 +34,7 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def test_a_sample_is_the_same_whenever_it_is_asked_for(scan_store):
+def test_a_sample_is_the_same_whenever_it_is_asked_for(scan_store: LabelStore) -> None:
     source = ScanSampleSource(scan_store, generator_settings(SETTINGS), ScanNoise(), 1)
     generator = choose_generator(source)
     assert isinstance(generator, ScanGenerator)
@@ -45,8 +47,8 @@ def test_a_sample_is_the_same_whenever_it_is_asked_for(scan_store):
 
 
 def test_files_of_augmented_scans_have_the_noise_of_the_training(
-    tmp_path, scan_store, settings_file
-):
+    tmp_path: Path, scan_store: LabelStore, settings_file
+) -> None:
     images = {}
     for name, noise in (("quiet", {"probability": 0}), ("loud", {"std": [20, 20]})):
         folder = tmp_path / name
@@ -63,7 +65,9 @@ def test_files_of_augmented_scans_have_the_noise_of_the_training(
     assert "holds samples with another" in result.output
 
 
-def test_synthetic_scans_do_not_join_augmented_ones(tmp_path, scan_store, settings_file):
+def test_synthetic_scans_do_not_join_augmented_ones(
+    tmp_path: Path, scan_store: LabelStore, settings_file
+) -> None:
     options = ("--settings", settings_file(), "--samples", 1)
     assert run("generate", scan_store.path, tmp_path / "s", *options).exit_code == 0
     result = run("generate", scan_store.path, tmp_path / "s", *options, "--scans")
@@ -71,7 +75,9 @@ def test_synthetic_scans_do_not_join_augmented_ones(tmp_path, scan_store, settin
     assert "with another scans" in result.output
 
 
-def test_a_folder_from_before_scans_were_known_is_gone_on_with(tmp_path, scan_store, settings_file):
+def test_a_folder_from_before_scans_were_known_is_gone_on_with(
+    tmp_path: Path, scan_store: LabelStore, settings_file
+) -> None:
     options = ("--settings", settings_file(), "--samples", 1)
     assert run("generate", scan_store.path, tmp_path / "s", *options).exit_code == 0
     manifest = tmp_path / "s" / "generate.json"
@@ -82,7 +88,9 @@ def test_a_folder_from_before_scans_were_known_is_gone_on_with(tmp_path, scan_st
     assert "0 samples made, 1 were there" in result.output
 
 
-def test_a_preview_shows_augmented_scans(tmp_path, scan_store, settings_file):
+def test_a_preview_shows_augmented_scans(
+    tmp_path: Path, scan_store: LabelStore, settings_file
+) -> None:
     options = ("--settings", settings_file(), "--samples", 1)
     pictures = []
     for name, more in (("synthetic.png", ()), ("scans.png", ("--scans",))):
@@ -96,20 +104,24 @@ def test_a_preview_shows_augmented_scans(tmp_path, scan_store, settings_file):
     ("options", "named"),
     [(("--scans", "--stages"), "--stages"), (("--scans", "--plan", "p.zarr"), "--plan")],
 )
-def test_what_is_of_synthetic_scans_alone_is_refused(tmp_path, scan_store, options, named):
+def test_what_is_of_synthetic_scans_alone_is_refused(
+    tmp_path: Path, scan_store: LabelStore, options: tuple[str, ...], named: str
+) -> None:
     result = run("preview", scan_store.path, tmp_path / "p.png", *options)
     assert result.exit_code == 2
     assert f"{named} or --scans out" in result.output
 
 
-def test_noise_that_cannot_be_is_named_with_its_file(tmp_path, scan_store, settings_file):
+def test_noise_that_cannot_be_is_named_with_its_file(
+    tmp_path: Path, scan_store: LabelStore, settings_file
+) -> None:
     path = settings_file({"probability": 2})
     result = run("preview", scan_store.path, tmp_path / "p.png", "--scans", "--settings", path)
     assert result.exit_code == 2
     assert f"{path}: noise.probability must" in result.output
 
 
-def test_a_store_without_scans_says_how_to_add_them(tmp_path, store_path):
+def test_a_store_without_scans_says_how_to_add_them(tmp_path: Path, store_path: Path) -> None:
     result = run("preview", store_path, tmp_path / "p.png", "--scans")
     assert result.exit_code == 2
     assert "add-scans" in result.output

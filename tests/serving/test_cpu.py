@@ -16,12 +16,14 @@ INFO = "processor\t: 0\nvendor_id\t: {}\ncpu family\t: {}\nmodel\t\t: 17\n\nproc
         ("GenuineIntel", 6, False),
     ],
 )
-def test_only_processors_that_halve_long_vectors_prefer_short_ones(vendor, family, short):
+def test_only_processors_that_halve_long_vectors_prefer_short_ones(
+    vendor: str, family: int, short: bool
+) -> None:
     assert cpu.prefers_short_vectors(INFO.format(vendor, family)) is short
     assert not cpu.prefers_short_vectors("")
 
 
-def test_a_value_that_the_user_set_stays(monkeypatch):
+def test_a_value_that_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "_read", lambda _: INFO.format("AuthenticAMD", 25))
     monkeypatch.setenv(cpu.ISA_VARIABLE, "AVX512_CORE")
     cpu.choose_instructions()

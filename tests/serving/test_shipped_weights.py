@@ -16,23 +16,23 @@ def shipped():
     return load_bundle(WEIGHTS)
 
 
-def test_weights_are_small_enough_for_the_repository():
+def test_weights_are_small_enough_for_the_repository() -> None:
     assert WEIGHTS.stat().st_size < MOST_BYTES
 
 
-def test_weights_fit_their_network(shipped):
+def test_weights_fit_their_network(shipped) -> None:
     check_weights(shipped.weights, shipped.network, "shipped model")
 
 
-def test_labels_are_those_of_the_second_release(shipped):
+def test_labels_are_those_of_the_second_release(shipped) -> None:
     assert shipped.labels == SYNTHSEG_V2
 
 
-def test_provenance_travels_with_the_weights(shipped):
+def test_provenance_travels_with_the_weights(shipped) -> None:
     assert shipped.info["licence"] == "Apache-2.0"
     assert shipped.info["training"]["step"] > 0
 
 
-def test_card_names_the_checksum_of_the_weights():
+def test_card_names_the_checksum_of_the_weights() -> None:
     card = (WEIGHTS.parent / "README.md").read_text()
     assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() in card

@@ -84,7 +84,7 @@ def test_request_reads_the_same_on_both_sides() -> None:
     assert predict_pb2.PredictRequest.FromString(read.SerializeToString()) == request
 
 
-def test_strings_packed_as_tensorflow_packs_them_are_read():
+def test_strings_packed_as_tensorflow_packs_them_are_read() -> None:
     """TF Serving packs strings too when it is told to answer in packed tensors."""
     strings = [b"left thalamus", b"", b"x" * 300]
     lengths = bytes([13, 0, 300 & 0x7F | 0x80, 300 >> 7])

@@ -1,5 +1,7 @@
 """A small store and a small run that the trainer's tests share."""
 
+from collections.abc import Callable
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ log_steps: 1
 
 
 @pytest.fixture(scope="session")
-def head_store(tmp_path_factory, make_head):
+def head_store(tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]):
     """Three small heads in a store."""
     folder = tmp_path_factory.mktemp("heads")
     for number, size in enumerate((1.0, 0.9, 0.95)):
@@ -41,7 +43,7 @@ def head_store(tmp_path_factory, make_head):
 
 
 @pytest.fixture(scope="session")
-def run_config(tmp_path_factory, head_store):
+def run_config(tmp_path_factory: pytest.TempPathFactory, head_store):
     """A settings file of five steps in two stages."""
     path = tmp_path_factory.mktemp("config") / "run.yaml"
     path.write_text(RUN.format(store=head_store))
@@ -49,7 +51,7 @@ def run_config(tmp_path_factory, head_store):
 
 
 @pytest.fixture(scope="session")
-def small_bundle(tmp_path_factory):
+def small_bundle(tmp_path_factory: pytest.TempPathFactory):
     """A bundle file with a small network."""
     network = NetworkSettings(n_labels=32, features=4, n_levels=3)
     path = tmp_path_factory.mktemp("bundle") / "small.npz"

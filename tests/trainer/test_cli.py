@@ -27,7 +27,9 @@ from synthseg_trainer.network.bundle import load_bundle, save_bundle
         (["recipes", "none"], "none is no recipe; recipes are 2021, laptop, own_anatomy,"),
     ],
 )
-def test_a_user_s_mistake_is_one_line_and_exit_code_2(tmp_path, monkeypatch, arguments, named):
+def test_a_user_s_mistake_is_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], named: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
@@ -36,7 +38,7 @@ def test_a_user_s_mistake_is_one_line_and_exit_code_2(tmp_path, monkeypatch, arg
     assert not list(tmp_path.iterdir())
 
 
-def test_a_store_that_may_be_reached_later_is_no_mistake(tmp_path):
+def test_a_store_that_may_be_reached_later_is_no_mistake(tmp_path: Path) -> None:
     arguments = ["train", "laptop", "--run", str(tmp_path / "r")]
     result = CliRunner().invoke(main, [*arguments, "--store", "http://127.0.0.1:9/heads.zarr"])
     assert result.exit_code == 1
@@ -44,7 +46,9 @@ def test_a_store_that_may_be_reached_later_is_no_mistake(tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_one_of_several_machines_meets_the_others_before_it_can_fail(tmp_path, monkeypatch):
+def test_one_of_several_machines_meets_the_others_before_it_can_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Alone, a mistake is told at once."""
     arguments = ["train", "nowhere.yaml", "--run", str(tmp_path / "r")]
     monkeypatch.setenv("TF_CONFIG", '{"task": {"type": "evaluator", "index": 0}}')
@@ -54,7 +58,7 @@ def test_one_of_several_machines_meets_the_others_before_it_can_fail(tmp_path, m
 
 
 @pytest.fixture
-def alone(monkeypatch):
+def alone(monkeypatch: pytest.MonkeyPatch):
     """The port of a worker whose only peer does not come."""
     with (
         socket.create_server(("127.0.0.1", 0)) as own,
@@ -67,7 +71,7 @@ def alone(monkeypatch):
     return ports[0]
 
 
-def test_a_machine_whose_peer_never_comes_gives_up_in_one_line(tmp_path, alone):
+def test_a_machine_whose_peer_never_comes_gives_up_in_one_line(tmp_path: Path, alone) -> None:
     arguments = ["train", "laptop", "--run", str(tmp_path / "r"), "--wait-minutes", "0.01"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
@@ -77,7 +81,7 @@ def test_a_machine_whose_peer_never_comes_gives_up_in_one_line(tmp_path, alone):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_machine_that_waits_ends_at_a_signal(tmp_path, alone, number, code):
+def test_a_machine_that_waits_ends_at_a_signal(tmp_path: Path, alone, number, code: int) -> None:
     def send():
         while True:
             with contextlib.suppress(OSError):
@@ -91,12 +95,12 @@ def test_a_machine_that_waits_ends_at_a_signal(tmp_path, alone, number, code):
     assert result.stderr.endswith("ended at once, what was saved before stays.\n")
 
 
-def test_recipes_are_listed():
+def test_recipes_are_listed() -> None:
     result = CliRunner().invoke(main, ["recipes"])
     assert result.stdout.split() == recipe_names()
 
 
-def test_a_recipe_is_printed_as_a_file_to_change(tmp_path, head_store):
+def test_a_recipe_is_printed_as_a_file_to_change(tmp_path: Path, head_store) -> None:
     result = CliRunner().invoke(main, ["recipes", "laptop"])
     (tmp_path / "mine.yaml").write_text(result.stdout)
     settings = load_settings(tmp_path / "mine.yaml", store=str(head_store))
@@ -104,7 +108,7 @@ def test_a_recipe_is_printed_as_a_file_to_change(tmp_path, head_store):
     assert "#" in result.stdout, "the comments too"
 
 
-def test_a_bundle_can_be_packed_into_half_the_size(tmp_path, small_bundle):
+def test_a_bundle_can_be_packed_into_half_the_size(tmp_path: Path, small_bundle) -> None:
     packed = tmp_path / "packed.npz"
     arguments = ["pack", str(small_bundle), str(packed), "--half", "--name", "tiny"]
     result = CliRunner().invoke(main, arguments)
@@ -113,7 +117,7 @@ def test_a_bundle_can_be_packed_into_half_the_size(tmp_path, small_bundle):
     assert packed.stat().st_size < small_bundle.stat().st_size
 
 
-def test_packing_leads_to_keras_and_back(tmp_path, small_bundle):
+def test_packing_leads_to_keras_and_back(tmp_path: Path, small_bundle) -> None:
     path = small_bundle
     for name in ("a.weights.h5", "b.npz"):
         arguments = ["pack", str(path), str(tmp_path / name), "--name", "mine"]
@@ -125,7 +129,7 @@ def test_packing_leads_to_keras_and_back(tmp_path, small_bundle):
     assert (end.network, end.labels) == (start.network, start.labels)
 
 
-def test_packing_keeps_the_name_of_a_network(tmp_path, small_bundle):
+def test_packing_keeps_the_name_of_a_network(tmp_path: Path, small_bundle) -> None:
     """One without a name is called synthseg."""
     unnamed = load_bundle(small_bundle)
     for info, name in (({}, "synthseg"), ({"name": "theirs"}, "theirs")):

@@ -20,12 +20,12 @@ def _imports(node):
         yield from _imports(child)
 
 
-def test_every_package_has_its_place_in_the_order():
+def test_every_package_has_its_place_in_the_order() -> None:
     assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ORDER)
 
 
 @pytest.mark.parametrize("package", ORDER)
-def test_packages_import_only_those_before_them(package):
+def test_packages_import_only_those_before_them(package) -> None:
     later = {f"synthseg_trainer.{name}" for name in ORDER[ORDER.index(package) + 1 :]}
     wrong = [
         f"{path.name} imports {module}"

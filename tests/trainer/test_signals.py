@@ -39,7 +39,7 @@ def _run(program):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_what_waits_outside_of_python(number, code):
+def test_a_signal_ends_what_waits_outside_of_python(number, code: int) -> None:
     process = _run(BLOCKED + OTHER_THREAD + "with signals.signals_end_it():\n    block()\n")
     try:
         assert process.stdout.readline() == "blocked\n"
@@ -52,7 +52,7 @@ def test_a_signal_ends_what_waits_outside_of_python(number, code):
     assert said == f"{number.name}: ended at once, what was saved before stays.\n"
 
 
-def test_the_first_signal_of_a_run_lets_the_step_end_and_the_second_does_not():
+def test_the_first_signal_of_a_run_lets_the_step_end_and_the_second_does_not() -> None:
     program = (
         BLOCKED
         + OTHER_THREAD
@@ -75,7 +75,7 @@ with signals.signals_end_it(), Interruption():
         process.communicate()
 
 
-def test_the_first_signal_of_a_run_is_not_taken_for_one_that_ends_it():
+def test_the_first_signal_of_a_run_is_not_taken_for_one_that_ends_it() -> None:
     """However soon the run has heard of it, and whatever it does then for how long."""
     program = """
 import os, signal, time
@@ -93,7 +93,7 @@ with signals.signals_end_it(), Interruption() as interruption:
     assert (process.returncode, out) == (0, "True\n")
 
 
-def test_a_signal_that_is_held_back_comes_afterwards_whatever_handler_was_set():
+def test_a_signal_that_is_held_back_comes_afterwards_whatever_handler_was_set() -> None:
     """TensorFlow sets one for SIGTERM, which says a line and does nothing."""
     program = """
 import os, signal
@@ -112,7 +112,7 @@ with signals_end_it():
     assert (process.returncode, out) == (143, "held\n")
 
 
-def test_handlers_are_as_before_afterwards():
+def test_handlers_are_as_before_afterwards() -> None:
     from synthseg_trainer.signals import signals_end_it, signals_held
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -60,7 +60,7 @@ CONTENTS = {
 
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii", "scan.mgz"])
 @pytest.mark.parametrize("what", CONTENTS)
-def test_the_first_bytes_say_what_a_file_is(tmp_path, what, name):
+def test_the_first_bytes_say_what_a_file_is(tmp_path: Path, what, name: str) -> None:
     path = tmp_path / name
     content, words = CONTENTS[what]
     path.write_bytes(content)
@@ -69,20 +69,20 @@ def test_the_first_bytes_say_what_a_file_is(tmp_path, what, name):
 
 
 @pytest.mark.parametrize("what", ["a web page", "DICOM", "text"])
-def test_so_do_those_within_a_compressed_file(tmp_path, what):
+def test_so_do_those_within_a_compressed_file(tmp_path: Path, what: str) -> None:
     content, words = CONTENTS[what]
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(content))
     with pytest.raises(ImageError, match=words):
         read_header(tmp_path / "scan.nii.gz")
 
 
-def test_what_was_compressed_twice_is_told(tmp_path):
+def test_what_was_compressed_twice_is_told(tmp_path: Path) -> None:
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(gzip.compress(nifti())))
     with pytest.raises(ImageError, match=r"compressed by gzip once more.*gunzip"):
         read_header(tmp_path / "scan.nii.gz")
 
 
-def test_nothing_compressed_is_told_as_empty(tmp_path):
+def test_nothing_compressed_is_told_as_empty(tmp_path: Path) -> None:
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(b""))
     with pytest.raises(ImageError, match="is empty"):
         read_header(tmp_path / "scan.nii.gz")
@@ -95,7 +95,7 @@ def test_nothing_compressed_is_told_as_empty(tmp_path):
         ("elsewhere.nii.gz", "is a link to elsewhere.nii.gz, which is not there"),
     ],
 )
-def test_a_link_that_leads_nowhere_is_told(tmp_path, target, words):
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path, target: str, words: str) -> None:
     (tmp_path / "scan.nii.gz").symlink_to(target)
     with pytest.raises(ImageError, match=words):
         read_header(tmp_path / "scan.nii.gz")
@@ -110,7 +110,9 @@ def test_a_link_that_leads_nowhere_is_told(tmp_path, target, words):
         ("scan.mgz", mgh(), "is not compressed, though"),
     ],
 )
-def test_a_name_that_is_wrong_about_compression_is_a_warning(tmp_path, name, content, words):
+def test_a_name_that_is_wrong_about_compression_is_a_warning(
+    tmp_path: Path, name: str, content, words: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     header = read_header(tmp_path / name)
     np.testing.assert_array_equal(read_values(header), LABELS)
@@ -124,13 +126,15 @@ def test_a_name_that_is_wrong_about_compression_is_a_warning(tmp_path, name, con
         ("scan.mgz", gzip.compress(nifti()), "is a NIfTI image: its name must end in .nii"),
     ],
 )
-def test_a_name_of_the_other_format_is_refused_with_the_right_one(tmp_path, name, content, words):
+def test_a_name_of_the_other_format_is_refused_with_the_right_one(
+    tmp_path: Path, name: str, content, words: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ImageError, match=words):
         read_header(tmp_path / name)
 
 
-def test_half_a_pair_is_told(tmp_path):
+def test_half_a_pair_is_told(tmp_path: Path) -> None:
     (tmp_path / "scan.img").write_bytes(LABELS.tobytes())
     with pytest.raises(ImageError, match=r"its other half, scan\.hdr, is not there"):
         read_header(Path(tmp_path / "scan.img"))
@@ -139,7 +143,9 @@ def test_half_a_pair_is_told(tmp_path):
 @pytest.mark.parametrize("named", ["scan.img", "scan.hdr"])
 @pytest.mark.parametrize("half", ["scan.img", "scan.hdr"])
 @pytest.mark.parametrize("what", ["a pointer of git-annex", "a pointer of Git LFS", "a web page"])
-def test_either_half_of_a_pair_may_be_something_else(tmp_path, what, half, named):
+def test_either_half_of_a_pair_may_be_something_else(
+    tmp_path: Path, what: str, half: str, named: str
+) -> None:
     nib.save(nib.AnalyzeImage(LABELS.astype(np.int16), np.eye(4)), tmp_path / "scan.img")
     content, words = CONTENTS[what]
     (tmp_path / half).write_bytes(content)
@@ -149,7 +155,7 @@ def test_either_half_of_a_pair_may_be_something_else(tmp_path, what, half, named
 
 @pytest.mark.parametrize("named", ["scan.img", "scan.hdr"])
 @pytest.mark.parametrize("half", ["scan.img", "scan.hdr"])
-def test_either_half_of_a_pair_may_be_elsewhere(tmp_path, half, named):
+def test_either_half_of_a_pair_may_be_elsewhere(tmp_path: Path, half: str, named: str) -> None:
     nib.save(nib.AnalyzeImage(LABELS.astype(np.int16), np.eye(4)), tmp_path / "scan.img")
     (tmp_path / half).unlink()
     (tmp_path / half).symlink_to(".git/annex/objects/x/y/MD5E-s1--0")
@@ -157,7 +163,7 @@ def test_either_half_of_a_pair_may_be_elsewhere(tmp_path, half, named):
         read_header(tmp_path / named)
 
 
-def test_what_no_half_of_a_pair_is_is_told_before_the_missing_half(tmp_path):
+def test_what_no_half_of_a_pair_is_is_told_before_the_missing_half(tmp_path: Path) -> None:
     (tmp_path / "scan.img").write_bytes(CONTENTS["DICOM"][0])
     with pytest.raises(ImageError, match=r"scan\.img: .*DICOM"):
         read_header(tmp_path / "scan.img")

@@ -93,18 +93,20 @@ def check(folder: Path, damage: tuple[str, list[tuple[int, bytes]], int | None, 
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(damage=DAMAGE)
-def test_a_damaged_file_is_read_or_refused(folder, damage):
+def test_a_damaged_file_is_read_or_refused(folder: Path, damage) -> None:
     check(folder, damage)
 
 
 @pytest.mark.slow
-def test_five_thousand_damaged_files_are_read_or_refused_within_bounded_memory(folder, capfd):
+def test_five_thousand_damaged_files_are_read_or_refused_within_bounded_memory(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     @settings(
         max_examples=5_000,
         derandomize=True,
@@ -126,7 +128,7 @@ def test_five_thousand_damaged_files_are_read_or_refused_within_bounded_memory(f
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_cut_of_a_file_is_refused(folder, name):
+def test_every_cut_of_a_file_is_refused(folder: Path, name) -> None:
     length = len(FORMATS[name][0]())
     for kept in sorted({*range(0, min(length, 400), 11), *range(400, length - 1, 97)}):
         path = write_damaged(folder, name, [], kept)

@@ -295,7 +295,13 @@ READERS = {segment: ScanError, ingest: LabelError, evaluate: ImageFileError}
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file}-{case.field}-{case.value}")
-def test_a_bad_header_value_gets_what_the_table_says(tmp_path, caplog, capfd, case, reader):
+def test_a_bad_header_value_gets_what_the_table_says(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    case,
+    reader,
+) -> None:
     path = tmp_path / ("map.nii" if case.file == "NIfTI" else "map.mgh")
     path.write_bytes(case.content())
     told: list[str] = []
@@ -313,13 +319,15 @@ def test_a_bad_header_value_gets_what_the_table_says(tmp_path, caplog, capfd, ca
     assert capfd.readouterr() == ("", "")  # nothing that does not name the file
 
 
-def test_an_unknown_code_is_told_once_and_nothing_is_said_of_a_singular_form(tmp_path):
+def test_an_unknown_code_is_told_once_and_nothing_is_said_of_a_singular_form(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "map.nii").write_bytes(nifti(fields(sform_code=77)))
     (note,) = read_scan(tmp_path / "map.nii").warnings
     assert "sform_code 77" in note
 
 
-def test_the_table_in_the_documentation_is_this_one():
+def test_the_table_in_the_documentation_is_this_one() -> None:
     rows = [
         tuple(cell.strip(" `") for cell in line.strip("|").split("|"))
         for line in TABLE.read_text().splitlines()
@@ -330,7 +338,9 @@ def test_the_table_in_the_documentation_is_this_one():
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
 @pytest.mark.parametrize("content", [nifti, mgh])
-def test_a_sound_header_is_read_without_a_word(tmp_path, caplog, content, reader):
+def test_a_sound_header_is_read_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content, reader
+) -> None:
     path = tmp_path / ("map.nii" if content is nifti else "map.mgh")
     path.write_bytes(content())
     told: list[str] = []

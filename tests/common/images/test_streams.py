@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from synthseg_common.errors import ImageError
 from synthseg_common.images import read_header, read_values, read_volumes
 
 
-def test_several_streams_in_one_file_are_one_content(tmp_path):
+def test_several_streams_in_one_file_are_one_content(tmp_path: Path) -> None:
     content = nifti()
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(
@@ -20,7 +21,7 @@ def test_several_streams_in_one_file_are_one_content(tmp_path):
     np.testing.assert_array_equal(read_values(read_header(path)), LABELS)
 
 
-def test_a_stream_may_begin_anywhere_in_the_blocks_that_are_read(tmp_path):
+def test_a_stream_may_begin_anywhere_in_the_blocks_that_are_read(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 255, (80, 80, 80), np.uint8)
     content, block = nifti(values=values), 1 << 18
     # Stored as it is, the first stream ends one byte before a block does.
@@ -35,7 +36,7 @@ def test_a_stream_may_begin_anywhere_in_the_blocks_that_are_read(tmp_path):
     np.testing.assert_array_equal(read_values(read_header(path)), values)
 
 
-def test_zeros_between_streams_are_passed_over_as_gzip_itself_does(tmp_path):
+def test_zeros_between_streams_are_passed_over_as_gzip_itself_does(tmp_path: Path) -> None:
     content = nifti()
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(gzip.compress(content[:400]) + b"\0" * 512 + gzip.compress(content[400:]))
@@ -43,13 +44,13 @@ def test_zeros_between_streams_are_passed_over_as_gzip_itself_does(tmp_path):
 
 
 @pytest.mark.parametrize("garbage", [b"\0" * 512, b"something else"])
-def test_what_follows_the_last_stream_is_passed_over(tmp_path, garbage):
+def test_what_follows_the_last_stream_is_passed_over(tmp_path: Path, garbage) -> None:
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(gzip.compress(nifti()) + garbage)
     np.testing.assert_array_equal(read_values(read_header(path)), LABELS)
 
 
-def test_a_changed_byte_anywhere_is_refused(tmp_path):
+def test_a_changed_byte_anywhere_is_refused(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 9, (12, 14, 16), np.int16)
     path, content = tmp_path / "scan.nii.gz", gzip.compress(nifti(values=values))
     assert len(content) > 1000
@@ -62,7 +63,7 @@ def test_a_changed_byte_anywhere_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [5, 30, 100, -3])
-def test_a_cut_off_file_is_refused(tmp_path, kept):
+def test_a_cut_off_file_is_refused(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(gzip.compress(nifti())[:kept])
     with pytest.raises(ImageError, match=str(path)):
@@ -70,7 +71,7 @@ def test_a_cut_off_file_is_refused(tmp_path, kept):
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
-def test_volumes_come_one_after_the_other(tmp_path, name):
+def test_volumes_come_one_after_the_other(tmp_path: Path, name: str) -> None:
     values = np.stack([LABELS, LABELS * 2, LABELS + 1], axis=-1)
     content = nifti(values=values)
     path = tmp_path / name

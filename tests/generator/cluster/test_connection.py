@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from distributed import Client
@@ -10,7 +11,7 @@ from synthseg_generator.cluster.jobs import run_all
 from synthseg_generator.errors import SchedulerError, StoreError
 
 
-def test_ctrl_c_reaches_the_caller_and_not_the_workers(tmp_path):
+def test_ctrl_c_reaches_the_caller_and_not_the_workers(tmp_path: Path) -> None:
     (tmp_path / "caller.py").write_text("""
 import os, signal, time
 from synthseg_generator.cluster.connection import open_cluster
@@ -45,7 +46,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def older(tmp_path_factory):
+def older(tmp_path_factory: pytest.TempPathFactory):
     """A folder with an older version of the package, as far as a worker imports it."""
     folder = tmp_path_factory.mktemp("older")
     (folder / "synthseg_generator").mkdir()
@@ -53,7 +54,9 @@ def older(tmp_path_factory):
     return folder
 
 
-def test_workers_without_this_package_are_named_before_they_are_given_work(older, scheduler_with):
+def test_workers_without_this_package_are_named_before_they_are_given_work(
+    older, scheduler_with
+) -> None:
     with scheduler_with(PYTHONPATH=str(older)) as (_, address):
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(1)
@@ -62,7 +65,9 @@ def test_workers_without_this_package_are_named_before_they_are_given_work(older
 
 
 @pytest.mark.parametrize("stopped", ["scheduler", "worker"])
-def test_what_does_not_answer_is_not_waited_for_for_ever(scheduler, monkeypatch, stopped):
+def test_what_does_not_answer_is_not_waited_for_for_ever(
+    scheduler, monkeypatch: pytest.MonkeyPatch, stopped: str
+) -> None:
     """As a machine that is suspended, or a process that a debugger holds."""
     monkeypatch.setattr("synthseg_generator.cluster.waits.ANSWER_TIMEOUT_S", 1)
     monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 2)
@@ -80,7 +85,7 @@ def test_what_does_not_answer_is_not_waited_for_for_ever(scheduler, monkeypatch,
 
 
 @pytest.mark.parametrize("address", ["nonsense://x", "tcp://localhost"])
-def test_what_is_no_address_is_one_line(address):
+def test_what_is_no_address_is_one_line(address: str) -> None:
     program = "from synthseg_generator.cluster.jobs import run_all\n"
     program += "from synthseg_generator.cli import main\n"
     program += f"main.command('go')(lambda: list(run_all(divmod, [(1, 1)], scheduler={address!r})))"
@@ -93,13 +98,15 @@ def test_what_is_no_address_is_one_line(address):
     )
 
 
-def test_an_address_without_a_scheme_is_one_of_tcp(scheduler):
+def test_an_address_without_a_scheme_is_one_of_tcp(scheduler) -> None:
     _, address = scheduler
     found = run_all(divmod, [(7, 2)], scheduler=address.removeprefix("tcp://"))
     assert list(found) == [(3, 1)]
 
 
-def test_the_wait_for_what_takes_connections_and_says_nothing_is_told(monkeypatch, capsys):
+def test_the_wait_for_what_takes_connections_and_says_nothing_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.waits.LOOK_EVERY_S", 0.1)
     monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 1)
     monkeypatch.setattr("synthseg_generator.cluster.waits.ANSWER_TIMEOUT_S", 1)
@@ -111,7 +118,7 @@ def test_the_wait_for_what_takes_connections_and_says_nothing_is_told(monkeypatc
     assert said == f"the Dask scheduler {address} does not answer: waiting 2 s more.\n"
 
 
-def test_worker_processes_that_do_not_start_are_named(monkeypatch):
+def test_worker_processes_that_do_not_start_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "synthseg_generator.cluster.connection._WORKER_START", "synthseg_generator.nothing"
     )

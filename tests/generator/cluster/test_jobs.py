@@ -6,6 +6,7 @@ import signal
 import time
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import pytest
 from distributed import Client
@@ -29,31 +30,31 @@ def read_from_failing_disk():
         raise StoreError("the store cannot be read.") from error
 
 
-def test_one_worker_starts_no_process():
+def test_one_worker_starts_no_process() -> None:
     assert list(run_all(os.getpid, [()] * 3)) == [os.getpid()] * 3
 
 
-def test_results_come_in_the_order_of_the_jobs_from_other_processes(cluster):
+def test_results_come_in_the_order_of_the_jobs_from_other_processes(cluster: Any) -> None:
     jobs = [(i, 3) for i in range(20)]
     found = run_all(divmod, jobs, scheduler=cluster.scheduler.address)
     assert list(found) == [divmod(i, 3) for i in range(20)]
 
 
-def test_shared_arguments_come_first_here_and_there(cluster):
+def test_shared_arguments_come_first_here_and_there(cluster: Any) -> None:
     jobs, shared = [(3,), (4,)], (10,)
     for scheduler in (None, cluster.scheduler.address):
         assert list(run_all(divmod, jobs, shared=shared, scheduler=scheduler)) == [(3, 1), (2, 2)]
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_an_error_keeps_its_type_and_text(cluster, elsewhere):
+def test_an_error_keeps_its_type_and_text(cluster: Any, elsewhere: bool) -> None:
     scheduler = cluster.scheduler.address if elsewhere else None
     with pytest.raises(LabelError, match=r"three is wrong\."):
         list(run_all(fail_at_three, [(1,), (3,)], scheduler=scheduler))
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_an_outage_is_one_wherever_it_happens(cluster, elsewhere):
+def test_an_outage_is_one_wherever_it_happens(cluster: Any, elsewhere: bool) -> None:
     scheduler = cluster.scheduler.address if elsewhere else None
     with pytest.raises(StoreError) as caught:
         list(run_all(read_from_failing_disk, [(), ()], scheduler=scheduler))
@@ -61,8 +62,8 @@ def test_an_outage_is_one_wherever_it_happens(cluster, elsewhere):
 
 
 def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(
-    scheduler, caplog, monkeypatch
-):
+    scheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logging.getLogger("distributed.client"), "handlers", [caplog.handler])
     process, address = scheduler
     results = run_all(time.sleep, [(0,), (600,)], scheduler=address)
@@ -75,7 +76,7 @@ def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(
     assert not [r for r in caplog.records if r.name.startswith("distributed")]
 
 
-def test_a_scheduler_lost_between_many_short_jobs_is_told_as_such(scheduler):
+def test_a_scheduler_lost_between_many_short_jobs_is_told_as_such(scheduler) -> None:
     process, address = scheduler
     results = run_all(divmod, [(n, 7) for n in range(100_000)], scheduler=address)
     assert next(results) == (0, 0)
@@ -84,7 +85,7 @@ def test_a_scheduler_lost_between_many_short_jobs_is_told_as_such(scheduler):
         deque(results, maxlen=0)
 
 
-def test_a_scheduler_lost_while_nobody_asked_is_told_as_such(cluster):
+def test_a_scheduler_lost_while_nobody_asked_is_told_as_such(cluster: Any) -> None:
     with Client(cluster.scheduler.address, set_as_default=False) as client:
         results = run_ordered(client, divmod, [(n, 7) for n in range(9)], window=2)
         assert next(results) == (0, 0)
@@ -93,7 +94,7 @@ def test_a_scheduler_lost_while_nobody_asked_is_told_as_such(cluster):
             deque(results, maxlen=0)
 
 
-def test_a_job_that_kills_its_workers_is_named(scheduler):
+def test_a_job_that_kills_its_workers_is_named(scheduler) -> None:
     _, address = scheduler
     with pytest.raises(SchedulerError, match="workers died again and again") as caught:
         list(run_all(os._exit, [(1,)], scheduler=address))
@@ -105,20 +106,26 @@ def be_slow_and_time_out():
     raise TimeoutError("of the job's own")
 
 
-def test_a_job_s_own_timeout_is_told_from_waiting(cluster, monkeypatch):
+def test_a_job_s_own_timeout_is_told_from_waiting(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.waits.LOOK_EVERY_S", 0.05)
     with pytest.raises(TimeoutError, match="of the job's own"):
         list(run_all(be_slow_and_time_out, [()], scheduler=cluster.scheduler.address))
 
 
-def test_slow_jobs_are_waited_for_without_a_word(cluster, monkeypatch, capsys):
+def test_slow_jobs_are_waited_for_without_a_word(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.waits.LOOK_EVERY_S", 0.05)
     results = run_ordered(cluster, time.sleep, [(0.5,), (0.5,)], window=2, wait_s=0.1)
     assert list(results) == [None, None]
     assert not capsys.readouterr().err
 
 
-def test_a_scheduler_without_workers_is_told_and_waited_for_so_long(scheduler, monkeypatch, capsys):
+def test_a_scheduler_without_workers_is_told_and_waited_for_so_long(
+    scheduler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.waits.LOOK_EVERY_S", 0.05)
     _, address = scheduler
     with Client(address, set_as_default=False) as client:
@@ -137,8 +144,8 @@ def test_a_scheduler_without_workers_is_told_and_waited_for_so_long(scheduler, m
 
 
 def test_a_scheduler_that_stops_answering_is_not_asked_for_its_threads_for_ever(
-    scheduler, monkeypatch
-):
+    scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
     process, address = scheduler
     with open_cluster(1, address) as client:
         client.wait_for_workers(1)

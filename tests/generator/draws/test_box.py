@@ -43,7 +43,7 @@ def looked_up(parameters, model):
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 10**6), strength=st.floats(0, 8), side=st.integers(4, 40))
-def test_no_look_up_leaves_the_box(seed, strength, side):
+def test_no_look_up_leaves_the_box(seed, strength, side) -> None:
     model = GeneratorSettings(
         crop=Crop(shape=(side, side, side)),
         elastic=Elastic(strength=Uniform(strength, strength), scale=0.1),
@@ -55,7 +55,7 @@ def test_no_look_up_leaves_the_box(seed, strength, side):
     assert np.all(places.max(axis=(0, 1, 2)) < box.stop)
 
 
-def test_an_undeformed_crop_needs_itself_and_a_margin():
+def test_an_undeformed_crop_needs_itself_and_a_margin() -> None:
     model = GeneratorSettings(crop=Crop(shape=(8, 8, 8)), elastic=STILL)
     parameters = dataclasses.replace(
         draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], 0, 0),
@@ -68,7 +68,7 @@ def test_an_undeformed_crop_needs_itself_and_a_margin():
 
 
 @pytest.mark.parametrize("shift", [-500, 500])
-def test_a_crop_beyond_the_map_needs_its_edge(shift):
+def test_a_crop_beyond_the_map_needs_its_edge(shift: int) -> None:
     model = GeneratorSettings(crop=Crop(shape=(8, 8, 8)), elastic=STILL)
     matrix = np.eye(3, 4, dtype=np.float32)
     matrix[:, 3] = shift

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp, kstest
@@ -30,25 +33,25 @@ def _tissue_pairs(config, count=200, n_channels=1):
     return np.stack([means[:, TISSUE], stds[:, TISSUE]], axis=-1)
 
 
-def test_bias_field_that_never_occurs_is_zero():
+def test_bias_field_that_never_occurs_is_zero() -> None:
     never = BiasField(probability=0)
     assert not draw_bias_field(never, (160, 160, 160), np.random.default_rng(0)).any()
 
 
-def test_labels_of_one_class_share_their_gaussian():
+def test_labels_of_one_class_share_their_gaussian() -> None:
     means, stds = draw_mixture(Mixture(), GENERATION_V2, 1, np.random.default_rng(0))
     ventricle, horn = GENERATION_V2.values.index(4), GENERATION_V2.values.index(5)
     assert means[ventricle] == means[horn]
     assert stds[ventricle] == stds[horn]
 
 
-def test_prior_with_the_wrong_number_of_rows_is_refused():
+def test_prior_with_the_wrong_number_of_rows_is_refused() -> None:
     mixture = Mixture(means=Prior(rows=((0, 1), (0, 1))))
     with pytest.raises(ConfigError, match="2 rows, expected 1 or one per class, that is 48"):
         draw_mixture(mixture, GENERATION_V2, 1, np.random.default_rng(0))
 
 
-def test_known_contrast_is_taken_when_it_is_certain():
+def test_known_contrast_is_taken_when_it_is_certain() -> None:
     prior, narrow = Prior(distribution="normal", rows=((90.0, 0.0),)), Prior(rows=((3.0, 3.0),))
     mixture = Mixture(specific_means=(prior,), specific_stds=(narrow,))
     means, stds = draw_mixture(mixture, GENERATION_V2, 1, np.random.default_rng(0))
@@ -56,19 +59,19 @@ def test_known_contrast_is_taken_when_it_is_certain():
     assert (means[tissue, 0], stds[tissue, 0]) == (90, 3)
 
 
-def test_joint_contrasts_keep_means_and_deviations_together():
+def test_joint_contrasts_keep_means_and_deviations_together() -> None:
     config = Mixture(specific_means=CONTRASTS, specific_stds=WIDTHS)
     pairs = {tuple(pair) for pair in _tissue_pairs(config)[:, 0]}
     assert pairs == {(60, 6), (90, 9), (120, 12)}
 
 
-def test_independent_contrasts_mix_them_as_the_original_does():
+def test_independent_contrasts_mix_them_as_the_original_does() -> None:
     config = Mixture(specific_means=CONTRASTS, specific_stds=WIDTHS, specific_pairing="independent")
     pairs = {tuple(pair) for pair in _tissue_pairs(config)[:, 0]}
     assert len(pairs) == 9
 
 
-def test_independent_contrasts_need_not_be_as_many_of_each():
+def test_independent_contrasts_need_not_be_as_many_of_each() -> None:
     config = Mixture(specific_means=CONTRASTS, specific_pairing="independent")
     pairs = _tissue_pairs(config)[:, 0]
     assert set(pairs[:, 0]) == {60, 90, 120}
@@ -76,7 +79,7 @@ def test_independent_contrasts_need_not_be_as_many_of_each():
 
 
 @pytest.mark.parametrize("pairing", ["joint", "independent"])
-def test_each_channel_takes_its_own_contrast(pairing):
+def test_each_channel_takes_its_own_contrast(pairing: str) -> None:
     config = Mixture(
         specific_means=CONTRASTS,
         specific_stds=WIDTHS,
@@ -88,7 +91,7 @@ def test_each_channel_takes_its_own_contrast(pairing):
 
 
 @pytest.mark.parametrize(("pairing", "expected"), [("joint", 0.5), ("independent", 0.25)])
-def test_means_and_deviations_turn_random_together_or_apart(pairing, expected):
+def test_means_and_deviations_turn_random_together_or_apart(pairing: str, expected: float) -> None:
     config = Mixture(
         specific_means=CONTRASTS,
         specific_stds=WIDTHS,
@@ -100,19 +103,23 @@ def test_means_and_deviations_turn_random_together_or_apart(pairing, expected):
     assert both.mean() == pytest.approx(expected, abs=0.06)
 
 
-def test_negative_draws_become_zero():
+def test_negative_draws_become_zero() -> None:
     means, stds = _drawn(Mixture(means=Prior(distribution="normal", rows=((-50.0, 1.0),))), 20)
     assert not means[:, TISSUE].any()
     assert stds.min() >= 0
 
 
-def test_intensities_are_distributed_as_the_official_ones(recorded_layer):
+def test_intensities_are_distributed_as_the_official_ones(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     recorded = recorded_layer("model_inputs_uniform_draws")
     np.testing.assert_array_equal(recorded["generation_classes"], GENERATION_V1.classes)
     _same_distributions(_drawn(Mixture(), 3000), recorded, (0, 1, 25, 40))
 
 
-def test_mixed_contrasts_are_distributed_as_the_official_ones(shared_data, recorded_layer):
+def test_mixed_contrasts_are_distributed_as_the_official_ones(
+    shared_data: Path, recorded_layer: Callable[[str], dict[str, np.ndarray]]
+) -> None:
     """Normal T1 priors, half of them replaced by random ones, means and deviations apart."""
     folder = shared_data / "label_tables"
     specific = [_official_prior(folder / f"prior_{name}_t1.npy") for name in ("means", "stds")]
@@ -147,7 +154,7 @@ def _same_distributions(ours, recorded, labels):
             assert ks_2samp(part[:, label, 0], theirs[:, label]).pvalue > 1e-3
 
 
-def test_bias_fields_spread_as_a_uniform_draw_of_their_deviation_says():
+def test_bias_fields_spread_as_a_uniform_draw_of_their_deviation_says() -> None:
     """The original's 5 % without a field, then deviations even between 0 and 0.7."""
     rng = np.random.default_rng(1)
     fields = [draw_bias_field(BiasField(), (640, 640, 640), rng).std() for _ in range(300)]
@@ -156,5 +163,5 @@ def test_bias_fields_spread_as_a_uniform_draw_of_their_deviation_says():
     assert kstest(present, "uniform", args=(0, 0.7)).pvalue > 1e-3
 
 
-def test_released_crops_have_four_bias_nodes_a_side():
+def test_released_crops_have_four_bias_nodes_a_side() -> None:
     assert find_bias_shape(BiasField(), (160, 160, 160)) == (4, 4, 4)

@@ -22,37 +22,37 @@ def _sample(seed=1, k=0, settings=SETTINGS):
     return draw_sample(settings, GENERATION_V2, MAPS, seed, k).to_row()
 
 
-def test_sample_is_a_function_of_seed_and_number():
+def test_sample_is_a_function_of_seed_and_number() -> None:
     first, again = _sample(k=5), _sample(k=5)
     for name, value in first.items():
         np.testing.assert_array_equal(value, again[name])
 
 
 @pytest.mark.parametrize("other", [{"seed": 2}, {"k": 1}])
-def test_another_seed_or_number_gives_another_sample(other):
+def test_another_seed_or_number_gives_another_sample(other: dict[str, int]) -> None:
     first, second = _sample(), _sample(**other)
     assert any(not np.array_equal(first[name], second[name]) for name in ("matrix", "means"))
 
 
-def test_row_and_back_is_the_same_sample():
+def test_row_and_back_is_the_same_sample() -> None:
     row = _sample()
     back = SampleParameters.from_row(row).to_row()
     assert row.keys() == back.keys()
     assert all(row[name] is back[name] for name in row)
 
 
-def test_rows_have_one_shape_whatever_was_drawn():
+def test_rows_have_one_shape_whatever_was_drawn() -> None:
     shapes = [{n: np.shape(v) for n, v in _sample(k=k).items()} for k in range(20)]
     assert all(shape == shapes[0] for shape in shapes)
 
 
-def test_crops_stay_within_the_map():
+def test_crops_stay_within_the_map() -> None:
     starts = np.array([_sample(k=k)["crop_start"] for k in range(200)])
     assert starts.min() >= 0
     assert np.all(starts.max(axis=0) < np.array([48, 52, 50]) - 32)
 
 
-def test_crop_larger_than_the_map_is_refused():
+def test_crop_larger_than_the_map_is_refused() -> None:
     settings = dataclasses.replace(SETTINGS, crop=Crop(shape=(64, 64, 64)))
     with pytest.raises(ConfigError, match=r"crop\.shape \(64, 64, 64\) is larger"):
         _sample(settings=settings)
@@ -76,13 +76,13 @@ FIRST_DRAWS = {
 }
 
 
-def test_samples_stay_those_that_runs_and_plans_were_begun_with():
+def test_samples_stay_those_that_runs_and_plans_were_begun_with() -> None:
     row = draw_sample(SETTINGS, GENERATION_V2, MAPS, 3, 0).to_row()
     for name, expected in FIRST_DRAWS.items():
         np.testing.assert_allclose(np.ravel(row[name])[: len(expected)], expected, rtol=1e-5)
 
 
-def test_maps_are_taken_by_weight():
+def test_maps_are_taken_by_weight() -> None:
     weighted = [dataclasses.replace(MAPS[0], weight=3.0), MAPS[1]]
     taken = [
         int(draw_sample(SETTINGS, GENERATION_V2, weighted, 1, k).map_index) for k in range(200)
@@ -90,13 +90,13 @@ def test_maps_are_taken_by_weight():
     assert np.mean(taken) == pytest.approx(0.25, abs=0.1)
 
 
-def test_a_map_without_weight_is_never_taken():
+def test_a_map_without_weight_is_never_taken() -> None:
     weighted = [dataclasses.replace(MAPS[0], weight=0.0), MAPS[1]]
     taken = {int(draw_sample(SETTINGS, GENERATION_V2, weighted, 1, k).map_index) for k in range(20)}
     assert taken == {1}
 
 
-def test_weights_change_which_map_is_taken_and_nothing_else_of_the_sample():
+def test_weights_change_which_map_is_taken_and_nothing_else_of_the_sample() -> None:
     weighted = [dataclasses.replace(MAPS[0], weight=0.0), MAPS[1]]
     plain = [draw_sample(SETTINGS, GENERATION_V2, MAPS, 1, k).to_row() for k in range(5)]
     changed = [draw_sample(SETTINGS, GENERATION_V2, weighted, 1, k).to_row() for k in range(5)]
@@ -105,13 +105,13 @@ def test_weights_change_which_map_is_taken_and_nothing_else_of_the_sample():
             np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_no_weight_at_all_is_refused():
+def test_no_weight_at_all_is_refused() -> None:
     weightless = [dataclasses.replace(geometry, weight=0.0) for geometry in MAPS]
     with pytest.raises(ConfigError, match="map_weights"):
         draw_sample(SETTINGS, GENERATION_V2, weightless, 1, 0)
 
 
-def test_spacing_is_never_finer_than_the_voxels_of_the_map():
+def test_spacing_is_never_finer_than_the_voxels_of_the_map() -> None:
     coarse = [dataclasses.replace(geometry, voxel_size_mm=2.0) for geometry in MAPS]
     spacing = [
         draw_sample(SETTINGS, GENERATION_V2, coarse, 1, k).spacing_mm.min() for k in range(20)
@@ -119,21 +119,21 @@ def test_spacing_is_never_finer_than_the_voxels_of_the_map():
     assert min(spacing) == 2
 
 
-def test_fixed_spacing_leaves_all_other_draws_as_they_are():
+def test_fixed_spacing_leaves_all_other_draws_as_they_are() -> None:
     fixed = dataclasses.replace(SETTINGS, acquisition=Acquisition(fixed_spacing_mm=((1, 1, 5),)))
     first, second = _sample(k=4), _sample(k=4, settings=fixed)
     differing = {name for name in first if not np.array_equal(first[name], second[name])}
     assert differing == {"spacing_mm", "thickness_mm"}
 
 
-def test_a_whole_map_starts_at_its_first_voxel_and_has_its_own_bias_grid():
+def test_a_whole_map_starts_at_its_first_voxel_and_has_its_own_bias_grid() -> None:
     whole = dataclasses.replace(SETTINGS, crop=Crop(shape=None, spacing_mm=cube(2.0)))
     row = _sample(settings=whole)
     assert row["crop_start"].tolist() == [0, 0, 0]
     assert row["log_bias"].shape == (2, 2, 2, 2)
 
 
-def test_classes_of_the_settings_take_the_place_of_the_table_s():
+def test_classes_of_the_settings_take_the_place_of_the_table_s() -> None:
     classes = LabelSettings(classes=CONTRAST_SPECIFIC_CLASSES)
     means = _sample(settings=dataclasses.replace(SETTINGS, labels=classes))["means"]
     left, right = (GENERATION_V2.values.index(value) for value in (2, 41))

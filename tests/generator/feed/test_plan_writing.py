@@ -1,5 +1,8 @@
 """Plans on disk."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import zarr
@@ -9,6 +12,7 @@ from synthseg_generator.feed.plan import open_plan
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.settings.generator import Crop, GeneratorSettings, Mixture, Prior
+from synthseg_generator.store.label_store import LabelStore
 
 N_SAMPLES = 150  # three blocks, the last one shorter
 
@@ -24,23 +28,25 @@ def assert_same(one, other):
 
 
 @pytest.fixture(scope="module")
-def source(store, small_settings):
+def source(store: LabelStore, small_settings: GeneratorSettings):
     return SampleSource(store, small_settings, seed=5)
 
 
 @pytest.fixture(scope="module")
-def plan_path(tmp_path_factory, source):
+def plan_path(tmp_path_factory: pytest.TempPathFactory, source):
     path = tmp_path_factory.mktemp("plan") / "plan.zarr"
     write_plan(source, N_SAMPLES, path)
     return path
 
 
 @pytest.mark.parametrize("k", [0, 63, 64, N_SAMPLES - 1])
-def test_a_planned_sample_is_the_drawn_one(plan_path, source, store, k):
+def test_a_planned_sample_is_the_drawn_one(plan_path, source, store: LabelStore, k) -> None:
     assert_same(source.parameters(k), open_plan(plan_path, store).parameters(k))
 
 
-def test_a_plan_says_what_it_was_drawn_from(plan_path, store, small_settings):
+def test_a_plan_says_what_it_was_drawn_from(
+    plan_path, store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     plan = open_plan(plan_path, store)
     assert plan.settings == small_settings
     assert (plan.seed, plan.n_samples) == (5, N_SAMPLES)
@@ -48,14 +54,16 @@ def test_a_plan_says_what_it_was_drawn_from(plan_path, store, small_settings):
 
 
 def test_workers_of_an_existing_scheduler_write_the_same_bytes(
-    tmp_path, plan_path, source, cluster
-):
+    tmp_path: Path, plan_path, source, cluster: Any
+) -> None:
     address = cluster.scheduler.address
     write_plan(source, N_SAMPLES, tmp_path / "scheduler.zarr", scheduler=address)
     assert tree(tmp_path / "scheduler.zarr") == tree(plan_path)
 
 
-def test_an_interrupted_plan_is_resumed(tmp_path, plan_path, source, monkeypatch):
+def test_an_interrupted_plan_is_resumed(
+    tmp_path: Path, plan_path, source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     draw, drawn = plan_writing.draw_block, []
 
     def draw_and_note(*job):
@@ -75,8 +83,12 @@ def test_an_interrupted_plan_is_resumed(tmp_path, plan_path, source, monkeypatch
 
 
 def test_an_unfinished_plan_of_another_seed_is_not_continued(
-    tmp_path, source, store, small_settings, monkeypatch
-):
+    tmp_path: Path,
+    source,
+    store: LabelStore,
+    small_settings: GeneratorSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def stop(*_):
         raise KeyboardInterrupt
 
@@ -89,14 +101,18 @@ def test_an_unfinished_plan_of_another_seed_is_not_continued(
     assert_same(other.parameters(7), plan.parameters(7))
 
 
-def test_a_finished_plan_is_left_as_it_is(plan_path, source, monkeypatch):
+def test_a_finished_plan_is_left_as_it_is(
+    plan_path, source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(plan_writing, "draw_block", lambda *_: pytest.fail("drawn again"))
     before = tree(plan_path)
     write_plan(source, N_SAMPLES, plan_path)
     assert tree(plan_path) == before
 
 
-def test_a_plan_drawn_by_another_numpy_stays_the_truth(tmp_path, source, store):
+def test_a_plan_drawn_by_another_numpy_stays_the_truth(
+    tmp_path: Path, source, store: LabelStore
+) -> None:
     write_plan(source, 3, tmp_path / "plan.zarr")
     group = zarr.open_group(tmp_path / "plan.zarr", mode="r+")
     group.attrs.update({"versions": {"numpy": "1.0"}})
@@ -105,7 +121,9 @@ def test_a_plan_drawn_by_another_numpy_stays_the_truth(tmp_path, source, store):
 
 
 @pytest.mark.parametrize("difference", ["seed", "n_samples", "settings"])
-def test_another_plan_is_never_overwritten(plan_path, store, small_settings, difference):
+def test_another_plan_is_never_overwritten(
+    plan_path, store: LabelStore, small_settings: GeneratorSettings, difference: str
+) -> None:
     settings = GeneratorSettings(crop=Crop(shape=(8, 8, 8)))
     source = SampleSource(
         store,
@@ -118,17 +136,17 @@ def test_another_plan_is_never_overwritten(plan_path, store, small_settings, dif
     assert tree(plan_path) == before
 
 
-def test_a_plan_for_other_label_maps_is_refused(plan_path, store):
+def test_a_plan_for_other_label_maps_is_refused(plan_path, store: LabelStore) -> None:
     with pytest.raises(StoreError, match="drawn for other label maps"):
         open_plan(plan_path, store.select(["alice"]))
 
 
-def test_samples_beyond_the_plan_are_refused(plan_path, store):
+def test_samples_beyond_the_plan_are_refused(plan_path, store: LabelStore) -> None:
     with pytest.raises(StoreError, match="holds samples 0 to 149, asked for 150"):
         open_plan(plan_path, store).parameters(N_SAMPLES)
 
 
-def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path, store):
+def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path: Path, store: LabelStore) -> None:
     two_rows = Prior(rows=((0.0, 1.0), (0.0, 1.0)))
     misfit = GeneratorSettings(mixture=Mixture(means=two_rows))
     with pytest.raises(ConfigError, match=r"prior .*has 2 rows"):
@@ -136,12 +154,12 @@ def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path, store):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_plan_without_samples_is_refused(tmp_path, source):
+def test_a_plan_without_samples_is_refused(tmp_path: Path, source) -> None:
     with pytest.raises(ConfigError, match="at least one sample, got 0"):
         write_plan(source, 0, tmp_path / "plan.zarr")
 
 
-def test_a_place_that_holds_something_else_is_left_alone(tmp_path, source):
+def test_a_place_that_holds_something_else_is_left_alone(tmp_path: Path, source) -> None:
     (tmp_path / "plan.zarr").mkdir()
     (tmp_path / "plan.zarr" / "thesis.txt").write_text("years of work")
     with pytest.raises(StoreError, match="is there and is no plan"):
@@ -149,18 +167,18 @@ def test_a_place_that_holds_something_else_is_left_alone(tmp_path, source):
     assert (tmp_path / "plan.zarr" / "thesis.txt").exists()
 
 
-def test_a_missing_plan_says_how_to_make_one(tmp_path, store):
+def test_a_missing_plan_says_how_to_make_one(tmp_path: Path, store: LabelStore) -> None:
     with pytest.raises(StoreError, match="synthseg-generator plan"):
         open_plan(tmp_path / "nowhere.zarr", store)
 
 
-def test_another_format_version_is_refused(tmp_path, source, store):
+def test_another_format_version_is_refused(tmp_path: Path, source, store: LabelStore) -> None:
     write_plan(source, 3, tmp_path / "plan.zarr")
     zarr.open_group(tmp_path / "plan.zarr", mode="r+").attrs.update({"format_version": 99})
     with pytest.raises(StoreError, match="plan format 99, expected 1"):
         open_plan(tmp_path / "plan.zarr", store)
 
 
-def test_a_plan_may_lie_at_an_fsspec_url(tmp_path, source):
+def test_a_plan_may_lie_at_an_fsspec_url(tmp_path: Path, source) -> None:
     plan = write_plan(source, 70, f"memory://{tmp_path}/plan.zarr")
     assert_same(source.parameters(69), plan.parameters(69))

@@ -4,6 +4,8 @@ import pickle
 import random
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +16,15 @@ from synthseg_generator.feed.stream import StreamSettings, open_stream
 from synthseg_generator.feed.stream_worker import cut_sample, cut_samples, unpack
 from synthseg_generator.graph.noise import draw_voxel_noise
 from synthseg_generator.graph.synthesizer import Synthesizer
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.store.label_store import LabelStore
 
 N_SAMPLES = 4
 IMAGE_TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
-def source(store, small_settings):
+def source(store: LabelStore, small_settings: GeneratorSettings):
     return SampleSource(store, small_settings, seed=11)
 
 
@@ -80,20 +84,24 @@ def assert_same_images(made, rendered):
 
 
 @pytest.mark.parametrize("calls", [1, 4])
-def test_tf_data_makes_the_images_of_plain_python(source, rendered, render, calls):
+def test_tf_data_makes_the_images_of_plain_python(source, rendered, render, calls: int) -> None:
     samples = make_sample_dataset(source, Shard(count=N_SAMPLES))
     assert_same_images(samples.map(render, num_parallel_calls=calls), rendered)
 
 
 @pytest.mark.parametrize("calls", [1, 4])
-def test_dask_workers_make_the_images_of_plain_python(cluster, source, rendered, render, calls):
+def test_dask_workers_make_the_images_of_plain_python(
+    cluster: Any, source, rendered, render, calls: int
+) -> None:
     with open_stream(source, StreamSettings(scheduler=cluster.scheduler.address)) as stream:
         samples = stream.dataset(Shard(count=N_SAMPLES))
         assert_same_images(samples.map(render, num_parallel_calls=calls), rendered)
 
 
 @pytest.mark.parametrize("order", [1, 2])
-def test_four_workers_give_the_same_bits_in_any_order(cluster, source, reference, order):
+def test_four_workers_give_the_same_bits_in_any_order(
+    cluster: Any, source, reference, order: int
+) -> None:
     numbers = list(range(N_SAMPLES))
     random.Random(order).shuffle(numbers)
     jobs, shared = [([k],) for k in numbers], (source, 2**20)
@@ -102,12 +110,12 @@ def test_four_workers_give_the_same_bits_in_any_order(cluster, source, reference
     assert_same_bits(sorted(samples, key=lambda sample: sample.k), reference)
 
 
-def test_one_worker_gives_the_same_bits(source, reference):
+def test_one_worker_gives_the_same_bits(source, reference) -> None:
     with open_stream(source, StreamSettings(workers=1, window=2)) as stream:
         assert_same_bits(stream.samples(Shard(count=N_SAMPLES)), reference)
 
 
-def test_a_process_that_starts_anew_gives_the_same_bits(tmp_path, source, reference):
+def test_a_process_that_starts_anew_gives_the_same_bits(tmp_path: Path, source, reference) -> None:
     program = (
         "import pickle, sys\n"
         "from synthseg_generator.feed.stream_worker import cut_sample\n"

@@ -9,7 +9,15 @@ from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.graph.noise import draw_voxel_noise
 from synthseg_generator.graph.synthesizer import Synthesizer
-from synthseg_generator.settings.generator import Crop, LabelSettings, Mixture, Prior, cube
+from synthseg_generator.settings.generator import (
+    Crop,
+    GeneratorSettings,
+    LabelSettings,
+    Mixture,
+    Prior,
+    cube,
+)
+from synthseg_generator.store.label_store import LabelStore
 
 
 def _source(store, settings, **changes):
@@ -27,23 +35,31 @@ def _made(source, k):
     return np.asarray(image), np.asarray(target)
 
 
-def test_maps_are_taken_by_the_weights_of_their_names(store, small_settings):
+def test_maps_are_taken_by_the_weights_of_their_names(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     source = _source(store, small_settings, map_weights=(("alice", 0.0), ("bob", 0.0)))
     assert {int(source.parameters(k).map_index) for k in range(10)} == {2}
 
 
-def test_weights_may_name_maps_of_the_rest_of_the_store(store, small_settings):
+def test_weights_may_name_maps_of_the_rest_of_the_store(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     part = store.select(["bob", "carol"])
     source = _source(part, small_settings, map_weights=(("alice", 5.0), ("bob", 0.0)))
     assert {int(source.parameters(k).map_index) for k in range(5)} == {1}
 
 
-def test_weights_of_unknown_maps_are_refused(store, small_settings):
+def test_weights_of_unknown_maps_are_refused(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     with pytest.raises(ConfigError, match=r"map_weights: .* has no map zoe"):
         _source(store, small_settings, map_weights=(("zoe", 1.0),)).parameters(0)
 
 
-def test_a_prior_that_few_samples_take_is_checked_for_all(store, small_settings):
+def test_a_prior_that_few_samples_take_is_checked_for_all(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     odd = Mixture(
         specific_means=(Prior(rows=((0, 1),) * 3),),
         specific_stds=(Prior(rows=((0, 1),)),),
@@ -55,7 +71,9 @@ def test_a_prior_that_few_samples_take_is_checked_for_all(store, small_settings)
         source.check()
 
 
-def test_a_sample_of_other_voxels_shows_as_much_of_the_world(store, small_settings):
+def test_a_sample_of_other_voxels_shows_as_much_of_the_world(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     """8 voxels of 2 mm and a 1 mm crop of 16 begin at one place and end at one place."""
     fine = _source(store, small_settings)
     coarse = _source(store, small_settings, crop=Crop(shape=(8, 8, 8), spacing_mm=cube(2.0)))
@@ -69,19 +87,23 @@ def test_a_sample_of_other_voxels_shows_as_much_of_the_world(store, small_settin
     np.testing.assert_allclose(affines[1] @ [1, 2, 3, 1], affines[0] @ [2, 4, 6, 1])
 
 
-def test_maps_are_padded_to_what_coarse_samples_show(store, small_settings):
+def test_maps_are_padded_to_what_coarse_samples_show(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     source = _source(store, small_settings, crop=Crop(shape=(32, 8, 8), spacing_mm=cube(2.0)))
     assert source.map_shape == (64, 44, 42)
 
 
-def test_a_whole_map_is_a_sample(store, small_settings):
+def test_a_whole_map_is_a_sample(store: LabelStore, small_settings: GeneratorSettings) -> None:
     source = _source(store, small_settings, crop=Crop(shape=None, multiple=8))
     assert source.map_shape == (44, 44, 42)
     assert source.crop_region == (40, 40, 40)
     assert source.parameters(0).crop_start.max() <= 4
 
 
-def test_targets_of_the_settings_are_what_samples_show(store, small_settings):
+def test_targets_of_the_settings_are_what_samples_show(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
     targets = tuple(int(value in (2, 41)) for value in store.labels.values)
     source = _source(store, small_settings, labels=LabelSettings(targets=targets))
     assert source.labels.targets == targets
@@ -90,7 +112,7 @@ def test_targets_of_the_settings_are_what_samples_show(store, small_settings):
     assert set(np.unique(_made(source, 0)[1])) <= {0, 1}
 
 
-def test_gradients_are_images_too(store, small_settings):
+def test_gradients_are_images_too(store: LabelStore, small_settings: GeneratorSettings) -> None:
     crop = Crop(shape=(16, 16, 16), placement="centred")
     source = _source(store, small_settings, image_gradients=True, crop=crop)
     image, _ = _made(source, 0)
@@ -100,7 +122,9 @@ def test_gradients_are_images_too(store, small_settings):
     assert not np.allclose(image, plain, atol=0.05)
 
 
-def test_a_crop_larger_than_memory_is_named(store, small_settings, monkeypatch):
+def test_a_crop_larger_than_memory_is_named(
+    store: LabelStore, small_settings: GeneratorSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_, **__):
         raise MemoryError("Unable to allocate 116 GiB")
 

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +13,17 @@ from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource, Shard
 from synthseg_generator.feed.stream import SampleStream, StreamSettings, open_stream
 from synthseg_generator.feed.stream_worker import cut_sample
-from synthseg_generator.store.label_store import open_store
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.store.label_store import LabelStore, open_store
 
 
 @pytest.fixture(scope="module")
-def source(store, small_settings):
+def source(store: LabelStore, small_settings: GeneratorSettings):
     return SampleSource(store, small_settings, seed=3)
 
 
 @pytest.fixture(scope="module")
-def stream(cluster, source):
+def stream(cluster: Any, source):
     """As to workers that the user started."""
     settings = StreamSettings(scheduler=cluster.scheduler.address, window=6)
     with open_stream(source, settings) as opened:
@@ -28,7 +31,7 @@ def stream(cluster, source):
 
 
 @pytest.fixture(scope="module")
-def local_stream(cluster, source):
+def local_stream(cluster: Any, source):
     """As to workers that the stream started itself, with larger tasks."""
     return SampleStream(cluster, source, StreamSettings(window=6, task_samples=3))
 
@@ -48,15 +51,15 @@ def assert_same_all(samples, source, numbers):
         assert_same(sample, cut_sample(source, sample.k))
 
 
-def test_workers_give_the_samples_that_this_process_gives_in_order(stream, source):
+def test_workers_give_the_samples_that_this_process_gives_in_order(stream, source) -> None:
     assert_same_all(stream.samples(Shard(count=30)), source, range(30))
 
 
-def test_workers_of_this_machine_do_too(local_stream, source):
+def test_workers_of_this_machine_do_too(local_stream, source) -> None:
     assert_same_all(local_stream.samples(Shard(count=10)), source, range(10))
 
 
-def test_a_killed_worker_loses_no_sample_and_changes_none(stream, source):
+def test_a_killed_worker_loses_no_sample_and_changes_none(stream, source) -> None:
     received = []
     for sample in stream.samples(Shard(count=40)):
         received.append(sample)
@@ -65,7 +68,7 @@ def test_a_killed_worker_loses_no_sample_and_changes_none(stream, source):
     assert_same_all(received, source, range(40))
 
 
-def test_the_death_of_every_worker_loses_no_sample_and_changes_none(local_stream, source):
+def test_the_death_of_every_worker_loses_no_sample_and_changes_none(local_stream, source) -> None:
     received = []
     for sample in local_stream.samples(Shard(count=12)):
         received.append(sample)
@@ -83,42 +86,42 @@ def kill(client, count):
         os.kill(process, signal.SIGKILL)
 
 
-def test_workers_read_maps_from_a_web_server(local_stream, source, store_url):
+def test_workers_read_maps_from_a_web_server(local_stream, source, store_url: str) -> None:
     remote = SampleSource(open_store(store_url), source.settings, source.seed)
     stream = SampleStream(local_stream.client, remote, local_stream.settings)
     assert_same_all(stream.samples(Shard(count=6)), source, range(6))
 
 
-def test_a_stream_restarts_at_any_sample(stream, source):
+def test_a_stream_restarts_at_any_sample(stream, source) -> None:
     assert_same_all(stream.samples(Shard(first=17, count=5)), source, range(17, 22))
 
 
-def test_several_trainers_share_a_stream(stream, source):
+def test_several_trainers_share_a_stream(stream, source) -> None:
     parts = [stream.samples(Shard(first=i, stride=3, count=4)) for i in range(3)]
     together = sorted((s for part in parts for s in part), key=lambda sample: sample.k)
     assert_same_all(together, source, range(12))
 
 
-def test_an_abandoned_stream_can_be_followed_by_another(stream, source):
+def test_an_abandoned_stream_can_be_followed_by_another(stream, source) -> None:
     abandoned = stream.samples(Shard())
     next(abandoned)
     abandoned.close()
     assert_same_all(stream.samples(Shard(count=3)), source, range(3))
 
 
-def test_workers_import_no_tensorflow(stream):
+def test_workers_import_no_tensorflow(stream) -> None:
     list(stream.samples(Shard(count=4)))
     loaded = stream.client.run(lambda: [m for m in ("tensorflow", "keras") if m in sys.modules])
     assert set(map(tuple, loaded.values())) == {()}
 
 
-def test_a_dataset_starts_anew_whenever_it_is_iterated(stream):
+def test_a_dataset_starts_anew_whenever_it_is_iterated(stream) -> None:
     dataset = stream.dataset(Shard(first=2, count=3)).prefetch(1)
     for _ in range(2):
         assert [int(element["k"]) for element in dataset] == [2, 3, 4]
 
 
-def test_boxes_of_a_batch_may_be_padded(stream, source):
+def test_boxes_of_a_batch_may_be_padded(stream, source) -> None:
     from synthseg_generator.graph.synthesizer import Synthesizer
 
     (batch,) = stream.dataset(Shard(count=2)).padded_batch(2)
@@ -132,14 +135,14 @@ def test_boxes_of_a_batch_may_be_padded(stream, source):
         )
 
 
-def test_a_plan_can_be_streamed(tmp_path, stream, source):
+def test_a_plan_can_be_streamed(tmp_path: Path, stream, source) -> None:
     plan = write_plan(source, 8, tmp_path / "plan.zarr")
     assert_same_all(
         type(stream)(stream.client, plan, stream.settings).samples(Shard(count=8)), source, range(8)
     )
 
 
-def test_at_most_the_window_is_on_its_way(stream, monkeypatch):
+def test_at_most_the_window_is_on_its_way(stream, monkeypatch: pytest.MonkeyPatch) -> None:
     submitted = []
     submit = stream.client.submit
     monkeypatch.setattr(
@@ -154,7 +157,7 @@ def test_at_most_the_window_is_on_its_way(stream, monkeypatch):
     samples.close()
 
 
-def test_an_error_in_a_worker_reaches_the_consumer(stream, source):
+def test_an_error_in_a_worker_reaches_the_consumer(stream, source) -> None:
     broken = SampleSource(source.store, source.settings, source.seed)
     object.__setattr__(broken, "store", _without_data(source.store))
     failing = type(stream)(stream.client, broken, stream.settings)
@@ -168,7 +171,7 @@ def _without_data(store):
     return replace(store, path="/nowhere.zarr")
 
 
-def test_a_scheduler_that_does_not_answer_is_named(source, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_named(source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 0.5)
     with (
         pytest.raises(StoreError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
@@ -187,6 +190,6 @@ def test_a_scheduler_that_does_not_answer_is_named(source, monkeypatch):
         {"cache_bytes": -1},
     ],
 )
-def test_impossible_streams_are_refused(bad):
+def test_impossible_streams_are_refused(bad: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=rf"stream\.{next(iter(bad))}"):
         StreamSettings(**bad)

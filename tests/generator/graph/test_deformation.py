@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from keras import ops
@@ -22,24 +24,24 @@ def _coordinates(displacement=STILL, matrix=IDENTITY, crop=(5, 6, 7), start=(2, 
     return compose_coordinates(displacement, matrix, MAP.shape, crop, start, np.bool_(flip))
 
 
-def test_without_deformation_the_crop_is_a_slice_of_the_map():
+def test_without_deformation_the_crop_is_a_slice_of_the_map() -> None:
     crop = ops.convert_to_numpy(sample_nearest(MAP, _coordinates(), MAP.shape))
     np.testing.assert_array_equal(crop, MAP[2:7, 3:9, 4:11])
 
 
-def test_flip_mirrors_the_crop_and_not_the_map():
+def test_flip_mirrors_the_crop_and_not_the_map() -> None:
     crop = ops.convert_to_numpy(sample_nearest(MAP, _coordinates(flip=True), MAP.shape))
     np.testing.assert_array_equal(crop, MAP[2:7, 3:9, 4:11][::-1])
 
 
-def test_translation_shifts_what_is_seen():
+def test_translation_shifts_what_is_seen() -> None:
     shift = IDENTITY.copy()
     shift[:, 3] = (1, 0, -2)
     crop = ops.convert_to_numpy(sample_nearest(MAP, _coordinates(matrix=shift), MAP.shape))
     np.testing.assert_array_equal(crop, MAP[3:8, 3:9, 2:9])
 
 
-def test_constant_displacement_passes_through_the_affine_map():
+def test_constant_displacement_passes_through_the_affine_map() -> None:
     push = np.tile(np.float32([1, 0, 0]), (2, 2, 2, 1))
     turn = np.array([[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]], np.float32)
     moved = ops.convert_to_numpy(_coordinates(push, turn)) - ops.convert_to_numpy(
@@ -48,14 +50,14 @@ def test_constant_displacement_passes_through_the_affine_map():
     np.testing.assert_allclose(moved, np.tile([0, 1, 0], (5, 6, 7, 1)), atol=1e-5)
 
 
-def test_looking_beyond_the_map_shows_its_edge():
+def test_looking_beyond_the_map_shows_its_edge() -> None:
     away = IDENTITY.copy()
     away[:, 3] = 100
     crop = ops.convert_to_numpy(sample_nearest(MAP, _coordinates(matrix=away), MAP.shape))
     assert np.all(crop == MAP[-1, -1, -1])
 
 
-def test_a_box_of_the_map_shows_what_the_whole_map_shows():
+def test_a_box_of_the_map_shows_what_the_whole_map_shows() -> None:
     coordinates = _coordinates()
     whole = ops.convert_to_numpy(sample_nearest(MAP, coordinates, MAP.shape))
     box = MAP[1:9, 2:10, 3:12]
@@ -63,7 +65,7 @@ def test_a_box_of_the_map_shows_what_the_whole_map_shows():
     np.testing.assert_array_equal(ops.convert_to_numpy(part), whole)
 
 
-def test_constant_velocity_integrates_to_itself():
+def test_constant_velocity_integrates_to_itself() -> None:
     velocity = np.tile(np.float32([1.5, -2, 0.5]), (6, 6, 6, 1))
     flow = integrate_velocity(ops.convert_to_tensor(velocity), (1, 1, 1), 7)
     np.testing.assert_allclose(ops.convert_to_numpy(flow), velocity, rtol=1e-5)
@@ -73,8 +75,8 @@ def test_constant_velocity_integrates_to_itself():
     ("strength", "most_voxels", "most_labels"), [(2.0, 0.12, 0.01), (4.0, 0.25, 0.025)]
 )
 def test_default_integration_grid_stays_close_to_the_exact_one(
-    make_head, strength, most_voxels, most_labels
-):
+    make_head: Callable[..., np.ndarray], strength: float, most_voxels: float, most_labels: float
+) -> None:
     """Root mean square of the coordinates, and share of labels, that differ from the original's."""
     shape = (96, 96, 96)
     head = make_head(shape)

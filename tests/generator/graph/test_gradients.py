@@ -11,16 +11,16 @@ def _magnitude(image):
     return ops.convert_to_numpy(measure_gradient(ops.convert_to_tensor(image)))
 
 
-def test_a_constant_image_has_no_gradient_away_from_its_edge():
+def test_a_constant_image_has_no_gradient_away_from_its_edge() -> None:
     assert not _magnitude(np.full((7, 8, 9, 2), 0.5, np.float32))[1:-1, 1:-1, 1:-1].any()
 
 
-def test_a_slope_of_one_has_the_weight_of_the_filter():
+def test_a_slope_of_one_has_the_weight_of_the_filter() -> None:
     ramp = np.broadcast_to(np.arange(8, dtype=np.float32)[:, None, None, None], (8, 7, 6, 1))
     np.testing.assert_allclose(_magnitude(ramp.copy())[1:-1, 1:-1, 1:-1], 32)
 
 
-def test_magnitude_is_that_of_sobel_filters():
+def test_magnitude_is_that_of_sobel_filters() -> None:
     image = np.random.default_rng(0).random((9, 8, 7)).astype(np.float32)
     parts = [sobel(image, axis, mode="constant") for axis in range(3)]
     expected = np.sqrt(np.sum(np.square(parts), axis=0))
@@ -28,7 +28,9 @@ def test_magnitude_is_that_of_sobel_filters():
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
-def test_gradients_that_vanish_or_are_cut_everywhere_normalise_however_they_are_compiled(scale):
+def test_gradients_that_vanish_or_are_cut_everywhere_normalise_however_they_are_compiled(
+    scale: float,
+) -> None:
     def steepness(image):
         return apply_normalisation(apply_clip(measure_gradient(image), GRADIENT_CLIP))
 

@@ -1,5 +1,7 @@
 """Every step of the generative graph against recorded outputs of the official layers."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from keras import ops
@@ -58,7 +60,9 @@ def _close(ours, theirs, atol=1e-4, rtol=0.0):
 # Deformation
 
 
-def test_affine_matrix_equals_official(recorded_layer):
+def test_affine_matrix_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("affine_matrices")
     ours = compose_affine(
         data["rotation_deg"][0], data["scaling"][0], data["shearing"][0], data["translation"][0]
@@ -66,7 +70,9 @@ def test_affine_matrix_equals_official(recorded_layer):
     _close(ours, data["all"].reshape(-1, 4)[:3], atol=1e-5)
 
 
-def test_affine_lookup_equals_official(recorded_layer):
+def test_affine_lookup_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("affine_deform")
     shape = data["labels"].shape[1:4]
     places = _coordinates(STILL, data["matrix"][0, :3], shape)
@@ -76,7 +82,9 @@ def test_affine_lookup_equals_official(recorded_layer):
 
 
 @pytest.mark.parametrize("part", ["rot", "scale", "shear", "trans"])
-def test_each_part_of_the_affine_map_equals_official(recorded_layer, part):
+def test_each_part_of_the_affine_map_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]], part: str
+) -> None:
     data = recorded_layer(f"affine_deform_{part}")
     parts = {"rot": [0.0] * 3, "scale": [1.0] * 3, "shear": [0.0] * 6, "trans": [0.0] * 3}
     parts[part] = data["params"]
@@ -84,13 +92,17 @@ def test_each_part_of_the_affine_map_equals_official(recorded_layer, part):
     _close(sample_linear(ops.convert_to_tensor(data["image"][0]), places), data["image_out"][0])
 
 
-def test_integration_equals_official(recorded_layer):
+def test_integration_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("svf_integration")
     ours = integrate_velocity(ops.convert_to_tensor(data["half_svf"][0]), [1, 1, 1], 7)
     _close(ours, data["half_disp"][0])
 
 
-def test_enlarged_displacement_equals_official(recorded_layer):
+def test_enlarged_displacement_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("svf_integration")
     shape = data["full_disp"].shape[1:4]
     nodes = integrate_displacement(ops.convert_to_tensor(data["small_svf"][0]), shape, 2, 7)
@@ -99,7 +111,9 @@ def test_enlarged_displacement_equals_official(recorded_layer):
 
 
 @pytest.mark.parametrize("name", ["svf_deform", "affine_svf_deform"])
-def test_combined_deformation_equals_official(recorded_layer, name):
+def test_combined_deformation_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
+) -> None:
     """The displacement is recorded at every voxel: it is its own grid of nodes."""
     data = recorded_layer(name)
     shape = data["image"].shape[1:4]
@@ -115,7 +129,9 @@ def test_combined_deformation_equals_official(recorded_layer, name):
 
 
 @pytest.mark.parametrize("name", ["flip_axis0_swap", "flip_axis1_swap"])
-def test_flip_equals_official_along_the_first_axis(recorded_layer, name):
+def test_flip_equals_official_along_the_first_axis(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
+) -> None:
     """Asked for axis 1, the official layer flips axis 0 too: a bug that is not copied."""
     data = recorded_layer(name)
     values, n_neutral = tuple(data["label_list"].tolist()), int(data["n_neutral"])
@@ -129,7 +145,9 @@ def test_flip_equals_official_along_the_first_axis(recorded_layer, name):
 
 
 @pytest.mark.parametrize("size", ["up", "down"])
-def test_resizing_equals_official(recorded_layer, size):
+def test_resizing_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]], size: str
+) -> None:
     linear = recorded_layer("resize_linear")
     shape = linear[size].shape[1:4]
     weights = [
@@ -145,7 +163,9 @@ def test_resizing_equals_official(recorded_layer, size):
 # Intensity
 
 
-def test_mixture_of_zero_width_equals_official(recorded_layer):
+def test_mixture_of_zero_width_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("gmm_zero_std")
     labels, means = data["labels"][0, ..., 0], data["means"][0]
     indices = _as_indices(labels, data["generation_labels"])
@@ -153,7 +173,9 @@ def test_mixture_of_zero_width_equals_official(recorded_layer):
     _close(apply_mixture(indices, means, np.zeros_like(means), noise), data["image_out"][0])
 
 
-def test_mixture_has_the_means_and_deviations_of_the_official_one(recorded_layer):
+def test_mixture_has_the_means_and_deviations_of_the_official_one(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     """Two draws of one Gaussian differ by no more than their standard errors allow."""
     data = recorded_layer("gmm_stats")
     indices = _as_indices(data["labels"][0, ..., 0], data["generation_labels"])
@@ -167,7 +189,7 @@ def test_mixture_has_the_means_and_deviations_of_the_official_one(recorded_layer
         assert np.all(np.abs(drawn.std(axis=0) - data["emp_std"][:, label]) < 5 * error)
 
 
-def test_bias_field_equals_official(recorded_layer):
+def test_bias_field_equals_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
     data = recorded_layer("bias_field")
     ours = apply_bias_field(
         ops.convert_to_tensor(data["image"][0]), ops.convert_to_tensor(data["small_bias"][0])
@@ -175,12 +197,14 @@ def test_bias_field_equals_official(recorded_layer):
     _close(ours, data["image_out"][0], rtol=1e-4)
 
 
-def test_clipping_and_normalisation_equal_official(recorded_layer):
+def test_clipping_and_normalisation_equal_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("intensity_clip_norm")
     _close(apply_normalisation(apply_clip(data["image"][0], 300)), data["image_out"][0], 1e-5)
 
 
-def test_gamma_equals_official(recorded_layer):
+def test_gamma_equals_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
     data = recorded_layer("intensity_gamma")
     _close(apply_gamma(data["normalised"][0], data["exp_gamma"]), data["image_out"][0])
 
@@ -197,7 +221,9 @@ def _blur(image, sigma, reaches):
 
 
 @pytest.mark.parametrize("name", ["s05", "aniso", "sep"])
-def test_static_blur_equals_official(recorded_layer, name):
+def test_static_blur_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
+) -> None:
     data = recorded_layer(f"gaussian_blur_{name}")
     sigma = np.broadcast_to(data["sigma"], 3)
     reaches = [[compute_window_reach(width) for width in sigma]] * 2
@@ -205,14 +231,18 @@ def test_static_blur_equals_official(recorded_layer, name):
 
 
 @pytest.mark.parametrize("name", ["dynamic_blur_nonsep", "dynamic_blur_sep"])
-def test_dynamic_blur_equals_official(recorded_layer, name):
+def test_dynamic_blur_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
+) -> None:
     data = recorded_layer(name)
     reaches = [[compute_window_reach(width) for width in data["max_sigma"]]]
     _close(_blur(data["image"][0], data["sigma"][0], reaches), data["image_out"][0], atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "darker"), [("nonsep", 2), ("sep", 8)])
-def test_blur_does_not_darken_samples_of_larger_batches(recorded_layer, name, darker):
+def test_blur_does_not_darken_samples_of_larger_batches(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str, darker: int
+) -> None:
     """The official layer normalises over the batch, once per kernel: a bug that is not copied."""
     data = recorded_layer(f"dynamic_blur_batch2_{name}")
     reaches = [[compute_window_reach(width) for width in data["max_sigma"]]]
@@ -225,7 +255,7 @@ def test_blur_does_not_darken_samples_of_larger_batches(recorded_layer, name, da
     assert np.mean(totals) == pytest.approx(darker, rel=0.2)
 
 
-def test_kernels_equal_official(recorded_layer):
+def test_kernels_equal_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
     data = recorded_layer("gaussian_kernels")
     for axis, sigma in enumerate(data["sep_sigma"]):
         reach = compute_window_reach(sigma)
@@ -233,7 +263,7 @@ def test_kernels_equal_official(recorded_layer):
         _close(make_gaussian_weights(offsets, np.float32(sigma), reach), data[f"sep_k{axis}"], 1e-6)
 
 
-def test_blur_widths_equal_official(recorded_layer):
+def test_blur_widths_equal_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
     table = recorded_layer("blur_sigma_table")["rows_cur_down_thick_sigma"]
     for native, spacing, thickness, sigma in table:
         ours = compute_blur_sigma(np.float32(spacing), np.float32(thickness), np.float32(native[0]))
@@ -253,17 +283,23 @@ def _mimic(data, **options):
 
 
 @pytest.mark.parametrize("name", ["113", "aniso37", "iso23", "none"])
-def test_acquisition_without_blur_equals_official(recorded_layer, name):
+def test_acquisition_without_blur_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
+) -> None:
     data = recorded_layer(f"mimic_acquisition_{name}")
     _close(_mimic(data), data["image_out"][0])
 
 
-def test_acquisition_of_fixed_spacing_equals_official(recorded_layer):
+def test_acquisition_of_fixed_spacing_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("mimic_acquisition_fixed_113")
     _close(_mimic(data, repeat_last=True), data["image_out"][0])
 
 
-def test_acquisition_to_a_finer_grid_equals_official(recorded_layer):
+def test_acquisition_to_a_finer_grid_equals_official(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("mimic_acquisition_to_bigger")
     ours = _mimic(
         data, native_mm=float(data["volume_res"][0]), out_shape=data["resample_shape"].tolist()
@@ -271,13 +307,13 @@ def test_acquisition_to_a_finer_grid_equals_official(recorded_layer):
     _close(ours, data["image_out"][0])
 
 
-def test_windows_of_drawn_and_fixed_blur_are_the_official_ones():
+def test_windows_of_drawn_and_fixed_blur_are_the_official_ones() -> None:
     assert compute_blur_reaches(Acquisition(), 1, 1.0) == ((7, 7, 7),)
     fixed = Acquisition(fixed_spacing_mm=((1, 1, 3), (1, 2.5, 1)), fixed_thickness_mm=((1, 1, 2),))
     assert compute_blur_reaches(fixed, 2, 1.0) == ((1, 1, 2), (1, 1, 1))
 
 
-def test_gradients_equal_official(recorded_layer):
+def test_gradients_equal_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
     data = recorded_layer("image_gradients")
     ours = measure_gradient(ops.convert_to_tensor(data["image"][0]))
     _close(ours, data["sobel_mag"][0], rtol=1e-5)
@@ -291,7 +327,9 @@ def _as_indices(labels, values):
     return order[np.searchsorted(np.array(values)[order], labels)].astype(np.int32)
 
 
-def test_target_equals_official_conversion(recorded_layer):
+def test_target_equals_official_conversion(
+    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+) -> None:
     data = recorded_layer("convert_labels")
     values, targets = tuple(data["source"].tolist()), tuple(data["dest"].tolist())
     table = GenerationLabels(values, 2, tuple(range(len(values))), targets)
@@ -302,5 +340,5 @@ def test_target_equals_official_conversion(recorded_layer):
     np.testing.assert_array_equal(ours, data["out"][0, ..., 0])
 
 
-def test_both_released_tables_share_the_flip():
+def test_both_released_tables_share_the_flip() -> None:
     assert GENERATION_V1.flip_indices == GENERATION_V2.flip_indices

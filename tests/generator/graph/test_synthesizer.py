@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,7 +24,7 @@ SHAPE = (48, 56, 52)
 
 
 @pytest.fixture(scope="module")
-def ids(make_head):
+def ids(make_head: Callable[..., np.ndarray]):
     lookup = np.zeros(1000, np.uint8)
     lookup[list(GENERATION_V2.values)] = np.arange(len(GENERATION_V2))
     return lookup[make_head(SHAPE)]
@@ -37,7 +39,7 @@ def _row(k, settings=SETTINGS):
     return draw_sample(settings, GENERATION_V2, [MapGeometry(SHAPE)], 1, k).to_row()
 
 
-def test_image_lies_between_zero_and_one_and_target_in_the_table(ids, noise):
+def test_image_lies_between_zero_and_one_and_target_in_the_table(ids, noise) -> None:
     image, target = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)(ids, _row(0), noise)
     image, target = ops.convert_to_numpy(image), ops.convert_to_numpy(target)
     assert image.shape == (32, 32, 32, 2)
@@ -47,13 +49,13 @@ def test_image_lies_between_zero_and_one_and_target_in_the_table(ids, noise):
     assert set(np.unique(target)) <= set(range(33))
 
 
-def test_same_parameters_and_noise_give_the_same_sample(ids, noise):
+def test_same_parameters_and_noise_give_the_same_sample(ids, noise) -> None:
     synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
     for first, again in zip(*(synthesizer(ids, _row(3), noise) for _ in range(2)), strict=True):
         np.testing.assert_array_equal(first, again)
 
 
-def test_compiled_graph_equals_eager_execution(ids, noise):
+def test_compiled_graph_equals_eager_execution(ids, noise) -> None:
     settings = GeneratorSettings(crop=SETTINGS.crop)
     synthesizer = Synthesizer(settings, GENERATION_V2, SHAPE)
     graph = tf.function(synthesizer, autograph=False)
@@ -65,7 +67,7 @@ def test_compiled_graph_equals_eager_execution(ids, noise):
     np.testing.assert_allclose(image, expected_image, atol=1e-5)
 
 
-def test_a_crop_that_is_cut_everywhere_is_dark_however_it_is_compiled(ids):
+def test_a_crop_that_is_cut_everywhere_is_dark_however_it_is_compiled(ids) -> None:
     settings = GeneratorSettings(
         crop=Crop(shape=(16, 16, 16)),
         mixture=Mixture(means=Prior(rows=((1e3, 1e3),)), stds=Prior(rows=((0.0, 0.0),))),
@@ -81,7 +83,7 @@ def test_a_crop_that_is_cut_everywhere_is_dark_however_it_is_compiled(ids):
     assert target.any()
 
 
-def test_flipped_sample_mirrors_the_anatomy_and_swaps_the_sides(ids):
+def test_flipped_sample_mirrors_the_anatomy_and_swaps_the_sides(ids) -> None:
     synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
     plain, mirrored = (
         ops.convert_to_numpy(synthesizer.deform(ids, {**_row(1), "flip": np.bool_(flip)}))
@@ -91,7 +93,7 @@ def test_flipped_sample_mirrors_the_anatomy_and_swaps_the_sides(ids):
     np.testing.assert_array_equal(mirrored, swapped)
 
 
-def test_sides_keep_their_side_in_every_sample(ids):
+def test_sides_keep_their_side_in_every_sample(ids) -> None:
     """Left white matter lies left (low x) of the right one, flipped or not."""
     synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
     left, right = GENERATION_V2.values.index(2), GENERATION_V2.values.index(41)
@@ -105,7 +107,7 @@ def test_sides_keep_their_side_in_every_sample(ids):
     assert shown > 2
 
 
-def test_hidden_labels_become_background(ids):
+def test_hidden_labels_become_background(ids) -> None:
     synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
     cropped = np.full((2, 2, 2), GENERATION_V2.values.index(516), np.int32)
     assert not ops.convert_to_numpy(synthesizer.target(cropped)).any()

@@ -1,24 +1,28 @@
 """The figure of one sample step by step."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.pictures.stages import draw_stages, make_stages
+from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.store.label_store import LabelStore
 
 
 @pytest.fixture(scope="module")
-def generator(store, small_settings):
+def generator(store: LabelStore, small_settings: GeneratorSettings):
     return BrainGenerator(store, small_settings, seed=1)
 
 
-def test_stages_lead_from_the_map_to_the_sample(generator, store):
+def test_stages_lead_from_the_map_to_the_sample(generator, store: LabelStore) -> None:
     stages = list(make_stages(generator, 2).values())
     assert set(np.unique(stages[0]).tolist()) <= set(store.labels.values)
     assert [stage.shape for stage in stages[1:]] == [(16, 16, 16)] * 5
     np.testing.assert_array_equal(stages[-1], generator.sample(2).image[..., 0])
 
 
-def test_the_last_step_is_the_acquisition(generator):
+def test_the_last_step_is_the_acquisition(generator) -> None:
     from synthseg_generator.graph.acquisition import apply_acquisition, compute_blur_reaches
 
     stages = make_stages(generator, 2)
@@ -33,7 +37,7 @@ def test_the_last_step_is_the_acquisition(generator):
     np.testing.assert_allclose(np.asarray(shown)[..., 0], stages["resolution"], atol=1e-5)
 
 
-def test_the_same_seed_draws_the_same_stages(tmp_path, generator):
+def test_the_same_seed_draws_the_same_stages(tmp_path: Path, generator) -> None:
     for name in ("one", "two"):
         draw_stages(generator, tmp_path / f"{name}.png", n_samples=1)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()

@@ -1,5 +1,6 @@
 """Augmented scans: the labels move with the image, and sample k is the same whoever asks."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -16,7 +17,7 @@ from synthseg_generator.scans.stored_scans import add_scans, load_scan
 from synthseg_generator.settings.generator import Uniform, generator_settings
 from synthseg_generator.settings.scans import ScanNoise
 from synthseg_generator.store.ingest import ingest
-from synthseg_generator.store.label_store import open_store
+from synthseg_generator.store.label_store import LabelStore, open_store
 
 SILENT = ScanNoise(std=Uniform(0, 0))
 PLAIN = {
@@ -42,7 +43,7 @@ def make(store, settings, k, noise=SILENT, seed=1):
 
 @pytest.mark.parametrize("flip", [0, 1])
 @pytest.mark.parametrize("k", [0, 1])
-def test_the_labels_move_with_the_image(scan_store, k, flip):
+def test_the_labels_move_with_the_image(scan_store: LabelStore, k: int, flip: int) -> None:
     image, labels, flipped = make(scan_store, {**PLAIN, "flip_probability": flip}, k)
     assert flipped == bool(flip)
     # A mirrored scan shows at the left what was at the right, and it is called left.
@@ -54,7 +55,9 @@ def test_the_labels_move_with_the_image(scan_store, k, flip):
     assert left < right
 
 
-def test_a_scan_of_one_brightness_is_augmented_however_that_is_compiled(scan_store):
+def test_a_scan_of_one_brightness_is_augmented_however_that_is_compiled(
+    scan_store: LabelStore,
+) -> None:
     settings = generator_settings({"crop": PLAIN["crop"], "elastic": {"squarings": 1}})
     source = ScanSampleSource(scan_store, settings, SILENT, 1)
     augmenter = ScanAugmenter(source.settings, scan_store.labels, source.map_shape)
@@ -68,7 +71,7 @@ def test_a_scan_of_one_brightness_is_augmented_however_that_is_compiled(scan_sto
         assert image.max() <= 1 + 1e-5
 
 
-def test_the_same_sample_is_the_same_to_the_bit(scan_store):
+def test_the_same_sample_is_the_same_to_the_bit(scan_store: LabelStore) -> None:
     noisy = ScanNoise(std=Uniform(5, 6), probability=1)
     first, again, other = (
         make(scan_store, {"crop": {"shape": [24] * 3}}, k, noisy) for k in (3, 3, 4)
@@ -79,7 +82,9 @@ def test_the_same_sample_is_the_same_to_the_bit(scan_store):
     assert (first[0] != make(scan_store, {"crop": {"shape": [24] * 3}}, 3, noisy, seed=2)[0]).any()
 
 
-def test_scans_on_copies_of_one_label_map_are_told_apart(tmp_path, make_head):
+def test_scans_on_copies_of_one_label_map_are_told_apart(
+    tmp_path: Path, make_head: Callable[..., np.ndarray]
+) -> None:
     head = make_head((24, 24, 24)).astype(np.int16)
     for folder in ("maps", "scans"):
         (tmp_path / folder).mkdir()
@@ -96,7 +101,7 @@ def test_scans_on_copies_of_one_label_map_are_told_apart(tmp_path, make_head):
         np.testing.assert_array_equal(source.scan(index), load_scan(store, name))
 
 
-def test_noise_has_the_drawn_deviation(scan_store):
+def test_noise_has_the_drawn_deviation(scan_store: LabelStore) -> None:
     source = ScanSampleSource(scan_store, generator_settings(PLAIN), ScanNoise(probability=0.5), 1)
     drawn = np.array([source.draw_noise(k)[0] for k in range(400)])
     assert 0.4 < (drawn == 0).mean() < 0.6
@@ -110,13 +115,13 @@ def test_noise_has_the_drawn_deviation(scan_store):
     assert 0.02 < np.std(loud[quiet < 0.01]) < 0.1
 
 
-def test_image_lies_between_zero_and_one_with_everything_on(scan_store):
+def test_image_lies_between_zero_and_one_with_everything_on(scan_store: LabelStore) -> None:
     image, _, _ = make(scan_store, {"crop": {"shape": [24] * 3}, "gamma_std": 0.4}, 5, ScanNoise())
     assert (image.dtype, image.shape) == (np.float32, (24, 24, 24))
     assert -1e-6 <= image.min() < image.max() <= 1 + 1e-6
 
 
-def test_a_dataset_gives_the_samples_of_its_shard(scan_store):
+def test_a_dataset_gives_the_samples_of_its_shard(scan_store: LabelStore) -> None:
     source = ScanSampleSource(scan_store, generator_settings(PLAIN), ScanNoise(), 1)
     elements = list(make_scan_dataset(source, Shard(first=2, count=3)).as_numpy_iterator())
     assert [int(element["k"]) for element in elements] == [2, 3, 4]
@@ -128,7 +133,9 @@ def test_a_dataset_gives_the_samples_of_its_shard(scan_store):
             np.testing.assert_array_equal(element["row"][name], value, err_msg=name)
 
 
-def test_maps_without_a_scan_and_other_channels_are_refused(scan_store, tmp_path):
+def test_maps_without_a_scan_and_other_channels_are_refused(
+    scan_store: LabelStore, tmp_path: Path
+) -> None:
     with pytest.raises(
         ConfigError, match=r"n_channels is 2, but the scans of head_0, head_1 .* have 1"
     ):
@@ -139,6 +146,6 @@ def test_maps_without_a_scan_and_other_channels_are_refused(scan_store, tmp_path
 
 
 @pytest.mark.parametrize("wrong", [{"std": Uniform(-1, 2)}, {"probability": 1.5}])
-def test_impossible_noise_is_refused(wrong):
+def test_impossible_noise_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=f"noise.{next(iter(wrong))} must"):
         ScanNoise(**wrong)

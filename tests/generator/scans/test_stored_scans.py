@@ -18,7 +18,7 @@ from synthseg_generator.scans.stored_scans import (
     load_scan,
 )
 from synthseg_generator.store.ingest import ingest
-from synthseg_generator.store.label_store import open_store
+from synthseg_generator.store.label_store import LabelStore, open_store
 
 AFFINE = np.array([[2.0, 0, 0, -7], [0, 2, 0, 3], [0, 0, 2, 1], [0, 0, 0, 1]])
 SHAPE = (6, 7, 8)
@@ -30,7 +30,7 @@ def save(path, volume, affine=AFFINE):
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path):
     """Two maps, `one_dseg` and `two_dseg`."""
     (tmp_path / "labels.yaml").write_text("values: [0, 1]\nn_neutral: 2\nanatomy: box\n")
     for name in ("one", "two"):
@@ -42,7 +42,7 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def scans(tmp_path):
+def scans(tmp_path: Path):
     """`one_dseg`, a ramp along x, and as a scanner may store it: left to right reversed."""
     ramp = np.broadcast_to(np.arange(6, dtype=np.float32)[:, None, None], SHAPE)
     turned = AFFINE @ np.array([[-1.0, 0, 0, 5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -50,7 +50,7 @@ def scans(tmp_path):
     return tmp_path / "scans"
 
 
-def test_a_scan_lies_beside_its_map_in_its_orientation(store, scans):
+def test_a_scan_lies_beside_its_map_in_its_orientation(store: LabelStore, scans) -> None:
     report = add_scans(scans, store)
     assert (report.written, report.kept, report.lacking) == (("one_dseg",), (), ("two_dseg",))
     scan = load_scan(store, "one_dseg")
@@ -59,7 +59,7 @@ def test_a_scan_lies_beside_its_map_in_its_orientation(store, scans):
     assert open_store(store.path).names == store.names
 
 
-def test_run_again_it_adds_what_is_new(store, scans):
+def test_run_again_it_adds_what_is_new(store: LabelStore, scans) -> None:
     before = fingerprint_scans(store)
     add_scans(scans, store)
     first = fingerprint_scans(store)
@@ -70,14 +70,14 @@ def test_run_again_it_adds_what_is_new(store, scans):
     assert [s.channels for s in list_scans(store).values()] == [1, 1]
 
 
-def test_names_may_differ_in_their_ends(store, scans):
+def test_names_may_differ_in_their_ends(store: LabelStore, scans) -> None:
     (scans / "one_dseg.nii.gz").rename(scans / "one_T1w.nii.gz")
     save(scans / "one_T2w.nii.gz", np.ones(SHAPE))
     report = add_scans(scans, store, scan_suffix="_T1w", map_suffix="_dseg")
     assert report.written == ("one_dseg",)
 
 
-def test_several_channels_are_scaled_each(store, tmp_path):
+def test_several_channels_are_scaled_each(store: LabelStore, tmp_path: Path) -> None:
     volume = np.random.default_rng(0).random((*SHAPE, 2)) * [1, 1000]
     save(tmp_path / "two" / "one_dseg.nii.gz", volume)
     add_scans(tmp_path / "two", store)
@@ -102,7 +102,9 @@ def moved(shift):
         ("one_dseg", np.ones((*SHAPE, 90)), AFFINE, "expected one volume"),
     ],
 )
-def test_what_is_no_scan_of_the_map_is_refused(store, tmp_path, name, volume, affine, complaint):
+def test_what_is_no_scan_of_the_map_is_refused(
+    store: LabelStore, tmp_path: Path, name: str, volume, affine, complaint: str
+) -> None:
     path = tmp_path / "odd" / f"{name}.nii.gz"
     save(path, volume, affine)
     with pytest.raises(LabelError, match=complaint) as caught:
@@ -111,7 +113,9 @@ def test_what_is_no_scan_of_the_map_is_refused(store, tmp_path, name, volume, af
     assert list_scans(store) == {}
 
 
-def test_all_scans_that_do_not_fit_are_told_at_once_and_none_is_added(store, scans):
+def test_all_scans_that_do_not_fit_are_told_at_once_and_none_is_added(
+    store: LabelStore, scans
+) -> None:
     save(scans / "three.nii.gz", np.ones(SHAPE))
     save(scans / "two_dseg.nii.gz", np.ones(SHAPE))
     save(scans / "one_dseg.nii", np.random.default_rng(0).random(SHAPE))
@@ -131,7 +135,9 @@ def test_all_scans_that_do_not_fit_are_told_at_once_and_none_is_added(store, sca
     assert list_scans(store) == {}
 
 
-def test_scans_on_other_grids_and_unreadable_ones_are_told_once_each(store, scans):
+def test_scans_on_other_grids_and_unreadable_ones_are_told_once_each(
+    store: LabelStore, scans
+) -> None:
     save(scans / "one_dseg.nii.gz", np.ones((6, 7, 9)))
     (scans / "two_dseg.nii.gz").write_text("hello")
     with pytest.raises(LabelError) as caught:
@@ -141,7 +147,7 @@ def test_scans_on_other_grids_and_unreadable_ones_are_told_once_each(store, scan
     assert "two_dseg.nii.gz: is text" in two
 
 
-def test_a_scan_that_was_not_fetched_is_told_with_the_remedy(store, scans):
+def test_a_scan_that_was_not_fetched_is_told_with_the_remedy(store: LabelStore, scans) -> None:
     (path, *_others) = sorted(scans.iterdir())
     path.unlink()
     path.symlink_to(f".git/annex/objects/x/y/MD5E-s1--0/{path.name}")
@@ -149,26 +155,26 @@ def test_a_scan_that_was_not_fetched_is_told_with_the_remedy(store, scans):
         add_scans(scans, store)
 
 
-def test_another_scan_of_the_same_name_is_refused(store, scans):
+def test_another_scan_of_the_same_name_is_refused(store: LabelStore, scans) -> None:
     add_scans(scans, store)
     save(scans / "one_dseg.nii.gz", np.random.default_rng(0).random(SHAPE))
     with pytest.raises(StoreError, match="differs from the scan of one_dseg"):
         add_scans(scans, store)
 
 
-def test_a_map_without_a_scan_says_what_to_do(store):
+def test_a_map_without_a_scan_says_what_to_do(store: LabelStore) -> None:
     with pytest.raises(StoreError, match=r"map one_dseg has no scan.*add-scans"):
         load_scan(store, "one_dseg")
 
 
-def test_a_scan_whose_data_is_lost_is_not_read_as_black(store, scans):
+def test_a_scan_whose_data_is_lost_is_not_read_as_black(store: LabelStore, scans) -> None:
     add_scans(scans, store)
     shutil.rmtree(Path(store.path) / GROUP / "one_dseg" / "c")
     with pytest.raises(StoreError, match=r"the data of the scan of one_dseg is missing"):
         load_scan(store, "one_dseg")
 
 
-def test_the_command_says_which_maps_lack_a_scan(store, scans):
+def test_the_command_says_which_maps_lack_a_scan(store: LabelStore, scans) -> None:
     result = CliRunner().invoke(main, ["add-scans", str(scans), store.path])
     assert result.exit_code == 0, result.output
     assert "1 scans added, 0 were there.\n1 maps have no scan yet: two_dseg." in result.output

@@ -36,34 +36,40 @@ SPECIFIC = GeneratorSettings(
 
 
 @pytest.mark.parametrize("settings", [GeneratorSettings(), SPECIFIC])
-def test_settings_come_back_from_json(settings):
+def test_settings_come_back_from_json(settings) -> None:
     mapping = json.loads(json.dumps(dump_settings(settings)))
     assert generator_settings(mapping) == settings
     assert digest_settings(generator_settings(mapping)) == digest_settings(settings)
 
 
-def test_other_settings_have_another_digest():
+def test_other_settings_have_another_digest() -> None:
     assert digest_settings(GeneratorSettings()) != digest_settings(SPECIFIC)
 
 
-def test_without_a_file_the_settings_are_those_of_the_released_model():
+def test_without_a_file_the_settings_are_those_of_the_released_model() -> None:
     assert load_settings(None) == GeneratorSettings()
 
 
 @pytest.mark.parametrize("text", ["n_channels: 2", "generator:\n  n_channels: 2\nsteps: 5"])
-def test_a_file_holds_the_groups_alone_or_as_a_trainings_file_does(tmp_path, text):
+def test_a_file_holds_the_groups_alone_or_as_a_trainings_file_does(
+    tmp_path: Path, text: str
+) -> None:
     (tmp_path / "s.yaml").write_text(text)
     assert load_settings(tmp_path / "s.yaml").n_channels == 2
 
 
 @pytest.mark.parametrize("group", ["stages: [{name: warm-up, steps: 1}]", "supervised: {}"])
-def test_a_trainings_file_may_leave_the_generative_model_as_it_is(tmp_path, group):
+def test_a_trainings_file_may_leave_the_generative_model_as_it_is(
+    tmp_path: Path, group: str
+) -> None:
     (tmp_path / "s.yaml").write_text(f"{group}\nseed: 3")
     assert load_settings(tmp_path / "s.yaml") == GeneratorSettings()
 
 
 @pytest.mark.parametrize("group", ["true", "{nois: {std: [0, 6]}}"])
-def test_scans_settings_that_a_training_would_refuse_are_refused(tmp_path, group):
+def test_scans_settings_that_a_training_would_refuse_are_refused(
+    tmp_path: Path, group: str
+) -> None:
     (tmp_path / "s.yaml").write_text(f"supervised: {group}")
     with pytest.raises(ConfigError, match=r"s\.yaml: supervised holds `enabled` and `noise` alone"):
         load_scan_noise(tmp_path / "s.yaml")
@@ -78,7 +84,9 @@ def test_scans_settings_that_a_training_would_refuse_are_refused(tmp_path, group
         ("a: [", "no readable YAML"),
     ],
 )
-def test_a_bad_file_is_refused_by_name_in_one_line(tmp_path, text, complaint):
+def test_a_bad_file_is_refused_by_name_in_one_line(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(ConfigError, match=complaint) as caught:
         load_settings(tmp_path / "bad.yaml")
@@ -86,7 +94,7 @@ def test_a_bad_file_is_refused_by_name_in_one_line(tmp_path, text, complaint):
     assert "\n" not in str(caught.value)
 
 
-def test_the_released_recipe_names_every_setting_and_is_the_default():
+def test_the_released_recipe_names_every_setting_and_is_the_default() -> None:
     written = load_settings("released")
     assert written == GeneratorSettings()
     path = Path(files.__file__).parent / "recipes" / "released.yaml"
@@ -100,7 +108,7 @@ def _names(values, inside=("labels", "crop", "affine", "elastic", "mixture", "bi
     return {name: sorted(values[name]) if name in groups else None for name in values}
 
 
-def test_the_2021_recipe_holds_what_the_first_release_had_otherwise():
+def test_the_2021_recipe_holds_what_the_first_release_had_otherwise() -> None:
     settings = load_settings(Path("2021"))
     assert settings.crop.shape == (96, 96, 96)
     assert settings.affine.scaling == each_axis(Uniform(0.85, 1.15))
@@ -113,25 +121,29 @@ def test_the_2021_recipe_holds_what_the_first_release_had_otherwise():
     assert settings.acquisition == GeneratorSettings().acquisition
 
 
-def test_every_recipe_can_be_read():
+def test_every_recipe_can_be_read() -> None:
     assert {"2021", "released"} <= set(list_recipes())
     for name in list_recipes():
         load_settings(name)
 
 
-def test_a_file_of_the_name_of_a_recipe_comes_first(tmp_path, monkeypatch):
+def test_a_file_of_the_name_of_a_recipe_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("2021").write_text("n_channels: 3")
     assert load_settings("2021").n_channels == 3
 
 
-def test_a_folder_of_the_name_of_a_recipe_does_not_matter(tmp_path, monkeypatch):
+def test_a_folder_of_the_name_of_a_recipe_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("2021").mkdir()
     assert load_settings("2021").gamma_std == 0.4
 
 
-def test_priors_are_read_from_the_original_s_arrays(tmp_path):
+def test_priors_are_read_from_the_original_s_arrays(tmp_path: Path) -> None:
     table = np.array([[10.0, 20.0], [1.0, 2.0], [30.0, 40.0], [3.0, 4.0]])
     np.save(tmp_path / "means.npy", table)
     np.save(tmp_path / "one.npy", table[:2])
@@ -151,7 +163,7 @@ def test_priors_are_read_from_the_original_s_arrays(tmp_path):
     ("content", "complaint"),
     [(None, "no readable NumPy array"), (np.zeros((3, 4)), r"shape \(3, 4\), expected two rows")],
 )
-def test_files_without_priors_are_refused_by_name(tmp_path, content, complaint):
+def test_files_without_priors_are_refused_by_name(tmp_path: Path, content, complaint: str) -> None:
     path = tmp_path / "priors.npy"
     if content is not None:
         np.save(path, content)
@@ -160,7 +172,9 @@ def test_files_without_priors_are_refused_by_name(tmp_path, content, complaint):
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_an_empty_file_and_one_of_several_arrays_are_no_priors(tmp_path, several):
+def test_an_empty_file_and_one_of_several_arrays_are_no_priors(
+    tmp_path: Path, several: bool
+) -> None:
     path = tmp_path / "priors.npz"
     path.touch()
     if several:
@@ -169,13 +183,13 @@ def test_an_empty_file_and_one_of_several_arrays_are_no_priors(tmp_path, several
         generator_settings({"mixture": {"specific_means": {"file": str(path)}}})
 
 
-def test_several_priors_are_no_single_one(tmp_path):
+def test_several_priors_are_no_single_one(tmp_path: Path) -> None:
     np.save(tmp_path / "two.npy", np.zeros((4, 5)))
     with pytest.raises(ConfigError, match=r"mixture.means.*two.npy holds 2 priors"):
         generator_settings({"mixture": {"means": {"file": str(tmp_path / "two.npy")}}})
 
 
-def test_settings_that_earlier_versions_wrote_into_checkpoints_are_read():
+def test_settings_that_earlier_versions_wrote_into_checkpoints_are_read() -> None:
     """They named the bounds of intervals, had one shear interval and one largest spacing."""
     old = {
         "affine": {
@@ -194,7 +208,7 @@ def test_settings_that_earlier_versions_wrote_into_checkpoints_are_read():
     assert generator_settings(again) == settings
 
 
-def test_settings_of_an_earlier_version_are_those_of_now_with_defaults():
+def test_settings_of_an_earlier_version_are_those_of_now_with_defaults() -> None:
     old = dump_settings(SPECIFIC)
     del old["image_gradients"], old["crop"]["spacing_mm"]
     old["affine"]["shearing"] = old["affine"]["shearing"][0]
@@ -202,6 +216,6 @@ def test_settings_of_an_earlier_version_are_those_of_now_with_defaults():
     assert complete_mapping({"gone": 1}) == {"gone": 1}
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gone\.yaml"):
         load_settings(tmp_path / "gone.yaml")

@@ -13,7 +13,7 @@ from synthseg_generator.settings.generator import (
 )
 
 
-def test_defaults_are_the_released_parameters():
+def test_defaults_are_the_released_parameters() -> None:
     settings = GeneratorSettings()
     assert settings.crop.shape == (160, 160, 160)
     assert settings.affine.rotation_deg == each_axis(Uniform(-15, 15))
@@ -21,11 +21,11 @@ def test_defaults_are_the_released_parameters():
     assert settings.bias_field.strength == Uniform(0, 0.7)
 
 
-def test_no_values_leave_the_defaults():
+def test_no_values_leave_the_defaults() -> None:
     assert generator_settings({}) == GeneratorSettings()
 
 
-def test_values_lie_over_those_of_the_base():
+def test_values_lie_over_those_of_the_base() -> None:
     base = generator_settings({"crop": {"jitter": 3}, "gamma_std": 0.1})
     settings = generator_settings({"crop": {"placement": "centred"}}, base)
     assert (settings.crop.jitter, settings.crop.placement, settings.gamma_std) == (
@@ -39,11 +39,11 @@ def _affine(**values):
     return generator_settings({"affine": values}).affine
 
 
-def test_one_interval_stands_for_three_axes():
+def test_one_interval_stands_for_three_axes() -> None:
     assert _affine(rotation_deg=[-5, 5]).rotation_deg == each_axis(Uniform(-5, 5))
 
 
-def test_each_axis_may_have_its_own_interval_or_bound():
+def test_each_axis_may_have_its_own_interval_or_bound() -> None:
     assert _affine(scaling=[[1, 1], [0.9, 1.1], [1, 2]]).scaling == (
         Uniform(1, 1),
         Uniform(0.9, 1.1),
@@ -56,7 +56,7 @@ def test_each_axis_may_have_its_own_interval_or_bound():
     )
 
 
-def test_a_bound_lies_around_the_neutral_value():
+def test_a_bound_lies_around_the_neutral_value() -> None:
     affine = _affine(rotation_deg=5, scaling=0.25, shearing=0.5, translation=3)
     assert affine.rotation_deg == each_axis(Uniform(-5, 5))
     assert affine.scaling == each_axis(Uniform(0.75, 1.25))
@@ -65,25 +65,25 @@ def test_a_bound_lies_around_the_neutral_value():
 
 
 @pytest.mark.parametrize("off", [False, None, 0])
-def test_off_is_the_neutral_value(off):
+def test_off_is_the_neutral_value(off: bool | int | None) -> None:
     affine = _affine(rotation_deg=off, scaling=off, shearing=off, translation=off)
     assert affine.rotation_deg == affine.translation == each_axis(Uniform(0, 0))
     assert affine.scaling == each_axis(Uniform(1, 1))
     assert affine.shearing == each_term(Uniform(0, 0))
 
 
-def test_shear_terms_may_differ():
+def test_shear_terms_may_differ() -> None:
     terms = [[n, n + 1] for n in range(6)]
     assert _affine(shearing=terms).shearing == tuple(Uniform(*term) for term in terms)
 
 
-def test_a_strength_alone_is_its_upper_bound():
+def test_a_strength_alone_is_its_upper_bound() -> None:
     settings = generator_settings({"elastic": {"strength": 3}, "bias_field": {"strength": False}})
     assert settings.elastic.strength == Uniform(0, 3)
     assert settings.bias_field.strength == Uniform(0, 0)
 
 
-def test_one_length_stands_for_three_axes():
+def test_one_length_stands_for_three_axes() -> None:
     settings = generator_settings(
         {"crop": {"shape": 96, "spacing_mm": 1.5}, "acquisition": {"max_isotropic_mm": 3}}
     )
@@ -101,24 +101,24 @@ def test_one_length_stands_for_three_axes():
         (False, ()),
     ],
 )
-def test_fixed_spacing_is_one_length_one_row_or_a_row_per_channel(value, rows):
+def test_fixed_spacing_is_one_length_one_row_or_a_row_per_channel(value, rows) -> None:
     settings = generator_settings({"n_channels": 2, "acquisition": {"fixed_spacing_mm": value}})
     assert settings.acquisition.fixed_spacing_mm == rows
 
 
-def test_a_whole_map_is_asked_for_with_null():
+def test_a_whole_map_is_asked_for_with_null() -> None:
     assert generator_settings({"crop": {"shape": None, "multiple": 32}}).crop == Crop(
         shape=None, multiple=32
     )
 
 
-def test_a_prior_may_be_one_pair():
+def test_a_prior_may_be_one_pair() -> None:
     assert generator_settings({"mixture": {"means": [25, 225]}}).mixture.means == Prior(
         rows=((25, 225),)
     )
 
 
-def test_weights_of_maps_are_a_mapping():
+def test_weights_of_maps_are_a_mapping() -> None:
     assert generator_settings({"map_weights": {"a": 2, "b": 0}}).map_weights == (
         ("a", 2.0),
         ("b", 0.0),
@@ -213,12 +213,12 @@ KNOWN = {"rows": [[0, 1]]}
         ),
     ],
 )
-def test_unknown_and_unfit_settings_are_refused_by_name(values, named):
+def test_unknown_and_unfit_settings_are_refused_by_name(values, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         generator_settings(values)
 
 
-def test_all_settings_that_are_wrong_are_named_at_once():
+def test_all_settings_that_are_wrong_are_named_at_once() -> None:
     values = {
         "colour": "red",
         "gama_std": 1,
@@ -242,7 +242,7 @@ def test_all_settings_that_are_wrong_are_named_at_once():
         assert sum(named in line for line in lines) == 1, named
 
 
-def test_an_error_of_several_settings_passes_from_one_process_to_another():
+def test_an_error_of_several_settings_passes_from_one_process_to_another() -> None:
     with pytest.raises(ConfigError) as caught:
         generator_settings({"colour": 1, "gamma_std": "x"})
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

@@ -2,6 +2,9 @@
 
 import re
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +14,7 @@ from synthseg_generator.errors import LabelError, SchedulerError, StoreError
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store import ingest as ingest_module
 from synthseg_generator.store.ingest import ingest
-from synthseg_generator.store.label_store import open_store
+from synthseg_generator.store.label_store import LabelStore, open_store
 from synthseg_generator.store.writing import read_finished_maps
 
 TABLE = LABEL_TABLES["v2"]
@@ -23,11 +26,13 @@ def tree(root):
 
 
 @pytest.fixture
-def folder(tmp_path, head_folder):
+def folder(tmp_path: Path, head_folder: Path):
     return shutil.copytree(head_folder, tmp_path / "maps")
 
 
-def test_every_map_is_one_chunk_of_ids_with_its_geometry(store_path, make_head):
+def test_every_map_is_one_chunk_of_ids_with_its_geometry(
+    store_path: Path, make_head: Callable[..., np.ndarray]
+) -> None:
     store = open_store(store_path)
     assert store.names == ("alice", "bob", "carol")
     assert store.shapes == ((40, 44, 42), (40, 44, 42), (44, 40, 38))
@@ -42,21 +47,27 @@ def test_every_map_is_one_chunk_of_ids_with_its_geometry(store_path, make_head):
     assert len(array.attrs["sha256"]) == 64
 
 
-def test_several_workers_write_the_same_bytes(tmp_path, folder, store_path, cluster):
+def test_several_workers_write_the_same_bytes(
+    tmp_path: Path, folder, store_path: Path, cluster: Any
+) -> None:
     address = cluster.scheduler.address
     report = ingest(folder, tmp_path / "parallel.zarr", TABLE, scheduler=address)
     assert report.written == ("alice", "bob", "carol")
     assert tree(tmp_path / "parallel.zarr") == tree(store_path)
 
 
-def test_a_second_run_reads_no_map_again(tmp_path, folder, monkeypatch):
+def test_a_second_run_reads_no_map_again(
+    tmp_path: Path, folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ingest(folder, tmp_path / "store.zarr", TABLE)
     monkeypatch.setattr(ingest_module, "_convert", lambda *_: pytest.fail("converted again"))
     report = ingest(folder, tmp_path / "store.zarr", TABLE)
     assert (report.written, report.kept) == ((), ("alice", "bob", "carol"))
 
 
-def test_new_maps_are_added_to_a_store(tmp_path, folder, make_head, write_map):
+def test_new_maps_are_added_to_a_store(
+    tmp_path: Path, folder, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     ingest(folder, tmp_path / "store.zarr", TABLE)
     before = open_store(tmp_path / "store.zarr")
     write_map(folder / "ann.nii.gz", make_head((20, 20, 20)))
@@ -67,14 +78,18 @@ def test_new_maps_are_added_to_a_store(tmp_path, folder, make_head, write_map):
     assert after.fingerprint != before.fingerprint
 
 
-def test_a_map_whose_content_changed_is_refused(tmp_path, folder, make_head, write_map):
+def test_a_map_whose_content_changed_is_refused(
+    tmp_path: Path, folder, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     ingest(folder, tmp_path / "store.zarr", TABLE)
     write_map(folder / "bob.nii", make_head((20, 20, 20)))
     with pytest.raises(StoreError, match=r"bob\.nii differs from the map bob"):
         ingest(folder, tmp_path / "store.zarr", TABLE)
 
 
-def test_an_interrupted_ingest_is_resumed(tmp_path, folder, monkeypatch, store_path):
+def test_an_interrupted_ingest_is_resumed(
+    tmp_path: Path, folder, monkeypatch: pytest.MonkeyPatch, store_path: Path
+) -> None:
     convert = ingest_module._convert
 
     def fail_at_bob(place, table, source):
@@ -100,7 +115,9 @@ def test_an_interrupted_ingest_is_resumed(tmp_path, folder, monkeypatch, store_p
     assert not (tmp_path / ".store.zarr.partial").exists()
 
 
-def test_what_is_converted_when_a_scheduler_is_lost_is_kept(tmp_path, folder, scheduler):
+def test_what_is_converted_when_a_scheduler_is_lost_is_kept(
+    tmp_path: Path, folder, scheduler
+) -> None:
     for number in range(40):
         shutil.copy(folder / "bob.nii", folder / f"bob_{number}.nii")
     process, address = scheduler
@@ -117,7 +134,9 @@ def test_what_is_converted_when_a_scheduler_is_lost_is_kept(tmp_path, folder, sc
     assert len(open_store(tmp_path / "store.zarr")) == 43
 
 
-def test_where_no_map_is_sound_nothing_stays_behind(tmp_path, write_map):
+def test_where_no_map_is_sound_nothing_stays_behind(
+    tmp_path: Path, write_map: Callable[..., Path]
+) -> None:
     (tmp_path / "maps").mkdir()
     write_map(tmp_path / "maps" / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
     with pytest.raises(LabelError, match=r"zoe\.nii holds labels .* 999"):
@@ -125,7 +144,9 @@ def test_where_no_map_is_sound_nothing_stays_behind(tmp_path, write_map):
     assert [p.name for p in tmp_path.iterdir()] == ["maps"]
 
 
-def test_maps_beside_a_refused_one_are_kept_for_the_next_run(tmp_path, folder, write_map):
+def test_maps_beside_a_refused_one_are_kept_for_the_next_run(
+    tmp_path: Path, folder, write_map: Callable[..., Path]
+) -> None:
     odd = write_map(folder / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
     with pytest.raises(LabelError, match=r"zoe\.nii holds labels .* 999.*\nThe 3 maps .* kept"):
         ingest(folder, tmp_path / "store.zarr", TABLE)
@@ -147,7 +168,7 @@ def lines_of(folder, destination):
 
 
 @pytest.fixture
-def odd_folder(folder, write_map, make_head):
+def odd_folder(folder, write_map: Callable[..., Path], make_head: Callable[..., np.ndarray]):
     """The three heads, and beside them a map for each way to be wrong."""
     head = make_head((20, 20, 20))
     write_map(folder / "a_coarse.nii", head, voxel_mm=3.0)
@@ -161,7 +182,7 @@ def odd_folder(folder, write_map, make_head):
     return folder
 
 
-def test_all_that_is_wrong_is_told_at_once_and_nothing_written(tmp_path, odd_folder):
+def test_all_that_is_wrong_is_told_at_once_and_nothing_written(tmp_path: Path, odd_folder) -> None:
     title, *lines = lines_of(odd_folder, tmp_path / "store.zarr")
     assert title == f"7 problems with the label maps in {odd_folder}:"
     told = {
@@ -180,14 +201,18 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_written(tmp_path, odd_fol
     assert {p.name for p in tmp_path.iterdir()} == {"maps"}
 
 
-def test_several_workers_tell_what_is_wrong_as_one_does(tmp_path, odd_folder, cluster):
+def test_several_workers_tell_what_is_wrong_as_one_does(
+    tmp_path: Path, odd_folder, cluster: Any
+) -> None:
     alone = lines_of(odd_folder, tmp_path / "store.zarr")
     with pytest.raises(LabelError) as caught:
         ingest(odd_folder, tmp_path / "s.zarr", TABLE, scheduler=cluster.scheduler.address)
     assert str(caught.value).splitlines() == alone
 
 
-def test_contents_that_are_wrong_are_told_at_once(tmp_path, folder, write_map):
+def test_contents_that_are_wrong_are_told_at_once(
+    tmp_path: Path, folder, write_map: Callable[..., Path]
+) -> None:
     for number in range(3):
         write_map(folder / f"odd_{number}.nii", np.full((8, 8, 8), 900 + number, np.int32))
     title, *lines, hint = lines_of(folder, tmp_path / "store.zarr")
@@ -196,7 +221,7 @@ def test_contents_that_are_wrong_are_told_at_once(tmp_path, folder, write_map):
     assert hint.startswith("The 3 maps that are sound are kept")
 
 
-def test_of_hundreds_of_wrong_maps_twenty_are_told_and_the_rest_counted(tmp_path):
+def test_of_hundreds_of_wrong_maps_twenty_are_told_and_the_rest_counted(tmp_path: Path) -> None:
     folder = tmp_path / "maps"
     folder.mkdir()
     for number in range(300):
@@ -207,7 +232,9 @@ def test_of_hundreds_of_wrong_maps_twenty_are_told_and_the_rest_counted(tmp_path
     assert lines[-1].strip() == "and 280 more."
 
 
-def test_of_two_maps_neither_is_blamed_for_its_voxel_size(tmp_path, make_head, write_map):
+def test_of_two_maps_neither_is_blamed_for_its_voxel_size(
+    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     folder = tmp_path / "maps"
     folder.mkdir()
     write_map(folder / "a.nii", make_head((8, 8, 8)), voxel_mm=2.0)
@@ -217,7 +244,9 @@ def test_of_two_maps_neither_is_blamed_for_its_voxel_size(tmp_path, make_head, w
     assert "expected" not in line
 
 
-def test_beside_maps_of_a_store_its_voxel_size_is_expected(tmp_path, folder, make_head, write_map):
+def test_beside_maps_of_a_store_its_voxel_size_is_expected(
+    tmp_path: Path, folder, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     ingest(folder, tmp_path / "store.zarr", TABLE)
     for number in range(4):
         write_map(folder / f"coarse_{number}.nii", make_head((8, 8, 8)), voxel_mm=2.0)
@@ -228,7 +257,9 @@ def test_beside_maps_of_a_store_its_voxel_size_is_expected(tmp_path, folder, mak
     assert sum("bob.nii differs from the map bob" in line for line in lines) == 1
 
 
-def test_a_refused_map_leaves_a_store_as_it_was(tmp_path, folder, write_map):
+def test_a_refused_map_leaves_a_store_as_it_was(
+    tmp_path: Path, folder, write_map: Callable[..., Path]
+) -> None:
     ingest(folder, tmp_path / "store.zarr", TABLE)
     before = open_store(tmp_path / "store.zarr")
     write_map(folder / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
@@ -237,20 +268,24 @@ def test_a_refused_map_leaves_a_store_as_it_was(tmp_path, folder, write_map):
     assert open_store(tmp_path / "store.zarr") == before
 
 
-def test_mixed_voxel_sizes_are_refused(tmp_path, folder, make_head, write_map):
+def test_mixed_voxel_sizes_are_refused(
+    tmp_path: Path, folder, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     write_map(folder / "coarse.nii", make_head((20, 20, 20)), voxel_mm=2.0)
     with pytest.raises(LabelError, match=r"coarse\.nii has voxels of 2 x 2 x 2 mm.*alice"):
         ingest(folder, tmp_path / "store.zarr", TABLE)
 
 
-def test_two_files_of_one_name_are_refused(tmp_path, folder, make_head, write_map):
+def test_two_files_of_one_name_are_refused(
+    tmp_path: Path, folder, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     write_map(folder / "alice.mgz", make_head((20, 20, 20)))
     with pytest.raises(LabelError, match="would both be alice"):
         ingest(folder, tmp_path / "store.zarr", TABLE)
 
 
 @pytest.mark.parametrize("make", [True, False])
-def test_a_folder_without_maps_is_refused(tmp_path, make):
+def test_a_folder_without_maps_is_refused(tmp_path: Path, make: bool) -> None:
     if make:
         (tmp_path / "empty").mkdir()
     with pytest.raises(LabelError, match=r"empty (holds no label map|is no folder)"):
@@ -258,13 +293,13 @@ def test_a_folder_without_maps_is_refused(tmp_path, make):
     assert not (tmp_path / "store.zarr").exists()
 
 
-def test_another_label_table_is_refused(tmp_path, folder):
+def test_another_label_table_is_refused(tmp_path: Path, folder) -> None:
     ingest(folder, tmp_path / "store.zarr", TABLE)
     with pytest.raises(StoreError, match="another label table"):
         ingest(folder, tmp_path / "store.zarr", LABEL_TABLES["v1"])
 
 
-def test_a_place_that_holds_something_else_is_left_alone(tmp_path, folder):
+def test_a_place_that_holds_something_else_is_left_alone(tmp_path: Path, folder) -> None:
     (tmp_path / "store.zarr").mkdir()
     (tmp_path / "store.zarr" / "thesis.txt").write_text("years of work")
     with pytest.raises(StoreError, match="is no label store"):
@@ -273,7 +308,9 @@ def test_a_place_that_holds_something_else_is_left_alone(tmp_path, folder):
 
 
 @pytest.mark.parametrize("scheme", ["memory", "file", "local"])
-def test_a_store_may_lie_at_any_fsspec_url(tmp_path, folder, store, scheme):
+def test_a_store_may_lie_at_any_fsspec_url(
+    tmp_path: Path, folder, store: LabelStore, scheme: str
+) -> None:
     url = f"{scheme}://{tmp_path}/remote.zarr"
     ingest(folder, url, TABLE)
     remote = open_store(url)
@@ -282,7 +319,9 @@ def test_a_store_may_lie_at_any_fsspec_url(tmp_path, folder, store, scheme):
     assert ingest(folder, url, TABLE).written == ()
 
 
-def test_an_interrupted_ingest_at_a_url_is_resumed(tmp_path, folder, monkeypatch, write_map):
+def test_an_interrupted_ingest_at_a_url_is_resumed(
+    tmp_path: Path, folder, monkeypatch: pytest.MonkeyPatch, write_map: Callable[..., Path]
+) -> None:
     url = f"memory://{tmp_path}/remote.zarr"
     odd = write_map(folder / "zoe.nii", np.full((8, 8, 8), 999, np.int32))
     with pytest.raises(LabelError, match=r"zoe\.nii"):
@@ -295,6 +334,6 @@ def test_an_interrupted_ingest_at_a_url_is_resumed(tmp_path, folder, monkeypatch
     assert open_store(url).names == ("alice", "bob", "carol")
 
 
-def test_an_unknown_protocol_is_refused(folder):
+def test_an_unknown_protocol_is_refused(folder) -> None:
     with pytest.raises(StoreError, match="gopher"):
         ingest(folder, "gopher://host/store.zarr", TABLE)

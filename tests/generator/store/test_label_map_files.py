@@ -1,6 +1,8 @@
 """Label maps from files."""
 
 import gzip
+from collections.abc import Callable
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -20,7 +22,13 @@ VALUES = np.array(TABLE.labels.values)
 
 @pytest.mark.parametrize("axes", ["RAS", "LIA", "PSR", "ASL", "IPR"])
 @pytest.mark.parametrize("extension", [".nii.gz", ".mgz"])
-def test_any_orientation_gives_the_same_ids(tmp_path, make_head, write_map, axes, extension):
+def test_any_orientation_gives_the_same_ids(
+    tmp_path: Path,
+    make_head: Callable[..., np.ndarray],
+    write_map: Callable[..., Path],
+    axes: str,
+    extension: str,
+) -> None:
     head = make_head((20, 24, 22))
     ids, affine = read_label_map(write_map(tmp_path / f"map{extension}", head, axes), TABLE)
     np.testing.assert_array_equal(VALUES[ids], head)
@@ -29,7 +37,7 @@ def test_any_orientation_gives_the_same_ids(tmp_path, make_head, write_map, axes
     assert ids.flags.c_contiguous
 
 
-def test_shape_and_voxel_size_in_the_header_are_those_after_alignment(tmp_path):
+def test_shape_and_voxel_size_in_the_header_are_those_after_alignment(tmp_path: Path) -> None:
     affine = np.array([[0, 0, -3, 0], [1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 1.0]])
     nib.save(nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), affine), tmp_path / "map.nii")
     (source,) = read_headers(tmp_path)
@@ -37,13 +45,17 @@ def test_shape_and_voxel_size_in_the_header_are_those_after_alignment(tmp_path):
     assert source.voxel_size_mm == (3.0, 1.0, 2.0)
 
 
-def test_whole_numbers_stored_as_floats_are_labels(tmp_path, make_head, write_map):
+def test_whole_numbers_stored_as_floats_are_labels(
+    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     head = make_head((12, 12, 12))
     ids, _ = read_label_map(write_map(tmp_path / "map.nii.gz", head.astype(np.float32)), TABLE)
     np.testing.assert_array_equal(VALUES[ids], head)
 
 
-def test_a_fourth_axis_of_one_volume_is_dropped(tmp_path, make_head):
+def test_a_fourth_axis_of_one_volume_is_dropped(
+    tmp_path: Path, make_head: Callable[..., np.ndarray]
+) -> None:
     head = make_head((12, 12, 12))
     nib.save(nib.Nifti1Image(head[..., None], np.eye(4)), tmp_path / "map.nii.gz")
     assert read_headers(tmp_path)[0].shape == (12, 12, 12)
@@ -52,13 +64,13 @@ def test_a_fourth_axis_of_one_volume_is_dropped(tmp_path, make_head):
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 8, 2)])
-def test_other_dimensions_are_refused_by_name(tmp_path, shape):
+def test_other_dimensions_are_refused_by_name(tmp_path: Path, shape: tuple[int, ...]) -> None:
     nib.save(nib.Nifti1Image(np.zeros(shape, np.uint8), np.eye(4)), tmp_path / "flat.nii")
     with pytest.raises(LabelError, match=r"flat\.nii has shape .*three dimensions"):
         read_headers(tmp_path)
 
 
-def test_values_between_integers_are_refused(tmp_path):
+def test_values_between_integers_are_refused(tmp_path: Path) -> None:
     image = np.full((4, 4, 4), 2.5, np.float32)
     nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / "scan.nii")
     with pytest.raises(LabelError, match=r"scan\.nii is no label map.*2\.5"):
@@ -66,7 +78,7 @@ def test_values_between_integers_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("value", "kind"), [(999, np.int32), (-1, np.int16), (6, np.uint8)])
-def test_an_unknown_label_is_named_with_its_file(tmp_path, value, kind):
+def test_an_unknown_label_is_named_with_its_file(tmp_path: Path, value: int, kind) -> None:
     labels = np.zeros((4, 4, 4), kind)
     labels[0, 0, 0] = value
     nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / "odd.nii")
@@ -74,13 +86,15 @@ def test_an_unknown_label_is_named_with_its_file(tmp_path, value, kind):
         read_label_map(tmp_path / "odd.nii", TABLE)
 
 
-def test_a_text_file_that_calls_itself_nifti_is_refused(tmp_path):
+def test_a_text_file_that_calls_itself_nifti_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.nii.gz").write_text("hello")
     with pytest.raises(LabelError, match=r"text\.nii\.gz: is text"):
         read_headers(tmp_path)
 
 
-def test_a_file_that_ends_early_is_refused(tmp_path, make_head, write_map):
+def test_a_file_that_ends_early_is_refused(
+    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     whole = write_map(tmp_path / "map.nii", make_head((16, 16, 16))).read_bytes()
     (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(whole)[:600])
     with pytest.raises(LabelError, match=r"cut\.nii\.gz: cut off"):
@@ -88,7 +102,9 @@ def test_a_file_that_ends_early_is_refused(tmp_path, make_head, write_map):
 
 
 @pytest.mark.parametrize("name", ["map.nii.gz", "map.mgz"])
-def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, make_head, write_map, name):
+def test_a_compressed_file_with_a_changed_byte_is_refused(
+    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path], name: str
+) -> None:
     whole = gzip.decompress(write_map(tmp_path / name, make_head((16, 16, 16))).read_bytes())
     stored = bytearray(gzip.compress(whole, compresslevel=0))  # so that it still decompresses
     stored[2000] ^= 1
@@ -97,14 +113,16 @@ def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, make_head, w
         read_label_map(tmp_path / name, TABLE)
 
 
-def test_what_follows_a_whole_gzip_stream_is_passed_over(tmp_path, make_head, write_map):
+def test_what_follows_a_whole_gzip_stream_is_passed_over(
+    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+) -> None:
     head = make_head((64, 64, 64))  # more than a buffer
     path = write_map(tmp_path / "map.nii.gz", head)
     path.write_bytes(path.read_bytes() + b"more")
     np.testing.assert_array_equal(VALUES[read_label_map(path, TABLE)[0]], head)
 
 
-def test_more_than_256_labels_need_two_bytes(tmp_path):
+def test_more_than_256_labels_need_two_bytes(tmp_path: Path) -> None:
     values = tuple(range(300))
     table = LabelTable(GenerationLabels(values, 300, values, values))
     labels = np.arange(300, dtype=np.int16).reshape(3, 10, 10)
@@ -114,7 +132,7 @@ def test_more_than_256_labels_need_two_bytes(tmp_path):
     np.testing.assert_array_equal(ids, labels)
 
 
-def test_the_centre_is_the_mean_place_of_what_the_network_shall_find():
+def test_the_centre_is_the_mean_place_of_what_the_network_shall_find() -> None:
     ids = np.zeros((6, 6, 6), np.uint8)
     ids[0, 0, 0] = TABLE.labels.values.index(516)  # target 0: does not count
     ids[2, 3, 4] = ids[4, 3, 4] = TABLE.labels.values.index(16)

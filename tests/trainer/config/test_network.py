@@ -3,7 +3,7 @@ from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import ConfigError
 
 
-def test_width_stops_growing_at_its_bound():
+def test_width_stops_growing_at_its_bound() -> None:
     settings = NetworkSettings(n_labels=2, features=24, max_features=128)
     assert [settings.features_at(level) for level in range(5)] == [24, 48, 96, 128, 128]
 
@@ -21,6 +21,8 @@ def test_width_stops_growing_at_its_bound():
         {"normalization": "layer"},
     ],
 )
-def test_settings_that_make_no_network_are_refused_by_name(wrong):
+def test_settings_that_make_no_network_are_refused_by_name(
+    wrong: dict[str, object],
+) -> None:
     with pytest.raises(ConfigError, match=rf"network\.{next(iter(wrong))}"):
         NetworkSettings(**{"n_labels": 3, **wrong})

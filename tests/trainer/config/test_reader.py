@@ -27,27 +27,27 @@ def _edited(run_config, tmp_path, old, new):
     return path
 
 
-def test_stages_inherit_the_generator_of_those_before_them(run_config):
+def test_stages_inherit_the_generator_of_those_before_them(run_config) -> None:
     first, second = load_settings(run_config).stages
     assert first.generator.crop == second.generator.crop
     assert first.generator.gamma_std == 0.5
     assert second.generator.gamma_std == 0.2
 
 
-def test_labels_of_the_network_are_those_of_the_store(run_config):
+def test_labels_of_the_network_are_those_of_the_store(run_config) -> None:
     assert load_settings(run_config).network.n_labels == 33
 
 
 @pytest.mark.parametrize("n_labels", [4, 34])
 def test_labels_of_the_network_are_no_others_than_those_of_the_store(
-    run_config, tmp_path, n_labels
-):
+    run_config, tmp_path: Path, n_labels: int
+) -> None:
     path = _edited(run_config, tmp_path, "stem: 2", f"stem: 2, n_labels: {n_labels}")
     with pytest.raises(ConfigError, match=rf"n_labels is {n_labels}, but .* has 33 labels"):
         load_settings(path)
 
 
-def test_epochs_are_as_many_steps(tmp_path, head_store):
+def test_epochs_are_as_many_steps(tmp_path: Path, head_store) -> None:
     text = "steps_per_epoch: 10\nstages: [{epochs: 3}, {epochs: 2, steps_per_epoch: 7}, {steps: 5}]"
     assert [stage.steps for stage in _read(tmp_path, head_store, text).stages] == [30, 14, 5]
 
@@ -63,18 +63,20 @@ def test_epochs_are_as_many_steps(tmp_path, head_store):
         ("2", "must be a group of settings"),
     ],
 )
-def test_a_stage_that_cannot_be_read_is_named(tmp_path, head_store, stage, named):
+def test_a_stage_that_cannot_be_read_is_named(
+    tmp_path: Path, head_store, stage: str, named: str
+) -> None:
     with pytest.raises(ERRORS, match=rf"stages\[0\].*{named}"):
         _read(tmp_path, head_store, f"stages: [{stage}]")
 
 
 @pytest.mark.parametrize("network", ["", "5", "[1]"])
-def test_a_network_that_is_no_group_is_named(tmp_path, head_store, network):
+def test_a_network_that_is_no_group_is_named(tmp_path: Path, head_store, network: str) -> None:
     with pytest.raises(ERRORS, match="network must be a group of settings"):
         _read(tmp_path, head_store, f"network: {network}")
 
 
-def test_groups_of_optimizer_and_weights_are_read(tmp_path, head_store):
+def test_groups_of_optimizer_and_weights_are_read(tmp_path: Path, head_store) -> None:
     text = (
         "adam: {clip_norm: 1, weight_decay: 0.01}\naverage_decay: 0.99\nkeep_checkpoints: null\n"
         "stages: [{steps: 1, weights: {boundary: 2, inverse_volume: true}}]"
@@ -87,20 +89,20 @@ def test_groups_of_optimizer_and_weights_are_read(tmp_path, head_store):
     assert settings.keep_checkpoints is None
 
 
-def test_a_generative_model_may_be_named(tmp_path, head_store):
+def test_a_generative_model_may_be_named(tmp_path: Path, head_store) -> None:
     text = 'generator: "2021"\nstages: [{steps: 1}, {steps: 1, generator: released}]'
     sizes = [s.generator.crop.shape[0] for s in _read(tmp_path, head_store, text).stages]
     assert sizes == [96, 160]
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
-def test_the_generator_reads_the_recipe_of_a_training(head_store, recipe):
+def test_the_generator_reads_the_recipe_of_a_training(head_store, recipe) -> None:
     """So that `synthseg-generator preview --settings` shows what its first stage trains on."""
     first = load_settings(Path(recipe), store=str(head_store)).stages[0]
     assert generator_settings(recipe_path(recipe)) == first.generator
 
 
-def test_the_released_recipe_says_what_the_original_did(head_store):
+def test_the_released_recipe_says_what_the_original_did(head_store) -> None:
     settings = load_settings(Path("released"), store=str(head_store))
     assert settings.network == NetworkSettings(n_labels=settings.network.n_labels)
     warm_up, dice = settings.stages
@@ -112,14 +114,16 @@ def test_the_released_recipe_says_what_the_original_did(head_store):
     assert dice.generator.crop.shape == (160, 160, 160)
 
 
-def test_a_folder_of_the_name_of_a_recipe_does_not_matter(tmp_path, head_store, monkeypatch):
+def test_a_folder_of_the_name_of_a_recipe_does_not_matter(
+    tmp_path: Path, head_store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = str(head_store.resolve())
     monkeypatch.chdir(tmp_path)
     Path("released").mkdir()
     assert load_settings(Path("released"), store=store).stages
 
 
-def test_the_recipe_of_2021_has_its_values(head_store):
+def test_the_recipe_of_2021_has_its_values(head_store) -> None:
     settings = load_settings(Path("2021"), store=str(head_store))
     assert settings.stages[0].weights.background == 1e-4
     assert settings.stages[1].generator == generator_settings("2021")
@@ -142,12 +146,14 @@ def test_the_recipe_of_2021_has_its_values(head_store):
         ("stages:", "stages: 3\nx:", "stages|unknown setting x"),
     ],
 )
-def test_unfit_settings_are_refused_by_name(run_config, tmp_path, old, new, named):
+def test_unfit_settings_are_refused_by_name(
+    run_config, tmp_path: Path, old: str, new: str, named: str
+) -> None:
     with pytest.raises(ERRORS, match=named):
         load_settings(_edited(run_config, tmp_path, old, new))
 
 
-def test_all_settings_that_are_wrong_are_named_at_once(tmp_path, head_store):
+def test_all_settings_that_are_wrong_are_named_at_once(tmp_path: Path, head_store) -> None:
     text = """
 checkpoint_step: 2
 seeds: 3
@@ -172,12 +178,16 @@ validation: {samples: many}
         assert sum(named in line for line in lines) == 1, named
 
 
-def test_whole_maps_fit_a_network_when_they_are_cut_to_its_multiple(run_config, tmp_path):
+def test_whole_maps_fit_a_network_when_they_are_cut_to_its_multiple(
+    run_config, tmp_path: Path
+) -> None:
     settings = load_settings(_edited(run_config, tmp_path, "[32, 32, 32]", "null, multiple: 8"))
     assert settings.stages[0].generator.crop.shape is None
 
 
-def test_targets_of_the_generator_are_the_labels_of_the_network(run_config, tmp_path, head_store):
+def test_targets_of_the_generator_are_the_labels_of_the_network(
+    run_config, tmp_path: Path, head_store
+) -> None:
     targets = [int(value in (2, 41)) for value in open_store(head_store).labels.values]
     text = f"  labels: {{targets: {targets}}}\n  elastic:"
     settings = load_settings(_edited(run_config, tmp_path, "  elastic:", text))
@@ -187,17 +197,17 @@ def test_targets_of_the_generator_are_the_labels_of_the_network(run_config, tmp_
         replace(settings, stages=(settings.stages[0], stage))
 
 
-def test_missing_file_names_the_recipes():
+def test_missing_file_names_the_recipes() -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file.*laptop"):
         load_settings(Path("nowhere.yaml"))
 
 
-def test_missing_store_is_named(tmp_path):
+def test_missing_store_is_named(tmp_path: Path) -> None:
     with pytest.raises(GeneratorError, match=r"nothing\.zarr"):
         load_settings(Path("laptop"), store=str(tmp_path / "nothing.zarr"))
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
-def test_every_recipe_can_be_read(head_store, recipe):
+def test_every_recipe_can_be_read(head_store, recipe) -> None:
     settings = load_settings(Path(recipe), store=str(head_store))
     assert settings.total_steps > 0

@@ -39,7 +39,7 @@ def _run(**changes):
         ),
     ],
 )
-def test_a_run_that_cannot_start_is_refused_by_name(wrong, named):
+def test_a_run_that_cannot_start_is_refused_by_name(wrong: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         _run(**wrong)
 
@@ -54,23 +54,23 @@ def test_a_run_that_cannot_start_is_refused_by_name(wrong, named):
         ({"clip_norm": 0}, "adam.clip_norm"),
     ],
 )
-def test_optimizers_out_of_range_are_refused_by_name(wrong, named):
+def test_optimizers_out_of_range_are_refused_by_name(wrong: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         AdamSettings(**wrong)
 
 
 @pytest.mark.parametrize("name", ["every_steps", "samples"])
-def test_validation_needs_counts_above_0(name):
+def test_validation_needs_counts_above_0(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         Validation(**{name: 0})
 
 
-def test_validation_needs_a_seed_that_is_not_negative():
+def test_validation_needs_a_seed_that_is_not_negative() -> None:
     with pytest.raises(ConfigError, match=r"validation\.seed must be at least 0, got -1"):
         Validation(seed=-1)
 
 
-def test_position_in_the_run_names_stage_and_step():
+def test_position_in_the_run_names_stage_and_step() -> None:
     settings = _run(stages=(replace(STAGE, steps=2), replace(STAGE, steps=3)))
     assert settings.total_steps == 5
     assert [settings.stage_at(step) for step in range(5)] == [

@@ -1,5 +1,7 @@
 """A label map; segmentations of two methods, and the command that scores them."""
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ def labels():
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(tmp_path: Path):
     """True label maps of four scans, and two methods' answers; the first one's are better."""
     truth = np.zeros((14, 14, 14), np.int16)
     truth[2:7, 3:11, 4:12] = 3

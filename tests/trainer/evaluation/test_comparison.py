@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -26,7 +27,7 @@ def _scores(truth, answer, **scoring):
     return compare(match_files(truth, answer), Scoring(**scoring))
 
 
-def test_a_map_agrees_fully_with_itself(tmp_path, labels):
+def test_a_map_agrees_fully_with_itself(tmp_path: Path, labels) -> None:
     path = _save(tmp_path / "a.nii.gz", labels)
     scores = _scores(path, path, distances=True)
     assert scores.scans == ("a",)
@@ -36,7 +37,7 @@ def test_a_map_agrees_fully_with_itself(tmp_path, labels):
         np.testing.assert_array_equal(scores.values[metric], [[0, 0, 0]])
 
 
-def test_orientation_and_grid_of_the_files_do_not_matter(tmp_path, labels):
+def test_orientation_and_grid_of_the_files_do_not_matter(tmp_path: Path, labels) -> None:
     truth = _save(tmp_path / "truth.nii.gz", labels)
     turned = nib.as_closest_canonical(nib.load(truth)).as_reoriented(
         nib.orientations.axcodes2ornt("LPS", (("L", "R"), ("P", "A"), ("I", "S")))
@@ -56,7 +57,7 @@ def _shift(x):
     return affine
 
 
-def test_distances_follow_the_voxel_size_of_the_answer(tmp_path, labels):
+def test_distances_follow_the_voxel_size_of_the_answer(tmp_path: Path, labels) -> None:
     affine = np.diag([3.0, 1.0, 1.0, 1.0])
     truth = _save(tmp_path / "truth.nii", labels, affine)
     answer = _save(tmp_path / "answer.nii", np.roll(labels, 1, 0), affine)
@@ -65,7 +66,7 @@ def test_distances_follow_the_voxel_size_of_the_answer(tmp_path, labels):
     assert in_voxels.values["hausdorff"][0, 0] == 1
 
 
-def test_a_structure_that_one_scan_misses_scores_zero(tmp_path, labels):
+def test_a_structure_that_one_scan_misses_scores_zero(tmp_path: Path, labels) -> None:
     for name in ("one.nii", "two.nii"):
         _save(tmp_path / "truth" / name, labels)
         seen = labels if name == "one.nii" else np.where(labels == 3, 0, labels)
@@ -76,7 +77,7 @@ def test_a_structure_that_one_scan_misses_scores_zero(tmp_path, labels):
     np.testing.assert_array_equal(scores.means("hausdorff"), [0, 0])
 
 
-def test_labels_that_one_set_does_not_know_are_left_out_and_said(tmp_path, labels):
+def test_labels_that_one_set_does_not_know_are_left_out_and_said(tmp_path: Path, labels) -> None:
     truth = _save(tmp_path / "t.nii", np.where(labels == 3, 77, labels))
     answer = _save(tmp_path / "a.nii", labels)
     scores = _scores(truth, answer)
@@ -87,7 +88,9 @@ def test_labels_that_one_set_does_not_know_are_left_out_and_said(tmp_path, label
     np.testing.assert_array_equal(asked.values["dice"], [[0, 1, 1]])
 
 
-def test_what_one_method_never_finds_is_scored_if_the_other_finds_it(tmp_path, labels):
+def test_what_one_method_never_finds_is_scored_if_the_other_finds_it(
+    tmp_path: Path, labels
+) -> None:
     truth = _save(tmp_path / "t.nii", np.where(labels == 42, 77, labels))
     one = _save(tmp_path / "one.nii", np.where(labels == 42, 78, labels))
     other = _save(tmp_path / "other.nii", np.where(labels == 3, 79, labels // 42 * 77))
@@ -101,7 +104,7 @@ def test_what_one_method_never_finds_is_scored_if_the_other_finds_it(tmp_path, l
         assert found[other].coverage == Coverage(answers_alone=(79,), never_found=(3,))
 
 
-def test_parcels_count_as_cortex_when_asked(tmp_path, labels):
+def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels) -> None:
     parcels = np.where(labels == 3, 1005, np.where(labels == 42, 2035, 0))
     truth, answer = _save(tmp_path / "t.nii", parcels), _save(tmp_path / "a.nii", labels)
     assert _scores(truth, answer, merge_parcels=True).means() == [1.0]
@@ -109,7 +112,7 @@ def test_parcels_count_as_cortex_when_asked(tmp_path, labels):
         _scores(truth, answer)
 
 
-def test_processes_give_the_same_scores(tmp_path, labels):
+def test_processes_give_the_same_scores(tmp_path: Path, labels) -> None:
     for number in range(3):
         _save(tmp_path / "truth" / f"{number}.nii", labels)
         _save(tmp_path / "answers" / f"{number}.nii", np.roll(labels, number, 1))
@@ -121,7 +124,7 @@ def test_processes_give_the_same_scores(tmp_path, labels):
         np.testing.assert_array_equal(values, together.values[metric])
 
 
-def test_everything_equals_the_original_s_arrays(shared_data):
+def test_everything_equals_the_original_s_arrays(shared_data: Path) -> None:
     folder = shared_data / "reference" / "evaluate"
     with np.load(folder / "dice_and_distances.npz") as recorded:
         values = tuple(int(value) for value in recorded["labels"])
@@ -133,7 +136,7 @@ def test_everything_equals_the_original_s_arrays(shared_data):
         np.testing.assert_allclose(found.T, expected, rtol=1e-12, err_msg=metric)
 
 
-def test_what_the_original_fills_in_has_no_score_here(shared_data):
+def test_what_the_original_fills_in_has_no_score_here(shared_data: Path) -> None:
     folder = shared_data / "reference" / "evaluate"
     labels = LabelList((17, 99), ("hippocampus", "absent"))
     scores = _scores(folder / "gt", folder / "seg", labels=labels, distances=True, voxels=True)
@@ -142,6 +145,6 @@ def test_what_the_original_fills_in_has_no_score_here(shared_data):
         assert np.isfinite(values[:, [0, 2]]).all()
 
 
-def test_a_killed_process_is_said_in_one_line():
+def test_a_killed_process_is_said_in_one_line() -> None:
     with pytest.raises(TrainerError, match="fewer --jobs"):
         list(comparison._each(os._exit, [1, 1], jobs=2))

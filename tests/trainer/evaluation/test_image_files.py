@@ -1,4 +1,5 @@
 import gzip
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -29,12 +30,12 @@ def _save(path, values, affine=None, dtype=np.int16):
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mgz"])
-def test_labels_come_back_from_every_format(tmp_path, labels, name):
+def test_labels_come_back_from_every_format(tmp_path: Path, labels, name: str) -> None:
     path = _save(tmp_path / name, labels, dtype=np.int32)
     np.testing.assert_array_equal(read_labels(path).values, labels)
 
 
-def test_turned_to_ras_a_volume_still_lies_where_it_did(tmp_path, labels):
+def test_turned_to_ras_a_volume_still_lies_where_it_did(tmp_path: Path, labels) -> None:
     affine = np.array([[0, 0, -1, 9], [-1.0, 0, 0, 4], [0, 2, 0, 7], [0, 0, 0, 1]])
     volume = read_labels(_save(tmp_path / "a.nii", labels, affine))
     turned = volume.to_ras()
@@ -45,12 +46,12 @@ def test_turned_to_ras_a_volume_still_lies_where_it_did(tmp_path, labels):
         assert there.values[tuple(index)] == 3
 
 
-def test_parcels_count_as_cortex_when_asked(tmp_path, labels):
+def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels) -> None:
     path = _save(tmp_path / "a.nii", np.where(labels == 3, 1005, 2035))
     assert set(np.unique(read_labels(path, merge_parcels=True).values)) == {3, 42}
 
 
-def test_what_is_no_label_map_is_refused_by_name(tmp_path, labels):
+def test_what_is_no_label_map_is_refused_by_name(tmp_path: Path, labels) -> None:
     with pytest.raises(ImageFileError, match=r"none\.nii: no such file"):
         read_labels(tmp_path / "none.nii")
     broken = tmp_path / "broken.nii.gz"
@@ -78,7 +79,9 @@ def test_what_is_no_label_map_is_refused_by_name(tmp_path, labels):
         (2**31 + 5, np.uint32, r"2\.14748e\+09"),
     ],
 )
-def test_values_that_no_label_can_have_are_named(tmp_path, labels, value, dtype, named):
+def test_values_that_no_label_can_have_are_named(
+    tmp_path: Path, labels, value, dtype, named: str
+) -> None:
     values = labels.astype(dtype)
     values[1, 2, 3] = value
     with pytest.raises(ImageFileError, match=rf"a\.nii is no label map: .* such as {named}\."):
@@ -86,7 +89,7 @@ def test_values_that_no_label_can_have_are_named(tmp_path, labels, value, dtype,
 
 
 @pytest.mark.parametrize("read", [read_labels, read_image])
-def test_colours_and_complex_numbers_are_refused(tmp_path, read):
+def test_colours_and_complex_numbers_are_refused(tmp_path: Path, read) -> None:
     colours = np.zeros((4, 5, 6), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     for values in (colours, np.zeros((4, 5, 6), np.complex64)):
         nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
@@ -94,7 +97,7 @@ def test_colours_and_complex_numbers_are_refused(tmp_path, read):
             read(tmp_path / "a.nii")
 
 
-def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, labels):
+def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path: Path, labels) -> None:
     path = _save(tmp_path / "a.nii.gz", labels)
     stored = bytearray(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0))
     stored[2000] ^= 1
@@ -103,7 +106,7 @@ def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path, labels):
         read_labels(path)
 
 
-def test_thick_slices_reach_to_their_edges_on_a_finer_grid():
+def test_thick_slices_reach_to_their_edges_on_a_finer_grid() -> None:
     thick = PlacedImage(np.ones((6, 6, 6), np.int32), np.diag([1.0, 1, 5, 1]))
     affine = np.eye(4)
     affine[2, 3] = -2  # the same box: slices from -2.5 to 27.5 mm
@@ -113,14 +116,16 @@ def test_thick_slices_reach_to_their_edges_on_a_finer_grid():
 
 
 @pytest.mark.parametrize("shift_mm", [0.002, -0.002, 0.4, -0.4])
-def test_a_grid_beside_by_less_than_half_a_voxel_shows_the_same_labels(labels, shift_mm):
+def test_a_grid_beside_by_less_than_half_a_voxel_shows_the_same_labels(
+    labels, shift_mm: float
+) -> None:
     full = PlacedImage(labels + 1, np.eye(4))
     beside = np.eye(4)
     beside[:3, 3] = shift_mm
     np.testing.assert_array_equal(label_on_grid(full, labels.shape, beside), full.values)
 
 
-def test_of_a_scan_of_many_volumes_the_first_counts_and_no_voxel_is_nan(tmp_path):
+def test_of_a_scan_of_many_volumes_the_first_counts_and_no_voxel_is_nan(tmp_path: Path) -> None:
     values = np.stack([np.full((4, 5, 6), v, np.float32) for v in (1, 2)], axis=-1)
     values[0, 0, 0, 0] = np.nan
     image = read_image(_save(tmp_path / "a.nii.gz", values, dtype=np.float32)).values
@@ -128,7 +133,7 @@ def test_of_a_scan_of_many_volumes_the_first_counts_and_no_voxel_is_nan(tmp_path
     assert (image[0, 0, 0], image[1, 1, 1]) == (0, 1)
 
 
-def test_names_leave_endings_and_the_client_s_suffix_aside(tmp_path, labels):
+def test_names_leave_endings_and_the_client_s_suffix_aside(tmp_path: Path, labels) -> None:
     for name in ("one_synthseg.nii.gz", "two.mgz", ".hidden.nii", "._one.nii.gz"):
         _save(tmp_path / name, labels, dtype=np.int32) if name[0] != "." else (
             tmp_path / name
@@ -139,7 +144,7 @@ def test_names_leave_endings_and_the_client_s_suffix_aside(tmp_path, labels):
     assert list(find_images(tmp_path)) == ["one", "two"]
 
 
-def test_two_files_of_one_scan_are_refused(tmp_path, labels):
+def test_two_files_of_one_scan_are_refused(tmp_path: Path, labels) -> None:
     for name in ("one.nii", "one.nii.gz"):
         _save(tmp_path / name, labels)
     with pytest.raises(ImageFileError, match=r"one\.nii and one\.nii\.gz both belong to one"):
@@ -147,7 +152,7 @@ def test_two_files_of_one_scan_are_refused(tmp_path, labels):
 
 
 @pytest.fixture
-def folders(tmp_path, labels):
+def folders(tmp_path: Path, labels):
     for name in ("one.nii", "two.nii.gz"):
         _save(tmp_path / "truth" / name, labels)
     for name in ("one_synthseg.nii", "one_posteriors.nii"):
@@ -155,7 +160,7 @@ def folders(tmp_path, labels):
     return tmp_path / "truth", tmp_path / "answers"
 
 
-def test_scans_without_an_answer_are_named_and_may_be_left_out(folders):
+def test_scans_without_an_answer_are_named_and_may_be_left_out(folders) -> None:
     with pytest.raises(
         ImageFileError, match=r"answers lacks 1 of the 2 scans in .*: two\.nii\.gz\. "
     ):
@@ -163,7 +168,7 @@ def test_scans_without_an_answer_are_named_and_may_be_left_out(folders):
     assert list(match_files(*folders, partial=True)) == ["one"]
 
 
-def test_other_files_beside_the_answers_do_not_matter(folders, labels):
+def test_other_files_beside_the_answers_do_not_matter(folders, labels) -> None:
     _save(folders[1] / "two.nii", labels)
     matched = match_files(*folders)
     assert {name: paths[1].name for name, paths in matched.items()} == {
@@ -172,14 +177,14 @@ def test_other_files_beside_the_answers_do_not_matter(folders, labels):
     }
 
 
-def test_a_file_and_a_folder_are_no_pair(folders):
+def test_a_file_and_a_folder_are_no_pair(folders) -> None:
     with pytest.raises(ImageFileError, match="must all be files, or all be folders"):
         match_files(folders[0], folders[1] / "one_synthseg.nii")
     with pytest.raises(ImageFileError, match="nowhere: no such file or folder"):
         match_files(folders[0], folders[0] / "nowhere")
 
 
-def test_folders_that_share_nothing_are_refused(folders, tmp_path, labels):
+def test_folders_that_share_nothing_are_refused(folders, tmp_path: Path, labels) -> None:
     _save(tmp_path / "others" / "three.nii", labels)
     with pytest.raises(ImageFileError, match="hold no files of the same name"):
         match_files(folders[0], tmp_path / "others")
@@ -188,7 +193,7 @@ def test_folders_that_share_nothing_are_refused(folders, tmp_path, labels):
         match_files(tmp_path / "empty", folders[0])
 
 
-def test_a_single_map_that_was_not_fetched_is_told_with_the_remedy(tmp_path):
+def test_a_single_map_that_was_not_fetched_is_told_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "map.nii.gz").symlink_to(".git/annex/objects/x/y/MD5E-s1--0")
     with pytest.raises(
         ImageFileError, match=r"map\.nii\.gz: .*git-annex.*datalad get map\.nii\.gz"

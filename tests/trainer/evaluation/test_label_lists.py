@@ -1,22 +1,23 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from synthseg_trainer.evaluation.label_lists import LabelListError, read_label_list
 
 
-def test_values_keep_their_order_and_get_their_names():
+def test_values_keep_their_order_and_get_their_names() -> None:
     labels = read_label_list("53,17, 2000")
     assert labels.values == (53, 17, 2000)
     assert labels.names == ("right hippocampus", "left hippocampus", "label 2000")
 
 
-def test_tables_of_the_released_models_come_without_background():
+def test_tables_of_the_released_models_come_without_background() -> None:
     assert len(read_label_list("v1").values) == 31
     assert 24 in read_label_list("v2").values
 
 
-def test_a_label_table_of_one_s_own_gives_its_answers(tmp_path):
+def test_a_label_table_of_one_s_own_gives_its_answers(tmp_path: Path) -> None:
     table = {"values": [0, 1, 5, 6], "n_neutral": 2, "targets": [0, 0, 5, 6], "names": {5: "core"}}
     path = tmp_path / "phantom.json"
     path.write_text(json.dumps(table))
@@ -25,7 +26,7 @@ def test_a_label_table_of_one_s_own_gives_its_answers(tmp_path):
     assert labels.names == ("core", "label 6")
 
 
-def test_arrays_and_texts_are_read(tmp_path):
+def test_arrays_and_texts_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "labels.npy", np.array([3, 42, 2]))
     assert read_label_list(str(tmp_path / "labels.npy")).values == (3, 42, 2)
     text = tmp_path / "colours.txt"
@@ -35,7 +36,7 @@ def test_arrays_and_texts_are_read(tmp_path):
     assert labels.names == ("Left-Cerebral-White-Matter", "right side")
 
 
-def test_the_original_s_lists_are_read(shared_data):
+def test_the_original_s_lists_are_read(shared_data: Path) -> None:
     folder = shared_data / "label_tables"
     values = read_label_list(str(folder / "synthseg_segmentation_labels.npy")).values
     assert sorted(values)[1:] == list(read_label_list("v1").values)
@@ -44,14 +45,14 @@ def test_the_original_s_lists_are_read(shared_data):
 
 
 @pytest.mark.parametrize("content", ["", "no numbers here", "--1 twice", "² above"])
-def test_a_list_without_labels_is_refused(tmp_path, content):
+def test_a_list_without_labels_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "labels.txt"
     path.write_text(content)
     with pytest.raises(LabelListError, match=r"labels\.txt holds no label values"):
         read_label_list(str(path))
 
 
-def test_a_missing_list_and_a_broken_array_are_named(tmp_path):
+def test_a_missing_list_and_a_broken_array_are_named(tmp_path: Path) -> None:
     with pytest.raises(LabelListError, match=r"nothing\.txt: neither label values"):
         read_label_list(str(tmp_path / "nothing.txt"))
     broken = tmp_path / "labels.npy"

@@ -32,7 +32,9 @@ def image():
 
 @pytest.mark.parametrize("settings", [{"stem": 2, "normalization": "instance"}, {"stem": 1}])
 @pytest.mark.parametrize("flip", [False, True])
-def test_answers_are_those_of_the_served_graph(settings, flip, image):
+def test_answers_are_those_of_the_served_graph(
+    settings: dict[str, object], flip: bool, image
+) -> None:
     bundle = _bundle(**settings)
     predictor = Predictor(bundle.network, bundle.labels.flip_channels)
     predictor.load(bundle.weights)
@@ -46,14 +48,14 @@ def test_answers_are_those_of_the_served_graph(settings, flip, image):
     assert len(np.unique(labels)) > 5
 
 
-def test_weights_of_another_network_are_refused():
+def test_weights_of_another_network_are_refused() -> None:
     first, second = _bundle(stem=1), _bundle(stem=2)
     predictor = Predictor(first.network, first.labels.flip_channels)
     with pytest.raises(CheckpointError, match="do not fit the network"):
         predictor.load(second.weights)
 
 
-def test_rescaling_clips_percentiles_and_a_constant_scan_is_zero():
+def test_rescaling_clips_percentiles_and_a_constant_scan_is_zero() -> None:
     scan = np.arange(1001, dtype=np.float32).reshape(7, 11, 13)
     found = rescale(scan)
     assert (found.min(), found.max()) == (0, 1)

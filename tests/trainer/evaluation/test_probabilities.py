@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ def _save(path, values, dtype=np.int16):
     "channels",
     [None, LabelList((3, 42), ("left", "right")), LabelList((42, 3), ("right", "left"))],
 )
-def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path, labels, channels):
+def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path: Path, labels, channels) -> None:
     values = (0, *read_label_list("v1").values) if channels is None else (0, 3, 42)
     truth = _save(tmp_path / "truth.nii.gz", np.roll(labels, 1, 2))
     sure = np.stack([labels == value for value in values], axis=-1)
@@ -30,7 +32,7 @@ def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path, labels, channels
 
 
 @pytest.mark.parametrize("name", ["p.nii", "p.nii.gz"])
-def test_where_the_clean_up_left_nothing_is_background(tmp_path, labels, name):
+def test_where_the_clean_up_left_nothing_is_background(tmp_path: Path, labels, name: str) -> None:
     truth = _save(tmp_path / "truth.nii", labels)
     sure = np.stack([labels == value for value in (0, 3, 42)], axis=-1).astype(np.float32)
     sure[0, 0, 0] = np.nan
@@ -41,7 +43,7 @@ def test_where_the_clean_up_left_nothing_is_background(tmp_path, labels, name):
     np.testing.assert_array_equal(found, 1)
 
 
-def test_probabilities_that_do_not_fit_the_labels_are_refused(tmp_path, labels):
+def test_probabilities_that_do_not_fit_the_labels_are_refused(tmp_path: Path, labels) -> None:
     truth = _save(tmp_path / "truth.nii", labels)
     answer = _save(tmp_path / "p.nii", np.stack([labels] * 5, axis=-1), dtype=np.float32)
     pairs = match_files(truth, answer)

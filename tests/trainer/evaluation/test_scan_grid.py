@@ -18,7 +18,9 @@ def _scan(sizes, shape=(11, 9, 13), flip=False):
     ("sizes", "flip", "voxel_mm"),
     [((0.7, 0.7, 0.7), False, 1.0), ((1, 1, 4), True, 1.0), ((2, 1, 0.5), True, 2.0)],
 )
-def test_scans_reach_the_network_as_the_client_sends_them(sizes, flip, voxel_mm):
+def test_scans_reach_the_network_as_the_client_sends_them(
+    sizes: tuple[float, ...], flip: bool, voxel_mm: float
+) -> None:
     scan = _scan(sizes, flip=flip)
     resampling = plan_resampling(scan.values.shape, scan.affine, voxel_mm)
     affine = resampling.affine_out(scan.affine)
@@ -30,13 +32,13 @@ def test_scans_reach_the_network_as_the_client_sends_them(sizes, flip, voxel_mm)
 
 
 @pytest.mark.parametrize("size", [0.95, 1.05])
-def test_at_the_bounds_of_what_is_left_alone_scans_go_the_client_s_way(size):
+def test_at_the_bounds_of_what_is_left_alone_scans_go_the_client_s_way(size: float) -> None:
     scan = _scan(np.float32([1, 1, size]))
     left_alone = plan_resampling(scan.values.shape, scan.affine, 1.0) is None
     assert np.array_equal(on_network_grid(scan).affine, scan.affine) == left_alone
 
 
-def test_voxels_close_to_the_network_s_are_left_alone():
+def test_voxels_close_to_the_network_s_are_left_alone() -> None:
     scan = _scan((1.04, 0.96, 1.0), flip=True)
     found = on_network_grid(scan)
     assert sorted(found.values.ravel()) == sorted(scan.values.ravel())

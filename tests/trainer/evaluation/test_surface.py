@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, distance_transform_edt
@@ -12,21 +14,21 @@ def _cuboid(*sides, value=1, shape=(20, 20, 20)):
     return volume
 
 
-def test_equal_surfaces_are_no_distance_apart():
+def test_equal_surfaces_are_no_distance_apart() -> None:
     volume = _cuboid((5, 10), (5, 10), (5, 10))
     np.testing.assert_array_equal(
         surface_distances(volume, volume, [1], IDENTITY), np.zeros((1, 4))
     )
 
 
-def test_two_cuboids_are_as_far_apart_as_their_corners():
+def test_two_cuboids_are_as_far_apart_as_their_corners() -> None:
     first = _cuboid((5, 10), (5, 10), (5, 10))
     second = _cuboid((8, 15), (6, 9), (4, 12))
     ((hausdorff, _, _, _),) = surface_distances(first, second, [1], IDENTITY)
     assert hausdorff == pytest.approx(np.sqrt(5**2 + 2**2))
 
 
-def test_distances_are_in_mm_of_anisotropic_and_tilted_voxels():
+def test_distances_are_in_mm_of_anisotropic_and_tilted_voxels() -> None:
     first, second = (_cuboid((5, 6), (5, 6), (z, z + 1)) for z in (5, 8))
     spacing = np.diag([1.0, 1.0, 4.0, 1.0])
     assert surface_distances(first, second, [1], spacing) == pytest.approx(12.0)
@@ -34,7 +36,7 @@ def test_distances_are_in_mm_of_anisotropic_and_tilted_voxels():
     assert surface_distances(first, second, [1], turned) == pytest.approx(4.0 * 3)
 
 
-def test_distances_equal_those_of_distance_maps():
+def test_distances_equal_those_of_distance_maps() -> None:
     rng = np.random.default_rng(0)
     maps = [rng.integers(0, 3, (12, 14, 10)).astype(np.int32) for _ in range(2)]
     sizes = (0.7, 1.0, 2.5)
@@ -48,12 +50,12 @@ def test_distances_equal_those_of_distance_maps():
         np.testing.assert_allclose(row, expected, rtol=1e-12)
 
 
-def test_a_label_that_one_map_lacks_has_no_distance():
+def test_a_label_that_one_map_lacks_has_no_distance() -> None:
     volume = _cuboid((5, 10), (5, 10), (5, 10))
     assert np.isnan(surface_distances(volume, volume * 0, [1, 7], IDENTITY)).all()
 
 
-def test_the_edge_of_the_volume_is_a_surface():
+def test_the_edge_of_the_volume_is_a_surface() -> None:
     volume = np.ones((6, 6, 6), np.int32)
     smaller = volume.copy()
     smaller[0] = 0
@@ -61,7 +63,7 @@ def test_the_edge_of_the_volume_is_a_surface():
     assert hausdorff == 1
 
 
-def test_distances_as_original_equal_the_recorded_ones(shared_data):
+def test_distances_as_original_equal_the_recorded_ones(shared_data: Path) -> None:
     with np.load(shared_data / "reference/evaluate/dice_and_distances.npz") as recorded:
         for label in (2, 17, 53):
             found = original_distances(recorded["x"] == label, recorded["y"] == label)

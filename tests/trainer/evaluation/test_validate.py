@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -24,7 +25,7 @@ PREFERENCES = {100: (2.0, 0.0, 0.0), 200: (0.0, 2.0, 0.0), 300: (0.0, 0.0, 2.0)}
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path: Path):
     """Three checkpoints: each answers the same label everywhere."""
     network = NetworkSettings(n_labels=3, features=2, n_levels=2)
     weights = weights_of(build_unet(network))
@@ -39,7 +40,7 @@ def run(tmp_path):
 
 
 @pytest.fixture
-def scans(tmp_path):
+def scans(tmp_path: Path):
     """Two scans of 2 mm slices with label maps of 1 mm, which are mostly core; and other files."""
     labels = np.zeros((16, 18, 20), np.int16)
     labels[2:14, 2:16, 2:18] = 5
@@ -67,7 +68,7 @@ def _rows(path):
         return list(csv.DictReader(file))
 
 
-def test_all_checkpoints_are_scored_and_the_best_is_kept(run, scans):
+def test_all_checkpoints_are_scored_and_the_best_is_kept(run, scans) -> None:
     for name in (".writing-abc", "notes", "step-00000400"):
         (run / "checkpoints" / name).mkdir()
     (run / "checkpoints" / "step-00000500").write_text("a file")
@@ -86,7 +87,7 @@ def test_all_checkpoints_are_scored_and_the_best_is_kept(run, scans):
     assert best.info["validation"]["scans"] == 2
 
 
-def test_dice_is_that_of_the_label_maps(run, scans):
+def test_dice_is_that_of_the_label_maps(run, scans) -> None:
     _validate(run, scans)
     curve = _rows(run / "validation" / "curve.csv")
     # 200 answers core (12 x 14 x 16 of 16 x 18 x 20 voxels) everywhere, 300 the shell.
@@ -99,7 +100,7 @@ def test_dice_is_that_of_the_label_maps(run, scans):
     assert len(_rows(run / "validation" / "scores.csv")) == 3 * 2 * 2
 
 
-def test_scored_checkpoints_are_not_scored_again_and_outlive_rotation(run, scans):
+def test_scored_checkpoints_are_not_scored_again_and_outlive_rotation(run, scans) -> None:
     options = ValidationOptions()
     first = validate(run, *scans, options, every=2)
     assert [record.step for record in first.records] == [100, 300]
@@ -116,7 +117,7 @@ def test_scored_checkpoints_are_not_scored_again_and_outlive_rotation(run, scans
     assert said[0] == "step 100: mean Dice 0.250 (scored before)"
 
 
-def test_a_broken_checkpoint_is_left_out(run, scans):
+def test_a_broken_checkpoint_is_left_out(run, scans) -> None:
     (run / "checkpoints" / "step-00000200" / "model.npz").write_text("cut off")
     said = []
     outcome = validate(run, *scans, ValidationOptions(), say=said.append)
@@ -124,7 +125,7 @@ def test_a_broken_checkpoint_is_left_out(run, scans):
     assert "step 200: left out" in said[1]
 
 
-def test_scores_of_other_scans_or_options_are_not_mixed(run, scans):
+def test_scores_of_other_scans_or_options_are_not_mixed(run, scans) -> None:
     validate(run, *scans, ValidationOptions(), every=3)
     with pytest.raises(ValidationError, match="flip: False -> True"):
         validate(run, *scans, ValidationOptions(flip=True))
@@ -141,7 +142,7 @@ def test_scores_of_other_scans_or_options_are_not_mixed(run, scans):
     assert elsewhere.best.scans == ("one",)
 
 
-def test_scores_of_another_run_in_the_folder_are_refused(run, scans):
+def test_scores_of_another_run_in_the_folder_are_refused(run, scans) -> None:
     validate(run, *scans, ValidationOptions(), every=3)
     record = run / "validation" / "step-00000100.json"
     content = json.loads(record.read_text()) | {"weights_sha256": "0" * 64}
@@ -154,7 +155,9 @@ def test_scores_of_another_run_in_the_folder_are_refused(run, scans):
     ("channels", "info", "complaint"),
     [(2, {}, "takes 2 channels"), (1, {"voxel_size_mm": [1.0, 2.0]}, "sides of 1.0 and 2.0 mm")],
 )
-def test_networks_that_no_scan_fits_are_refused(tmp_path, scans, channels, info, complaint):
+def test_networks_that_no_scan_fits_are_refused(
+    tmp_path: Path, scans, channels: int, info, complaint: str
+) -> None:
     network = NetworkSettings(n_labels=3, features=2, n_levels=2, n_channels=channels)
     bundle = Bundle(network=network, labels=LABELS, weights={}, info=info)
     save_checkpoint(tmp_path / "odd", Checkpoint(bundle, (), {"step": 1, "settings": {}}))
@@ -162,14 +165,14 @@ def test_networks_that_no_scan_fits_are_refused(tmp_path, scans, channels, info,
         validate(tmp_path / "odd", *scans, ValidationOptions())
 
 
-def test_long_scans_are_cut_around_the_structures(run, scans):
+def test_long_scans_are_cut_around_the_structures(run, scans) -> None:
     whole = validate(run, *scans, ValidationOptions(), output=run / "whole")
     # Around the middle of the structures all is core.
     cut = validate(run, *scans, ValidationOptions(limit=8), output=run / "cut")
     assert cut.records[1].dice[0, 0] > whole.records[1].dice[0, 0]
 
 
-def test_a_run_without_checkpoints_is_one_line(tmp_path, scans):
+def test_a_run_without_checkpoints_is_one_line(tmp_path: Path, scans) -> None:
     (tmp_path / "empty").mkdir()
     done = _validate(tmp_path / "empty", scans)
     assert done.exit_code == 2
@@ -177,7 +180,7 @@ def test_a_run_without_checkpoints_is_one_line(tmp_path, scans):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_scans_without_a_label_map_can_be_left_out(run, scans):
+def test_scans_without_a_label_map_can_be_left_out(run, scans) -> None:
     (scans[1] / "two.nii").unlink()
     done = _validate(run, scans, "--every", "3")
     assert done.exit_code == 2
@@ -187,7 +190,7 @@ def test_scans_without_a_label_map_can_be_left_out(run, scans):
     assert {row["subject"] for row in _rows(run / "validation" / "scores.csv")} == {"one"}
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(run, scans):
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(run, scans) -> None:
     (run / "taken").write_text("a file")
     done = _validate(run, scans, "--o", str(run / "taken" / "results"))
     assert done.exit_code == 2

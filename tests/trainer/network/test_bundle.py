@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def bundle(model):
     )
 
 
-def test_what_is_saved_comes_back(tmp_path, bundle):
+def test_what_is_saved_comes_back(tmp_path: Path, bundle) -> None:
     save_bundle(tmp_path / "model.npz", bundle)
     back = load_bundle(tmp_path / "model.npz")
     assert (back.network, back.labels, back.info) == (bundle.network, bundle.labels, bundle.info)
@@ -38,7 +39,7 @@ def test_what_is_saved_comes_back(tmp_path, bundle):
         np.testing.assert_array_equal(back.weights[name], value)
 
 
-def test_half_precision_comes_back_as_float32_within_its_error(tmp_path, bundle):
+def test_half_precision_comes_back_as_float32_within_its_error(tmp_path: Path, bundle) -> None:
     save_bundle(tmp_path / "model.npz", bundle, np.float16)
     back = load_bundle(tmp_path / "model.npz")
     for name, value in bundle.weights.items():
@@ -51,22 +52,22 @@ def test_half_precision_comes_back_as_float32_within_its_error(tmp_path, bundle)
     [(70_000, "holds values too large for float16"), (np.nan, "holds values that are not finite")],
 )
 def test_values_that_half_precision_cannot_hold_are_refused_by_name(
-    tmp_path, bundle, value, complaint
-):
+    tmp_path: Path, bundle, value, complaint: str
+) -> None:
     weights = {**bundle.weights, "unet_likelihood/bias": np.full(32, value, np.float32)}
     with pytest.raises(CheckpointError, match=rf"m\.npz: unet_likelihood/bias {complaint}"):
         save_bundle(tmp_path / "m.npz", replace(bundle, weights=weights), np.float16)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_fit_a_network_of_the_same_settings(model, bundle):
+def test_weights_fit_a_network_of_the_same_settings(model, bundle) -> None:
     other = build_unet(SETTINGS)
     assign_weights(other, bundle.weights)
     image = np.random.default_rng(0).random((1, 8, 8, 8, 1), np.float32)
     np.testing.assert_array_equal(other(image), model(image))
 
 
-def test_missing_and_misshapen_weights_are_refused_by_name(model, bundle):
+def test_missing_and_misshapen_weights_are_refused_by_name(model, bundle) -> None:
     weights = dict(bundle.weights)
     del weights["unet_bn_down_0/gamma"]
     weights["unet_likelihood/bias"] = np.zeros(7)
@@ -76,13 +77,13 @@ def test_missing_and_misshapen_weights_are_refused_by_name(model, bundle):
         assign_weights(model, weights)
 
 
-def test_missing_file_is_named(tmp_path):
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"none\.npz: no such file"):
         load_bundle(tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 broken"])
-def test_broken_file_is_named(tmp_path, content):
+def test_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.npz"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"broken\.npz is not a model bundle"):
@@ -96,19 +97,19 @@ def test_broken_file_is_named(tmp_path, content):
         (b"/annex/objects/MD5E-s1--0.npz\n", "git-annex.*datalad get"),
     ],
 )
-def test_a_pointer_to_weights_is_told(tmp_path, content, words):
+def test_a_pointer_to_weights_is_told(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "weights.npz").write_bytes(content)
     with pytest.raises(CheckpointError, match=words):
         load_bundle(tmp_path / "weights.npz")
 
 
-def test_a_link_into_an_annex_that_leads_nowhere_is_told(tmp_path):
+def test_a_link_into_an_annex_that_leads_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "weights.npz").symlink_to(".git/annex/objects/x/MD5E-s1--0.npz")
     with pytest.raises(CheckpointError, match=r"git-annex.*datalad get"):
         load_bundle(tmp_path / "weights.npz")
 
 
-def test_interrupted_writing_leaves_the_old_file(tmp_path, bundle):
+def test_interrupted_writing_leaves_the_old_file(tmp_path: Path, bundle) -> None:
     path = tmp_path / "model.npz"
     save_bundle(path, bundle)
     before = path.read_bytes()

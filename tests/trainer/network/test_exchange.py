@@ -45,26 +45,26 @@ def bundle():
 
 
 @pytest.fixture
-def exported(tmp_path, bundle):
+def exported(tmp_path: Path, bundle):
     """`small.weights.h5` and `small.json`."""
     write_keras_weights(tmp_path / "small.weights.h5", bundle)
     return tmp_path / "small.weights.h5"
 
 
-def test_what_goes_out_comes_back(exported, bundle):
+def test_what_goes_out_comes_back(exported, bundle) -> None:
     back = load_network(exported)
     assert (back.network, back.labels, back.info) == (bundle.network, bundle.labels, bundle.info)
     _assert_same_weights(back.weights, bundle.weights)
     assert sorted(p.name for p in exported.parent.iterdir()) == ["small.json", "small.weights.h5"]
 
 
-def test_what_goes_out_is_what_keras_loads(exported, bundle):
+def test_what_goes_out_is_what_keras_loads(exported, bundle) -> None:
     model = build_unet(NETWORK)
     model.load_weights(exported)
     _assert_same_weights(weights_of(model), bundle.weights)
 
 
-def test_a_file_outlives_the_names_that_our_classes_had(tmp_path):
+def test_a_file_outlives_the_names_that_our_classes_had(tmp_path: Path) -> None:
     """Keras names groups by Python classes; ours of instance normalisation was Keras' own once."""
     path = tmp_path / "old.weights.h5"
     written = _bundle(replace(NETWORK, normalization="instance"))
@@ -79,7 +79,7 @@ def test_a_file_outlives_the_names_that_our_classes_had(tmp_path):
     _assert_same_weights(load_network(path).weights, written.weights)
 
 
-def test_weights_kept_in_half_the_width_come_in(tmp_path, exported):
+def test_weights_kept_in_half_the_width_come_in(tmp_path: Path, exported) -> None:
     keras.config.set_dtype_policy("bfloat16")
     try:
         model = build_unet(NETWORK)
@@ -90,7 +90,7 @@ def test_weights_kept_in_half_the_width_come_in(tmp_path, exported):
     _assert_same_weights(load_network(tmp_path / "half.weights.h5").weights, weights_of(model))
 
 
-def test_weights_that_jax_wrote_give_the_logits_that_jax_computed():
+def test_weights_that_jax_wrote_give_the_logits_that_jax_computed() -> None:
     packed = load_network(RECORDED / "jax.weights.h5")
     recorded = np.load(RECORDED / "jax_logits.npz")
     model = build_unet(packed.network)
@@ -133,7 +133,9 @@ def _logits(path, image):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_a_network_trained_on_another_backend_answers_the_same_here(tmp_path, backend):
+def test_a_network_trained_on_another_backend_answers_the_same_here(
+    tmp_path: Path, backend: str
+) -> None:
     _run_elsewhere(backend, tmp_path)
     recorded = np.load(tmp_path / f"{backend}_logits.npz")
     logits = _logits(tmp_path / f"{backend}.weights.h5", recorded["image"])
@@ -142,14 +144,14 @@ def test_a_network_trained_on_another_backend_answers_the_same_here(tmp_path, ba
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_another_backend_reads_what_goes_out(tmp_path, exported, backend):
+def test_another_backend_reads_what_goes_out(tmp_path: Path, exported, backend: str) -> None:
     _run_elsewhere(backend, tmp_path, exported)
     recorded = np.load(tmp_path / f"{backend}_logits.npz")
     logits = _logits(exported, recorded["image"])
     np.testing.assert_allclose(logits, recorded["logits"], atol=1e-4 * np.ptp(logits))
 
 
-def test_weights_of_another_network_are_refused(exported):
+def test_weights_of_another_network_are_refused(exported) -> None:
     beside = exported.with_name("small.json")
     content = json.loads(beside.read_text())
     for change, complaint in (
@@ -165,7 +167,7 @@ def test_weights_of_another_network_are_refused(exported):
         assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_holds_no_weights_is_named(tmp_path, exported):
+def test_a_file_that_holds_no_weights_is_named(tmp_path: Path, exported) -> None:
     other = exported.with_name("other.weights.h5")
     exported.with_name("small.json").rename(exported.with_name("other.json"))
     with pytest.raises(CheckpointError, match=r"other\.weights\.h5: no such file"):
@@ -180,7 +182,7 @@ def test_a_file_that_holds_no_weights_is_named(tmp_path, exported):
             load_network(other)
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path, bundle):
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, bundle) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CheckpointError, match=r"a\.weights\.h5 cannot be written: "):
         write_keras_weights(tmp_path / "file" / "a.weights.h5", bundle)
@@ -192,19 +194,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, bundle):
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".yml"])
-def test_settings_beside_weights_may_be_yaml(exported, bundle, suffix):
+def test_settings_beside_weights_may_be_yaml(exported, bundle, suffix: str) -> None:
     exported.with_name("small.json").unlink()
     text = "network: {features: 2, n_levels: 2, stem: 2}\nlabels: v2"
     exported.with_name(f"small{suffix}").write_text(text)
     assert load_network(exported).network == bundle.network
 
 
-def test_json_beside_weights_goes_before_yaml(exported, bundle):
+def test_json_beside_weights_goes_before_yaml(exported, bundle) -> None:
     exported.with_name("small.yaml").write_text("network: {}\nlabels: v1")
     assert load_network(exported).labels == bundle.labels
 
 
-def test_weights_without_settings_name_what_was_looked_for(exported):
+def test_weights_without_settings_name_what_was_looked_for(exported) -> None:
     exported.with_name("small.json").unlink()
     with pytest.raises(
         ConfigError, match=r"expected small\.json, small\.yaml or small\.yml beside"

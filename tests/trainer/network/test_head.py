@@ -20,7 +20,7 @@ def network():
     return model(image), head, keras.Model(model.input, head.input)(image)
 
 
-def test_all_subvoxels_are_the_network_s_answer_in_the_order_of_folded_targets(network):
+def test_all_subvoxels_are_the_network_s_answer_in_the_order_of_folded_targets(network) -> None:
     answer, head, features = network
     logits = head_logits(head, features, 2).numpy()
     labels = logits.shape[-1]
@@ -28,7 +28,7 @@ def test_all_subvoxels_are_the_network_s_answer_in_the_order_of_folded_targets(n
     np.testing.assert_allclose(logits, folded, atol=1e-5)
 
 
-def test_some_subvoxels_are_a_part_of_all(network):
+def test_some_subvoxels_are_a_part_of_all(network) -> None:
     _, head, features = network
     every = head_logits(head, features, 2).numpy()
     some = head_logits(head, features, 2, tf.constant([6, 1])).numpy()

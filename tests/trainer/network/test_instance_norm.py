@@ -24,7 +24,9 @@ def _forth_and_back(layer):
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.02)])
-def test_values_and_gradients_are_those_of_one_group_per_channel(precision, tolerance):
+def test_values_and_gradients_are_those_of_one_group_per_channel(
+    precision: str, tolerance: float
+) -> None:
     ours = _forth_and_back(InstanceNormalization(epsilon=1e-3, dtype=precision))
     expected = _forth_and_back(layers.GroupNormalization(groups=-1, epsilon=1e-3))
     for mine, theirs in zip(ours, expected, strict=True):
@@ -32,7 +34,7 @@ def test_values_and_gradients_are_those_of_one_group_per_channel(precision, tole
         np.testing.assert_allclose(tf.cast(mine, tf.float32), theirs, atol=reach)
 
 
-def test_weights_carry_the_names_that_they_had():
+def test_weights_carry_the_names_that_they_had() -> None:
     layer = InstanceNormalization(name="unet_bn_down_0")
     layer.build(VOLUME.shape)
     assert [weight.name for weight in layer.weights] == ["gamma", "beta"]
@@ -40,7 +42,9 @@ def test_weights_carry_the_names_that_they_had():
 
 @pytest.mark.parametrize("shape", [(1, 6, 6, 6, 2), (2, 1, 1, 1, 2)], ids=["volume", "one voxel"])
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_a_constant_volume_becomes_the_shift_however_it_is_compiled(shape, precision):
+def test_a_constant_volume_becomes_the_shift_however_it_is_compiled(
+    shape: tuple[int, int, int, int, int], precision: str
+) -> None:
     layer = InstanceNormalization(epsilon=1e-3, dtype=precision)
     layer.build(shape)
     layer.set_weights([np.float32([1, 2]), np.float32([0.5, -0.5])])

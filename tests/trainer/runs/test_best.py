@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
@@ -16,7 +17,7 @@ def _kept(run):
     return load_bundle(run / BEST).info["validation"]
 
 
-def test_only_a_better_network_replaces_the_one_kept(tmp_path, bundle):
+def test_only_a_better_network_replaces_the_one_kept(tmp_path: Path, bundle) -> None:
     assert keep_if_best(tmp_path, bundle, 0.5)
     assert not keep_if_best(tmp_path, bundle, 0.5)
     assert not keep_if_best(tmp_path, bundle, 0.4)
@@ -26,7 +27,7 @@ def test_only_a_better_network_replaces_the_one_kept(tmp_path, bundle):
     assert _kept(tmp_path) == {"mean_dice": 0.6, "scans": 3}
 
 
-def test_a_score_on_other_scans_or_on_unknown_ones_gives_way(tmp_path, bundle):
+def test_a_score_on_other_scans_or_on_unknown_ones_gives_way(tmp_path: Path, bundle) -> None:
     assert keep_if_best(tmp_path, bundle, 0.9)
     assert keep_if_best(tmp_path, bundle, 0.8, digest="easy")
     assert not keep_if_best(tmp_path, bundle, 0.7, digest="easy")
@@ -46,13 +47,15 @@ def test_a_score_on_other_scans_or_on_unknown_ones_gives_way(tmp_path, bundle):
         ({"seed": 1}, False),
     ],
 )
-def test_scans_have_another_digest_if_they_are_made_otherwise(changes, same):
+def test_scans_have_another_digest_if_they_are_made_otherwise(
+    changes: dict[str, object], same: bool
+) -> None:
     validation = Validation(maps=("m",), generator=GeneratorSettings())
     changed = dataclasses.replace(validation, **changes)
     assert (digest_of_scans(changed) == digest_of_scans(validation)) is same
 
 
-def test_a_broken_file_does_not_stop_a_run(tmp_path, bundle):
+def test_a_broken_file_does_not_stop_a_run(tmp_path: Path, bundle) -> None:
     (tmp_path / BEST).write_text("cut off")
     assert keep_if_best(tmp_path, bundle, 0.1)
     assert _kept(tmp_path)["mean_dice"] == 0.1

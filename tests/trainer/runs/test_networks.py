@@ -1,6 +1,7 @@
 """A path stands for a network; weights from Keras need a file that describes them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.runs.networks import load_network, read_description
 
 
-def test_settings_may_name_a_label_table(tmp_path):
+def test_settings_may_name_a_label_table(tmp_path: Path) -> None:
     (tmp_path / "lungs.yaml").write_text(
         "{values: [0, 1, 2], n_neutral: 1, names: {1: left lung}, anatomy: chest}"
     )
@@ -26,14 +27,14 @@ def test_settings_may_name_a_label_table(tmp_path):
     assert read_description(path).labels == SYNTHSEG_V2
 
 
-def test_a_date_in_the_settings_is_its_text(tmp_path):
+def test_a_date_in_the_settings_is_its_text(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     path.write_text("{network: {}, labels: v2, info: {trained: 2026-01-05}}")
     info = read_description(path).info
     assert json.loads(json.dumps(info))["trained"] == "2026-01-05"
 
 
-def test_settings_of_a_training_describe_its_weights(run_config):
+def test_settings_of_a_training_describe_its_weights(run_config) -> None:
     described = read_description(run_config)
     assert described.labels == SYNTHSEG_V2
     assert described.network.features == 4
@@ -47,8 +48,8 @@ def test_settings_of_a_training_describe_its_weights(run_config):
 
 
 def test_labels_that_a_training_asked_for_are_those_of_its_weights(
-    run_config, tmp_path, head_store
-):
+    run_config, tmp_path: Path, head_store
+) -> None:
     targets = [value and value + 1000 for value in open_store(head_store).labels.targets]
     text = f"  labels: {{targets: {targets}}}\n  elastic:"
     path = tmp_path / "run.yaml"
@@ -72,7 +73,9 @@ def test_labels_that_a_training_asked_for_are_those_of_its_weights(
         ("{network: {}, labels: v9}", "no label table v9", LabelError),
     ],
 )
-def test_settings_that_describe_no_network_are_refused(tmp_path, content, complaint, error):
+def test_settings_that_describe_no_network_are_refused(
+    tmp_path: Path, content: str | None, complaint: str, error
+) -> None:
     path = tmp_path / "model.json"
     if content is not None:
         path.write_text(content)
@@ -81,12 +84,12 @@ def test_settings_that_describe_no_network_are_refused(tmp_path, content, compla
     assert "\n" not in str(caught.value)
 
 
-def test_settings_beside_what_carries_its_own_are_refused(tmp_path, small_bundle):
+def test_settings_beside_what_carries_its_own_are_refused(tmp_path: Path, small_bundle) -> None:
     with pytest.raises(ConfigError, match="carries its settings"):
         load_network(small_bundle, tmp_path / "model.json")
 
 
-def test_a_single_array_is_no_network(tmp_path):
+def test_a_single_array_is_no_network(tmp_path: Path) -> None:
     np.save(tmp_path / "array.npy", np.ones(3))
     with pytest.raises(CheckpointError, match=r"array\.npy is not a model bundle .* single array"):
         load_network(tmp_path / "array.npy")

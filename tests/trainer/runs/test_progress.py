@@ -1,4 +1,5 @@
 import resource
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ from synthseg_trainer.runs.progress import RunLog
 
 
 @pytest.fixture
-def open_log(tmp_path):
+def open_log(tmp_path: Path):
     """A function that opens the log of a run in the folder of the test."""
 
     def open_it():
@@ -17,13 +18,13 @@ def open_log(tmp_path):
     return open_it
 
 
-def test_a_file_in_the_place_of_the_logs_is_named(tmp_path, open_log):
+def test_a_file_in_the_place_of_the_logs_is_named(tmp_path: Path, open_log) -> None:
     (tmp_path / "logs").touch()
     with pytest.raises(CheckpointError, match="logs cannot be written: there is a file"):
         open_log()
 
 
-def test_a_disk_that_is_full_is_named(tmp_path, open_log):
+def test_a_disk_that_is_full_is_named(tmp_path: Path, open_log) -> None:
     log = open_log()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))

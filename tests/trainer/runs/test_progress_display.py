@@ -15,7 +15,7 @@ class _Clock:
         return self.now
 
 
-def test_a_log_gets_a_plain_line_now_and_then():
+def test_a_log_gets_a_plain_line_now_and_then() -> None:
     stream, clock = io.StringIO(), _Clock()
     display = Lines(1000, 100, stream, clock)
     for step in range(101, 201):
@@ -30,7 +30,7 @@ def test_a_log_gets_a_plain_line_now_and_then():
     assert lines[-1].startswith("step 200 of 1000")
 
 
-def test_the_last_step_has_a_line_of_its_own_once():
+def test_the_last_step_has_a_line_of_its_own_once() -> None:
     stream = io.StringIO()
     display = Lines(2, 0, stream, _Clock())
     display.step(1, "only", 1.0)
@@ -39,13 +39,13 @@ def test_the_last_step_has_a_line_of_its_own_once():
     assert [line.split(",")[0] for line in stream.getvalue().splitlines()] == ["step 2 of 2"]
 
 
-def test_a_run_that_did_nothing_says_nothing():
+def test_a_run_that_did_nothing_says_nothing() -> None:
     stream = io.StringIO()
     Lines(2, 2, stream).close()
     assert stream.getvalue() == ""
 
 
-def test_a_terminal_gets_a_bar_with_loss_speed_and_time_left():
+def test_a_terminal_gets_a_bar_with_loss_speed_and_time_left() -> None:
     terminal = _Terminal()
     display = open_display(10, 3, terminal)
     assert isinstance(display, Bar)

@@ -43,7 +43,7 @@ def _with_steps(*steps):
         {"stages": (*SETTINGS.stages, Stage(name="d", steps=1, generator=GENERATOR))},
     ],
 )
-def test_what_does_not_change_what_was_learned_may_change(changes):
+def test_what_does_not_change_what_was_learned_may_change(changes) -> None:
     assert _difference(**changes) == []
 
 
@@ -66,15 +66,19 @@ def test_what_does_not_change_what_was_learned_may_change(changes):
         ({"stages": _with_steps(10, 4)}, ["steps: 15 are done, 14 are asked for"]),
     ],
 )
-def test_what_changes_what_was_learned_is_shown(changes, shown):
+def test_what_changes_what_was_learned_is_shown(
+    changes: dict[str, object], shown: list[str]
+) -> None:
     assert _difference(**changes) == shown
 
 
-def test_a_finished_run_goes_on_with_more_steps():
+def test_a_finished_run_goes_on_with_more_steps() -> None:
     assert _difference(done=30, stages=_with_steps(10, 10, 11)) == []
 
 
-def test_runs_of_versions_that_knew_fewer_settings_go_on_with_the_defaults_of_the_new_ones():
+def test_runs_of_versions_that_knew_fewer_settings_go_on_with_the_defaults_of_the_new_ones() -> (
+    None
+):
     old = settings_as_json(SETTINGS)
     del old["accumulate_steps"], old["adam"], old["initial_weights"], old["network"]["stem"]
     for stage in old["stages"]:
@@ -84,12 +88,12 @@ def test_runs_of_versions_that_knew_fewer_settings_go_on_with_the_defaults_of_th
     assert "accumulate_steps: 1 -> 2" in resume_difference(old, changed, DONE)
 
 
-def test_settings_that_are_no_longer_known_are_shown():
+def test_settings_that_are_no_longer_known_are_shown() -> None:
     old = {**settings_as_json(SETTINGS), "dropped": 3}
     assert resume_difference(old, SETTINGS, DONE) == ["dropped: 3 -> None"]
 
 
-def test_difference_names_what_changed_and_skips_what_is_free():
+def test_difference_names_what_changed_and_skips_what_is_free() -> None:
     old = {"seed": 1, "store": "a", "stages": [{"steps": 1, "loss": "dice"}]}
     new = {"seed": 2, "store": "b", "stages": [{"steps": 5, "loss": "wl2"}]}
     lines = settings_difference(old, new, free=("store", "stages[0].steps"))

@@ -3,7 +3,7 @@ from synthseg_common.colours import label_colours
 from synthseg_trainer.runs.sample_picture import sample_picture
 
 
-def test_image_target_and_answer_stand_side_by_side():
+def test_image_target_and_answer_stand_side_by_side() -> None:
     image = np.linspace(0, 5, 64 * 66 * 68, dtype=np.float32).reshape(64, 66, 68)
     target = np.zeros((64, 66, 68), int)
     target[20:40, 20:40, 20:40] = 17
@@ -21,7 +21,7 @@ def test_image_target_and_answer_stand_side_by_side():
     assert height % 3 == 0
 
 
-def test_small_volumes_are_enlarged_and_a_constant_image_is_black():
+def test_small_volumes_are_enlarged_and_a_constant_image_is_black() -> None:
     empty = np.zeros((8, 8, 8), int)
     picture = sample_picture(np.full((8, 8, 8), 3.0), empty, empty)
     assert picture.max() == 0

@@ -59,7 +59,7 @@ keep_checkpoints: 2
 
 
 @pytest.fixture(scope="module")
-def config(head_store, tmp_path_factory):
+def config(head_store, tmp_path_factory: pytest.TempPathFactory):
     """A function that writes a run of four samples per step."""
 
     def write(steps):
@@ -71,7 +71,7 @@ def config(head_store, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def single(config, tmp_path_factory):
+def single(config, tmp_path_factory: pytest.TempPathFactory):
     """What the run records on one device with the whole batch, in this process."""
     folder = tmp_path_factory.mktemp("single")
     options = {"config": config(STEPS), "run": folder / "run", "record": folder / "record.npz"}
@@ -129,7 +129,7 @@ def _assert_learned_the_same(record, single):
 
 
 @pytest.fixture(scope="module")
-def two_replicas(config, tmp_path_factory):
+def two_replicas(config, tmp_path_factory: pytest.TempPathFactory):
     """What a process with two replicas on the CPU records."""
     folder = tmp_path_factory.mktemp("replicas")
     options = {"config": config(STEPS), "run": folder, "record": folder / "r.npz"}
@@ -137,7 +137,7 @@ def two_replicas(config, tmp_path_factory):
     return _read(folder / "r.npz")
 
 
-def test_two_replicas_learn_what_one_device_learns(two_replicas, single):
+def test_two_replicas_learn_what_one_device_learns(two_replicas, single) -> None:
     """Each takes two of the four samples: losses, weights, their average, moving statistics."""
     np.testing.assert_array_equal(two_replicas["samples"], single["samples"])
     assert two_replicas["unet_bn_down_0/moving_mean"].shape[0] == 2
@@ -145,14 +145,16 @@ def test_two_replicas_learn_what_one_device_learns(two_replicas, single):
     _assert_learned_the_same(two_replicas, single)
 
 
-def test_an_overflow_on_one_replica_leaves_the_step_out_on_all(two_replicas):
+def test_an_overflow_on_one_replica_leaves_the_step_out_on_all(two_replicas) -> None:
     first, left_out, following = two_replicas["overflow"]
     np.testing.assert_array_equal(left_out, first)
     assert np.all(following != first)
     np.testing.assert_array_equal(following[0], following[1])
 
 
-def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tmp_path):
+def test_two_workers_fed_by_dask_learn_what_one_device_learns(
+    config, single, tmp_path: Path
+) -> None:
     """And leave together, saved, when one is told to stop, and go on together, but not apart."""
     run = tmp_path / "run"
     with open_cluster(1) as client:
@@ -201,7 +203,7 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(config, single, tm
 
 
 @pytest.fixture
-def workers(config, tmp_path):
+def workers(config, tmp_path: Path):
     """A function that starts a worker of two by the command; its run, and their addresses."""
     started = []
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
@@ -219,7 +221,7 @@ def workers(config, tmp_path):
         process.communicate()
 
 
-def test_a_worker_says_whom_it_waits_for_and_whom_it_lost(workers):
+def test_a_worker_says_whom_it_waits_for_and_whom_it_lost(workers) -> None:
     """The second one is started late, and killed in the middle of the run."""
     start, run, (_, other) = workers
     first = start(0)
@@ -237,7 +239,7 @@ def test_a_worker_says_whom_it_waits_for_and_whom_it_lost(workers):
     assert "Traceback" not in output
 
 
-def test_a_peer_that_answers_and_does_not_join_is_not_waited_for_for_ever(workers):
+def test_a_peer_that_answers_and_does_not_join_is_not_waited_for_for_ever(workers) -> None:
     """Another program listens there, or the worker has ended since: TensorFlow would wait on."""
     start, _, (_, other) = workers
     with socket.create_server(("127.0.0.1", int(other.rpartition(":")[2]))):
@@ -256,7 +258,7 @@ def _free_ports(count):
     return found
 
 
-def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(config, tmp_path):
+def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(config, tmp_path: Path) -> None:
     """`kill -9` between two steps, then SIGTERM: exit code 143, saved; one device."""
     path, run = config(100_000), tmp_path / "run"
     command = ("-m", "synthseg_trainer", "train", path, "--run", run)
@@ -290,7 +292,7 @@ def _signal_after_step(process, run, step, number):
     process.send_signal(number)
 
 
-def test_a_step_takes_the_same_samples_whatever_the_workers():
+def test_a_step_takes_the_same_samples_whatever_the_workers() -> None:
     taken = []
     for worker in range(2):
         context = tf.distribute.InputContext(num_input_pipelines=2, input_pipeline_id=worker)
@@ -302,7 +304,9 @@ def test_a_step_takes_the_same_samples_whatever_the_workers():
 @pytest.mark.parametrize(
     ("passes", "shared", "multiple"), [(1, "2 replicas", 2), (3, "2 replicas in 3 passes each", 6)]
 )
-def test_a_batch_that_replicas_cannot_share_is_refused_with_two_ways_out(passes, shared, multiple):
+def test_a_batch_that_replicas_cannot_share_is_refused_with_two_ways_out(
+    passes: int, shared: str, multiple: int
+) -> None:
     class Strategy:
         num_replicas_in_sync = 2
 
@@ -323,13 +327,17 @@ def test_a_batch_that_replicas_cannot_share_is_refused_with_two_ways_out(passes,
         ('{"cluster": {"worker": ["a:1"]}}', "TF_CONFIG describes no cluster"),
     ],
 )
-def test_a_broken_description_of_the_cluster_is_refused(monkeypatch, described, named):
+def test_a_broken_description_of_the_cluster_is_refused(
+    monkeypatch: pytest.MonkeyPatch, described: str, named: str
+) -> None:
     monkeypatch.setenv("TF_CONFIG", described)
     with pytest.raises(ConfigError, match=named):
         choose_strategy()
 
 
-def test_replicas_on_the_cpu_are_refused_to_one_of_several_machines(monkeypatch):
+def test_replicas_on_the_cpu_are_refused_to_one_of_several_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
     with pytest.raises(ConfigError, match="--cpu-replicas 2 is for one machine, but TF_CONFIG"):
         choose_strategy(cpu_devices=2)
@@ -342,7 +350,9 @@ def test_replicas_on_the_cpu_are_refused_to_one_of_several_machines(monkeypatch)
         ({"chief": ["a:1"], "worker": ["b:1", "c:1"]}, ("chief", 0)),
     ],
 )
-def test_one_task_of_a_cluster_writes(monkeypatch, cluster, chief):
+def test_one_task_of_a_cluster_writes(
+    monkeypatch: pytest.MonkeyPatch, cluster: dict[str, list[str]], chief: tuple[str, int]
+) -> None:
     class Strategy:
         cluster_resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
 
@@ -355,11 +365,11 @@ def test_one_task_of_a_cluster_writes(monkeypatch, cluster, chief):
     assert writers == [chief]
 
 
-def test_a_process_alone_writes():
+def test_a_process_alone_writes() -> None:
     assert is_chief(tf.distribute.get_strategy())
 
 
-def test_dask_workers_feed_the_samples_that_this_process_would_make(run_config):
+def test_dask_workers_feed_the_samples_that_this_process_would_make(run_config) -> None:
     settings = load_settings(run_config)
     source = SampleSource(open_store(settings.store), settings.stages[0].generator, settings.seed)
     with open_feed(workers=1) as feed:

@@ -34,7 +34,9 @@ def _store_error(cause=None):
         (SchedulerError("maps.zarr: map bob cannot be read."), True),
     ],
 )
-def test_a_run_says_what_a_sample_said_and_is_an_outage_where_that_is_one(error, outage):
+def test_a_run_says_what_a_sample_said_and_is_an_outage_where_that_is_one(
+    error, outage: bool
+) -> None:
     with pytest.raises(TrainerError) as caught:
         list(made(_samples(error)))
     assert str(caught.value) == "a sample could not be made: maps.zarr: map bob cannot be read."
@@ -42,24 +44,24 @@ def test_a_run_says_what_a_sample_said_and_is_an_outage_where_that_is_one(error,
 
 
 @pytest.mark.parametrize("error", [KeyError("row"), TypeError("no rows"), ValueError("shapes\nx")])
-def test_a_fault_of_the_program_in_a_sample_keeps_its_traceback(error):
+def test_a_fault_of_the_program_in_a_sample_keeps_its_traceback(error) -> None:
     with pytest.raises(type(error)) as caught:
         list(made(_samples(error)))
     assert caught.value is error
     assert caught.traceback[-1].name == "elements"
 
 
-def test_a_sample_that_memory_does_not_hold_is_no_outage():
+def test_a_sample_that_memory_does_not_hold_is_no_outage() -> None:
     with pytest.raises(TrainerError, match="more memory than there is: 9 GB") as caught:
         list(made(_samples(MemoryError("9 GB"))))
     assert not isinstance(caught.value, OutageError)
 
 
-def test_batches_come_as_they_are():
+def test_batches_come_as_they_are() -> None:
     assert [int(k) for k in made(_samples(None))] == [1]
 
 
-def test_a_step_that_memory_does_not_hold_says_so():
+def test_a_step_that_memory_does_not_hold_says_so() -> None:
     with (
         pytest.raises(TrainerError, match=r"step 7 needs more memory .*: here") as caught,
         named_failures(7),
@@ -109,7 +111,7 @@ def peers():
         ),
     ],
 )
-def test_a_lost_machine_is_named_with_what_tensorflow_says(peers, message, said):
+def test_a_lost_machine_is_named_with_what_tensorflow_says(peers, message, said: str) -> None:
     with pytest.raises(OutageError) as caught, named_failures(25, peers):
         raise tf.errors.UnavailableError(None, None, message)
     assert str(caught.value) == (
@@ -118,7 +120,7 @@ def test_a_lost_machine_is_named_with_what_tensorflow_says(peers, message, said)
     )
 
 
-def test_a_machine_that_was_lost_and_is_back_is_sought_in_the_logs(peers):
+def test_a_machine_that_was_lost_and_is_back_is_sought_in_the_logs(peers) -> None:
     with (
         pytest.raises(OutageError, match=r"lost, though worker 0 \(.*their own last lines say"),
         named_failures(25, peers[:1]),
@@ -126,7 +128,7 @@ def test_a_machine_that_was_lost_and_is_back_is_sought_in_the_logs(peers):
         raise tf.errors.AbortedError(None, None, BY_SOCKET)
 
 
-def test_whatever_error_a_machine_that_is_gone_leaves_is_its_loss(peers):
+def test_whatever_error_a_machine_that_is_gone_leaves_is_its_loss(peers) -> None:
     """As NCCL's are."""
     with (
         pytest.raises(OutageError, match=r"worker 1 .* is lost\. TensorFlow says: Internal, NCCL"),
@@ -135,7 +137,7 @@ def test_whatever_error_a_machine_that_is_gone_leaves_is_its_loss(peers):
         raise tf.errors.InternalError(None, None, "NCCL: unhandled system error")
 
 
-def test_an_outage_of_a_machine_alone_is_one():
+def test_an_outage_of_a_machine_alone_is_one() -> None:
     with (
         pytest.raises(OutageError, match=r"^step 7 could not be done: Unavailable, a disk\. "),
         named_failures(7),
@@ -144,6 +146,6 @@ def test_an_outage_of_a_machine_alone_is_one():
 
 
 @pytest.mark.parametrize("kind", [tf.errors.InvalidArgumentError, tf.errors.InternalError])
-def test_a_fault_of_the_program_keeps_its_traceback(peers, kind):
+def test_a_fault_of_the_program_keeps_its_traceback(peers, kind) -> None:
     with pytest.raises(kind), named_failures(7, peers[:1]):
         raise kind(None, None, "shapes")

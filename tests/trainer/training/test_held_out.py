@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,12 @@ from synthseg_trainer.training.state import Training
 
 
 @pytest.fixture(scope="module")
-def training(run_config, tmp_path_factory):
+def training(run_config, tmp_path_factory: pytest.TempPathFactory):
     """A run before its first step."""
     return Training(load_settings(run_config), tmp_path_factory.mktemp("fresh"))
 
 
-def test_answers_lie_where_the_whole_network_puts_them(training):
+def test_answers_lie_where_the_whole_network_puts_them(training) -> None:
     source = training.sources.of_validation()
     (batch,) = source.dataset(Shard(count=1)).batch(1)
     image, target, answer = training._scorer._compiled(batch)
@@ -28,7 +29,7 @@ def test_answers_lie_where_the_whole_network_puts_them(training):
     assert target.shape == answer.shape
 
 
-def test_scores_come_with_names_and_a_picture(training):
+def test_scores_come_with_names_and_a_picture(training) -> None:
     scores = training.validate()
     assert scores.names[17] == "left hippocampus"
     assert set(scores.dice) == set(scores.names) - {0}
@@ -37,7 +38,7 @@ def test_scores_come_with_names_and_a_picture(training):
     assert scores.picture.max() == 255
 
 
-def test_a_run_without_held_out_maps_has_no_scores(run_config, tmp_path):
+def test_a_run_without_held_out_maps_has_no_scores(run_config, tmp_path: Path) -> None:
     settings = load_settings(run_config)
     validation = dataclasses.replace(settings.validation, maps=())
     assert (
@@ -45,7 +46,9 @@ def test_a_run_without_held_out_maps_has_no_scores(run_config, tmp_path):
     )
 
 
-def test_tensorboard_gets_losses_speed_dice_by_name_and_the_picture(training, tmp_path, capsys):
+def test_tensorboard_gets_losses_speed_dice_by_name_and_the_picture(
+    training, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     log = RunLog(tmp_path, training, training.settings)
     for step in (1, 2):
         log.step(step, "first", 0.5, 0.01)

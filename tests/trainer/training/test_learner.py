@@ -36,19 +36,19 @@ def _mean_gradients(learner):
     return [v.numpy() / 0.1 for v in learner.optimizer.variables if "momentum" in v.path]
 
 
-def test_gradients_longer_than_the_bound_are_shortened_to_it():
+def test_gradients_longer_than_the_bound_are_shortened_to_it() -> None:
     learner = _learner(adam=AdamSettings(clip_norm=0.5))
     learner.apply(_gradients(learner))
     assert np.sqrt(sum(np.sum(g**2) for g in _mean_gradients(learner))) == pytest.approx(0.5)
 
 
-def test_shorter_gradients_stay():
+def test_shorter_gradients_stay() -> None:
     learner = _learner(adam=AdamSettings(clip_norm=1e3))
     learner.apply(_gradients(learner))
     assert all(np.allclose(gradient, 1) for gradient in _mean_gradients(learner))
 
 
-def test_weights_decay_by_the_rate_and_biases_stay():
+def test_weights_decay_by_the_rate_and_biases_stay() -> None:
     learner = _learner(adam=AdamSettings(weight_decay=0.5))
     learner.optimizer.learning_rate.assign(0.1)
     before = [v.numpy() for v in learner.variables]
@@ -58,12 +58,12 @@ def test_weights_decay_by_the_rate_and_biases_stay():
         np.testing.assert_allclose(variable.numpy(), share * old, rtol=1e-6)
 
 
-def test_settings_of_adam_are_the_optimizer_s():
+def test_settings_of_adam_are_the_optimizer_s() -> None:
     optimizer = _learner(adam=AdamSettings(beta_1=0.8, beta_2=0.9, epsilon=0.1)).optimizer
     assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.8, 0.9, 0.1)
 
 
-def test_forgotten_moments_are_those_of_a_new_optimizer():
+def test_forgotten_moments_are_those_of_a_new_optimizer() -> None:
     learner, new = _learner(), _learner()
     learner.apply(_gradients(learner))
     learner.forget_moments()
@@ -72,7 +72,7 @@ def test_forgotten_moments_are_those_of_a_new_optimizer():
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_averaged_weights_are_given_out_and_the_last_ones_trained_on():
+def test_averaged_weights_are_given_out_and_the_last_ones_trained_on() -> None:
     learner = _learner(average_decay=0.75)
     first = weights_of(learner.model)
     _step(learner, _gradients(learner))
@@ -84,7 +84,7 @@ def test_averaged_weights_are_given_out_and_the_last_ones_trained_on():
 
 
 @pytest.mark.parametrize("average_decay", [None, 0.9])
-def test_a_restored_learner_goes_on_to_the_bit(average_decay):
+def test_a_restored_learner_goes_on_to_the_bit(average_decay: float | None) -> None:
     learner, other = (_learner(average_decay=average_decay) for _ in range(2))
     _step(learner, _gradients(learner))
     other.restore(learner.weights(), learner.state())
@@ -96,13 +96,13 @@ def test_a_restored_learner_goes_on_to_the_bit(average_decay):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_state_of_another_optimizer_is_refused():
+def test_the_state_of_another_optimizer_is_refused() -> None:
     learner = _learner()
     with pytest.raises(CheckpointError, match="the optimizer has 2 variables, expected"):
         learner.restore(learner.weights(), learner.state()[:2])
 
 
-def test_half_width_scales_the_loss_and_leaves_overflows_out():
+def test_half_width_scales_the_loss_and_leaves_overflows_out() -> None:
     learner = _learner(precision="mixed_float16")
     assert learner.skips_overflows
     assert float(learner.optimizer.scale_loss(tf.constant(1.0))) > 1
@@ -114,6 +114,6 @@ def test_half_width_scales_the_loss_and_leaves_overflows_out():
     assert float(learner.optimizer.scale_loss(tf.constant(1.0))) > 1
 
 
-def test_the_policy_of_a_run_is_not_left_behind():
+def test_the_policy_of_a_run_is_not_left_behind() -> None:
     _learner(precision="mixed_bfloat16")
     assert keras.mixed_precision.global_policy().name == "float32"

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,21 +27,21 @@ def settings(run_config):
 
 
 @pytest.fixture(scope="module")
-def finished_run(settings, tmp_path_factory):
+def finished_run(settings, tmp_path_factory: pytest.TempPathFactory):
     run = tmp_path_factory.mktemp("run")
     assert train(settings, run) is True
     return run
 
 
-def test_a_run_ends_with_a_checkpoint_of_its_last_step(settings, finished_run):
+def test_a_run_ends_with_a_checkpoint_of_its_last_step(settings, finished_run) -> None:
     assert latest_checkpoint(finished_run).step == settings.total_steps
 
 
-def test_a_run_writes_tensorboard_scalars(finished_run):
+def test_a_run_writes_tensorboard_scalars(finished_run) -> None:
     assert list((finished_run / "logs").glob("events.*"))
 
 
-def test_training_changes_weights_and_moving_statistics(finished_run):
+def test_training_changes_weights_and_moving_statistics(finished_run) -> None:
     first, *_, last = checkpoint_folders(finished_run)
     before, after = (load_bundle(folder / "model.npz").weights for folder in (first, last))
     for name in ("unet_conv_downarm_0_0/kernel", "unet_bn_down_0/moving_mean"):
@@ -71,8 +72,8 @@ class _Told(Training):
 
 
 def test_a_run_told_to_stop_goes_on_to_the_same_network_to_the_bit(
-    settings, finished_run, tmp_path
-):
+    settings, finished_run, tmp_path: Path
+) -> None:
     """SIGTERM in the second stage; moving statistics, optimizer and averaged weights too.
 
     Told again when only the last step is left, it ends as any other.
@@ -103,8 +104,8 @@ def _scores(run):
 
 
 def test_a_run_told_to_stop_is_saved_once_and_scored_when_it_goes_on(
-    settings, finished_run, tmp_path
-):
+    settings, finished_run, tmp_path: Path
+) -> None:
     """At a step that is due for both: whoever asks may not wait for a score."""
     run = tmp_path / "run"
     training = _Told(settings, run, 3)
@@ -116,14 +117,16 @@ def test_a_run_told_to_stop_is_saved_once_and_scored_when_it_goes_on(
     assert {step for step, _ in _scores(run)[0]} == {4, 5}
 
 
-def test_a_file_in_the_place_of_the_run_is_refused(settings, tmp_path):
+def test_a_file_in_the_place_of_the_run_is_refused(settings, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.touch()
     with pytest.raises(CheckpointError, match="run cannot be written: there is a file of that"):
         train(settings, run)
 
 
-def test_a_broken_newest_checkpoint_leaves_the_one_before(settings, finished_run, tmp_path):
+def test_a_broken_newest_checkpoint_leaves_the_one_before(
+    settings, finished_run, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
     newest = checkpoint_folders(run)[-1]
@@ -133,7 +136,7 @@ def test_a_broken_newest_checkpoint_leaves_the_one_before(settings, finished_run
     assert training.step == settings.total_steps - 1
 
 
-def test_a_run_does_not_go_on_with_other_data(settings, finished_run):
+def test_a_run_does_not_go_on_with_other_data(settings, finished_run) -> None:
     class Others(SyntheticSources):
         fingerprint = "other"
 
@@ -141,19 +144,19 @@ def test_a_run_does_not_go_on_with_other_data(settings, finished_run):
         Training(settings, finished_run, resume=True, sources=Others(settings))
 
 
-def test_a_folder_with_a_run_is_not_overwritten(settings, finished_run):
+def test_a_folder_with_a_run_is_not_overwritten(settings, finished_run) -> None:
     with pytest.raises(CheckpointError, match="pass --resume"):
         Training(settings, finished_run)
 
 
-def test_changed_settings_are_refused_with_the_difference(settings, finished_run):
+def test_changed_settings_are_refused_with_the_difference(settings, finished_run) -> None:
     changed = dataclasses.replace(settings, seed=7)
     with pytest.raises(CheckpointError, match="seed: 1 -> 7") as error:
         Training(changed, finished_run, resume=True)
     assert f"--initial-weights {finished_run}." in str(error.value)
 
 
-def test_validation_scores_every_structure_of_held_out_maps(settings, finished_run):
+def test_validation_scores_every_structure_of_held_out_maps(settings, finished_run) -> None:
     scores = Training(settings, finished_run, resume=True).validate().dice
     assert len(scores) == 32
     present = [score for score in scores.values() if np.isfinite(score)]
@@ -161,7 +164,9 @@ def test_validation_scores_every_structure_of_held_out_maps(settings, finished_r
     assert all(0 <= score <= 1 for score in present)
 
 
-def test_what_a_later_stage_asks_in_vain_is_refused_before_the_first_step(settings, tmp_path):
+def test_what_a_later_stage_asks_in_vain_is_refused_before_the_first_step(
+    settings, tmp_path: Path
+) -> None:
     first, second = settings.stages
     wrong = dataclasses.replace(second.generator, map_weights=(("nobody", 1.0),))
     later = dataclasses.replace(
@@ -172,7 +177,7 @@ def test_what_a_later_stage_asks_in_vain_is_refused_before_the_first_step(settin
     assert not (tmp_path / "run").exists()
 
 
-def test_a_map_that_cannot_be_read_ends_a_run_with_its_name(settings, tmp_path):
+def test_a_map_that_cannot_be_read_ends_a_run_with_its_name(settings, tmp_path: Path) -> None:
     store = tmp_path / "heads.zarr"
     shutil.copytree(settings.store, store)
     for name in ("head_0", "head_1"):
@@ -183,8 +188,8 @@ def test_a_map_that_cannot_be_read_ends_a_run_with_its_name(settings, tmp_path):
 
 @pytest.mark.parametrize(("checkpoint_steps", "advised"), [(1, True), (1000, False)])
 def test_a_loss_that_is_not_finite_names_the_sample_and_a_checkpoint_that_there_is(
-    settings, tmp_path, checkpoint_steps, advised
-):
+    settings, tmp_path: Path, checkpoint_steps: int, advised: bool
+) -> None:
     wild = dataclasses.replace(
         settings.stages[1], learning_rate=1e30, final_learning_rate=None, steps=20
     )
@@ -201,7 +206,9 @@ def test_a_loss_that_is_not_finite_names_the_sample_and_a_checkpoint_that_there_
 
 
 @pytest.mark.parametrize("lost_in", ["save", "validate", "batches"])
-def test_what_is_lost_around_a_step_is_an_outage_as_in_it(settings, tmp_path, lost_in):
+def test_what_is_lost_around_a_step_is_an_outage_as_in_it(
+    settings, tmp_path: Path, lost_in: str
+) -> None:
     """TensorFlow tells of a lost machine wherever it computes next."""
 
     class Lost(Training):
@@ -227,8 +234,8 @@ def test_what_is_lost_around_a_step_is_an_outage_as_in_it(settings, tmp_path, lo
 
 @pytest.mark.parametrize(("normalization", "shared"), [("batch", True), ("instance", False)])
 def test_with_shared_statistics_the_sample_may_be_another_machine_s(
-    settings, tmp_path, monkeypatch, normalization, shared
-):
+    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalization: str, shared: bool
+) -> None:
     cluster = {"worker": ["a:1", "b:1"]}
     described = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(described))

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,7 +26,7 @@ WEIGHTS = [
 
 
 @pytest.fixture(scope="module")
-def recorded(shared_data):
+def recorded(shared_data: Path):
     with np.load(shared_data / "reference" / "layers" / "losses.npz") as file:
         return {name: file[name] for name in file.files}
 
@@ -82,12 +84,14 @@ def _wl2_of_batch(recorded, truth):
         ),
     ],
 )
-def test_loss_equals_the_official_one(recorded, loss, scores, truth, weights, value):
+def test_loss_equals_the_official_one(
+    recorded, loss, scores: str, truth: str, weights, value: str
+) -> None:
     ours = _mean_over_batch(loss, recorded[scores], recorded[truth], weights)
     assert ours == pytest.approx(float(recorded[value]), rel=1e-5)
 
 
-def test_inverse_volume_equals_the_official_one(recorded):
+def test_inverse_volume_equals_the_official_one(recorded) -> None:
     weights = LossWeights(inverse_volume=True)
     ours = _mean_over_batch(dice_loss, recorded["pred"][:1], recorded["gt"][:1], weights)
     assert ours == pytest.approx(float(recorded["dice_dyn_b1"]), rel=1e-5)
@@ -95,23 +99,23 @@ def test_inverse_volume_equals_the_official_one(recorded):
 
 def test_class_weights_of_cross_entropy_equal_the_official_ones_but_for_its_sum_over_an_axis(
     recorded,
-):
+) -> None:
     n_labels, last_axis = recorded["gt"].shape[-1], recorded["gt"].shape[-2]
     ours = _mean_over_batch(cross_entropy_loss, recorded["pred"], recorded["gt"], CLASSES)
     expected = float(recorded["ce_classw"]) * n_labels / last_axis
     assert ours == pytest.approx(expected, rel=1e-5)
 
 
-def test_wl2_of_a_batch_equals_the_official_one(recorded):
+def test_wl2_of_a_batch_equals_the_official_one(recorded) -> None:
     assert _wl2_of_batch(recorded, "gt") == pytest.approx(float(recorded["wl2"]), rel=1e-5)
 
 
-def test_wl2_is_finite_on_background_alone(recorded):
+def test_wl2_is_finite_on_background_alone(recorded) -> None:
     assert np.isnan(recorded["wl2_all_bg"])
     assert _wl2_of_batch(recorded, "gt_all_bg") == pytest.approx(33.6, abs=0.1)
 
 
-def test_wl2_weighs_background_as_told():
+def test_wl2_weighs_background_as_told() -> None:
     logits = tf.constant([[5.0, -5.0], [5.0, -5.0]])
     terms = wl2_terms(logits, tf.constant([0, 1]), background=0.5)
     # The first voxel is right; both scores of the second are 10 off.
@@ -120,7 +124,7 @@ def test_wl2_weighs_background_as_told():
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_background_alone_gives_a_finite_loss_and_gradient(loss, weights):
+def test_background_alone_gives_a_finite_loss_and_gradient(loss, weights) -> None:
     logits = tf.random.stateless_normal((64, 3), [1, 2])
     target = tf.zeros(64, tf.int32)
     near = tf.reshape(near_boundaries(tf.zeros((4, 4, 4), tf.int32), 3, 3), (-1, 3))
@@ -138,7 +142,7 @@ ONE_VOXEL = np.eye(1, 64, 21, dtype=np.int32)[0]
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("target", [ONE_VOXEL, 0 * ONE_VOXEL], ids=["one voxel", "background"])
-def test_losses_and_gradients_are_finite_however_they_are_compiled(loss, target):
+def test_losses_and_gradients_are_finite_however_they_are_compiled(loss, target) -> None:
     def loss_and_gradient(logits, target):
         near = near_boundaries(tf.reshape(target, (4, 4, 4)), 3, 1)
         near = tf.reshape(near, (-1, 3))
@@ -152,7 +156,7 @@ def test_losses_and_gradients_are_finite_however_they_are_compiled(loss, target)
 
 @pytest.mark.parametrize("background", [1e-8, 1e-40])
 @pytest.mark.parametrize("target", [ONE_VOXEL, 0 * ONE_VOXEL], ids=["one voxel", "background"])
-def test_wl2_of_little_weight_is_finite_however_it_is_compiled(background, target):
+def test_wl2_of_little_weight_is_finite_however_it_is_compiled(background: float, target) -> None:
     """Also where float32 holds a weight with few digits, or a processor takes it for 0."""
 
     def loss_and_gradient(logits, target):
@@ -166,12 +170,12 @@ def test_wl2_of_little_weight_is_finite_however_it_is_compiled(background, targe
     assert np.abs(gradient).sum() > 0
 
 
-def test_dice_of_a_sure_and_right_answer_is_zero():
+def test_dice_of_a_sure_and_right_answer_is_zero() -> None:
     target = tf.constant([0, 1, 2, 1])
     assert float(dice_loss(50.0 * tf.one_hot(target, 3), target)) == pytest.approx(0, abs=1e-6)
 
 
-def test_cross_entropy_of_a_sure_and_wrong_answer_is_finite_and_corrected():
+def test_cross_entropy_of_a_sure_and_wrong_answer_is_finite_and_corrected() -> None:
     logits = tf.constant([[500.0, -500.0]])
     with tf.GradientTape() as tape:
         tape.watch(logits)
@@ -181,7 +185,7 @@ def test_cross_entropy_of_a_sure_and_wrong_answer_is_finite_and_corrected():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_equal_weights_change_nothing(loss):
+def test_equal_weights_change_nothing(loss) -> None:
     logits = tf.random.stateless_normal((7, 3), [3, 4])
     target = tf.constant([0, 1, 2, 2, 1, 0, 0])
     plain, weighed = (float(loss(logits, target, w)) for w in (None, LossWeights(classes=(2,) * 3)))
@@ -190,14 +194,14 @@ def test_equal_weights_change_nothing(loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_gradient_equals_finite_differences(loss, weights):
+def test_gradient_equals_finite_differences(loss, weights) -> None:
     logits = tf.random.stateless_normal((8, 3), [3, 4])
     volume = tf.constant([0, 1, 2, 2, 1, 0, 0, 1])
     near = tf.random.stateless_uniform((8, 3), [5, 6]) < 0.5
     _assert_slope(lambda z: loss(z, volume, weights, near), logits)
 
 
-def test_gradient_of_the_warm_up_equals_finite_differences():
+def test_gradient_of_the_warm_up_equals_finite_differences() -> None:
     target = tf.constant([0, 1, 2, 2, 1, 0, 0, 1])
     _assert_slope(
         lambda z: wl2_terms(z, target, 0.1).total, tf.random.stateless_normal((8, 3), [3, 4])
@@ -217,7 +221,7 @@ def _assert_slope(loss, logits):
         assert gradient[place] == pytest.approx(slope, abs=2e-3)
 
 
-def test_boundaries_are_where_a_label_is_rare_but_not_absent():
+def test_boundaries_are_where_a_label_is_rare_but_not_absent() -> None:
     target = np.zeros((9, 9, 9), np.int32)
     target[4, 4, 4] = 1
     near = near_boundaries(tf.constant(target), 2, 1).numpy()

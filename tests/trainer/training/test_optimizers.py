@@ -34,7 +34,7 @@ def _is_kernel(name, moved):
     return moved.ndim == 5 and not name.startswith(LOGITS)
 
 
-def test_muon_moves_all_singular_directions_of_a_kernel_alike():
+def test_muon_moves_all_singular_directions_of_a_kernel_alike() -> None:
     kernels = {n: m for n, m in _steps(1, optimizer="muon").items() if _is_kernel(n, m)}
     assert len(kernels) == 6
     for moved in kernels.values():
@@ -44,7 +44,7 @@ def test_muon_moves_all_singular_directions_of_a_kernel_alike():
         assert 0.5 * expected < lengths.min() <= lengths.max() < 1.4 * expected
 
 
-def test_under_muon_all_but_kernels_moves_as_under_adam():
+def test_under_muon_all_but_kernels_moves_as_under_adam() -> None:
     adam, muon = _steps(3), _steps(3, optimizer="muon")
     others = [name for name, moved in adam.items() if not _is_kernel(name, moved)]
     assert f"{LOGITS}/kernel" in others
@@ -52,13 +52,13 @@ def test_under_muon_all_but_kernels_moves_as_under_adam():
         np.testing.assert_allclose(muon[name], adam[name], atol=1e-6)
 
 
-def test_muon_decays_kernels_and_leaves_biases():
+def test_muon_decays_kernels_and_leaves_biases() -> None:
     plain = _steps(1, optimizer="muon")
     decayed = _steps(1, optimizer="muon", adam=AdamSettings(weight_decay=0.5))
     for name, moved in plain.items():
         assert np.array_equal(decayed[name], moved) == (moved.ndim == 1)
 
 
-def test_an_unknown_optimizer_is_refused():
+def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"optimizer must be adam or muon, got 'sgd'"):
         dataclasses.replace(SETTINGS, optimizer="sgd")

@@ -43,7 +43,7 @@ def _described(ports, index, host="127.0.0.1"):
     )
 
 
-def test_machines_that_come_one_after_the_other_all_meet(ports):
+def test_machines_that_come_one_after_the_other_all_meet(ports) -> None:
     """The first to see all of them leaves its port to TensorFlow, which the others see then."""
     said, met = [], threading.Barrier(4)
 
@@ -65,7 +65,7 @@ def test_machines_that_come_one_after_the_other_all_meet(ports):
     assert re.search(rf"127.0.0.1:({ports[0]}|{ports[1]})\) answers; it gives up in", said[0])
 
 
-def test_a_machine_that_waits_answers_every_time_however_soon_it_closes(ports):
+def test_a_machine_that_waits_answers_every_time_however_soon_it_closes(ports) -> None:
     done = threading.Event()
 
     def take(server):
@@ -89,7 +89,7 @@ def test_a_machine_that_waits_answers_every_time_however_soon_it_closes(ports):
     assert absent == [{}] * 100
 
 
-def test_a_machine_that_does_not_come_is_named_with_its_reason(ports):
+def test_a_machine_that_does_not_come_is_named_with_its_reason(ports) -> None:
     with (
         socket.create_server(("127.0.0.1", ports[1])),
         pytest.raises(OutageError) as caught,
@@ -102,7 +102,7 @@ def test_a_machine_that_does_not_come_is_named_with_its_reason(ports):
     )
 
 
-def test_a_name_that_does_not_resolve_is_told_from_a_machine_that_is_not_up(ports):
+def test_a_name_that_does_not_resolve_is_told_from_a_machine_that_is_not_up(ports) -> None:
     """As a pod's before the pod is there; it may yet come."""
     cluster = read_cluster(_described(ports[:2], 0, host="worker-1.invalid"))
     (reason,) = absent_peers(cluster.others, 60).values()
@@ -112,7 +112,7 @@ def test_a_name_that_does_not_resolve_is_told_from_a_machine_that_is_not_up(port
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_wait_at_once(ports, number, code):
+def test_a_signal_ends_the_wait_at_once(ports, number, code: int) -> None:
     program = """
 import sys
 from synthseg_trainer.signals import signals_end_it
@@ -138,7 +138,7 @@ with signals_end_it():
     assert "Traceback" not in said
 
 
-def test_a_port_that_is_taken_here_is_told(ports):
+def test_a_port_that_is_taken_here_is_told(ports) -> None:
     with (
         socket.create_server(("", ports[0])),
         pytest.raises(
@@ -148,7 +148,7 @@ def test_a_port_that_is_taken_here_is_told(ports):
         meet(read_cluster(_described(ports, 0)), 60)
 
 
-def test_a_machine_alone_waits_for_nobody(ports):
+def test_a_machine_alone_waits_for_nobody(ports) -> None:
     meet(read_cluster(_described(ports[:1], 0)), 0.0)
 
 
@@ -166,19 +166,24 @@ def test_a_machine_alone_waits_for_nobody(ports):
         ({"cluster": ["a:1"], "task": {"type": "worker", "index": 0}}, r"machines \(none\)"),
     ],
 )
-def test_a_broken_description_is_refused_with_what_is_wrong(described, named):
+def test_a_broken_description_is_refused_with_what_is_wrong(
+    described: dict[str, object],
+    named: str,
+) -> None:
     with pytest.raises(ConfigError, match=f"TF_CONFIG describes no cluster: .*{named}"):
         read_cluster(json.dumps(described))
 
 
-def test_chief_and_workers_are_needed_and_nobody_else():
+def test_chief_and_workers_are_needed_and_nobody_else() -> None:
     jobs = {"chief": ["c:1"], "worker": ["[::1]:2"], "evaluator": ["e:4"], "ps": ["p:5"]}
     described = {"cluster": jobs, "task": {"type": "chief", "index": 0}}
     own, other = Peer("chief 0", "c", 1), Peer("worker 0", "::1", 2)
     assert read_cluster(json.dumps(described)) == Cluster(own, (other,))
 
 
-def test_what_lasts_is_spoken_of_with_who_is_missing(ports, capsys):
+def test_what_lasts_is_spoken_of_with_who_is_missing(
+    ports, capsys: pytest.CaptureFixture[str]
+) -> None:
     peer = Peer("worker 1", "127.0.0.1", ports[1])
     said = ""
     with spoken_wait("step 3", [peer], every_s=0.01):
@@ -187,13 +192,13 @@ def test_what_lasts_is_spoken_of_with_who_is_missing(ports, capsys):
     assert f"so far; it waits for worker 1 (127.0.0.1:{ports[1]}: nothing listens" in said
 
 
-def test_nothing_is_said_to_a_machine_alone():
+def test_nothing_is_said_to_a_machine_alone() -> None:
     before = threading.active_count()
     with spoken_wait("step 3", [], every_s=0):
         assert threading.active_count() == before
 
 
-def test_a_length_of_time_reads_well():
+def test_a_length_of_time_reads_well() -> None:
     assert [in_words(s) for s in (0.5, 90, 570, 600)] == [
         "0.5 s",
         "90 s",

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 from synthseg_generator.errors import SchedulerError
@@ -7,12 +9,12 @@ from synthseg_trainer.training.feed import local_feed
 from synthseg_trainer.training.preparation import prepared
 
 
-def test_a_process_alone_prepares_its_own_samples(run_config):
+def test_a_process_alone_prepares_its_own_samples(run_config) -> None:
     with prepared(tf.distribute.get_strategy(), lambda: load_settings(run_config)) as ready:
         assert ready == (load_settings(run_config), local_feed)
 
 
-def test_nothing_is_opened_for_wrong_settings(tmp_path):
+def test_nothing_is_opened_for_wrong_settings(tmp_path: Path) -> None:
     """Which the scheduler that does not answer would tell."""
     opened = prepared(
         tf.distribute.get_strategy(),
@@ -23,7 +25,9 @@ def test_nothing_is_opened_for_wrong_settings(tmp_path):
         pass
 
 
-def test_a_scheduler_that_does_not_answer_is_named(run_config, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_named(
+    run_config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 0.5)
     opened = prepared(
         tf.distribute.get_strategy(),

@@ -1,4 +1,5 @@
 import shlex
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -25,16 +26,16 @@ def _render(source, k):
     return image.numpy()[0], target.numpy()[0]
 
 
-def test_held_out_maps_are_not_trained_on(sources):
+def test_held_out_maps_are_not_trained_on(sources) -> None:
     assert sources.training_maps.names == ("head_0", "head_1")
     assert sources.of_validation().samples.store.names == ("head_2",)
 
 
-def test_the_fingerprint_names_the_maps_that_are_trained_on(sources, head_store):
+def test_the_fingerprint_names_the_maps_that_are_trained_on(sources, head_store) -> None:
     assert sources.fingerprint != open_store(head_store).fingerprint
 
 
-def test_a_run_without_maps_to_train_on_is_refused(run_config, tmp_path):
+def test_a_run_without_maps_to_train_on_is_refused(run_config, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     text = run_config.read_text().replace("[head_2]", "[head_0, head_1, head_2]")
     path.write_text(text)
@@ -42,7 +43,7 @@ def test_a_run_without_maps_to_train_on_is_refused(run_config, tmp_path):
         SyntheticSources(load_settings(path))
 
 
-def test_the_command_that_describes_a_sample_writes_it(sources, run_config, tmp_path):
+def test_the_command_that_describes_a_sample_writes_it(sources, run_config, tmp_path: Path) -> None:
     """With the settings of its stage, and without the maps that are held out."""
     stage = load_settings(run_config).stages[1]
     source = sources.of_stage(stage)
@@ -62,7 +63,7 @@ def test_the_command_that_describes_a_sample_writes_it(sources, run_config, tmp_
     assert f"made from map {name}" in sentence
 
 
-def test_images_and_targets_have_the_voxels_that_the_settings_ask_for(head_store):
+def test_images_and_targets_have_the_voxels_that_the_settings_ask_for(head_store) -> None:
     """Labels at 1 mm, samples of 2 mm."""
     settings = GeneratorSettings(crop=Crop(shape=(8, 8, 8), spacing_mm=cube(2.0)), n_channels=2)
     source = SyntheticSource(SampleSource(open_store(head_store), settings, seed=1))

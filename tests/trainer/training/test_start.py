@@ -21,7 +21,7 @@ def _learner(network):
     return Learner(settings, tf.distribute.get_strategy())
 
 
-def test_a_network_of_the_same_labels_is_taken_whole(small_bundle):
+def test_a_network_of_the_same_labels_is_taken_whole(small_bundle) -> None:
     learner = _learner(NETWORK)
     start_from_network(learner, NETWORK, SYNTHSEG_V1, small_bundle)
     taken = learner.weights()
@@ -29,7 +29,7 @@ def test_a_network_of_the_same_labels_is_taken_whole(small_bundle):
         np.testing.assert_array_equal(taken[name], value)
 
 
-def test_with_other_labels_the_last_layer_starts_anew(small_bundle):
+def test_with_other_labels_the_last_layer_starts_anew(small_bundle) -> None:
     network = dataclasses.replace(NETWORK, n_labels=3)
     learner = _learner(network)
     own = learner.weights()
@@ -47,13 +47,13 @@ def test_with_other_labels_the_last_layer_starts_anew(small_bundle):
         np.testing.assert_array_equal(value, expected[name])
 
 
-def test_another_network_is_refused_by_what_differs(small_bundle):
+def test_another_network_is_refused_by_what_differs(small_bundle) -> None:
     network = dataclasses.replace(NETWORK, features=5, normalization="instance")
     with pytest.raises(CheckpointError, match=r"features 4 instead of 5, normalization batch"):
         start_from_network(_learner(network), network, SYNTHSEG_V1, small_bundle)
 
 
-def test_the_last_layer_starts_at_how_often_labels_are():
+def test_the_last_layer_starts_at_how_often_labels_are() -> None:
     class Source:
         def dataset(self, shard):
             return tf.data.Dataset.from_tensors({"k": 0}).repeat(shard.count)

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ stages: [{{steps: 1, loss: wl2, learning_rate: 0.01}}]
 
 
 @pytest.fixture(scope="module")
-def settings(head_store, tmp_path_factory):
+def settings(head_store, tmp_path_factory: pytest.TempPathFactory):
     path = tmp_path_factory.mktemp("step") / "run.yaml"
     path.write_text(RUN.format(store=head_store))
     return load_settings(path)
@@ -38,12 +39,12 @@ def _take_step(settings, folder, spoil=None):
 
 
 @pytest.fixture(scope="module")
-def whole(settings, tmp_path_factory):
+def whole(settings, tmp_path_factory: pytest.TempPathFactory):
     """The step that takes the whole batch at once."""
     return _take_step(settings, tmp_path_factory.mktemp("whole"))
 
 
-def test_passes_add_up_to_the_gradient_of_the_whole_batch(settings, whole, tmp_path):
+def test_passes_add_up_to_the_gradient_of_the_whole_batch(settings, whole, tmp_path: Path) -> None:
     """WL2 divides by the foreground of all passes together."""
     passes = dataclasses.replace(settings, accumulate_steps=2)
     result, gradients = _take_step(passes, tmp_path)
@@ -53,7 +54,7 @@ def test_passes_add_up_to_the_gradient_of_the_whole_batch(settings, whole, tmp_p
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5 * np.abs(theirs).max())
 
 
-def test_a_step_tells_the_loss_of_each_sample(settings, whole):
+def test_a_step_tells_the_loss_of_each_sample(settings, whole) -> None:
     result, _ = whole
     assert sorted(result.samples) == [0, 1, 2, 3]
     assert len(set(result.samples.values())) == 4
@@ -77,7 +78,7 @@ class _Spoiled:
         return tf.where(bad, np.nan, images), targets
 
 
-def test_a_sample_that_is_not_finite_is_suspected(settings, tmp_path):
+def test_a_sample_that_is_not_finite_is_suspected(settings, tmp_path: Path) -> None:
     weighed = dataclasses.replace(
         settings.stages[0], loss="dice", weights=LossWeights(boundary=1.0, inverse_volume=True)
     )
@@ -88,7 +89,7 @@ def test_a_sample_that_is_not_finite_is_suspected(settings, tmp_path):
     assert np.isfinite(result.samples[3])
 
 
-def test_samples_that_are_cut_everywhere_are_learned_from(settings, tmp_path):
+def test_samples_that_are_cut_everywhere_are_learned_from(settings, tmp_path: Path) -> None:
     saturated = dataclasses.replace(
         settings.stages[0].generator,
         mixture=Mixture(means=Prior(rows=((1e3, 1e3),)), stds=Prior(rows=((0.0, 0.0),))),
@@ -101,7 +102,7 @@ def test_samples_that_are_cut_everywhere_are_learned_from(settings, tmp_path):
     assert any(gradient.any() for gradient in gradients)
 
 
-def test_networks_begin_alike_whatever_was_made_before(settings):
+def test_networks_begin_alike_whatever_was_made_before(settings) -> None:
     first, second = (Learner(settings, tf.distribute.get_strategy()).weights() for _ in range(2))
     for name, value in first.items():
         np.testing.assert_array_equal(second[name], value)

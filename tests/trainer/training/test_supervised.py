@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -43,7 +44,7 @@ log_steps: 1
 
 
 @pytest.fixture(scope="module")
-def pair_store(tmp_path_factory, make_head):
+def pair_store(tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]):
     """Two heads and a scan of each."""
     folder = tmp_path_factory.mktemp("pairs")
     for name in ("scans", "maps"):
@@ -59,7 +60,7 @@ def pair_store(tmp_path_factory, make_head):
 
 
 @pytest.fixture
-def settings(tmp_path, pair_store):
+def settings(tmp_path: Path, pair_store):
     """A function that makes settings of a run."""
 
     def make(enabled="true", crop=(24, 24, 24)):
@@ -70,13 +71,13 @@ def settings(tmp_path, pair_store):
     return make
 
 
-def test_settings_choose_what_a_run_learns_from(settings):
+def test_settings_choose_what_a_run_learns_from(settings) -> None:
     assert isinstance(sources_of(settings()), ScanSources)
     assert isinstance(sources_of(settings(enabled="false")), SyntheticSources)
     assert settings().supervised.noise.std.high == 4
 
 
-def test_a_run_learns_from_scans_and_goes_on_with_nothing_else(tmp_path, settings):
+def test_a_run_learns_from_scans_and_goes_on_with_nothing_else(tmp_path: Path, settings) -> None:
     assert train(settings(), tmp_path)
     checkpoint = latest_checkpoint(tmp_path)
     assert checkpoint.step == 2
@@ -86,7 +87,7 @@ def test_a_run_learns_from_scans_and_goes_on_with_nothing_else(tmp_path, setting
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_ends_where_the_whole_one_does(tmp_path, settings):
+def test_an_interrupted_run_ends_where_the_whole_one_does(tmp_path: Path, settings) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(settings(), whole)
     first = Path("checkpoints") / "step-00000001"
@@ -97,7 +98,7 @@ def test_an_interrupted_run_ends_where_the_whole_one_does(tmp_path, settings):
         np.testing.assert_array_equal(value, ends[1][name], err_msg=name)
 
 
-def test_batches_hold_augmented_scans_and_their_labels(settings):
+def test_batches_hold_augmented_scans_and_their_labels(settings) -> None:
     sources = sources_of(settings())
     source = sources.of_stage(settings().stages[0])
     (batch,) = source.dataset(Shard(count=2)).padded_batch(2)
@@ -109,7 +110,7 @@ def test_batches_hold_augmented_scans_and_their_labels(settings):
     assert sources.of_validation().samples.store.names == ("head_1",)
 
 
-def test_the_command_that_describes_a_sample_writes_it(tmp_path, settings):
+def test_the_command_that_describes_a_sample_writes_it(tmp_path: Path, settings) -> None:
     """With the noise of the run, and without the maps that are held out."""
     noise = ScanNoise(std=Uniform(9, 9))
     supervised = dataclasses.replace(settings().supervised, noise=noise)
@@ -127,7 +128,7 @@ def test_the_command_that_describes_a_sample_writes_it(tmp_path, settings):
     np.testing.assert_allclose(nib.load(written).get_fdata(), image[0, ..., 0], atol=1e-5)
 
 
-def test_boxes_of_all_sizes_share_a_graph(tmp_path, settings):
+def test_boxes_of_all_sizes_share_a_graph(tmp_path: Path, settings) -> None:
     small = settings(crop=(16, 16, 16))
     training = Training(small, tmp_path / "run")
     source = training.sources.of_stage(small.stages[0])
@@ -140,7 +141,7 @@ def test_boxes_of_all_sizes_share_a_graph(tmp_path, settings):
     assert training._scorer._compiled.experimental_get_tracing_count() == 1
 
 
-def test_padding_of_a_box_is_never_looked_at(settings):
+def test_padding_of_a_box_is_never_looked_at(settings) -> None:
     small = settings(crop=(16, 16, 16))
     source = sources_of(small).of_stage(small.stages[0])
     (element,) = source.dataset(Shard(count=1))
@@ -157,7 +158,7 @@ def test_padding_of_a_box_is_never_looked_at(settings):
 
 
 @pytest.mark.slow
-def test_dask_workers_prepare_the_same_samples(settings):
+def test_dask_workers_prepare_the_same_samples(settings) -> None:
     shard = Shard(first=1, count=3)
     here = sources_of(settings()).of_stage(settings().stages[0])
     with open_feed(workers=1) as feed:

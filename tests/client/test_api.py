@@ -8,7 +8,8 @@ import pytest
 from synthseg_client import Options, open_session, segment, segment_many
 from synthseg_client.calls.session import Session
 from synthseg_client.errors import ClientError, ScanError
-from synthseg_client.segmentation.one_scan import Segmentation, one_scan
+from synthseg_client.segmentation import one_scan
+from synthseg_client.segmentation.one_scan import Segmentation
 
 
 def test_a_file_gives_arrays_and_volumes(

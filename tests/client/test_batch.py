@@ -207,7 +207,7 @@ def test_the_server_never_waits_for_the_client(
 ) -> None:
     """While it has a scan, the next one is prepared; while one is cleaned up, it has the next."""
     from synthseg_client.calls.session import Session
-    from synthseg_client.segmentation.one_scan import one_scan
+    from synthseg_client.segmentation import one_scan
 
     folder, scans = tmp_path / "many", 8
     folder.mkdir()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from synthseg_client.api import segment_many as segment_many
     from synthseg_client.calls.channel import ServerAddress as ServerAddress
     from synthseg_client.calls.channel import Tls as Tls
+    from synthseg_client.calls.model_choice import ModelChoice as ModelChoice
     from synthseg_client.calls.retry import RetryPolicy as RetryPolicy
-    from synthseg_client.calls.session import ModelChoice as ModelChoice
     from synthseg_client.calls.session import Session as Session
     from synthseg_client.errors import ClientError as ClientError
     from synthseg_client.inputs.scans import Scan as Scan
@@ -36,7 +36,8 @@ _HOMES = {
     "ClientError": "errors",
     "Crop": "options",
     "Model": "model",
-    "ModelChoice": "calls.session",
+    "LocalServer": "embedded",
+    "ModelChoice": "calls.model_choice",
     "Options": "options",
     "RetryPolicy": "calls.retry",
     "Scan": "inputs.scans",

@@ -20,8 +20,9 @@ from contract_server import Mortal, serving
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.run import BatchSettings, Outcome, run_batch
+from synthseg_client.calls.model_choice import ModelChoice
 from synthseg_client.calls.retry import RetryPolicy
-from synthseg_client.calls.session import ModelChoice, Session
+from synthseg_client.calls.session import Session
 from synthseg_client.cli import main
 from synthseg_client.errors import (
     EmbeddedServerError,

@@ -77,10 +77,10 @@ class ServerAddress:
         if self.token and not self.tls and not is_local(self.target):
             raise UsageError(f"a token for {self.target} would travel readable by others: add TLS.")
 
-    def call_metadata(self) -> list[tuple[str, str]]:
+    def call_metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with every call."""
-        pairs = [(name.lower(), value) for name, value in self.metadata.items()]
-        return [*pairs, ("authorization", f"Bearer {self.token}")] if self.token else pairs
+        pairs = tuple((name.lower(), value) for name, value in self.metadata.items())
+        return (*pairs, ("authorization", f"Bearer {self.token}")) if self.token else pairs
 
 
 def normalise_target(address: str) -> str:

@@ -7,12 +7,16 @@ import sys
 import threading
 from collections import Counter
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from synthseg_client.batch.run import Outcome
+from synthseg_client.commands.segment_options import Telling
 from synthseg_client.errors import OutputError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Reporter:
@@ -20,15 +24,13 @@ class Reporter:
 
     Args:
         total: Number of scans.
-        as_json: One JSON object per scan on standard output instead of lines.
-        quiet: Errors only.
-        verbose: Times per step as well.
+        telling: What to tell.
 
     Attributes:
         exit_code: 0 if no scan failed so far, else 1.
     """
 
-    def __init__(self, total: int, *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    def __init__(self, total: int, telling: Telling) -> None:
         self.exit_code = 0
         self._total = total
         self._seen = 0
@@ -36,11 +38,11 @@ class Reporter:
         self._left: list[Outcome] = []
         self._models: Counter[str] = Counter()
         self._saying = threading.Lock()
-        self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
-        self._bar: Any = None
+        self._telling = telling
+        self._bar: tqdm[Any] | None = None
 
     def __enter__(self) -> Reporter:
-        if sys.stderr.isatty() and not self._quiet and self._total > 1:
+        if sys.stderr.isatty() and not self._telling.quiet and self._total > 1:
             from tqdm import tqdm
 
             self._bar = tqdm(total=self._total, unit="scan", file=sys.stderr)
@@ -84,7 +86,7 @@ class Reporter:
             self._models[outcome.model] += 1
         if self._bar is not None:
             self._bar.update()
-        if self._as_json:
+        if self._telling.as_json:
             self._say(outcome.to_json())
         self._tell(outcome)
 
@@ -95,7 +97,7 @@ class Reporter:
         if outcome.status == "failed":
             self._say(f"{place}FAILED {_named(outcome)}", err=True)
             return
-        if self._quiet:
+        if self._telling.quiet:
             return
         for warning in outcome.warnings:
             self._say(f"{place}WARNING {outcome.task.scan}: {warning}", err=True)
@@ -105,7 +107,7 @@ class Reporter:
             else f"done in {sum(outcome.seconds.values()):.1f} s"
         )
         self._say(f"{place}{outcome.task.scan} -> {outcome.task.labels}, {verb}", err=True)
-        if self._verbose and outcome.seconds:
+        if self._telling.verbose and outcome.seconds:
             self._say(
                 "    " + ", ".join(f"{step} {s:.2f} s" for step, s in outcome.seconds.items()),
                 err=True,

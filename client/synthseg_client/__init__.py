@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from synthseg_client.model import Model as Model
     from synthseg_client.options import Crop as Crop
     from synthseg_client.options import Options as Options
-    from synthseg_client.segmentation.one_scan import Segmentation as Segmentation
+    from synthseg_client.segmentation.result import Segmentation as Segmentation
 
 _HOMES = {
     "ClientError": "errors",
@@ -41,7 +41,7 @@ _HOMES = {
     "Options": "options",
     "RetryPolicy": "calls.retry",
     "Scan": "inputs.scans",
-    "Segmentation": "segmentation.one_scan",
+    "Segmentation": "segmentation.result",
     "ServerAddress": "calls.channel",
     "Session": "calls.session",
     "Tls": "calls.channel",

@@ -17,7 +17,8 @@ from synthseg_client.embedded import LocalServer
 from synthseg_client.errors import ClientError, error_of
 from synthseg_client.inputs.scans import Scan, check_scan, read_scan
 from synthseg_client.options import Options
-from synthseg_client.segmentation.one_scan import Segmentation, segment_scan
+from synthseg_client.segmentation.one_scan import segment_scan
+from synthseg_client.segmentation.result import Segmentation
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from synthseg_client import Options, open_session, segment, segment_many
 from synthseg_client.calls.session import Session
 from synthseg_client.errors import ClientError, ScanError
 from synthseg_client.segmentation import one_scan
-from synthseg_client.segmentation.one_scan import Segmentation
+from synthseg_client.segmentation.result import Segmentation
 
 
 def test_a_file_gives_arrays_and_volumes(

@@ -23,7 +23,8 @@ import pytest
 import SimpleITK
 from contract_server import ContractServer, serving
 from synthseg_client.batch.plan import plan_batch
-from synthseg_client.batch.run import BatchSettings, run_batch
+from synthseg_client.batch.run import run_batch
+from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.calls.session import Session
 from synthseg_client.errors import OutputError
 from synthseg_client.options import Options
@@ -399,7 +400,7 @@ def test_a_folder_that_cannot_be_synced_takes_results(
 def test_a_table_that_cannot_be_written_is_told_when_all_scans_are_through(
     session: Session, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synthseg_client.batch.run._TABLE_EVERY_S", 0)
+    monkeypatch.setattr("synthseg_client.batch.table._TABLE_EVERY_S", 0)
     plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
     (tmp_path / "vol.csv").mkdir()
     outcomes = run_batch(session, plan, BatchSettings())

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import SimpleITK
 from synthseg_client.batch.plan import plan_batch
-from synthseg_client.batch.run import BatchSettings, run_batch
+from synthseg_client.batch.run import run_batch
+from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.calls.session import Session
 from synthseg_client.options import Options
 

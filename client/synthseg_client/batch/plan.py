@@ -11,15 +11,9 @@ from synthseg_common.formats import WRITABLE, stem_of
 
 from synthseg_client.batch.collisions import settle
 from synthseg_client.batch.naming import Output, prefixes, table_of, without_results
-from synthseg_client.batch.tasks import SIDECAR_ENDING as SIDECAR_ENDING
-from synthseg_client.batch.tasks import SOFTWARE as SOFTWARE
-from synthseg_client.batch.tasks import BatchPlan as BatchPlan
-from synthseg_client.batch.tasks import Refusal as Refusal
-from synthseg_client.batch.tasks import ScanTask as ScanTask
+from synthseg_client.batch.tasks import SIDECAR_ENDING, BatchPlan, ScanTask
 from synthseg_client.errors import UsageError
 from synthseg_client.inputs.sources import find_scans, is_list, is_many, read_list, without_repeats
-
-TABLE_ENDINGS = (".tsv", ".ctab")
 
 
 def plan_batch(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
@@ -162,7 +163,9 @@ _OTHERWISE = {_FULL: Meaning.BUSY, _DOWN: Meaning.BROKEN, _Code.CANCELLED: Meani
 def meaning_of(error: grpc.RpcError) -> Meaning | None:
     """What an error means beyond its code; None where the code says all there is to say."""
     code, details = error.code(), (error.details() or "").strip()
-    reason = dict(error.trailing_metadata() or ()).get(contract.REASON)
+    # Text, though its type says bytes: those are for keys that end in -bin.
+    trailing = {datum.key: str(datum.value) for datum in error.trailing_metadata() or ()}
+    reason = trailing.get(contract.REASON)
     if code is _FULL and reason in (Meaning.TOO_LARGE.value, Meaning.BUSY.value):
         return Meaning(reason)
     for saying in SAYINGS:
@@ -201,7 +204,7 @@ _REFUSED: dict[grpc.StatusCode, type[ModelError]] = {
     _Code.INVALID_ARGUMENT: BadRequestError,
     _Code.FAILED_PRECONDITION: ModelError,
 }
-_MEANT = {
+_MEANT: dict[Meaning, Callable[[str, str], ServerError]] = {
     Meaning.TOO_LARGE: lambda target, said: RequestTooLargeError(
         f"{target} cannot take a request this large: {said}."
     ),

@@ -48,7 +48,8 @@ class RetryPolicy:
 
     def wait_s(self, attempt: int) -> float:
         """Pause in seconds after failed try number `attempt`, counted from 0."""
-        return min(self.longest_wait_s, self.first_wait_s * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
+        longest_s = min(self.longest_wait_s, self.first_wait_s * 2.0**attempt)
+        return longest_s * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from synthseg_common.arrays import AnyArray, AnyDType
 
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.errors import AnswerError
 
-_DTYPES: dict[wire.DataType, tuple[np.dtype, str]] = {
+_DTYPES: dict[wire.DataType, tuple[AnyDType, str]] = {
     wire.DT_FLOAT: (np.dtype("<f4"), "float_val"),
     wire.DT_DOUBLE: (np.dtype("<f8"), "double_val"),
     wire.DT_HALF: (np.dtype("<f2"), "half_val"),
@@ -65,7 +66,7 @@ def to_message(array: ArrayLike) -> wire.Tensor:
     return message
 
 
-def from_message(message: wire.Tensor, name: str = "tensor", most: int | None = None) -> NDArray:
+def from_message(message: wire.Tensor, name: str = "tensor", most: int | None = None) -> AnyArray:
     """Reads a tensor, however the server chose to write it.
 
     Args:
@@ -109,7 +110,7 @@ def _shape_of(message: wire.Tensor, name: str) -> tuple[int, ...]:
     return shape
 
 
-def _unpack(content: bytes, dtype: np.dtype, shape: tuple[int, ...], name: str) -> NDArray:
+def _unpack(content: bytes, dtype: AnyDType, shape: tuple[int, ...], name: str) -> AnyArray:
     expected = math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         raise AnswerError(f"{name} {shape} arrived with {len(content)} bytes, expected {expected}.")
@@ -135,8 +136,8 @@ def _unpack_strings(content: bytes, count: int, name: str) -> list[bytes]:
 
 
 def _fill(
-    values: Sequence[Any], dtype: np.dtype, shape: tuple[int, ...], name: str, most: int | None
-) -> NDArray:
+    values: Sequence[Any], dtype: AnyDType, shape: tuple[int, ...], name: str, most: int | None
+) -> AnyArray:
     """Values of a typed field; trailing repetitions of the last value may be left out.
 
     So a few bytes stand for any number of values: for as many as somebody can want.

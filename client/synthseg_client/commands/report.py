@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthseg_client.batch.run import Outcome
+from synthseg_client.batch.outcome import Outcome
 from synthseg_client.commands.segment_options import Telling
 from synthseg_client.errors import OutputError
 

@@ -6,8 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from synthseg_client.batch.folders import with_folders
+from synthseg_client.batch.outcome import Outcome
 from synthseg_client.batch.plan import plan_batch
-from synthseg_client.batch.run import BatchSettings, Outcome, run_batch
+from synthseg_client.batch.run import run_batch
+from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.tasks import BatchPlan
 from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.commands.connection import connect

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
+from synthseg_common.arrays import AnyArray, BoolArray, Float32Array
+from synthseg_common.triples import Triple, triple
 
 from synthseg_client.options import Crop
 
@@ -18,26 +19,27 @@ _SEARCH_STEP = 4  # the head is looked for in cubes of so many voxels
 class Box:
     """A part of a volume: `start` inclusive, `stop` exclusive, per axis."""
 
-    start: tuple[int, int, int]
-    stop: tuple[int, int, int]
+    start: Triple
+    stop: Triple
 
     @classmethod
     def whole(cls, shape: Sequence[int]) -> Box:
         """All of a volume."""
-        return cls((0, 0, 0), tuple(int(n) for n in shape))  # type: ignore[arg-type]
+        return cls((0, 0, 0), triple(shape))
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Triple:
         """Voxels per axis."""
-        return tuple(b - a for a, b in zip(self.start, self.stop, strict=True))  # type: ignore[return-value]
+        return triple(b - a for a, b in zip(self.start, self.stop, strict=True))
 
     @property
     def slices(self) -> tuple[slice, slice, slice]:
         """For indexing."""
-        return tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))  # type: ignore[return-value]
+        x, y, z = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
+        return x, y, z
 
 
-def first_box(volume: NDArray, crop: Crop) -> Box:
+def first_box(volume: AnyArray, crop: Crop) -> Box:
     """The part of a RAS volume `[x, y, z]` that goes to the network first."""
     if crop.size is not None:
         return centred_box(volume.shape, crop.size)
@@ -50,10 +52,10 @@ def centred_box(shape: Sequence[int], size: Sequence[int]) -> Box:
     """The middle of a volume, `size` voxels per axis or all there are."""
     start = [max(int((n - c) / 2), 0) for n, c in zip(shape, size, strict=True)]
     stop = [min(first + c, n) for first, c, n in zip(start, size, shape, strict=True)]
-    return Box(tuple(start), tuple(stop))  # type: ignore[arg-type]
+    return Box(triple(start), triple(stop))
 
 
-def head_box(volume: NDArray, limit: int) -> Box:
+def head_box(volume: AnyArray, limit: int) -> Box:
     """A box of at most `limit` voxels a side that holds the brain.
 
     The head is what stands out from the background in one piece. The box ends a little above its
@@ -82,16 +84,16 @@ def head_box(volume: NDArray, limit: int) -> Box:
         begin = int(np.clip(round(middle - size / 2), 0, n - size))
         start.append(begin)
         stop.append(begin + size)
-    return Box(tuple(start), tuple(stop))  # type: ignore[arg-type]
+    return Box(triple(start), triple(stop))
 
 
-def _extent(mask: NDArray, axis: int) -> tuple[int, int]:
+def _extent(mask: AnyArray, axis: int) -> tuple[int, int]:
     """First index and one past the last index at which a mask is set, along an axis."""
     where = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
     return int(where[0]), int(where[-1]) + 1
 
 
-def _head_mask(volume: NDArray) -> NDArray[np.bool_] | None:
+def _head_mask(volume: AnyArray) -> BoolArray | None:
     """The largest bright piece of a coarse copy of the volume; None if nothing stands out."""
     if min(volume.shape) < _SEARCH_STEP:
         return None
@@ -102,18 +104,19 @@ def _head_mask(volume: NDArray) -> NDArray[np.bool_] | None:
     pieces, count = ndimage.label(coarse > low + 0.15 * (high - low))
     if not count:
         return None
-    return pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+    return np.equal(pieces, np.bincount(pieces.ravel())[1:].argmax() + 1)
 
 
-def _block_means(volume: NDArray) -> NDArray[np.float32]:
+def _block_means(volume: AnyArray) -> Float32Array:
     """Means of cubes of voxels; the last ones where a side is no multiple are left out."""
     blocks = [n // _SEARCH_STEP for n in volume.shape]
     whole = volume[tuple(slice(n * _SEARCH_STEP) for n in blocks)]
     shape = [size for n in blocks for size in (n, _SEARCH_STEP)]
-    return whole.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32)
+    means: Float32Array = whole.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32)
+    return means
 
 
-def cut_sides_touched(labels: NDArray, box: Box, shape: Sequence[int]) -> list[tuple[int, int]]:
+def cut_sides_touched(labels: AnyArray, box: Box, shape: Sequence[int]) -> list[tuple[int, int]]:
     """Sides of the box where structures reach the cut.
 
     Args:
@@ -141,4 +144,4 @@ def grown(box: Box, sides: Sequence[tuple[int, int]], shape: Sequence[int], step
             stop[axis] = min(stop[axis] + step, shape[axis])
         else:
             start[axis] = max(start[axis] - step, 0)
-    return Box(tuple(start), tuple(stop))  # type: ignore[arg-type]
+    return Box(triple(start), triple(stop))

@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from synthseg_common.arrays import AnyArray, Float32Array, Float64Array, Int32Array
 from synthseg_common.images import Placement
 from synthseg_common.processing import VOXEL_MM
 
-from synthseg_client.answers.cleanup import CleanPosteriors
+from synthseg_client.answers.posteriors import CleanPosteriors
 from synthseg_client.geometry.crop import Box
-from synthseg_client.geometry.orientation import (
-    Orientation,
-    Resampling,
-    orientation_of,
-    plan_resampling,
-)
+from synthseg_client.geometry.orientation import Orientation, orientation_of
+from synthseg_client.geometry.resampling import Resampling, plan_resampling
 from synthseg_client.inputs.scans import Scan
 
 
@@ -34,18 +30,18 @@ class Prepared:
     """
 
     scan: Scan
-    native: NDArray[np.float32]
+    native: Float32Array
     placement: Placement
     resampling: Resampling | None
     orientation: Orientation
 
     @property
-    def affine(self) -> NDArray[np.float64]:
+    def affine(self) -> Float64Array:
         """float64 `[4, 4]` of `native`: voxel indices to mm in RAS."""
         return self.placement.affine
 
     @property
-    def ras(self) -> NDArray[np.float32]:
+    def ras(self) -> Float32Array:
         """View of `native` with axes running right, anterior, superior."""
         return self.orientation.to_ras(self.native)
 
@@ -79,7 +75,7 @@ class ResultGrid:
     keep: bool
 
     @property
-    def affine(self) -> NDArray[np.float64]:
+    def affine(self) -> Float64Array:
         """float64 `[4, 4]`: voxel indices to mm in RAS."""
         return self.placement.affine
 
@@ -93,7 +89,7 @@ class ResultGrid:
         """Voxels per axis."""
         return self.prepared.scan.image.shape if self.keep else self.prepared.native.shape
 
-    def best_channels(self, clean: CleanPosteriors, n_labels: int) -> NDArray[np.int32]:
+    def best_channels(self, clean: CleanPosteriors, n_labels: int) -> Int32Array:
         """int32 `[x, y, z]`: most probable channel everywhere.
 
         On the scan's grid every channel is interpolated, one after the other with a running
@@ -110,7 +106,7 @@ class ResultGrid:
             best[where][better] = index
         return best
 
-    def channel(self, clean: CleanPosteriors, index: int) -> NDArray[np.float32]:
+    def channel(self, clean: CleanPosteriors, index: int) -> Float32Array:
         """float32 `[x, y, z]`: probability of one channel everywhere."""
         # Around the box background is 1: what it lacks to 1 is treated like any structure.
         if self._resampling is None:
@@ -127,15 +123,15 @@ class ResultGrid:
         """What has to be undone, if anything."""
         return self.prepared.resampling if self.keep else None
 
-    def _placed(self, part: NDArray) -> NDArray:
+    def _placed(self, part: AnyArray) -> AnyArray:
         """A volume of the box's shape in its place at 1 mm along the scan's own axes."""
         full = np.zeros(self.prepared.ras.shape, part.dtype)
         full[self.box.slices] = part
         return np.ascontiguousarray(self.prepared.orientation.from_ras(full))
 
     def _interpolated(
-        self, start: Sequence[int], part: NDArray, resampling: Resampling
-    ) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
+        self, start: Sequence[int], part: AnyArray, resampling: Resampling
+    ) -> tuple[tuple[slice, ...], Float32Array]:
         """Where on the scan's grid a part of the box is not zero, and its values there."""
         orientation = self.prepared.orientation
         in_volume = [a + b for a, b in zip(start, self.box.start, strict=True)]

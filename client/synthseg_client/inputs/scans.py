@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from synthseg_common.arrays import AnyArray, AnyDType, Float32Array, Float64Array
 from synthseg_common.errors import ImageError, one_line
 from synthseg_common.formats import format_of
 from synthseg_common.images import (
@@ -23,6 +23,7 @@ from synthseg_common.images import (
     refuse_voxel_sizes,
 )
 from synthseg_common.images.content import FIRST_BYTES, explain
+from synthseg_common.triples import Triple, triple
 
 from synthseg_client.errors import ScanError
 
@@ -54,12 +55,12 @@ class Scan:
     """
 
     path: Path
-    image: NDArray[np.float32]
+    image: Float32Array
     placement: Placement = field(default_factory=lambda: Placement.of(np.eye(4)))
     warnings: tuple[str, ...] = ()
 
     @property
-    def affine(self) -> NDArray[np.float64]:
+    def affine(self) -> Float64Array:
         """float64 `[4, 4]`, voxel indices to mm in RAS."""
         return self.placement.affine
 
@@ -86,7 +87,7 @@ def read_scan(path: Path) -> Scan:
     return _scan(path, values, placement, notes)
 
 
-def check_scan(path: Path, image: NDArray, affine: NDArray) -> Scan:
+def check_scan(path: Path, image: AnyArray, affine: AnyArray) -> Scan:
     """A scan from an array in memory, checked like a file.
 
     Args:
@@ -108,13 +109,13 @@ def check_scan(path: Path, image: NDArray, affine: NDArray) -> Scan:
     return _scan(path, image, placement, ())
 
 
-def _scan(path: Path, values: NDArray, placement: Placement, notes: tuple[str, ...]) -> Scan:
+def _scan(path: Path, values: AnyArray, placement: Placement, notes: tuple[str, ...]) -> Scan:
     image, said = as_float32(values)
     image, mended = _repair_values(path, image)
     return Scan(path, image, placement, (*notes, *said, *mended))
 
 
-def _read_image(path: Path) -> tuple[NDArray, Placement, tuple[str, ...]]:
+def _read_image(path: Path) -> tuple[AnyArray, Placement, tuple[str, ...]]:
     """First volume, placement and notes of a NIfTI, MGH or Analyze file."""
     header = read_header(path)
     _refuse_type(path, header.dtype)
@@ -143,7 +144,7 @@ def _meaning(header: ImageHeader) -> list[str]:
     return notes
 
 
-def _read_npz(path: Path) -> tuple[NDArray, Placement, tuple[str, ...]]:
+def _read_npz(path: Path) -> tuple[AnyArray, Placement, tuple[str, ...]]:
     with _NPZ_TURN:
         try:
             image, affine = _npz_arrays(path)
@@ -166,7 +167,7 @@ def _read_npz(path: Path) -> tuple[NDArray, Placement, tuple[str, ...]]:
     return image.reshape(shape), _placement(path, affine), ()
 
 
-def _npz_arrays(path: Path) -> tuple[NDArray, NDArray]:
+def _npz_arrays(path: Path) -> tuple[AnyArray, AnyArray]:
     # Opened here: NumPy leaves a broken archive open.
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         if not isinstance(arrays, np.lib.npyio.NpzFile):
@@ -196,7 +197,7 @@ def _refuse_missing_values(path: Path) -> None:
 
 
 @np.errstate(all="ignore")  # what overflows is told by its value
-def _placement(path: Path, affine: NDArray) -> Placement:
+def _placement(path: Path, affine: AnyArray) -> Placement:
     """Where an array lies by its affine alone."""
     if affine.shape != (4, 4):
         raise ScanError(f"{path}: affine has shape {affine.shape}, expected (4, 4).")
@@ -211,7 +212,7 @@ def _placement(path: Path, affine: NDArray) -> Placement:
     return Placement.of(matrix)
 
 
-def _refuse_type(path: Path, dtype: np.dtype) -> None:
+def _refuse_type(path: Path, dtype: AnyDType) -> None:
     if dtype.fields is not None:
         raise ScanError(f"{path}: is a colour (RGB) image, expected one intensity per voxel.")
     if dtype.kind == "c":
@@ -222,7 +223,7 @@ def _refuse_type(path: Path, dtype: np.dtype) -> None:
         raise ScanError(f"{path}: holds {dtype}, expected numbers.")
 
 
-def _refuse_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
+def _refuse_shape(path: Path, shape: tuple[int, ...]) -> Triple:
     """The first three axes, if they are a volume."""
     if len(shape) < 3 or 1 in shape[:3]:
         raise ScanError(
@@ -233,12 +234,10 @@ def _refuse_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
             f"{path}: has only {min(shape[:3])} slices ({'x'.join(map(str, shape[:3]))} voxels), "
             f"expected at least {MIN_SLICES}."
         )
-    return tuple(int(n) for n in shape[:3])  # type: ignore[return-value]
+    return triple(shape[:3])
 
 
-def _repair_values(
-    path: Path, image: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _repair_values(path: Path, image: Float32Array) -> tuple[Float32Array, tuple[str, ...]]:
     """Replaces what is not finite by 0, and says so; refuses what has no contrast."""
     notes: tuple[str, ...] = ()
     low, high = image.min(), image.max()  # both are NaN where a single voxel is
@@ -250,9 +249,7 @@ def _repair_values(
     return image, notes
 
 
-def _without_broken(
-    path: Path, image: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _without_broken(path: Path, image: Float32Array) -> tuple[Float32Array, tuple[str, ...]]:
     finite = np.isfinite(image)
     broken = image.size - int(np.count_nonzero(finite))
     if broken == image.size:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
+from synthseg_common.arrays import AnyArray, AnyDType
 from synthseg_common.files import FileGroup, replacing
 from synthseg_common.formats import WRITABLE, format_of
 from synthseg_common.images import Placement, voxel_sizes_mm
@@ -30,7 +30,7 @@ _UNIT_NAMES = {1e3: "meter", 1.0: "mm", 1e-3: "micron"}
 
 def write_labels(
     path: Path,
-    labels: NDArray,
+    labels: AnyArray,
     placement: Placement,
     model: Model,
     group: FileGroup | None = None,
@@ -53,7 +53,7 @@ def write_labels(
 
 
 def write_image(
-    path: Path, image: NDArray, placement: Placement, group: FileGroup | None = None
+    path: Path, image: AnyArray, placement: Placement, group: FileGroup | None = None
 ) -> None:
     """Writes an intensity image as float32.
 
@@ -67,7 +67,7 @@ def write_image(
 
 def write_posteriors(
     path: Path,
-    channel: Callable[[int], NDArray],
+    channel: Callable[[int], AnyArray],
     n_labels: int,
     placement: Placement,
     group: FileGroup | None = None,
@@ -102,7 +102,7 @@ def write_posteriors(
 
 def _write(
     path: Path,
-    array: NDArray,
+    array: AnyArray,
     placement: Placement,
     description: str,
     model: Model | None,
@@ -131,7 +131,7 @@ def _kind(path: Path) -> str:
     return kind.name
 
 
-def _write_npz(path: Path, array: NDArray, affine: NDArray, group: FileGroup | None) -> None:
+def _write_npz(path: Path, array: AnyArray, affine: AnyArray, group: FileGroup | None) -> None:
     with replacing(path, group) as temporary, temporary.open("wb") as stream:
         arrays: dict[str, Any] = {NPZ_IMAGE: array, NPZ_AFFINE: affine}
         np.savez_compressed(stream, **arrays)  # to a name, NumPy may add an ending
@@ -163,7 +163,7 @@ def _open(path: Path) -> Iterator[BinaryIO]:
 
 
 def _header(
-    path: Path, shape: tuple[int, ...], dtype: np.dtype, placement: Placement, description: str
+    path: Path, shape: tuple[int, ...], dtype: AnyDType, placement: Placement, description: str
 ) -> Any:
     """A fresh header: nothing of the scan's own is carried over, since it may name the patient."""
     if _kind(path) == "mgh":
@@ -196,10 +196,10 @@ def _place(header: nib.Nifti1Header, placement: Placement) -> None:
 class _Blank:
     """An array by its shape and type only: enough to make a header from."""
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: AnyDType) -> None:
         self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> AnyArray:
         raise TypeError("has no values")
 
 
@@ -210,7 +210,7 @@ def _write_header(stream: BinaryIO, header: Any) -> None:
     stream.write(b"\0" * (offset - stream.tell()))
 
 
-def _write_array(stream: BinaryIO, array: NDArray, header: Any) -> None:
+def _write_array(stream: BinaryIO, array: AnyArray, header: Any) -> None:
     order = ">" if isinstance(header, nib.freesurfer.mghformat.MGHHeader) else "<"
     values = array.astype(header.get_data_dtype().newbyteorder(order), copy=False)
     for index in range(values.shape[-1]):  # slice by slice: no second copy of the volume

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from synthseg_common.arrays import Float64Array
 from synthseg_common.files import FileGroup, write_text
 
 from synthseg_client.model import Model
@@ -24,7 +24,7 @@ def column_names(model: Model) -> list[str]:
     return [TOTAL, *names] if model.has_csf else names
 
 
-def volumes_mm3(sums: NDArray[np.float64], voxel_mm3: float, model: Model) -> dict[str, float]:
+def volumes_mm3(sums: Float64Array, voxel_mm3: float, model: Model) -> dict[str, float]:
     """Volumes by column name, rounded to three decimals.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthseg_client.errors import ResultError
-from synthseg_client.segmentation.one_scan import Segmentation
+from synthseg_client.segmentation.result import Segmentation
 
 # Brains of newborns have about 300 cm³, the largest on record about 2900 cm³.
 SMALLEST_BRAIN_CM3 = 250.0

@@ -19,33 +19,34 @@ if TYPE_CHECKING:
     from synthseg_client.api import open_session as open_session
     from synthseg_client.api import segment as segment
     from synthseg_client.api import segment_many as segment_many
-    from synthseg_client.channel import ServerAddress as ServerAddress
-    from synthseg_client.channel import Tls as Tls
+    from synthseg_client.calls.channel import ServerAddress as ServerAddress
+    from synthseg_client.calls.channel import Tls as Tls
+    from synthseg_client.calls.model_choice import ModelChoice as ModelChoice
+    from synthseg_client.calls.retry import RetryPolicy as RetryPolicy
+    from synthseg_client.calls.session import Session as Session
     from synthseg_client.errors import ClientError as ClientError
+    from synthseg_client.inputs.scans import Scan as Scan
+    from synthseg_client.inputs.scans import read_scan as read_scan
     from synthseg_client.model import Model as Model
     from synthseg_client.options import Crop as Crop
     from synthseg_client.options import Options as Options
-    from synthseg_client.retry import RetryPolicy as RetryPolicy
-    from synthseg_client.scans import Scan as Scan
-    from synthseg_client.scans import read_scan as read_scan
-    from synthseg_client.segmentation import Segmentation as Segmentation
-    from synthseg_client.session import ModelChoice as ModelChoice
-    from synthseg_client.session import Session as Session
+    from synthseg_client.segmentation.result import Segmentation as Segmentation
 
 _HOMES = {
     "ClientError": "errors",
     "Crop": "options",
     "Model": "model",
-    "ModelChoice": "session",
+    "LocalServer": "embedded",
+    "ModelChoice": "calls.model_choice",
     "Options": "options",
-    "RetryPolicy": "retry",
-    "Scan": "scans",
-    "Segmentation": "segmentation",
-    "ServerAddress": "channel",
-    "Session": "session",
-    "Tls": "channel",
+    "RetryPolicy": "calls.retry",
+    "Scan": "inputs.scans",
+    "Segmentation": "segmentation.result",
+    "ServerAddress": "calls.channel",
+    "Session": "calls.session",
+    "Tls": "calls.channel",
     "open_session": "api",
-    "read_scan": "scans",
+    "read_scan": "inputs.scans",
     "segment": "api",
     "segment_many": "api",
 }

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -41,6 +42,28 @@ def is_installed() -> bool:
         importlib.util.find_spec(SERVER_PACKAGE) is not None
         and importlib.util.find_spec("tensorflow") is not None
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalServer:
+    """How to start a server here.
+
+    Attributes:
+        model_dir: Model to serve; None is the shipped one.
+        threads: Cores to use; None is all that this process may use.
+        cpu: Whether to leave a GPU alone.
+        log: Where the server's messages go when it has stopped; None keeps them for error messages
+            only.
+    """
+
+    model_dir: Path | None = None
+    threads: int | None = None
+    cpu: bool = False
+    log: IO[str] | None = None
+
+    def start(self) -> EmbeddedServer:
+        """A server for a `with` block, at whose beginning it starts."""
+        return EmbeddedServer(self.model_dir, threads=self.threads, cpu=self.cpu, log=self.log)
 
 
 class EmbeddedServer:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from synthseg_common import contract
+from synthseg_common.arrays import AnyArray, Int32Array
 from synthseg_common.labels import CSF
 from synthseg_common.processing import VOXEL_MM
 
@@ -34,10 +34,10 @@ class Model:
 
     name: str
     version: int
-    label_values: NDArray[np.int32]
+    label_values: Int32Array
     label_names: tuple[str, ...]
-    topology_classes: NDArray[np.int32]
-    flip_channels: NDArray[np.int32]
+    topology_classes: Int32Array
+    flip_channels: Int32Array
     info: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -85,7 +85,7 @@ class Model:
         ).hexdigest()
 
 
-def read_description(answer: Mapping[str, NDArray], name: str, version: int) -> Model:
+def read_description(answer: Mapping[str, AnyArray], name: str, version: int) -> Model:
     """The model from its answer to `describe`.
 
     Args:

@@ -6,10 +6,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 from synthseg_common.processing import DEFAULT_LIMIT
+from synthseg_common.triples import Triple, triple
 
 from synthseg_client.errors import UsageError
 
@@ -28,7 +28,7 @@ class Crop:
         least: Smallest network grid per axis when `size` is None; smaller scans are padded.
     """
 
-    size: tuple[int, int, int] | None = None
+    size: Triple | None = None
     limit: int | None = DEFAULT_LIMIT
     least: int = DEFAULT_MIN_SIZE
 
@@ -43,8 +43,8 @@ class Crop:
             raise UsageError(
                 f"--crop takes one positive number, three, or 'none', got {list(sizes)}."
             )
-        full = tuple(sizes) * 3 if len(sizes) == 1 else tuple(sizes)
-        return cls(size=tuple(-(-n // SIZE_MULTIPLE) * SIZE_MULTIPLE for n in full))  # type: ignore[arg-type]
+        full = tuple(sizes) * 3 if len(sizes) == 1 else sizes
+        return cls(size=triple(-(-n // SIZE_MULTIPLE) * SIZE_MULTIPLE for n in full))
 
     @classmethod
     def none(cls) -> Crop:
@@ -57,7 +57,7 @@ class Crop:
         return self.size is not None
 
     @property
-    def min_size(self) -> tuple[int, int, int]:
+    def min_size(self) -> Triple:
         """Least network grid that goes with the crop."""
         return self.size or (self.least,) * 3
 
@@ -83,9 +83,9 @@ class Options:
     ct: bool = False
     keep_geometry: bool = False
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """For sidecars and journals."""
-        crop: Any = self.crop.size if self.crop.explicit else self.crop.limit
+        crop = self.crop.size if self.crop.explicit else self.crop.limit
         return {
             "crop": crop or "none",
             "fast": self.fast,

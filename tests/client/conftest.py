@@ -11,8 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from contract_server import ContractServer, serving
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import Session
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import Session
 
 IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01, server_wait_s=0)
 

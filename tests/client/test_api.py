@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_client import Options, open_session, segment, segment_many, segmentation
+from synthseg_client import Options, open_session, segment, segment_many
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import ClientError, ScanError
-from synthseg_client.segmentation import Segmentation
-from synthseg_client.session import Session
+from synthseg_client.segmentation import one_scan
+from synthseg_client.segmentation.result import Segmentation
 
 
 def test_a_file_gives_arrays_and_volumes(
@@ -88,14 +89,14 @@ def test_a_defect_in_one_of_many_scans_does_not_stop_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     paths = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(3)]
-    prepare = segmentation.prepare
+    prepare = one_scan.prepare
 
     def fails_once(scan, voxel_mm):
         if scan.path == paths[1]:
             raise IndexError("out of bounds")
         return prepare(scan, voxel_mm)
 
-    monkeypatch.setattr(segmentation, "prepare", fails_once)
+    monkeypatch.setattr(one_scan, "prepare", fails_once)
     found = dict(segment_many(paths, session))
     assert [isinstance(found[p], Segmentation) for p in paths] == [True, False, True]
     assert str(found[paths[1]]) == f"{paths[1]}: unexpected error IndexError: out of bounds"
@@ -138,7 +139,7 @@ def test_a_model_of_another_anatomy_is_asked_for_all_of_the_scan_at_its_own_voxe
 def test_volumes_of_another_anatomy_have_no_intracranial_total_and_need_not_make_a_brain(
     model, address: str, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
-    from synthseg_client.checks import check_result
+    from synthseg_client.segmentation.checks import check_result
 
     path = save_scan(tmp_path / "s.nii.gz")
     with open_session(address) as session:

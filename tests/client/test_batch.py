@@ -22,11 +22,12 @@ import numpy as np
 import pytest
 import SimpleITK
 from contract_server import ContractServer, serving
-from synthseg_client.batch import BatchSettings, run_batch
+from synthseg_client.batch.plan import plan_batch
+from synthseg_client.batch.run import run_batch
+from synthseg_client.batch.settings import BatchSettings
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import OutputError
 from synthseg_client.options import Options
-from synthseg_client.plan import plan_batch
-from synthseg_client.session import Session
 from synthseg_common import contract
 from two_readers import place_of
 
@@ -206,8 +207,8 @@ def test_the_server_never_waits_for_the_client(
     model, tmp_path: Path, save_scan: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it has a scan, the next one is prepared; while one is cleaned up, it has the next."""
-    from synthseg_client import segmentation
-    from synthseg_client.session import Session
+    from synthseg_client.calls.session import Session
+    from synthseg_client.segmentation import one_scan
 
     folder, scans = tmp_path / "many", 8
     folder.mkdir()
@@ -215,7 +216,7 @@ def test_the_server_never_waits_for_the_client(
         save_scan(folder / f"s{index}.nii.gz", (60, 60, 60), np.diag([1.0, 1, 1, 1]), seed=index)
     course, waited = _Course(), []
 
-    def prepare(*given, real=segmentation.prepare):
+    def prepare(*given, real=one_scan.prepare):
         prepared = real(*given)
         course.note("prepared")
         return prepared
@@ -225,13 +226,13 @@ def test_the_server_never_waits_for_the_client(
         waited.append(course.reaches("prepared", min(number + 1, scans)))
         return outputs
 
-    def clean_up(*given, real=segmentation.clean_up, **options):
+    def clean_up(*given, real=one_scan.clean_up, **options):
         number = course.note("answered")
         waited.append(course.reaches("asked", min(number + 1, scans)))
         return real(*given, **options)
 
-    monkeypatch.setattr(segmentation, "prepare", prepare)
-    monkeypatch.setattr(segmentation, "clean_up", clean_up)
+    monkeypatch.setattr(one_scan, "prepare", prepare)
+    monkeypatch.setattr(one_scan, "clean_up", clean_up)
     model.tamper = answer
     with serving(model) as address, Session(address) as session:
         plan = plan_batch([str(folder)], tmp_path / "out")
@@ -300,8 +301,8 @@ def test_a_kill_loses_at_most_the_scans_in_flight(
 def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(
     tmp_path: Path, scans: Path
 ) -> None:
-    from synthseg_client.retry import RetryPolicy
-    from synthseg_client.session import Session
+    from synthseg_client.calls.retry import RetryPolicy
+    from synthseg_client.calls.session import Session
 
     server = ContractServer()
     impatient = RetryPolicy(attempts=2, first_wait_s=0.01, server_wait_s=0)
@@ -399,7 +400,7 @@ def test_a_folder_that_cannot_be_synced_takes_results(
 def test_a_table_that_cannot_be_written_is_told_when_all_scans_are_through(
     session: Session, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synthseg_client.batch._TABLE_EVERY_S", 0)
+    monkeypatch.setattr("synthseg_client.batch.table._TABLE_EVERY_S", 0)
     plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
     (tmp_path / "vol.csv").mkdir()
     outcomes = run_batch(session, plan, BatchSettings())

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from contract_server import ContractServer
-from synthseg_client.budget import grown_within
-from synthseg_client.crop import Box
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import ModelError, RequestTooLargeError
+from synthseg_client.geometry.crop import Box
+from synthseg_client.inputs.scans import Scan, read_scan
 from synthseg_client.options import Crop, Options
-from synthseg_client.scans import Scan, read_scan
-from synthseg_client.segmentation import segment_scan
-from synthseg_client.session import Session
+from synthseg_client.segmentation.budget import grown_within
+from synthseg_client.segmentation.one_scan import segment_scan
 from synthseg_common import contract
 from synthseg_common.images import Placement
 

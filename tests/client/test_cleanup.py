@@ -5,17 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_client.cleanup import (
-    CleanPosteriors,
-    Evidence,
-    clean_up,
-    in_largest_piece,
-    read_evidence,
-)
+from synthseg_client.answers.cleanup import clean_up, in_largest_piece
+from synthseg_client.answers.evidence import Evidence, read_evidence
+from synthseg_client.answers.posteriors import CleanPosteriors
 from synthseg_client.errors import AnswerError
-from synthseg_client.geometry import orientation_of
+from synthseg_client.geometry.orientation import orientation_of
 from synthseg_client.model import Model
-from synthseg_client.volume_table import volumes_mm3
+from synthseg_client.results.volume_table import volumes_mm3
 from synthseg_common import contract
 
 

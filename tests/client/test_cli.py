@@ -285,7 +285,7 @@ def test_a_folder_that_may_not_be_written_is_told_before_any_work(
     save_scan: Callable[..., Path],
     as_nobody: Callable[[], AbstractContextManager[None]],
 ) -> None:
-    import synthseg_client.commands  # noqa: F401 - while modules may still be read
+    import synthseg_client.commands.segment  # noqa: F401 - while modules may still be read
 
     with tempfile.TemporaryDirectory() as name:
         scan = save_scan(Path(name) / "s.nii.gz")

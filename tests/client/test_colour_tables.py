@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from synthseg_client.colour_tables import write_ctab, write_dseg_tsv
+from synthseg_client.results.colour_tables import write_ctab, write_dseg_tsv
 
 
 def test_label_tables_for_bids_and_freesurfer(tmp_path: Path) -> None:

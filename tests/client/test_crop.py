@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_client.crop import Box, centred_box, cut_sides_touched, first_box, grown
 from synthseg_client.errors import UsageError
-from synthseg_client.grids import prepare
+from synthseg_client.geometry.crop import Box, centred_box, cut_sides_touched, first_box, grown
+from synthseg_client.geometry.grids import prepare
+from synthseg_client.inputs.scans import read_scan
 from synthseg_client.options import Crop
-from synthseg_client.scans import read_scan
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import Session
 from synthseg_client.embedded import EmbeddedServer
 from synthseg_client.errors import EmbeddedServerError
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import Session
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 # A stand-in for the server package: the contract server behind the same command line.

@@ -6,12 +6,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from synthseg_client.geometry import (
-    orientation_of,
-    plan_resampling,
-    voxel_sizes_mm,
-    voxel_volume_mm3,
-)
+from synthseg_client.geometry.orientation import orientation_of, voxel_sizes_mm
+from synthseg_client.geometry.resampling import plan_resampling, voxel_volume_mm3
 
 RNG = np.random.default_rng(0)
 VOLUME = RNG.random((5, 6, 7)).astype(np.float32)

@@ -10,8 +10,8 @@ import pytest
 import SimpleITK
 from synthseg_client import __version__
 from synthseg_client.errors import OutputError
-from synthseg_client.image_writing import write_image, write_labels, write_posteriors
 from synthseg_client.model import Model
+from synthseg_client.results.image_writing import write_image, write_labels, write_posteriors
 from synthseg_common.colours import FREESURFER_COLOURS
 from synthseg_common.files import write_text
 from synthseg_common.images import Placement

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from synthseg_client.naming import prefixes
+from synthseg_client.batch.naming import prefixes
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,13 @@ import pytest
 from click.testing import CliRunner
 from contract_server import Mortal, serving
 from synthseg_client import messages_pb2 as wire
-from synthseg_client.batch import BatchSettings, Outcome, run_batch
+from synthseg_client.batch.plan import plan_batch
+from synthseg_client.batch.outcome import Outcome
+from synthseg_client.batch.run import run_batch
+from synthseg_client.batch.settings import BatchSettings
+from synthseg_client.calls.model_choice import ModelChoice
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import Session
 from synthseg_client.cli import main
 from synthseg_client.errors import (
     EmbeddedServerError,
@@ -27,9 +33,6 @@ from synthseg_client.errors import (
     UnknownModelError,
     UsageError,
 )
-from synthseg_client.plan import plan_batch
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import ModelChoice, Session
 from synthseg_common import contract
 
 # Waits end with what a test does, not with their limits; those tests that show a limit set it.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from synthseg_client.errors import UsageError
-from synthseg_client.patterns import is_pattern, matches, refuse_unexpanded_pattern
+from synthseg_client.inputs.patterns import is_pattern, matches, refuse_unexpanded_pattern
 
 FILES = ("x", "d/x", "d/e/x", "d/.x", ".h/x", ".h/e/x", "a*b", "a!b", "a^b", "a]b", "a\\b", "aab")
 FILES = (*FILES, "a-b", "a\nb", "aéb", "ab")

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from synthseg_client.batch.plan import plan_batch
 from synthseg_client.errors import UsageError
-from synthseg_client.journal import JOURNAL_NAME, Entry, Journal
-from synthseg_client.plan import plan_batch
+from synthseg_client.results.journal import JOURNAL_NAME, Entry, Journal
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
-from synthseg_client.batch import BatchSettings, run_batch
+from synthseg_client.batch.plan import plan_batch
+from synthseg_client.batch.run import run_batch
+from synthseg_client.batch.settings import BatchSettings
+from synthseg_client.calls.session import Session
 from synthseg_client.options import Options
-from synthseg_client.plan import plan_batch
-from synthseg_client.session import Session
 
 ANGLE = 0.3
 TURN = np.array(

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from contract_server import ContractServer, Mortal, serving
 from synthseg_client import errors
-from synthseg_client.refusals import SAYINGS, Meaning, meaning_of, translate
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import Session
+from synthseg_client.calls.refusals import SAYINGS, Meaning, meaning_of, translate
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import Session
 from synthseg_common import contract
 
 ONCE = RetryPolicy(attempts=1)

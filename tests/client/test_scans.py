@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from synthseg_client.errors import ScanError
-from synthseg_client.scans import read_scan
+from synthseg_client.inputs.scans import read_scan
 
 RNG = np.random.default_rng(0)
 VOLUME = RNG.integers(0, 200, (12, 14, 16)).astype(np.int16)

@@ -10,7 +10,13 @@ import grpc
 import numpy as np
 import pytest
 from contract_server import NAMES, VALUES, ContractServer, serving
-from synthseg_client.channel import ServerAddress, normalise_target
+from synthseg_client import messages_pb2 as wire
+from synthseg_client.calls.channel import ServerAddress, normalise_target
+from synthseg_client.calls.deadlines import default_timeout_s
+from synthseg_client.calls.methods import Method
+from synthseg_client.calls.model_choice import ModelChoice
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import (
     AccessDeniedError,
     AnswerError,
@@ -22,8 +28,6 @@ from synthseg_client.errors import (
     ServerUnreachableError,
     UsageError,
 )
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import ModelChoice, Session, default_timeout_s
 from synthseg_common import contract
 
 IMAGE = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
@@ -239,14 +243,9 @@ def _servers(*models):
 
 
 def test_a_server_of_another_kind_is_told(address: str) -> None:
+    other = Method("/some.Other/Call", wire.GetModelStatusRequest, wire.GetModelStatusResponse)
     with Session(address) as session, pytest.raises(ModelError, match="no TensorFlow model server"):
-        session._call("/some.Other/Call", *_empty(), 5)
-
-
-def _empty():
-    from synthseg_client import messages_pb2 as wire
-
-    return wire.GetModelStatusRequest(), wire.GetModelStatusResponse
+        session._connection.call(other, wire.GetModelStatusRequest(), 5)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from synthseg_client import messages_pb2 as wire
+from synthseg_client.calls.tensors import from_message, to_message
 from synthseg_client.errors import AnswerError
-from synthseg_client.tensors import from_message, to_message
 
 DTYPES = ["f4", "f8", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
 FIELDS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import grpc
 import pytest
 from contract_server import ContractServer, serving
-from synthseg_client.channel import ServerAddress, Tls
+from synthseg_client.calls.channel import ServerAddress, Tls
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import AccessDeniedError, UsageError
-from synthseg_client.session import Session
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the keys")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from synthseg_client.model import Model
-from synthseg_client.volume_table import (
+from synthseg_client.results.volume_table import (
     column_names,
     row_name,
     volumes_mm3,

@@ -70,7 +70,7 @@ def test_a_scan_that_failed_is_one_of_some() -> None:
 
 
 LOADS = {
-    "client": (client, ["labels", "--server", "localhost:1"], "synthseg_client.commands"),
+    "client": (client, ["labels", "--server", "localhost:1"], "synthseg_client.commands.labels"),
     "generator": (generator, ["check", "none.zarr"], "synthseg_generator.check.linter"),
     "serving": (serving, ["export", "none", "none"], "synthseg_serving.sources"),
     "trainer": (trainer, ["recipes"], "synthseg_trainer.config"),

@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 import numpy as np
 from synthseg_client import messages_pb2 as wire
-from synthseg_client.tensors import from_message, to_message
+from synthseg_client.calls.tensors import from_message, to_message
 from synthseg_common import contract
 
 VALUES = (0, 2, 24, 41)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from synthseg_client.cleanup import read_evidence
+from synthseg_client.answers.evidence import read_evidence
 from synthseg_common import contract
 from synthseg_common.errors import TRY_AGAIN, exit_code_of
 from synthseg_serving import export as export_module

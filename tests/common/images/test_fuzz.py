@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_images import LABELS, mgh, nifti
 from synthseg_client.errors import ScanError
-from synthseg_client.scans import read_scan
+from synthseg_client.inputs.scans import read_scan
 
 MOST_BYTES = 96 * 2**20
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from raw_images import AFFINE, LABELS, VOXEL_MM, mgh, nifti
 from synthseg_client.errors import ScanError
-from synthseg_client.scans import read_scan
+from synthseg_client.inputs.scans import read_scan
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store.label_map_files import read_headers, read_label_map

@@ -1,0 +1,195 @@
+"""One scan through one server: prepare, ask, clean up, and go back to the scan's axes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+from synthseg_common import contract
+from synthseg_common.arrays import AnyArray
+from synthseg_common.contract import SIZE_MULTIPLE
+from synthseg_common.triples import Triple
+
+from synthseg_client.answers.cleanup import clean_up
+from synthseg_client.answers.evidence import read_evidence
+from synthseg_client.answers.posteriors import CleanPosteriors
+from synthseg_client.calls.session import Session
+from synthseg_client.errors import ModelError
+from synthseg_client.geometry.crop import Box, cut_sides_touched, first_box
+from synthseg_client.geometry.grids import Prepared, ResultGrid, prepare
+from synthseg_client.geometry.resampling import voxel_volume_mm3
+from synthseg_client.inputs.scans import Scan
+from synthseg_client.model import Model
+from synthseg_client.options import CT_RANGE_HU, Crop, Options
+from synthseg_client.results.volume_table import volumes_mm3
+from synthseg_client.segmentation.budget import check_fits, grown_within
+from synthseg_client.segmentation.clock import Clock
+from synthseg_client.segmentation.result import Segmentation
+
+DENSE_LIMIT_BYTES = 64 * 2**20
+"""Answers with every channel are fetched if they are smaller than this; otherwise the strongest
+channels.
+"""
+_BYTES_PER_PROBABILITY = 2
+_PREPARATIONS = 3
+
+
+def segment_scan(
+    scan: Scan,
+    session: Session,
+    options: Options,
+    *,
+    posteriors: bool = False,
+    turn: AbstractContextManager[object] | None = None,
+) -> Segmentation:
+    """Segments a scan: resample, ask the server, clean up, go back to the scan's axes.
+
+    Where structures touch a cut that the user did not ask for, the part that is segmented grows,
+    and the server is asked again.
+
+    Args:
+        scan: As read.
+        session: The server.
+        options: How.
+        posteriors: Fetch every channel, so that `Segmentation.posterior` is exact for each.
+        turn: Held while the server works, so that several threads take turns.
+
+    Raises:
+        ServerError: There is no answer, or not one that fits.
+    """
+    work = _Work(scan, session, options, posteriors, turn or nullcontext())
+    described = session.describe()
+    for _ in range(_PREPARATIONS):
+        try:
+            return work.done_for(described)
+        except _OtherModelError as error:
+            described = error.model
+    raise ModelError(f"{session.address.target} changes versions faster than it answers.")
+
+
+class _OtherModelError(Exception):
+    """A version has answered that wants its scans prepared in another way."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model.title)
+        self.model = model
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass of the network over a part of a scan.
+
+    Attributes:
+        model: Which model answered.
+        box: The part.
+        clean: Its answer, cleaned up.
+        touched: Sides of the part where structures reach the cut, see `cut_sides_touched`.
+    """
+
+    model: Model
+    box: Box
+    clean: CleanPosteriors
+    touched: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done for one scan; the arguments of `segment_scan`."""
+
+    scan: Scan
+    session: Session
+    options: Options
+    posteriors: bool
+    turn: AbstractContextManager[object]
+    clock: Clock = field(default_factory=Clock)
+
+    def done_for(self, described: Model) -> Segmentation:
+        """The segmentation, prepared as a model wants it.
+
+        Raises:
+            _OtherModelError: Another one has answered, which wants it otherwise.
+        """
+        crop = self.options.crop if described.is_brain else self.options.crop.for_any_anatomy()
+        with self.clock("prepare"):
+            prepared = prepare(self.scan, described.voxel_mm)
+            box = first_box(prepared.ras, crop)
+            check_fits(described, box, crop.min_size, self.scan.path)
+        notes: list[str] = []
+        last = self._pass(described, prepared.ras, box, crop)
+        while larger := self._larger(described, last, prepared.ras.shape, crop, len(notes)):
+            notes.append(
+                f"structures reached {_side_names(last.touched)} of the part that was segmented: "
+                "enlarged it"
+            )
+            last = self._pass(described, prepared.ras, larger, crop)
+        return self._result(prepared, last, notes)
+
+    def _pass(self, described: Model, volume: AnyArray, box: Box, crop: Crop) -> _Pass:
+        image = volume[box.slices]
+        with self.turn, self.clock("server"):
+            answer, model = self._ask(image, crop.min_size)
+        if (model.voxel_mm, model.is_brain) != (described.voxel_mm, described.is_brain):
+            raise _OtherModelError(model)
+        with self.clock("cleanup"):
+            clean = _cleaned(answer, box.shape, model, fast=self.options.fast)
+            touched = cut_sides_touched(clean.best_channels(), box, volume.shape)
+        return _Pass(model, box, clean, touched)
+
+    def _ask(self, image: AnyArray, min_size: Triple) -> tuple[dict[str, AnyArray], Model]:
+        """The answer for a part of a scan, and the model that gave it."""
+        if self.options.ct:
+            image = np.clip(image, *CT_RANGE_HU)
+        dense_bytes = image.size * self.session.describe().n_labels * _BYTES_PER_PROBABILITY
+        all_channels = self.posteriors or dense_bytes < DENSE_LIMIT_BYTES
+        outputs = contract.DENSE if all_channels else contract.EVIDENCE
+        return self.session.segment(image, min_size, flip=not self.options.fast, outputs=outputs)
+
+    def _larger(
+        self, described: Model, last: _Pass, shape: tuple[int, ...], crop: Crop, grown: int
+    ) -> Box | None:
+        """The part to segment next; None where the last one will do, or is not to be enlarged."""
+        if not last.touched or crop.explicit:
+            return None
+        step = SIZE_MULTIPLE * 2**grown
+        return grown_within(described, last.box, last.touched, shape, step, crop.min_size)
+
+    def _result(self, prepared: Prepared, last: _Pass, notes: list[str]) -> Segmentation:
+        clean, model, passes = last.clean, last.model, len(notes) + 1
+        if last.touched:
+            limit = "" if self.options.crop.explicit else ", and the model takes no larger one"
+            notes = [
+                *notes,
+                f"structures reach {_side_names(last.touched)} of the crop: a larger one may be "
+                f"needed{limit}",
+            ]
+        with self.clock("cleanup"):
+            grid = ResultGrid(prepared, last.box, keep=self.options.keep_geometry)
+            labels = model.label_values[grid.best_channels(clean, model.n_labels)]
+            voxel_mm3 = voxel_volume_mm3(prepared.affine)
+            volumes = volumes_mm3(clean.sums(model.n_labels), voxel_mm3, model)
+        return Segmentation(
+            labels,
+            volumes,
+            model,
+            self.options,
+            (*self.scan.warnings, *notes),
+            passes,
+            dict(self.clock.seconds),
+            grid,
+            clean,
+        )
+
+
+def _cleaned(
+    answer: dict[str, AnyArray], shape: Triple, model: Model, *, fast: bool
+) -> CleanPosteriors:
+    """The cleaned posteriors of an answer, which is emptied: with every channel it is large."""
+    evidence = read_evidence(answer, shape, model.n_labels)
+    answer.clear()
+    return clean_up(evidence, model, fast=fast)
+
+
+def _side_names(sides: list[tuple[int, int]]) -> str:
+    names = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
+    return "the " + ", ".join(names[axis][end] for axis, end in sides) + " side"

@@ -32,7 +32,10 @@ def settle(plan: BatchPlan, beside: Sequence[str]) -> BatchPlan:
     refused = tuple(Refusal(task, f"{task.scan}: {why}") for task, why in reasons.items() if why)
     if refused and plan.single:
         raise UsageError(refused[0].reason)
-    judge.refuse_table(plan.table)
+    judge.refuse_table("--vol", plan.table)
+    judge.refuse_table("--qc", plan.quality_table)
+    if plan.table and plan.quality_table and real(plan.table) == real(plan.quality_table):
+        raise UsageError(f"--qc {plan.quality_table}: is the name of another file of this run.")
     return replace(
         plan, tasks=tuple(task for task in plan.tasks if not reasons[task]), refused=refused
     )
@@ -88,10 +91,10 @@ class _Judge:
             "the labels, or --no-sidecar."
         )
 
-    def refuse_table(self, table: Path | None) -> None:
-        """Refuses a volumes table under the name of a scan or of another result."""
+    def refuse_table(self, flag: str, table: Path | None) -> None:
+        """Refuses a table under the name of a scan or of another result."""
         if table is not None and real(table) in {*self._scans, *self._owners}:
-            raise UsageError(f"--vol {table}: is the name of another file of this run.")
+            raise UsageError(f"{flag} {table}: is the name of another file of this run.")
 
 
 def _made_before(folder: Path) -> dict[str, Path]:

@@ -10,9 +10,15 @@ from synthseg_common.files import FileGroup, write_text
 from synthseg_client import __version__
 from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.tasks import SIDECAR_ENDING, SOFTWARE, TABLE_ENDINGS, ScanTask
+from synthseg_client.model import Model
 from synthseg_client.results.colour_tables import write_ctab, write_dseg_tsv
-from synthseg_client.results.image_writing import write_image, write_labels, write_posteriors
-from synthseg_client.results.volume_table import column_names, row_name, write_single_table
+from synthseg_client.results.image_writing import (
+    LabelMapMaking,
+    write_image,
+    write_labels,
+    write_posteriors,
+)
+from synthseg_client.results.volume_table import as_score, row_name, write_single_table
 from synthseg_client.segmentation.result import Segmentation
 
 
@@ -44,17 +50,20 @@ class Finished:
         task, result = self.task, self.result
         with FileGroup() as group:
             self._write_images(group)
+            name = row_name(task.scan)
             if task.table is not None:
-                columns, name = column_names(result.model), row_name(task.scan)
-                write_single_table(task.table, columns, name, result.volumes, group)
+                write_single_table(task.table, (name, result.volumes), group)
+            if task.quality_table is not None:
+                write_single_table(task.quality_table, (name, result.quality), group, as_score)
             if settings.tables:
-                values, names = result.model.label_values.tolist(), result.model.label_names
+                values, names = result.label_table
                 for write, ending in zip((write_dseg_tsv, write_ctab), TABLE_ENDINGS, strict=True):
                     write(task.beside(ending), values, names, group)
             if settings.sidecar:
                 text = json.dumps(self._sidecar(), indent=2) + "\n"
                 write_text(task.beside(SIDECAR_ENDING), text, group)
-            write_labels(task.labels, result.labels, result.placement, result.model, group)
+            made = LabelMapMaking(result.model.title, result.label_table)
+            write_labels(task.labels, result.labels, result.placement, made, group)
 
     def _write_images(self, group: FileGroup) -> None:
         task, result = self.task, self.result
@@ -73,11 +82,8 @@ class Finished:
         result = self.result
         return {
             "software": {"name": SOFTWARE, "version": __version__},
-            "model": {
-                "served_name": result.model.name,
-                "served_version": result.model.version,
-                **dict(result.model.info),
-            },
+            "model": _told(result.model),
+            **({"companions": [_told(m) for m in result.companions]} if result.companions else {}),
             "options": result.options.to_json(),
             "scan": {
                 "file": self.task.scan.name,
@@ -87,7 +93,13 @@ class Finished:
             "network_passes": result.passes,
             "seconds": rounded(self.seconds),
             "warnings": list(self.warnings),
+            **({"quality": result.quality} if result.quality else {}),
         }
+
+
+def _told(model: Model) -> dict[str, object]:
+    """A model as sidecars name it."""
+    return {"served_name": model.name, "served_version": model.version, **dict(model.info)}
 
 
 def rounded(seconds: dict[str, float]) -> dict[str, float]:

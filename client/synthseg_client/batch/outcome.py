@@ -21,6 +21,7 @@ class Outcome:
         model: Name and version of the model that answered.
         warnings: What the user should know.
         volumes: mm³ by structure.
+        quality: Predicted Dice by group of structures.
         seconds: Wall time by step.
     """
 
@@ -32,6 +33,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     volumes: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    quality: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One machine-readable line."""
@@ -46,6 +48,7 @@ class Outcome:
             "model": self.model,
             "warnings": self.warnings,
             "volumes_mm3": self.volumes,
+            "quality": self.quality,
             "seconds": self.seconds,
         }
         return json.dumps({**record, **{key: value for key, value in details.items() if value}})

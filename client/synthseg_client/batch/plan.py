@@ -23,6 +23,7 @@ def plan_batch(
     posteriors: str | os.PathLike[str] | None = None,
     resampled: str | os.PathLike[str] | None = None,
     volumes: str | os.PathLike[str] | None = None,
+    quality: str | os.PathLike[str] | None = None,
     beside_scans: bool = False,
     beside: Sequence[str] = (SIDECAR_ENDING,),
 ) -> BatchPlan:
@@ -34,6 +35,7 @@ def plan_batch(
         posteriors: The same for probability maps.
         resampled: The same for the scans at 1 mm.
         volumes: CSV file, or a `.txt` list of them when `labels` is a list.
+        quality: The same for the table of quality scores.
         beside_scans: Whether the paths of label maps, probability maps and scans at 1 mm start from
             the folder of each scan; label maps lie in that folder itself unless named.
         beside: Endings of the files that will be written beside each label map.
@@ -57,6 +59,7 @@ def plan_batch(
         Output.of_any("--post", posteriors, beside_scans=beside_scans),
         Output.of_any("--resample", resampled, beside_scans=beside_scans),
         Output.of_any("--vol", volumes),
+        Output.of_any("--qc", quality),
     )
     if len(scans) == 1 and is_list(Path(scans[0])):
         plan = _plan_listed(Path(scans[0]), outputs)
@@ -73,6 +76,7 @@ class _Outputs(NamedTuple):
     posteriors: Output | None
     resampled: Output | None
     volumes: Output | None
+    quality: Output | None
 
 
 def _plan_listed(listing: Path, outputs: _Outputs) -> BatchPlan:
@@ -84,12 +88,15 @@ def _plan_listed(listing: Path, outputs: _Outputs) -> BatchPlan:
         scans,
         *(_column(output, listing, len(scans)) for output in outputs[:3]),
         _tables(outputs.volumes, listing, len(scans)),
+        _tables(outputs.quality, listing, len(scans)),
         prefixes(scans),
         strict=True,
     )
     tasks = tuple(dict.fromkeys(ScanTask(*row) for row in rows))
-    table = outputs.volumes if outputs.volumes and not outputs.volumes.is_list else None
-    return BatchPlan(tasks, table_of(table), False, tasks[0].labels.parent, is_named=True)
+    tables = [o if o and not o.is_list else None for o in (outputs.volumes, outputs.quality)]
+    volumes, quality = map(table_of, tables)
+    folder = tasks[0].labels.parent
+    return BatchPlan(tasks, volumes, False, folder, is_named=True, quality_table=quality)
 
 
 def _column(output: Output | None, listing: Path, length: int) -> Sequence[Path | None]:
@@ -125,9 +132,10 @@ def _lines(output: Output, listing: Path, length: int) -> list[Path]:
 
 def _plan_named(found: list[Path], outputs: _Outputs, *, single: bool = False) -> BatchPlan:
     """Scans found by name; outputs are folders, or files when there is one scan."""
-    *images, table = outputs
-    if table is not None and table.is_list:
-        raise table.error("a list of tables needs a .txt list of scans and one for --o.")
+    *images, volumes, quality = outputs
+    for table in (volumes, quality):
+        if table is not None and table.is_list:
+            raise table.error("a list of tables needs a .txt list of scans and one for --o.")
     wanted = [output for output in images if output is not None]
     for output in wanted:
         if output.is_list:
@@ -144,7 +152,14 @@ def _plan_named(found: list[Path], outputs: _Outputs, *, single: bool = False) -
         )
         tasks.append(ScanTask(scan, labels, posteriors, resampled, prefix=prefix))
     is_named = single and tasks[0].labels == outputs.labels.path
-    return BatchPlan(tuple(tasks), table_of(table), single, _common_folder(tasks), is_named)
+    return BatchPlan(
+        tuple(tasks),
+        table_of(volumes),
+        single,
+        _common_folder(tasks),
+        is_named,
+        quality_table=table_of(quality),
+    )
 
 
 def _common_folder(tasks: Sequence[ScanTask]) -> Path:

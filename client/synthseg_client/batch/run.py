@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from synthseg_common import contract
 
 from synthseg_client.batch.files import Finished, rounded
 from synthseg_client.batch.outcome import Outcome
@@ -18,10 +19,11 @@ from synthseg_client.calls.session import Session
 from synthseg_client.errors import ModelError, OutputError, ServerGoneError, error_of
 from synthseg_client.inputs.places import is_file
 from synthseg_client.inputs.scans import read_scan
-from synthseg_client.model import Model
+from synthseg_client.model import Model, fingerprint_of
 from synthseg_client.results.journal import Entry, Journal, scan_digest, sha256_of
-from synthseg_client.results.volume_table import column_names
+from synthseg_client.results.volume_table import as_score, as_volume, column_names
 from synthseg_client.segmentation.checks import check_result
+from synthseg_client.segmentation.companions import Companions
 from synthseg_client.segmentation.one_scan import segment_scan
 
 
@@ -43,25 +45,43 @@ def run_batch(session: Session, plan: BatchPlan, settings: BatchSettings) -> Ite
         OutputError: The volumes table cannot be written; raised when all scans are through.
     """
     batch = _Batch(session, settings)
-    table = BatchTable(plan, column_names(session.describe()))
+    tables = _tables(plan, batch)
     work = as_completed(
         plan.tasks, batch.work, jobs=settings.jobs, requests=settings.requests, abort=session.close
     )
     for task, outcome in work:
-        table.add(task, outcome)
+        if outcome.status != "failed":
+            for table, numbers in zip(tables, (outcome.volumes, outcome.quality), strict=True):
+                table.add(task, numbers)
         yield outcome
-    table.write()
+    for table in tables:
+        table.write()
+
+
+def _tables(plan: BatchPlan, batch: _Batch) -> tuple[BatchTable, BatchTable]:
+    """The tables of volumes and of quality scores."""
+    parcels = [n for m in batch.companions_of(contract.PARCELLATOR) for n in m.label_names[1:]]
+    groups = [n for m in batch.companions_of(contract.SCORER) for n in m.label_names[1:]]
+    return (
+        BatchTable(plan.table, plan.tasks, column_names(batch.first_model, parcels), as_volume),
+        BatchTable(plan.quality_table, plan.tasks, groups, as_score),
+    )
 
 
 class _Batch:
     """Work on one scan after the other, in any thread."""
 
     def __init__(self, session: Session, settings: BatchSettings) -> None:
-        self._session = session
+        self._session = session.beside(settings.options.model_name)
         self._settings = settings
+        self._companions = Companions.of(self._session, settings.options)
         self._journal = Journal(settings.journal) if settings.journal else None
         self._known = self._journal.read() if self._journal and settings.resume else {}
-        self._first_model = session.describe()
+        self.first_model = self._session.describe()
+
+    def companions_of(self, role: str) -> list[Model]:
+        """The other models that are asked, of one role."""
+        return [model for model in self._companions.models if model.role == role]
 
     def work(self, task: ScanTask, turn: Turn) -> Outcome:
         """Segments a scan and writes its results, unless they are there."""
@@ -77,14 +97,20 @@ class _Batch:
         if entry is None or entry.options != self._settings.options.fingerprint():
             return None
         model = self._session.describe()
-        if entry.model != model.fingerprint() or not is_file(task.scan):
+        if entry.model != fingerprint_of(model, self._companions.models) or not is_file(task.scan):
             return None
         if entry.scan_sha256 != scan_digest(task.scan):
             return None
         if not entry.is_complete(self._outputs(task)):
             return None
         self._refuse_other_labels(task, model)
-        return Outcome(task, "skipped", model=model.title, volumes=dict(entry.volumes))
+        return Outcome(
+            task,
+            "skipped",
+            model=model.title,
+            volumes=dict(entry.volumes),
+            quality=dict(entry.quality),
+        )
 
     def _left(self, task: ScanTask) -> Outcome | None:
         """The outcome of a scan for which no server is left."""
@@ -103,6 +129,7 @@ class _Batch:
             model=finished.result.model.title,
             warnings=finished.warnings,
             volumes=finished.result.volumes,
+            quality=finished.result.quality,
             seconds=rounded(seconds),
         )
 
@@ -117,6 +144,7 @@ class _Batch:
             self._session,
             self._settings.options,
             posteriors=task.posteriors is not None,
+            companions=self._companions,
             turn=turn,
         )
         self._refuse_other_labels(task, result.model)
@@ -125,7 +153,7 @@ class _Batch:
 
     def _refuse_other_labels(self, task: ScanTask, model: Model) -> None:
         """Refuses results of a version that came meanwhile and whose labels mean something else."""
-        first = self._first_model
+        first = self.first_model
         if first.label_names != model.label_names or not np.array_equal(
             first.label_values, model.label_values
         ):
@@ -143,9 +171,15 @@ class _Batch:
         }
         if task.resampled is not None and not result.was_resampled:
             outputs[str(task.resampled.absolute())] = ""
-        options, model = self._settings.options.fingerprint(), result.model.fingerprint()
-        scan = str(task.scan.absolute())
-        entry = Entry(scan, finished.digest, options, model, outputs, result.volumes)
+        entry = Entry(
+            scan=str(task.scan.absolute()),
+            scan_sha256=finished.digest,
+            options=self._settings.options.fingerprint(),
+            model=fingerprint_of(result.model, result.companions),
+            outputs=outputs,
+            volumes=result.volumes,
+            quality=result.quality,
+        )
         self._journal.append(task.labels, entry)
 
     def _outputs(self, task: ScanTask) -> list[Path]:

@@ -25,6 +25,7 @@ class ScanTask:
         posteriors: Probability maps to write, or None.
         resampled: Scan at 1 mm to write, or None.
         table: Volumes table of this scan alone to write, or None.
+        quality_table: Table of quality scores of this scan alone to write, or None.
         prefix: What tells it from scans of the same name: goes before the scan's name in a folder
             of results and in the volumes table; empty for a name that no other scan has.
     """
@@ -34,13 +35,13 @@ class ScanTask:
     posteriors: Path | None = None
     resampled: Path | None = None
     table: Path | None = None
+    quality_table: Path | None = None
     prefix: str = ""
 
     def outputs(self) -> list[Path]:
         """All files to write that were asked for by name."""
-        return [
-            p for p in (self.labels, self.posteriors, self.resampled, self.table) if p is not None
-        ]
+        images = (self.labels, self.posteriors, self.resampled)
+        return [p for p in (*images, self.table, self.quality_table) if p is not None]
 
     def beside(self, ending: str) -> Path:
         """A file that goes with the label map."""
@@ -71,6 +72,7 @@ class BatchPlan:
     Attributes:
         tasks: One per scan that can be worked on.
         table: Volumes table of all scans together, or None.
+        quality_table: Table of quality scores of all scans together, or None.
         single: Whether one scan was named by itself, rather than a folder, a list or several.
         folder: Where what concerns the whole batch is kept.
         is_named: Whether each result was named by the user, rather than after its scan.
@@ -82,4 +84,5 @@ class BatchPlan:
     single: bool
     folder: Path
     is_named: bool = False
+    quality_table: Path | None = None
     refused: tuple[Refusal, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 
@@ -62,6 +64,25 @@ class Session:
             self.address, self.model, self.retry, revive=revive, tell=tell
         )
         self._descriptions = Descriptions(self._connection, self.model)
+        self._others: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    def beside(self, name: str | None) -> Session:
+        """This connection for another of the server's models, whose newest version is asked.
+
+        Args:
+            name: Name it is served under; None is this session's own.
+        """
+        if name is None or name == self.model.name:
+            return self
+        with self._lock:
+            if name not in self._others:
+                other = copy.copy(self)
+                other.model = ModelChoice(name=name)
+                other._connection = self._connection.for_model(other.model)
+                other._descriptions = Descriptions(other._connection, other.model)
+                self._others[name] = other
+            return self._others[name]
 
     def __enter__(self) -> Session:
         return self
@@ -146,6 +167,7 @@ class Session:
         *,
         flip: bool,
         outputs: Iterable[str],
+        smooth: bool = True,
         metadata: Mapping[str, str] | None = None,
     ) -> tuple[dict[str, AnyArray], Model]:
         """Sends one volume.
@@ -159,6 +181,7 @@ class Session:
             min_size: Least network grid per axis, three numbers.
             flip: Whether to average with the mirrored pass.
             outputs: Names from `contract`.
+            smooth: Whether probabilities are blurred a little.
             metadata: Pairs sent with this call besides those of the address.
 
         Returns:
@@ -174,6 +197,8 @@ class Session:
                 contract.IMAGE: np.asarray(image, np.float32),
                 contract.MIN_SIZE: np.asarray(least, np.int32),
                 contract.FLIP: np.asarray(flip),
+                # Models of before this choice was there do not know it.
+                **({} if smooth else {contract.SMOOTH: np.asarray(False)}),
             },
             outputs=tuple(outputs),
             timeout_s=self.timeout_s or default_timeout_s(image.size, flip),

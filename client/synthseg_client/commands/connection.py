@@ -15,7 +15,7 @@ from synthseg_client.calls.model_choice import ModelChoice
 from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.calls.session import Session
 from synthseg_client.commands.server_options import ServerOptions
-from synthseg_client.embedded import LocalServer
+from synthseg_client.embedded import LocalModels, LocalServer
 from synthseg_client.errors import UsageError
 
 AT_ONCE = RetryPolicy(server_wait_s=0)
@@ -29,6 +29,7 @@ def connect(
     retry: RetryPolicy = AT_ONCE,
     tell: Callable[[str], None] | None = None,
     *,
+    local: LocalModels | None = None,
     show_log: bool = False,
 ) -> Iterator[Session]:
     """The session that the options ask for.
@@ -37,6 +38,7 @@ def connect(
         options: Which server and model.
         retry: How patiently to ask, where the options do not say.
         tell: Takes lines for the user, such as what is waited for.
+        local: What a server that is started here has to serve beside its own model.
         show_log: Whether the log of a server that is started here goes to standard error.
 
     Raises:
@@ -52,6 +54,7 @@ def connect(
     else:
         server = LocalServer(
             model_dir=options.model_dir,
+            models=local or LocalModels(),
             threads=options.threads,
             cpu=options.cpu,
             log=sys.stderr if show_log else None,

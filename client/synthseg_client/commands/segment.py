@@ -16,6 +16,7 @@ from synthseg_client.commands.connection import connect
 from synthseg_client.commands.report import Reporter
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
+from synthseg_client.embedded import LocalModels
 from synthseg_client.errors import ClientError, UsageError
 from synthseg_client.options import Crop, Options
 from synthseg_client.results.journal import JOURNAL_NAME
@@ -31,7 +32,7 @@ def run_segment(
     Raises:
         ClientError: Nothing could be started.
     """
-    options = chosen_options(modes)
+    options = chosen_options(modes, quality=places.quality is not None)
     plan, made = with_folders(_planned(places, course))
     settings = BatchSettings(
         options=options,
@@ -45,7 +46,8 @@ def run_segment(
     total = len(plan.tasks) + len(plan.refused)
     try:
         with Reporter(total, telling) as report:
-            _segment_all(plan, settings, report, server, verbose=telling.verbose)
+            local = LocalModels.of(options, official=modes.official)
+            _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
     except ClientError:
         for folder in made:  # nothing was started: leave no trace of it
             with suppress(OSError):
@@ -54,17 +56,27 @@ def run_segment(
     return report.exit_code
 
 
-def chosen_options(modes: Modes) -> Options:
+def chosen_options(modes: Modes, *, quality: bool = False) -> Options:
     """The choices as the library takes them.
 
     Raises:
-        UsageError: `--crop` is neither numbers nor `none`.
+        UsageError: `--crop` is neither numbers nor `none`, or options contradict each other.
     """
+    if modes.robust and modes.v1:
+        raise UsageError("--robust --v1: the robust chain is of SynthSeg 2.0, choose one of them.")
+    if modes.autocrop and modes.crop is not None:
+        raise UsageError("--autocrop --crop: both say which part to segment, choose one of them.")
     return Options(
-        crop=parse_crop(modes.crop),
-        fast=modes.fast,
+        crop=Crop.content() if modes.autocrop else parse_crop(modes.crop),
+        # As the original: the chain is one of the fast modes.
+        fast=modes.fast or modes.robust,
         ct=modes.ct,
         keep_geometry=modes.keep_geometry,
+        network="robust" if modes.robust else "v1" if modes.v1 else "chosen",
+        parcels=modes.parcels,
+        quality=quality,
+        scored_size=modes.scored_size,
+        as_original=modes.as_original,
     )
 
 
@@ -94,6 +106,7 @@ def _planned(places: Places, course: Course) -> BatchPlan:
         posteriors=places.posteriors,
         resampled=places.resampled,
         volumes=places.volumes,
+        quality=places.quality,
         beside_scans=places.beside_scans,
         beside=beside,
     )
@@ -104,13 +117,15 @@ def _segment_all(
     settings: BatchSettings,
     report: Reporter,
     server: ServerOptions,
+    local: LocalModels,
     *,
     verbose: bool,
 ) -> None:
     for refusal in plan.refused:
         report.add(Outcome(refusal.task, "failed", error=refusal.reason))
     if plan.tasks:
-        with connect(server, RetryPolicy(), report.note, show_log=verbose) as session:
+        connected = connect(server, RetryPolicy(), report.note, local=local, show_log=verbose)
+        with connected as session:
             for outcome in run_batch(session, plan, settings):
                 report.add(outcome)
 

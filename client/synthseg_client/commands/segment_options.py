@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import click
+from synthseg_common.contract import DEFAULT_SCORED_SIZE
 from synthseg_common.option_groups import option
 
 
@@ -29,6 +30,11 @@ class Places:
     volumes: str | None = option(
         "--vol", help="CSV file for the volumes in mm³ of all scans (or .txt list, one for each)."
     )
+    quality: str | None = option(
+        "--qc",
+        help="CSV file for quality scores of all scans, 0 to 1 by group of structures (or .txt "
+        "list, one for each).",
+    )
     beside_scans: bool = option(
         "--beside-scans",
         is_flag=True,
@@ -48,6 +54,41 @@ class Modes:
         "[default: up to 192 around the head]",
     )
     fast: bool = option("--fast", is_flag=True, help="Twice as fast, a little less accurate.")
+    robust: bool = option(
+        "--robust",
+        is_flag=True,
+        help="SynthSeg-robust 2.0, for clinical scans of any quality; needs the official weights.",
+    )
+    parcels: bool = option(
+        "--parc",
+        is_flag=True,
+        help="Divide the cortex into 68 parcels; needs the official weights.",
+    )
+    v1: bool = option(
+        "--v1", is_flag=True, help="SynthSeg 1.0 instead of 2.0; needs the official weights."
+    )
+    official: bool = option(
+        "--official",
+        is_flag=True,
+        help="The server started here segments with the official weights of $SYNTHSEG_MODELS, else "
+        "$FREESURFER_HOME/models, not with its own model.",
+    )
+    autocrop: bool = option(
+        "--autocrop", is_flag=True, help="Segment the part that is brighter than the background."
+    )
+    scored_size: int = option(
+        "--qc-grid",
+        metavar="N",
+        type=int,
+        default=DEFAULT_SCORED_SIZE,
+        show_default=True,
+        help="Edge in voxels of the cube that --qc scores.",
+    )
+    as_original: bool = option(
+        "--as-original",
+        is_flag=True,
+        help="The original's numbers where it errs (parcels, quality, --keepgeom).",
+    )
     ct: bool = option("--ct", is_flag=True, help="The scans are CT in Hounsfield units.")
     keep_geometry: bool = option(
         "--keepgeom",

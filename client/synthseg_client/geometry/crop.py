@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 from synthseg_common.arrays import AnyArray, BoolArray, Float32Array
+from synthseg_common.contract import SIZE_MULTIPLE
+from synthseg_common.processing import INPUT_PERCENTILES
 from synthseg_common.triples import Triple, triple
 
+from synthseg_client.errors import ScanError
 from synthseg_client.options import Crop
 
 _SEARCH_STEP = 4  # the head is looked for in cubes of so many voxels
@@ -43,9 +46,30 @@ def first_box(volume: AnyArray, crop: Crop) -> Box:
     """The part of a RAS volume `[x, y, z]` that goes to the network first."""
     if crop.size is not None:
         return centred_box(volume.shape, crop.size)
+    if crop.to_content:
+        return content_box(volume)
     if crop.limit is None or all(n <= crop.limit for n in volume.shape):
         return Box.whole(volume.shape)
     return head_box(volume, crop.limit)
+
+
+def content_box(volume: AnyArray) -> Box:
+    """What is brighter than the darkest values, in the multiples of 32 that FreeSurfer takes.
+
+    Raises:
+        ScanError: All voxels have the same value.
+    """
+    bright = volume > np.percentile(volume, INPUT_PERCENTILES[0])
+    if not bright.any():
+        raise ScanError("no voxel is brighter than the darkest ones: there is nothing to crop to.")
+    start, stop = [], []
+    for axis, n in enumerate(volume.shape):
+        first, after = _extent(bright, axis)
+        size = after - first + 1
+        rounded = -(-size // SIZE_MULTIPLE) * SIZE_MULTIPLE
+        start.append(max(first - (rounded - size) // 2, 0))
+        stop.append(min(start[-1] + rounded, n))
+    return Box(triple(start), triple(stop))
 
 
 def centred_box(shape: Sequence[int], size: Sequence[int]) -> Box:

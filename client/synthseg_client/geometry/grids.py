@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from synthseg_common.arrays import AnyArray, Float32Array, Float64Array, Int32Array
@@ -89,6 +89,15 @@ class ResultGrid:
         """Voxels per axis."""
         return self.prepared.scan.image.shape if self.keep else self.prepared.native.shape
 
+    @property
+    def is_native(self) -> bool:
+        """Whether it is the 1 mm grid that the network saw, along the scan's own axes."""
+        return self._resampling is None
+
+    def at_1_mm(self) -> ResultGrid:
+        """The same part of the same scan on the grid that the network saw."""
+        return replace(self, keep=False)
+
     def best_channels(self, clean: CleanPosteriors, n_labels: int) -> Int32Array:
         """int32 `[x, y, z]`: most probable channel everywhere.
 
@@ -96,7 +105,7 @@ class ResultGrid:
         maximum: never all in memory at once.
         """
         if self._resampling is None:
-            return self._placed(clean.best_channels())
+            return self.placed(clean.best_channels())
         best = np.zeros(self.shape, np.int32)
         highest = self.channel(clean, 0)
         for index in range(1, n_labels):
@@ -111,7 +120,7 @@ class ResultGrid:
         # Around the box background is 1: what it lacks to 1 is treated like any structure.
         if self._resampling is None:
             volume = clean.channel(index)
-            native = self._placed(1 - volume if index == 0 else volume)
+            native = self.placed(1 - volume if index == 0 else volume)
         else:
             native = np.zeros(self.shape, np.float32)
             where, part = self._interpolated(*clean.part(index), self._resampling)
@@ -123,7 +132,7 @@ class ResultGrid:
         """What has to be undone, if anything."""
         return self.prepared.resampling if self.keep else None
 
-    def _placed(self, part: AnyArray) -> AnyArray:
+    def placed(self, part: AnyArray) -> AnyArray:
         """A volume of the box's shape in its place at 1 mm along the scan's own axes."""
         full = np.zeros(self.prepared.ras.shape, part.dtype)
         full[self.box.slices] = part

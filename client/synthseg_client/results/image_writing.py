@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
@@ -19,7 +19,7 @@ from synthseg_common.label_types import label_dtype
 from synthseg_client import __version__
 from synthseg_client.errors import OutputError
 from synthseg_client.inputs.scans import NPZ_AFFINE, NPZ_IMAGE
-from synthseg_client.model import Model
+from synthseg_client.model import LabelTable
 from synthseg_client.results.colour_tables import mgh_tag
 from synthseg_client.results.written import check_written
 
@@ -28,28 +28,41 @@ _DESCRIP_BYTES = 79
 _UNIT_NAMES = {1e3: "meter", 1.0: "mm", 1e-3: "micron"}
 
 
+class LabelMapMaking(NamedTuple):
+    """How a label map came about.
+
+    Attributes:
+        title: Name and version of the model.
+        table: Of its labels.
+    """
+
+    title: str
+    table: LabelTable
+
+
 def write_labels(
     path: Path,
     labels: AnyArray,
     placement: Placement,
-    model: Model,
+    made: LabelMapMaking,
     group: FileGroup | None = None,
 ) -> None:
-    """Writes a label map in the smallest integer type that holds the model's table.
+    """Writes a label map in the smallest integer type that holds its table.
 
     Args:
         path: `.nii`, `.nii.gz`, `.mgz`, `.mgh` or `.npz`.
         labels: Integers `[x, y, z]`.
         placement: Where they lie; NIfTI files say it in each way that this does.
-        model: Which model made it; its label table goes into MGH files.
+        made: Which model made it, and the table of its labels, which goes into MGH files.
         group: Files that take their places together.
 
     Raises:
         OutputError: It cannot be written.
         ResultError: What was written is not what it should be; an earlier file stays.
     """
-    small = labels.astype(label_dtype(int(model.label_values[-1])))
-    _write(path, small, placement, f"SynthSeg {__version__} {model.title}", model, group)
+    small = labels.astype(label_dtype(made.table.values[-1]))
+    description = f"SynthSeg {__version__} {made.title}"
+    _write(path, small, placement, description, made.table, group)
 
 
 def write_image(
@@ -105,21 +118,21 @@ def _write(
     array: AnyArray,
     placement: Placement,
     description: str,
-    model: Model | None,
+    table: LabelTable | None,
     group: FileGroup | None,
 ) -> None:
     if _kind(path) == "npz":
         _write_npz(path, array, placement.affine, group)
         return
     header = _header(path, array.shape, array.dtype, placement, description)
-    if model is not None and not isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+    if table is not None and not isinstance(header, nib.freesurfer.mghformat.MGHHeader):
         header.set_intent("label", name="synthseg")
     with _checked(path, array.shape, placement, group) as stream:
         _write_header(stream, header)
         _write_array(stream, array, header)
         _write_footer(stream, header)
-        if model is not None and isinstance(header, nib.freesurfer.mghformat.MGHHeader):
-            stream.write(mgh_tag(model.label_values.tolist(), model.label_names))
+        if table is not None and isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+            stream.write(mgh_tag(table.values, table.names))
 
 
 def _kind(path: Path) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from synthseg_common.formats import parts_of
@@ -31,6 +31,7 @@ class Entry:
         outputs: SHA-256 by absolute path of every file that was written; empty for one that was not
             needed.
         volumes: mm³ by structure.
+        quality: Predicted Dice by group of structures.
     """
 
     scan: str
@@ -39,6 +40,7 @@ class Entry:
     model: str
     outputs: Mapping[str, str]
     volumes: Mapping[str, float]
+    quality: Mapping[str, float] = field(default_factory=dict)
 
     def is_complete(self, wanted: Sequence[Path]) -> bool:
         """Whether every wanted file is there with the content that was written."""

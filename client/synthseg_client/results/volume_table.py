@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,14 @@ TOTAL = "total intracranial"
 _SUBJECT = "subject"
 
 
-def column_names(model: Model) -> list[str]:
-    """Names of the table's columns, ascending label values without background."""
-    names = list(model.label_names[1:])
+def column_names(model: Model, parcels: Sequence[str] = ()) -> list[str]:
+    """Names of the table's columns, ascending label values without background.
+
+    Args:
+        model: Which segments.
+        parcels: Names of the parcels of the cortex, which come last.
+    """
+    names = [*model.label_names[1:], *parcels]
     return [TOTAL, *names] if model.has_csf else names
 
 
@@ -32,9 +37,34 @@ def volumes_mm3(sums: Float64Array, voxel_mm3: float, model: Model) -> dict[str,
         voxel_mm3: Volume of a voxel.
         model: Whose labels they are.
     """
-    structures = np.asarray(sums, np.float64)[1:] * voxel_mm3
-    values = [structures.sum(), *structures] if model.has_csf else list(structures)
-    return {n: float(np.around(v, 3)) for n, v in zip(column_names(model), values, strict=True)}
+    structures = structure_volumes(sums, voxel_mm3)
+    values = [total_of(structures), *structures] if model.has_csf else list(structures)
+    return rounded_mm3(column_names(model), values)
+
+
+def structure_volumes(sums: Float64Array, voxel_mm3: float) -> Float64Array:
+    """float64 `[label - 1]`, mm³: of every structure, without background."""
+    return np.asarray(sums, np.float64)[1:] * voxel_mm3
+
+
+def total_of(structures: Float64Array) -> float:
+    """Volume of all that lies within the skull, in mm³."""
+    return float(structures.sum())
+
+
+def rounded_mm3(names: Iterable[str], values: Iterable[float]) -> dict[str, float]:
+    """Volumes by column name, rounded to three decimals."""
+    return {n: float(np.around(v, 3)) for n, v in zip(names, values, strict=True)}
+
+
+def as_volume(mm3: float) -> str:
+    """A volume as the original writes it."""
+    return str(float(mm3))
+
+
+def as_score(score: float) -> str:
+    """A quality score as the original writes it."""
+    return f"{score:.4f}"
 
 
 def row_name(scan: Path) -> str:
@@ -43,41 +73,43 @@ def row_name(scan: Path) -> str:
 
 
 def write_table(
-    path: Path, columns: Iterable[str], rows: Iterable[tuple[str, Mapping[str, float]]]
+    path: Path,
+    columns: Iterable[str],
+    rows: Iterable[tuple[str, Mapping[str, float]]],
+    written: Callable[[float], str] = as_volume,
 ) -> None:
     """Writes one table for many scans.
 
     Args:
         path: CSV file; replaced as a whole.
         columns: Names of the columns.
-        rows: Name of the scan and its volumes.
+        rows: Name of the scan and its numbers.
+        written: How a number is written.
 
     Raises:
         OutputError: It cannot be written.
     """
-    _write(path, [_SUBJECT, *columns], rows)
+    write_text(path, _table([_SUBJECT, *columns], rows, written))
 
 
 def write_single_table(
     path: Path,
-    columns: Iterable[str],
-    name: str,
-    volumes: Mapping[str, float],
+    row: tuple[str, Mapping[str, float]],
     group: FileGroup | None = None,
+    written: Callable[[float], str] = as_volume,
 ) -> None:
     """Writes the table of one scan of a list: as the original, with an empty first cell."""
-    _write(path, ["", *columns], [(name, volumes)], group)
+    write_text(path, _table(["", *row[1]], [row], written), group)
 
 
-def _write(
-    path: Path,
-    header: list[str],
+def _table(
+    header: Sequence[str],
     rows: Iterable[tuple[str, Mapping[str, float]]],
-    group: FileGroup | None = None,
-) -> None:
+    written: Callable[[float], str],
+) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)
-    for name, volumes in rows:
-        writer.writerow([name, *(str(float(volumes[column])) for column in header[1:])])
-    write_text(path, text.getvalue(), group)
+    for name, values in rows:
+        writer.writerow([name, *(written(values[column]) for column in header[1:])])
+    return text.getvalue()

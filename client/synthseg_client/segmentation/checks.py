@@ -27,7 +27,7 @@ def check_result(result: Segmentation) -> list[str]:
             f"labels have shape {result.labels.shape}, expected {tuple(result.grid.shape)}."
         )
     found = np.flatnonzero(np.bincount(result.labels.ravel()))
-    unknown = set(found.tolist()) - set(result.model.label_values.tolist())
+    unknown = set(found.tolist()) - set(result.label_table.values)
     if unknown:
         raise ResultError(f"labels {sorted(unknown)} are not in the table of {result.model.title}.")
     if not all(np.isfinite(v) and v >= 0 for v in result.volumes.values()):

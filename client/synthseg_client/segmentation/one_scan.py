@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from synthseg_common import contract
-from synthseg_common.arrays import AnyArray
+from synthseg_common.arrays import AnyArray, Int32Array
 from synthseg_common.contract import SIZE_MULTIPLE
 from synthseg_common.triples import Triple
 
@@ -18,13 +18,22 @@ from synthseg_client.calls.session import Session
 from synthseg_client.errors import ModelError
 from synthseg_client.geometry.crop import Box, cut_sides_touched, first_box
 from synthseg_client.geometry.grids import Prepared, ResultGrid, prepare
+from synthseg_client.geometry.nearest import as_freesurfer_samples
 from synthseg_client.geometry.resampling import voxel_volume_mm3
 from synthseg_client.inputs.scans import Scan
 from synthseg_client.model import Model
 from synthseg_client.options import CT_RANGE_HU, Crop, Options
-from synthseg_client.results.volume_table import volumes_mm3
+from synthseg_client.results.volume_table import rounded_mm3, volumes_mm3
 from synthseg_client.segmentation.budget import check_fits, grown_within
 from synthseg_client.segmentation.clock import Clock
+from synthseg_client.segmentation.companions import (
+    Companions,
+    Parcels,
+    Segmented,
+    ask_for_parcels,
+    ask_for_scores,
+)
+from synthseg_client.segmentation.parcels import parcel_volumes_mm3, with_parcels
 from synthseg_client.segmentation.result import Segmentation
 
 DENSE_LIMIT_BYTES = 64 * 2**20
@@ -41,24 +50,28 @@ def segment_scan(
     options: Options,
     *,
     posteriors: bool = False,
+    companions: Companions | None = None,
     turn: AbstractContextManager[object] | None = None,
 ) -> Segmentation:
     """Segments a scan: resample, ask the server, clean up, go back to the scan's axes.
 
     Where structures touch a cut that the user did not ask for, the part that is segmented grows,
-    and the server is asked again.
+    and the server is asked again. Parcels and quality scores are asked for last.
 
     Args:
         scan: As read.
-        session: The server.
+        session: The server; the options say which of its models.
         options: How.
         posteriors: Fetch every channel, so that `Segmentation.posterior` is exact for each.
+        companions: From `Companions.of`, where many scans are segmented; None meets them here.
         turn: Held while the server works, so that several threads take turns.
 
     Raises:
         ServerError: There is no answer, or not one that fits.
     """
-    work = _Work(scan, session, options, posteriors, turn or nullcontext())
+    session = session.beside(options.model_name)
+    met = companions or Companions.of(session, options)
+    work = _Work(scan, session, options, posteriors, met, turn or nullcontext())
     described = session.describe()
     for _ in range(_PREPARATIONS):
         try:
@@ -83,12 +96,16 @@ class _Pass:
     Attributes:
         model: Which model answered.
         box: The part.
+        image: float32 `[x, y, z]`: as it was sent.
+        network_labels: Label values over the network grid, if companions are asked.
         clean: Its answer, cleaned up.
         touched: Sides of the part where structures reach the cut, see `cut_sides_touched`.
     """
 
     model: Model
     box: Box
+    image: AnyArray
+    network_labels: AnyArray | None
     clean: CleanPosteriors
     touched: list[tuple[int, int]]
 
@@ -101,6 +118,7 @@ class _Work:
     session: Session
     options: Options
     posteriors: bool
+    companions: Companions
     turn: AbstractContextManager[object]
     clock: Clock = field(default_factory=Clock)
 
@@ -113,7 +131,7 @@ class _Work:
         crop = self.options.crop if described.is_brain else self.options.crop.for_any_anatomy()
         with self.clock("prepare"):
             prepared = prepare(self.scan, described.voxel_mm)
-            box = first_box(prepared.ras, crop)
+            box = first_box(self._clipped(prepared.ras), crop)
             check_fits(described, box, crop.min_size, self.scan.path)
         notes: list[str] = []
         last = self._pass(described, prepared.ras, box, crop)
@@ -126,24 +144,35 @@ class _Work:
         return self._result(prepared, last, notes)
 
     def _pass(self, described: Model, volume: AnyArray, box: Box, crop: Crop) -> _Pass:
-        image = volume[box.slices]
+        image = self._clipped(volume[box.slices])
         with self.turn, self.clock("server"):
             answer, model = self._ask(image, crop.min_size)
         if (model.voxel_mm, model.is_brain) != (described.voxel_mm, described.is_brain):
             raise _OtherModelError(model)
         with self.clock("cleanup"):
-            clean = _cleaned(answer, box.shape, model, fast=self.options.fast)
+            fast = self.options.fast or model.fast_only
+            network_labels = answer.pop(contract.NETWORK_LABELS, None)
+            clean = _cleaned(answer, box.shape, model, fast=fast)
             touched = cut_sides_touched(clean.best_channels(), box, volume.shape)
-        return _Pass(model, box, clean, touched)
+        return _Pass(model, box, image, network_labels, clean, touched)
+
+    def _clipped(self, image: AnyArray) -> AnyArray:
+        """Intensities as the network shall see them."""
+        return np.clip(image, *CT_RANGE_HU) if self.options.ct else image
 
     def _ask(self, image: AnyArray, min_size: Triple) -> tuple[dict[str, AnyArray], Model]:
         """The answer for a part of a scan, and the model that gave it."""
-        if self.options.ct:
-            image = np.clip(image, *CT_RANGE_HU)
+        options = self.options
         dense_bytes = image.size * self.session.describe().n_labels * _BYTES_PER_PROBABILITY
         all_channels = self.posteriors or dense_bytes < DENSE_LIMIT_BYTES
         outputs = contract.DENSE if all_channels else contract.EVIDENCE
-        return self.session.segment(image, min_size, flip=not self.options.fast, outputs=outputs)
+        if options.companions():
+            outputs = (contract.NETWORK_LABELS, *outputs)
+        # The original forgets the blur of the fast variant once anything else is asked for.
+        smooth = not (options.as_original and options.fast and options.companions())
+        return self.session.segment(
+            image, min_size, flip=not options.fast, outputs=outputs, smooth=smooth
+        )
 
     def _larger(
         self, described: Model, last: _Pass, shape: tuple[int, ...], crop: Crop, grown: int
@@ -163,22 +192,58 @@ class _Work:
                 f"structures reach {_side_names(last.touched)} of the crop: a larger one may be "
                 f"needed{limit}",
             ]
+        scores = self._scores(last)
+        parcels = self._parcels(last)
         with self.clock("cleanup"):
             grid = ResultGrid(prepared, last.box, keep=self.options.keep_geometry)
-            labels = model.label_values[grid.best_channels(clean, model.n_labels)]
+            labels = self._labels(grid, last, parcels)
             voxel_mm3 = voxel_volume_mm3(prepared.affine)
-            volumes = volumes_mm3(clean.sums(model.n_labels), voxel_mm3, model)
+            sums = clean.sums(model.n_labels)
+            volumes = volumes_mm3(sums, voxel_mm3, model)
+            if parcels is not None:
+                found = parcel_volumes_mm3(
+                    parcels.voxels, sums, voxel_mm3, model, as_original=self.options.as_original
+                )
+                volumes |= rounded_mm3(parcels.model.label_names[1:], found)
         return Segmentation(
-            labels,
-            volumes,
-            model,
-            self.options,
-            (*self.scan.warnings, *notes),
-            passes,
-            dict(self.clock.seconds),
-            grid,
-            clean,
+            labels=labels,
+            volumes=volumes,
+            model=model,
+            options=self.options,
+            warnings=(*self.scan.warnings, *notes),
+            passes=passes,
+            seconds=dict(self.clock.seconds),
+            grid=grid,
+            quality=scores,
+            companions=self.companions.models,
+            _posteriors=clean,
         )
+
+    def _scores(self, last: _Pass) -> dict[str, float]:
+        if self.companions.scorer is None or last.network_labels is None:
+            return {}
+        with self.turn, self.clock("quality"):
+            return ask_for_scores(
+                self.companions.scorer, last.network_labels, last.model, self.options
+            )
+
+    def _parcels(self, last: _Pass) -> Parcels | None:
+        if self.companions.parcellator is None or last.network_labels is None:
+            return None
+        clean = last.model.label_values[last.clean.best_channels()]
+        done = Segmented(last.image, last.network_labels, clean)
+        with self.turn, self.clock("parcels"):
+            return ask_for_parcels(self.companions.parcellator, done, self.options)
+
+    def _labels(self, grid: ResultGrid, last: _Pass, parcels: Parcels | None) -> Int32Array:
+        """The label map on the result's grid."""
+        sampled = self.options.as_original and not grid.is_native
+        made_on = grid.at_1_mm() if sampled else grid
+        values = last.model.label_values
+        labels: Int32Array = values[made_on.best_channels(last.clean, last.model.n_labels)]
+        if parcels is not None:
+            labels = with_parcels(labels, parcels.labels, made_on)
+        return as_freesurfer_samples(labels, grid) if sampled else labels
 
 
 def _cleaned(

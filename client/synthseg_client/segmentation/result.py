@@ -11,7 +11,7 @@ from synthseg_common.images import Placement
 from synthseg_client.answers.posteriors import CleanPosteriors
 from synthseg_client.geometry.grids import ResultGrid
 from synthseg_client.inputs.scans import Scan
-from synthseg_client.model import Model
+from synthseg_client.model import LabelTable, Model, label_table
 from synthseg_client.options import Options
 
 
@@ -26,8 +26,11 @@ class Segmentation:
         options: How it was asked.
         warnings: What the user should know, about the scan and the result.
         passes: How often the network was asked: more than once where structures touched a cut.
-        seconds: Wall time by step: `prepare`, `server`, `cleanup`.
+        seconds: Wall time by step: `prepare`, `server`, `cleanup`, and `parcels` and `quality`
+            where these were asked for.
         grid: Grid of `labels` and posteriors, and the scan at 1 mm.
+        quality: Predicted Dice by group of structures, 0 to 1; empty if it was not asked for.
+        companions: Which other models answered.
     """
 
     labels: Int32Array
@@ -39,6 +42,13 @@ class Segmentation:
     seconds: dict[str, float]
     grid: ResultGrid
     _posteriors: CleanPosteriors = field(repr=False)
+    quality: dict[str, float] = field(default_factory=dict)
+    companions: tuple[Model, ...] = ()
+
+    @property
+    def label_table(self) -> LabelTable:
+        """Values and names of all that `labels` may hold."""
+        return label_table(self.model, self.companions)
 
     @property
     def scan(self) -> Scan:

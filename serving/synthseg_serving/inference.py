@@ -26,7 +26,7 @@ _MARGIN = 1
 """Rows that the smoothing reads beyond a slab."""
 
 
-class Segmenter(tf.Module):
+class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     """A network with everything around it, ready to be saved."""
 
     def __init__(self, bundle: Bundle, info: dict[str, object]) -> None:

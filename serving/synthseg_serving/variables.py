@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
 
@@ -36,7 +35,7 @@ def variable_shapes(network: NetworkSettings) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def check_weights(weights: Mapping[str, np.ndarray], network: NetworkSettings, source: str) -> None:
+def check_weights(weights: Weights, network: NetworkSettings, source: str) -> None:
     """Refuses weights that are not exactly the network's.
 
     Args:

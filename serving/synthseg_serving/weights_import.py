@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from synthseg_common.images.content import placeholder
 from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
+from synthseg_trainer.aliases import FloatArray, Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.bundle import Bundle
 
@@ -66,12 +67,12 @@ def git_blob_id(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _find(root: h5py.Group, name: str) -> np.ndarray | None:
+def _find(root: h5py.Group, name: str) -> FloatArray | None:
     """A variable of a layer; what groups the file has between the two does not matter."""
     layer, variable = name.split("/")
     if layer not in root:
         return None
-    found: list[np.ndarray] = []
+    found: list[FloatArray] = []
 
     def visit(path: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and path.split("/")[-1].split(":")[0] == variable:
@@ -81,7 +82,7 @@ def _find(root: h5py.Group, name: str) -> np.ndarray | None:
     return found[0] if len(found) == 1 else None
 
 
-def _check_version(weights: Mapping[str, np.ndarray], labels: str, path: Path) -> None:
+def _check_version(weights: Weights, labels: str, path: Path) -> None:
     """Says plainly when the file is the other version's."""
     bias = weights.get("unet_likelihood/bias")
     if bias is None or len(bias) == len(LABELS[labels]):

@@ -12,7 +12,6 @@ import ctypes, signal, sys
 from contextlib import ExitStack
 from synthseg_trainer import signals
 
-signals.GRACE_S = 0.2
 c = ctypes.CDLL(None)
 def block():
     print("blocked", flush=True)
@@ -40,7 +39,7 @@ def _run(program):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_what_waits_outside_of_python(number, code: int) -> None:
-    process = _run(BLOCKED + OTHER_THREAD + "with signals.signals_end_it():\n    block()\n")
+    process = _run(BLOCKED + OTHER_THREAD + "with signals.signals_end_it(0.2):\n    block()\n")
     try:
         assert process.stdout.readline() == "blocked\n"
         process.send_signal(number)
@@ -58,7 +57,7 @@ def test_the_first_signal_of_a_run_lets_the_step_end_and_the_second_does_not() -
         + OTHER_THREAD
         + """
 from synthseg_trainer.runs.progress import Interruption
-with signals.signals_end_it(), Interruption():
+with signals.signals_end_it(0.2) as watch, Interruption(watch):
     block()
 """
     )
@@ -83,7 +82,7 @@ from synthseg_trainer import signals
 from synthseg_trainer.runs.progress import Interruption
 
 signals.GRACE_S = 0.1
-with signals.signals_end_it(), Interruption() as interruption:
+with signals.signals_end_it(0.2) as watch, Interruption(watch) as interruption:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(1)
     print(interruption.asked)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2
+from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
 from synthseg_serving import weights_import
 from synthseg_serving.cli import main
 from synthseg_serving.errors import WeightsError
 from synthseg_serving.variables import variable_shapes
 from synthseg_serving.weights_import import git_blob_id, read_released
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
 
-SMALL = {"features": 2, "n_levels": 3}
+SMALL: dict[str, Any] = {"features": 2, "n_levels": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,7 @@ def small_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         )
 
 
-def write_weights(path: Path, n_labels: int, whole_model: bool = False) -> dict[str, np.ndarray]:
+def write_weights(path: Path, n_labels: int, whole_model: bool = False) -> Weights:
     rng = np.random.default_rng(0)
     shapes = variable_shapes(NetworkSettings(n_labels=n_labels, **SMALL))
     weights = {name: rng.uniform(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
@@ -50,7 +52,7 @@ def write_weights(path: Path, n_labels: int, whole_model: bool = False) -> dict[
 @pytest.mark.parametrize("whole_model", [False, True])
 @pytest.mark.parametrize(("labels", "table"), [("v1", SYNTHSEG_V1), ("v2", SYNTHSEG_V2)])
 def test_both_layouts_and_both_tables(
-    tmp_path: Path, whole_model: bool, labels: str, table: object
+    tmp_path: Path, whole_model: bool, labels: str, table: SegmentationLabels
 ) -> None:
     weights = write_weights(tmp_path / "w.h5", len(table), whole_model)
     bundle = read_released(tmp_path / "w.h5", labels)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from typed import there
 
 # A C function that keeps the main thread but not the interpreter, as a wait in TensorFlow does.
 BLOCKED = """
@@ -28,7 +29,7 @@ threading.Thread(target=idle, daemon=True).start()
 """
 
 
-def _run(program):
+def _run(program: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
@@ -38,10 +39,10 @@ def _run(program):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_what_waits_outside_of_python(number, code: int) -> None:
+def test_a_signal_ends_what_waits_outside_of_python(number: signal.Signals, code: int) -> None:
     process = _run(BLOCKED + OTHER_THREAD + "with signals.signals_end_it(0.2):\n    block()\n")
     try:
-        assert process.stdout.readline() == "blocked\n"
+        assert there(process.stdout).readline() == "blocked\n"
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     finally:
@@ -63,7 +64,7 @@ with signals.signals_end_it(0.2) as watch, Interruption(watch):
     )
     process = _run(program)
     try:
-        assert process.stdout.readline() == "blocked\n"
+        assert there(process.stdout).readline() == "blocked\n"
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from synthseg_common import contract
+from synthseg_trainer.aliases import Array
 from tensorflow.core.framework import tensor_pb2
 
 from synthseg_serving.errors import CallError
@@ -117,7 +117,7 @@ class Room:
         )
 
 
-def requested_grid(inputs: Mapping[str, np.ndarray]) -> tuple[int, int, int] | None:
+def requested_grid(inputs: Mapping[str, Array]) -> tuple[int, int, int] | None:
     """The network grid that a request asks for; None if it asks for none, or wrongly."""
     image, least = inputs.get(contract.IMAGE), inputs.get(contract.MIN_SIZE)
     if image is None or least is None or image.ndim != 3 or least.shape != (3,):

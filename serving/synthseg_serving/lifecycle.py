@@ -47,6 +47,8 @@ def announce(
 class StopSignal:
     """Waits for SIGTERM or SIGINT; a second one ends the process at once.
 
+    Its handlers are the process's own and stay: the command that serves ends with them.
+
     Attributes:
         serving: Whether there may be something to finish; before, the first ends it, with 143 or
             130.

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
@@ -293,7 +294,7 @@ class ModelManager:
             with self._lock:
                 if model.loaded.get(version) is None:
                     model.states[version] = State.UNLOADING
-            servable.retire(lambda m=model, v=version: self._ended(m, v))  # type: ignore[misc]
+            servable.retire(partial(self._ended, model, version))
 
     def _ended(self, model: _Model, version: int) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.lifecycle import StopSignal, announce
 from synthseg_serving.model_config import read_config_file
+from synthseg_serving.options import ServeOptions
 from synthseg_serving.server import (
     DEFAULT_ADDRESS,
     Server,
@@ -22,50 +23,58 @@ from synthseg_serving.versions import ModelConfig, find_versions
 SAVED_MODEL = "saved_model.pb"
 
 
-def serve_until_stopped(
-    *,
-    model_dir: Path | None,
-    name: str,
-    model_config_file: Path | None,
-    addresses: tuple[str, ...],
-    threads: int | None,
-    waiting: int,
-    poll_seconds: float,
-    typed_fields: bool,
-    labels_for_unavailable: bool,
-    tls: tuple[Path, Path, Path | None] | None,
-    grace_s: float,
-    ready_file: Path | None,
-) -> None:
-    """Serves until SIGTERM or SIGINT; the command line explains the arguments.
+def serve_until_stopped(options: ServeOptions) -> None:
+    """Serves until SIGTERM or SIGINT.
 
     Raises:
         ServingError: A model, an address or a file cannot be used.
     """
     stop = StopSignal()
     tf.get_logger().setLevel(logging.ERROR)
-    models = choose_models(model_dir, name, model_config_file)
-    settings = ServerSettings(
-        addresses=addresses or (DEFAULT_ADDRESS,),
-        threads=threads or available_cores(),
-        waiting=waiting,
-        poll_s=poll_seconds,
-        packed=not typed_fields,
-        labels_for_unavailable=labels_for_unavailable,
-        tls=Tls(key=tls[0], certificate=tls[1], client_ca=tls[2]) if tls else None,
-    )
-    if ready_file is not None and not ready_file.parent.is_dir():
-        raise StartError(f"{ready_file.parent} is no folder, expected one for the ready file.")
-    if ready_file is not None and ready_file.is_dir():
-        raise StartError(f"{ready_file} is a folder, expected the name of a file to write.")
+    models = choose_models(options.model_dir, options.name, options.model_config_file)
+    settings = server_settings(options)
+    _check_ready_file(options.ready_file)
     server = _started(models, settings)
     stop.serving = True
     first = models[0].name
     try:
-        announce(server.addresses, first, server.manager.available(first), ready_file)
+        announce(server.addresses, first, server.manager.available(first), options.ready_file)
         stop.wait()
     finally:
-        server.stop(grace_s)
+        server.stop(options.grace_seconds)
+
+
+def server_settings(options: ServeOptions) -> ServerSettings:
+    """What the command's options come to, defaults filled in."""
+    key, certificate = options.tls_key, options.tls_cert
+    tls = (
+        Tls(key=key, certificate=certificate, client_ca=options.tls_client_ca)
+        if key is not None and certificate is not None
+        else None
+    )
+    return ServerSettings(
+        addresses=options.addresses or (DEFAULT_ADDRESS,),
+        threads=options.threads or available_cores(),
+        waiting=options.waiting,
+        poll_s=options.poll_seconds,
+        packed=not options.typed_fields,
+        labels_for_unavailable=options.labels_for_unavailable,
+        tls=tls,
+    )
+
+
+def _check_ready_file(path: Path | None) -> None:
+    """Refuses a file that could not be written when the server is ready.
+
+    Raises:
+        StartError: Its folder is missing, or it is one.
+    """
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise StartError(f"{path.parent} is no folder, expected one for the ready file.")
+    if path.is_dir():
+        raise StartError(f"{path} is a folder, expected the name of a file to write.")
 
 
 def _started(models: list[ModelConfig], settings: ServerSettings) -> Server:

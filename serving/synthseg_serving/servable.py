@@ -11,6 +11,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
+from synthseg_trainer.aliases import Array
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
@@ -65,10 +66,10 @@ class Servable:
     def run(
         self,
         signature: meta_graph_pb2.SignatureDef,
-        inputs: Mapping[str, np.ndarray],
+        inputs: Mapping[str, Array],
         outputs: list[str],
         timeout_s: float | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> dict[str, Array]:
         """Computes outputs of a signature, and nothing that they do not need, or all of them.
 
         Args:
@@ -85,9 +86,12 @@ class Servable:
         if timeout_s is not None:
             options.timeout_in_ms = max(1, int(timeout_s * 1000))
         graph = self._session.graph
+
         # Below `Session.run`, which checks shapes and words errors itself where a C++ server leaves
         # both to the graph.
-        tensor = lambda name: graph.get_tensor_by_name(name)._as_tf_output()  # noqa: E731
+        def tensor(name: str) -> object:
+            return graph.get_tensor_by_name(name)._as_tf_output()
+
         computed = self._choose_set(signature, outputs)
         feeds = {tensor(signature.inputs[key].name): value for key, value in inputs.items()}
         fetches = [tensor(signature.outputs[key].name) for key in computed]

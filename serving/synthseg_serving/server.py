@@ -130,7 +130,7 @@ class Server:
                 # Without it a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
             ],
-            interceptors=(self._malformed,),
+            interceptors=[self._malformed],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             self._prediction, server

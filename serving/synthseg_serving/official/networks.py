@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
 from synthseg_common import contract
 from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
 from synthseg_common.parcels import PARCELS, QUALITY_GROUPS
+from synthseg_trainer.aliases import FloatArray, Weights
 from synthseg_trainer.config import NetworkSettings
 
 from synthseg_serving.official.denoiser import DENOISER, merges_deep_levels
@@ -44,7 +44,7 @@ class Part:
         ours = variable_shapes(self.network, self.merges)
         return {self.prefix + name.removeprefix(_OUR_PREFIX): s for name, s in ours.items()}
 
-    def weights(self, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def weights(self, found: Weights) -> dict[str, FloatArray]:
         """The part's own arrays out of a file's, by the names of our network."""
         return {_OUR_PREFIX + name.removeprefix(self.prefix): found[name] for name in self.shapes()}
 

@@ -94,12 +94,10 @@ def refuse_missing(folder: Path, served_names: Iterable[str]) -> None:
 
 _HOW = (
     "Source the set-up of FreeSurfer 7.3 or later, or set "
-    f"{MODELS_VARIABLE} to a folder that holds {FILES[contract.MODEL_NAME]} and the others, or that "
-    "`synthseg-serving import-weights` wrote."
+    f"{MODELS_VARIABLE} to a folder that holds {FILES[contract.MODEL_NAME]} and the others, or "
+    "that `synthseg-serving import-weights` wrote."
 )
 
 
 def _not_found(why: str) -> OfficialWeightsError:
-    return OfficialWeightsError(
-        f"the weights of the official SynthSeg were not found: {why}.\n{_HOW}"
-    )
+    return OfficialWeightsError(f"the official SynthSeg's weights were not found: {why}.\n{_HOW}")

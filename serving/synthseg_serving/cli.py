@@ -99,9 +99,11 @@ def import_weights(
     """Makes served models of the original SynthSeg's weights.
 
     SOURCE is a folder that holds synthseg_2.0.h5, synthseg_robust_2.0.h5, synthseg_parc_2.0.h5,
-    synthseg_qc_2.0.h5 or synthseg_1.0.h5 (any of them, under any name), $FREESURFER_HOME/models
-    unless given: each becomes MODELS/<name>/<version>/, and MODELS/models.config lists them for TF
-    Serving and `serve --model-config-file`. Of a single file MODELS is the model's own folder.
+    synthseg_qc_2.0.h5 or synthseg_1.0.h5 (any of them, under any name); unless given, what
+    SYNTHSEG_MODELS names, else $FREESURFER_HOME/models. Each becomes MODELS/<name>/<version>/, and
+    MODELS/models.config lists them for TF Serving and `serve --model-config-file`. Without MODELS
+    they go into the user's cache, once, as `serve --official` has it, and the folder is printed. Of
+    a single file MODELS is the model's own folder.
     """
     from synthseg_serving.official.commands import FileChoice, import_from
 

@@ -102,7 +102,8 @@ def _import(folder: Path, target: Path, alone: bool) -> None:
         target: The set's place.
         alone: Whether nobody else can be at it: what lies beside was left by one that was killed.
     """
-    prefix = f".{target.name}-"
+    # Those who go without the lock have a name of their own, so that nobody tidies it away.
+    prefix = f".{target.name}{'-' if alone else '+'}"
     if alone:
         for left in target.parent.glob(f"{prefix}*"):
             shutil.rmtree(left, ignore_errors=True)

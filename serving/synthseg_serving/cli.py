@@ -14,7 +14,7 @@ from synthseg_common.command_options import takes
 from synthseg_common.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
 
 from synthseg_serving.cpu import choose_instructions
-from synthseg_serving.options import ExportOptions, ServeOptions
+from synthseg_serving.options import FOUND, ExportOptions, ServeOptions
 
 _max_voxels = click.option(
     "--max-voxels",
@@ -121,6 +121,19 @@ def import_weights(
     help="Several models, as TF Serving reads them.",
 )
 @click.option(
+    "--official",
+    is_flag=False,
+    flag_value=FOUND,
+    metavar="[FOLDER]",
+    help="Serve the original SynthSeg's networks, too: FOLDER holds their .h5 files or what "
+    "`import-weights` made of them; by default what SYNTHSEG_MODELS names, else "
+    "$FREESURFER_HOME/models. MODEL_DIR, if any, stands before it, and takes the place of the "
+    "plain one.",
+)
+@click.option(
+    "--on-demand", is_flag=True, help="Load a model when it is first asked for, not at the start."
+)
+@click.option(
     "--address",
     "addresses",
     multiple=True,
@@ -176,6 +189,11 @@ def import_weights(
     "--ready-file", type=click.Path(path_type=Path), help="Also write the ready line here."
 )
 @click.option(
+    "--idle-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End when nobody asked for anything for so long.",
+)
+@click.option(
     "--parent-death",
     is_flag=True,
     help="End with the parent process, whose pipe is standard input.",
@@ -185,7 +203,7 @@ def import_weights(
 def serve(options: ServeOptions) -> None:
     """Serves a model with the services of TF Serving.
 
-    Without MODEL_DIR it is the model that ships with the package.
+    Without MODEL_DIR it is the model that ships with the package, or the official one.
 
     Prints one line of JSON when it is ready: {"address": ..., "model": ..., "versions": [...]}.
     """
@@ -200,8 +218,13 @@ def serve(options: ServeOptions) -> None:
         die_with_parent(options.sockets)
     if options.cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    if options.model_dir is not None and options.model_config_file is not None:
-        raise click.UsageError("give MODEL_DIR or --model-config-file, not both.")
+    given = {
+        "MODEL_DIR": options.model_dir is not None,
+        "--official": options.official is not None,
+    }
+    for other, is_given in given.items():
+        if options.model_config_file is not None and is_given:
+            raise click.UsageError(f"give {other} or --model-config-file, not both.")
     if not options.tls_is_whole:
         raise click.UsageError("TLS needs --tls-key and --tls-cert.")
     from synthseg_serving.run import serve_until_stopped

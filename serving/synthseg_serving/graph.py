@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import tensorflow as tf
+from synthseg_trainer.aliases import Array
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Input:
     name: str
     dtype: tf.DType
     shape: tuple[int | None, ...]
-    default: np.ndarray | None = None
+    default: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Warmup:
         outputs: What is asked for.
     """
 
-    inputs: Mapping[str, np.ndarray]
+    inputs: Mapping[str, Array]
     outputs: Sequence[str]
 
 

@@ -29,7 +29,7 @@ _MARGIN = 1
 """Rows that the smoothing reads beyond a slab."""
 
 
-class Segmenter(tf.Module):
+class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     """A network with everything around it, ready to be saved."""
 
     smooths = True

@@ -12,8 +12,6 @@ from synthseg_serving.errors import CallError, ModelError
 from synthseg_serving.versions import ModelConfig, VersionPolicy
 
 PLATFORM = "tensorflow"
-MODELS_CONFIG = "models.config"
-"""Name of the file that lists the models of a folder."""
 
 
 def read_config_file(path: Path) -> list[ModelConfig]:

@@ -8,11 +8,12 @@ addition, the last one is part of the last convolution.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 from synthseg_common.contract import SIZE_MULTIPLE
+from synthseg_trainer.aliases import FloatArray, Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
 
@@ -43,7 +44,7 @@ ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 }
 
 
-class ServedUnet(tf.Module):
+class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     """A trained network, from volume to softmax probabilities.
 
     Volumes have no batch axis, `[x, y, z, channel]`: slices along x then cost nothing.
@@ -52,7 +53,7 @@ class ServedUnet(tf.Module):
     def __init__(
         self,
         network: NetworkSettings,
-        trained: Mapping[str, np.ndarray],
+        trained: Weights,
         flip_channels: tuple[int, ...],
     ) -> None:
         """Takes the trained weights over, in the form in which they are applied.
@@ -73,7 +74,7 @@ class ServedUnet(tf.Module):
         self.activation = ACTIVATIONS[network.activation]
         self.radius = network.kernel_size // 2
         self._values: dict[str, tf.Variable] = {}
-        self._arrays: list[tuple[tf.Variable, np.ndarray]] = []
+        self._arrays: list[tuple[tf.Variable, FloatArray]] = []
         for level in range(network.n_levels):
             self._add_convolutions(trained, names.down_convolutions(network, level))
             self._add_norm(trained, names.down_norm(level))
@@ -263,17 +264,17 @@ class ServedUnet(tf.Module):
         """Drops the rows whose neighbours were not in the slab."""
         return rows[self.radius : tf.shape(rows)[0] - self.radius] if self.radius else rows
 
-    def _add_norm(self, trained: Mapping[str, np.ndarray], layer: str) -> None:
+    def _add_norm(self, trained: Weights, layer: str) -> None:
         scale, offset = affine_of(trained, layer)
         self._variable(f"{layer}/scale", scale)
         self._variable(f"{layer}/offset", offset)
 
-    def _add_convolutions(self, trained: Mapping[str, np.ndarray], layers: list[str]) -> None:
+    def _add_convolutions(self, trained: Weights, layers: list[str]) -> None:
         for layer in layers:
             self._variable(f"{layer}/kernel", trained[f"{layer}/kernel"])
             self._variable(f"{layer}/bias", trained[f"{layer}/bias"])
 
-    def _add_up_level(self, trained: Mapping[str, np.ndarray], level: int) -> None:
+    def _add_up_level(self, trained: Weights, level: int) -> None:
         first, *others = names.up_convolutions(self.network, level)
         kernel = trained[f"{first}/kernel"]
         beside = self.network.features_at(level) if self.merges(level) else 0
@@ -285,7 +286,7 @@ class ServedUnet(tf.Module):
         if level > 0:
             self._add_norm(trained, names.up_norm(self.network, level))
 
-    def _add_head(self, trained: Mapping[str, np.ndarray], flip_channels: tuple[int, ...]) -> None:
+    def _add_head(self, trained: Weights, flip_channels: tuple[int, ...]) -> None:
         kernel, bias = self._head(trained)
         blocks = self.network.stem**3
         same = np.arange(blocks * len(flip_channels))
@@ -294,13 +295,13 @@ class ServedUnet(tf.Module):
             self._variable(f"head_{name}/kernel", kernel[:, columns])
             self._variable(f"head_{name}/bias", bias[columns])
 
-    def _head(self, trained: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def _head(self, trained: Weights) -> tuple[FloatArray, FloatArray]:
         """Kernel and bias of the last convolution, with the normalisation before it."""
         scale, offset = affine_of(trained, names.up_norm(self.network, 0))
         kernel = trained[f"{names.LOGITS}/kernel"][0, 0, 0].astype(np.float64)
         return scale[:, np.newaxis] * kernel, trained[f"{names.LOGITS}/bias"] + offset @ kernel
 
-    def _variable(self, name: str, value: np.ndarray) -> None:
+    def _variable(self, name: str, value: FloatArray) -> None:
         array = np.ascontiguousarray(value, np.float32)
         # In a graph to be saved, a value given here would be stored once more, as an initialiser.
         start = array if tf.executing_eagerly() else tf.zeros(array.shape)
@@ -329,7 +330,7 @@ def _check_servable(network: NetworkSettings) -> None:
         )
 
 
-def affine_of(trained: Mapping[str, np.ndarray], layer: str) -> tuple[np.ndarray, np.ndarray]:
+def affine_of(trained: Weights, layer: str) -> tuple[FloatArray, FloatArray]:
     """Batch normalisation with its moving statistics as float64 scale and offset."""
     gamma, beta, mean, variance = (trained[f"{layer}/{n}"].astype(np.float64) for n in BATCH_NORM)
     scale = gamma / np.sqrt(variance + NORM_EPSILON)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
 
@@ -46,7 +47,7 @@ def variable_shapes(
     return shapes
 
 
-def check_weights(weights: Mapping[str, np.ndarray], network: NetworkSettings, source: str) -> None:
+def check_weights(weights: Weights, network: NetworkSettings, source: str) -> None:
     """Refuses weights that are not exactly the network's.
 
     Args:
@@ -61,9 +62,7 @@ def check_weights(weights: Mapping[str, np.ndarray], network: NetworkSettings, s
     check_shapes(weights, variable_shapes(network), source)
 
 
-def check_shapes(
-    weights: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]], source: str
-) -> None:
+def check_shapes(weights: Weights, expected: Mapping[str, tuple[int, ...]], source: str) -> None:
     """Refuses weights that have not exactly the shapes expected; see `check_weights`.
 
     Raises:

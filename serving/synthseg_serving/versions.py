@@ -67,6 +67,11 @@ def find_versions(base_path: Path) -> dict[int, Path]:
     return {int(name): path for name, path in names if name.isascii() and name.isdigit()}
 
 
+def stored_bytes(folder: Path) -> int:
+    """Size of a version's files."""
+    return sum(size for _, size, _ in stamp_of(folder))
+
+
 def stamp_of(folder: Path) -> Stamp:
     """Names, sizes and times of a version's files; changes while somebody writes them."""
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
+from synthseg_trainer.aliases import FloatArray
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from synthseg_serving.graph import Warmup
@@ -16,7 +17,7 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 WARMUP_EDGE_VOXELS = 32
 
 
-def _ramp() -> np.ndarray:
+def _ramp() -> FloatArray:
     """float32 `[32, 32, 32]` from 0 to 1."""
     values = np.linspace(0, 1, WARMUP_EDGE_VOXELS**3, dtype=np.float32)
     return values.reshape((WARMUP_EDGE_VOXELS,) * 3)

@@ -212,7 +212,11 @@ def test_help_and_version_need_no_tensorflow(make_python: Callable[[str], str]) 
     ],
 )
 def test_a_disk_that_fails_tensorflow_is_another_try(
-    tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, kind, words: str
+    tmp_path: Path,
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Exception],
+    words: str,
 ) -> None:
     def fail(*_: object) -> None:
         raise kind(None, None, "Graph execution error:\n\n/models/1; No space left")

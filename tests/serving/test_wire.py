@@ -50,7 +50,8 @@ def test_fields_have_the_servers_numbers_and_types(name: str) -> None:
     compare(ours.DESCRIPTOR.message_types_by_name[name], DESCRIPTORS[name])
 
 
-def compare(mine: Descriptor, theirs: Descriptor) -> None:
+def compare(mine: Descriptor, theirs: Descriptor | None) -> None:
+    assert theirs is not None
     for field in mine.fields:
         other = theirs.fields_by_name[field.name]
         assert on_the_wire(field) == on_the_wire(other), f"{mine.name}.{field.name}"

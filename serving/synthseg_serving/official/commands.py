@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import click
+from synthseg_common.contract import DEFAULT_MAX_VOXELS
+from synthseg_common.official_weights import find_official
 
 from synthseg_serving.errors import WeightsError
+from synthseg_serving.official.cache import cached_set
 from synthseg_serving.official.export import export_official
-from synthseg_serving.official.importing import freesurfer_models, import_folder
+from synthseg_serving.official.importing import import_folder
 from synthseg_serving.official.networks import V1, V2
 from synthseg_serving.official.weights import OfficialFile, inspect
 
@@ -38,17 +41,22 @@ def import_from(
     """Imports a folder or a file and says what came of it.
 
     Raises:
-        ServingError: A file does not fit, or a folder cannot be written.
-        click.UsageError: Options that go with a single file were given with a folder.
+        SynthSegError: There are no weights, a file does not fit, or a folder cannot be written.
+        click.UsageError: Options that go with a single file were given with a folder, or the like.
     """
-    place = source if source is not None else freesurfer_models()
-    if models is None:
-        raise click.UsageError("name a folder for the models: import-weights SOURCE MODELS.")
+    place = source if source is not None else find_official()
     if not place.is_dir():
+        if models is None:
+            raise click.UsageError("name the model's own folder: import-weights FILE MODEL_DIR.")
         click.echo(_import_file(place, models, choice, max_voxels))
         return
     if choice != FileChoice():
         raise click.UsageError("--labels, --version and --name go with a single file.")
+    if models is None:
+        if max_voxels != DEFAULT_MAX_VOXELS:
+            raise click.UsageError("--max-voxels needs a folder for the models.")
+        click.echo(cached_set(place))
+        return
     written, left = import_folder(place, models, max_voxels)
     for folder in written:
         click.echo(folder)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from synthseg_common import contract
 from synthseg_common.parcels import LEFT_CORTEX
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.export import export_bundle, export_graph
@@ -17,7 +18,6 @@ from synthseg_serving.official.networks import PARCELLATION, QUALITY, ROBUST
 from synthseg_serving.official.weights import OfficialFile
 from synthseg_serving.warmup import SEGMENT_WARMUP, WARMUP_EDGE_VOXELS
 
-Weights = Mapping[str, np.ndarray]
 _EDGE = (WARMUP_EDGE_VOXELS,) * 3
 _BLOCK = np.zeros(_EDGE, np.uint8)
 _BLOCK[8:24, 8:24, 8:24] = LEFT_CORTEX

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -12,35 +11,17 @@ from pathlib import Path
 from synthseg_common import contract
 from synthseg_common.errors import OutputError, reason_of
 from synthseg_common.files import write_text
+from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED
 
 from synthseg_serving.errors import ExportError, ModelError, WeightsError
 from synthseg_serving.export import next_version
-from synthseg_serving.model_config import MODELS_CONFIG, read_config_file, write_config
+from synthseg_serving.model_config import read_config_file, write_config
 from synthseg_serving.official.export import export_official
-from synthseg_serving.official.networks import NETWORKS, NOT_SERVED, recognise
+from synthseg_serving.official.networks import NETWORKS, recognise
 from synthseg_serving.official.weights import OfficialFile, inspect, shapes_in
 from synthseg_serving.versions import ModelConfig
 
-FREESURFER = "FREESURFER_HOME"
-_ENDING = ".h5"
-
-
-def freesurfer_models() -> Path:
-    """`$FREESURFER_HOME/models`, where FreeSurfer 7.3 and later keep the original's weights.
-
-    Raises:
-        WeightsError: FreeSurfer is not set up, or has no such folder.
-    """
-    home = os.environ.get(FREESURFER)
-    if not home:
-        raise WeightsError(
-            f"{FREESURFER} is not set: source FreeSurfer's set-up, or name the folder that holds "
-            f"{NETWORKS[0].file} and the others."
-        )
-    folder = Path(home) / "models"
-    if not folder.is_dir():
-        raise WeightsError(f"{folder} is no folder: is {FREESURFER} a FreeSurfer 7.3 or later?")
-    return folder
+ENDING = ".h5"
 
 
 def find_weights(folder: Path) -> tuple[list[OfficialFile], list[str]]:
@@ -59,7 +40,7 @@ def find_weights(folder: Path) -> tuple[list[OfficialFile], list[str]]:
         WeightsError: There is none, one is broken, or two hold the same network.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix == _ENDING)
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ENDING)
     except OSError as error:
         raise WeightsError(f"{folder} cannot be read: {reason_of(error)}.") from error
     names = {network.file for network in NETWORKS}
@@ -106,9 +87,19 @@ def import_folder(
 
 
 def write_models(
-    files: Iterable[OfficialFile], models: Path, max_voxels: int = contract.DEFAULT_MAX_VOXELS
+    files: Iterable[OfficialFile],
+    models: Path,
+    max_voxels: int = contract.DEFAULT_MAX_VOXELS,
+    listed_at: Path | None = None,
 ) -> list[Path]:
-    """Writes released networks as served models, all of them or none; see `import_folder`."""
+    """Writes released networks as served models, all of them or none; see `import_folder`.
+
+    Args:
+        files: The networks.
+        models: Folder for the models.
+        max_voxels: Voxels that the network grid may have.
+        listed_at: Where the folder will lie when it is served; there by default.
+    """
     listed = _listed(models)
     with _staging(models) as staged:
         for file in files:
@@ -120,7 +111,8 @@ def write_models(
             written.append((source / "1").rename(target / str(next_version(target))))
     names = dict.fromkeys([*(m.name for m in listed), *(w.parent.name for w in written)])
     bases = {m.name: m.base_path for m in listed}
-    configs = [ModelConfig(name=n, base_path=bases.get(n, (models / n).absolute())) for n in names]
+    place = (listed_at or models).absolute()
+    configs = [ModelConfig(name=n, base_path=bases.get(n, place / n)) for n in names]
     try:
         write_text(models / MODELS_CONFIG, write_config(configs))
     except OutputError as error:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
 from synthseg_common import contract
 from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
+from synthseg_common.official_weights import FILES
 from synthseg_common.parcels import PARCELS, QUALITY_GROUPS
+from synthseg_trainer.aliases import FloatArray, Weights
 from synthseg_trainer.config import NetworkSettings
 
 from synthseg_serving.official.denoiser import DENOISER, merges_deep_levels
@@ -44,7 +45,7 @@ class Part:
         ours = variable_shapes(self.network, self.merges)
         return {self.prefix + name.removeprefix(_OUR_PREFIX): s for name, s in ours.items()}
 
-    def weights(self, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def weights(self, found: Weights) -> dict[str, FloatArray]:
         """The part's own arrays out of a file's, by the names of our network."""
         return {_OUR_PREFIX + name.removeprefix(self.prefix): found[name] for name in self.shapes()}
 
@@ -55,7 +56,6 @@ class OfficialNetwork:
 
     Attributes:
         key: Short name, as in messages.
-        file: Its name in `$FREESURFER_HOME/models`.
         served_name: Name under which it is served.
         title: What it is.
         sha256: Of the released file; empty if it is not known.
@@ -64,12 +64,16 @@ class OfficialNetwork:
     """
 
     key: str
-    file: str
     served_name: str
     title: str
     labels: SegmentationLabels
     sha256: str = ""
     parts: tuple[Part, ...] = field(default=())
+
+    @property
+    def file(self) -> str:
+        """Its name in `$FREESURFER_HOME/models`."""
+        return FILES[self.served_name]
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -86,7 +90,6 @@ class OfficialNetwork:
 
 V1 = OfficialNetwork(
     "1.0",
-    "synthseg_1.0.h5",
     contract.V1_MODEL_NAME,
     "SynthSeg 1.0",
     SYNTHSEG_V1,
@@ -94,7 +97,6 @@ V1 = OfficialNetwork(
 )
 V2 = OfficialNetwork(
     "2.0",
-    "synthseg_2.0.h5",
     contract.MODEL_NAME,
     "SynthSeg 2.0",
     SYNTHSEG_V2,
@@ -103,7 +105,6 @@ V2 = OfficialNetwork(
 )
 ROBUST = OfficialNetwork(
     "robust",
-    "synthseg_robust_2.0.h5",
     contract.ROBUST_MODEL_NAME,
     "SynthSeg-robust 2.0",
     SYNTHSEG_V2,
@@ -119,7 +120,6 @@ ROBUST = OfficialNetwork(
 )
 PARCELLATION = OfficialNetwork(
     "parcels",
-    "synthseg_parc_2.0.h5",
     contract.PARCELS_MODEL_NAME,
     "SynthSeg 2.0's cortical parcellation",
     PARCELS,
@@ -128,7 +128,6 @@ PARCELLATION = OfficialNetwork(
 )
 QUALITY = OfficialNetwork(
     "quality",
-    "synthseg_qc_2.0.h5",
     contract.QUALITY_MODEL_NAME,
     "SynthSeg 2.0's quality scores",
     QUALITY_GROUPS,
@@ -136,8 +135,6 @@ QUALITY = OfficialNetwork(
 )
 NETWORKS = (V2, ROBUST, PARCELLATION, QUALITY, V1)
 """All that can be imported."""
-NOT_SERVED = ("synthseg_photo_both_1.0.h5", "synthseg_photo_single_1.0.h5")
-"""Released files of networks for photographs of slices, which are left alone."""
 
 
 def recognise(found: Shapes) -> OfficialNetwork | None:

@@ -7,12 +7,12 @@ only; what leaves is a label map and a number per parcel.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
 from synthseg_common.parcels import LEFT_CORTEX, PARCELS, PARCELS_PER_SIDE, RIGHT_CORTEX
+from synthseg_trainer.aliases import Weights
 
 from synthseg_serving.checks import at_network_grid, checked_image, require, scalar
 from synthseg_serving.graph import Input, Signature
@@ -28,7 +28,7 @@ _MARGIN = 1
 class Parcellator:
     """The released parcellation network with everything around it."""
 
-    def __init__(self, weights: Mapping[str, np.ndarray], info: dict[str, object]) -> None:
+    def __init__(self, weights: Weights, info: dict[str, object]) -> None:
         """Takes the released weights.
 
         Args:

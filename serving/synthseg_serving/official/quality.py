@@ -7,12 +7,12 @@ and most of its operations, is computed in slabs along x.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
 from synthseg_common.parcels import GROUP_OF_LABEL, QUALITY_GROUPS
+from synthseg_trainer.aliases import FloatArray, Weights
 
 from synthseg_serving.blocks import max_pool
 from synthseg_serving.checks import checked_volume, require, scalar
@@ -37,10 +37,10 @@ _UNKNOWN = 255
 _SLAB = 2 * contract.SCORED_SIZE_MULTIPLE
 
 
-class Scorer(tf.Module):
+class Scorer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     """The released regressor with everything around it."""
 
-    def __init__(self, weights: Mapping[str, np.ndarray], info: dict[str, object]) -> None:
+    def __init__(self, weights: Weights, info: dict[str, object]) -> None:
         """Takes the released weights.
 
         Args:
@@ -54,7 +54,7 @@ class Scorer(tf.Module):
         check_shapes(weights, quality_shapes(), "model")
         self.info = json.dumps(info)
         self._values: dict[str, tf.Variable] = {}
-        self._arrays: list[tuple[tf.Variable, np.ndarray]] = []
+        self._arrays: list[tuple[tf.Variable, FloatArray]] = []
         for level in range(LEVELS):
             self._add_level(weights, level)
         for layer in ("qc_final_conv_0", "qc_final_conv_1"):
@@ -141,7 +141,7 @@ class Scorer(tf.Module):
         found = tf.nn.conv3d(padded[tf.newaxis], kernel, [1] * 5, "VALID")
         return tf.squeeze(tf.nn.bias_add(found, bias), axis=0)
 
-    def _add_level(self, weights: Mapping[str, np.ndarray], level: int) -> None:
+    def _add_level(self, weights: Weights, level: int) -> None:
         read = [f"qc_conv_downarm_{level}_0", f"qc_expand_down_merge_{level}"]
         self._add(
             f"level_{level}/both",
@@ -154,11 +154,11 @@ class Scorer(tf.Module):
         self._variable(f"level_{level}/scale", scale)
         self._variable(f"level_{level}/offset", offset)
 
-    def _add(self, layer: str, kernel: np.ndarray, bias: np.ndarray) -> None:
+    def _add(self, layer: str, kernel: FloatArray, bias: FloatArray) -> None:
         self._variable(f"{layer}/kernel", kernel)
         self._variable(f"{layer}/bias", bias)
 
-    def _variable(self, name: str, value: np.ndarray) -> None:
+    def _variable(self, name: str, value: FloatArray) -> None:
         array = np.ascontiguousarray(value, np.float32)
         start = array if tf.executing_eagerly() else tf.zeros(array.shape)
         variable = tf.Variable(start, trainable=False, name=name.replace("/", "_"))
@@ -197,11 +197,12 @@ def _extent(held: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """First index held and the one after the last, of bool `[n]`; from 0 where none is."""
     where = tf.cast(tf.reshape(tf.where(held), [-1]), tf.int32)
     count = tf.size(held)
-    return tf.cond(
+    low, high = tf.cond(
         tf.size(where) > 0,
         lambda: (tf.reduce_min(where), tf.reduce_max(where) + 1),
         lambda: (tf.zeros([], tf.int32), tf.minimum(count, size)),
     )
+    return low, high
 
 
 def groups_of(labels: tf.Tensor) -> tf.Tensor:

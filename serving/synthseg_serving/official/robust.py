@@ -6,10 +6,8 @@ dense probabilities exist between them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import tensorflow as tf
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.inference import Segmenter
@@ -36,7 +34,7 @@ class RobustSegmenter(Segmenter):
     smooths = False
     input_channels = 1 + DENOISER.n_labels
 
-    def __init__(self, weights: Mapping[str, np.ndarray], info: dict[str, object]) -> None:
+    def __init__(self, weights: Weights, info: dict[str, object]) -> None:
         """Takes the released weights.
 
         Args:

@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from synthseg_common.images.content import placeholder
+from synthseg_trainer.aliases import FloatArray
 
 from synthseg_serving.errors import WeightsError
 from synthseg_serving.official.networks import NETWORKS, OfficialNetwork, Shapes, recognise
@@ -42,7 +43,7 @@ class OfficialFile:
     sha256: str
     released: bool
 
-    def read(self) -> dict[str, np.ndarray]:
+    def read(self) -> dict[str, FloatArray]:
         """Arrays by `<layer>/<variable>`, exactly the network's.
 
         Raises:
@@ -95,7 +96,7 @@ def shapes_in(path: Path) -> Shapes:
         return {name: item.shape for name, item in _variables(root, root)}
 
 
-def read_variables(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+def read_variables(path: Path, names: Iterable[str]) -> dict[str, FloatArray]:
     """float32 arrays by `<layer>/<variable>`, of those names that the file has.
 
     Raises:

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import tensorflow as tf
+from synthseg_common.processor import available_cores
 
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.lifecycle import StopSignal, announce
@@ -15,7 +16,6 @@ from synthseg_serving.server import (
     Server,
     ServerSettings,
     Tls,
-    available_cores,
 )
 from synthseg_serving.versions import ModelConfig, find_versions
 

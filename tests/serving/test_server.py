@@ -20,9 +20,10 @@ import pytest
 import tensorflow as tf
 from server_calls import TIMEOUT_S
 from synthseg_common import contract
+from synthseg_common.processor import available_cores
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.manager import ModelManager, State
-from synthseg_serving.server import Server, ServerSettings, Tls, available_cores
+from synthseg_serving.server import Server, ServerSettings, Tls
 from synthseg_serving.versions import ModelConfig, VersionPolicy
 
 ONES = np.ones((2, 2, 2), np.float32)

@@ -36,13 +36,13 @@ def as_nobody() -> Callable[[], AbstractContextManager[None]]:
 
 
 @pytest.fixture
-def model():
+def model() -> ContractServer:
     """The model behind `address`, with its switches and records."""
     return ContractServer()
 
 
 @pytest.fixture
-def address(model) -> Iterator[str]:
+def address(model: ContractServer) -> Iterator[str]:
     """Address of a running server."""
     with serving(model) as target:
         yield target

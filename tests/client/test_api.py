@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contract_server import ContractServer
+from loading import load_image
 from synthseg_client import Options, open_session, segment, segment_many
 from synthseg_client.calls.session import Session
 from synthseg_client.errors import ClientError, ScanError
+from synthseg_client.geometry.grids import Prepared, prepare
+from synthseg_client.inputs.scans import Scan
 from synthseg_client.segmentation import one_scan
 from synthseg_client.segmentation.result import Segmentation
 
@@ -29,10 +33,9 @@ def test_a_file_gives_arrays_and_volumes(
 def test_an_array_is_segmented_like_its_file(
     session: Session, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
-    import nibabel as nib
 
     path = save_scan(tmp_path / "s.nii.gz")
-    image = nib.load(path)
+    image = load_image(path)
     from_array = segment(image.get_fdata(), session, affine=image.affine)
     np.testing.assert_array_equal(from_array.labels, segment(path, session).labels)
 
@@ -89,9 +92,8 @@ def test_a_defect_in_one_of_many_scans_does_not_stop_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     paths = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(3)]
-    prepare = one_scan.prepare
 
-    def fails_once(scan, voxel_mm):
+    def fails_once(scan: Scan, voxel_mm: float) -> Prepared:
         if scan.path == paths[1]:
             raise IndexError("out of bounds")
         return prepare(scan, voxel_mm)
@@ -100,7 +102,9 @@ def test_a_defect_in_one_of_many_scans_does_not_stop_the_rest(
     found = dict(segment_many(paths, session))
     assert [isinstance(found[p], Segmentation) for p in paths] == [True, False, True]
     assert str(found[paths[1]]) == f"{paths[1]}: unexpected error IndexError: out of bounds"
-    assert isinstance(found[paths[1]].__cause__, IndexError)
+    failed = found[paths[1]]
+    assert isinstance(failed, ClientError)
+    assert isinstance(failed.__cause__, IndexError)
 
 
 def test_many_scans_may_be_left_early(
@@ -123,7 +127,7 @@ def test_one_session_serves_several_threads(
 
 
 def test_a_model_of_another_anatomy_is_asked_for_all_of_the_scan_at_its_own_voxel_size(
-    model, address: str, tmp_path: Path, save_scan: Callable[..., Path]
+    model: ContractServer, address: str, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     model.info = {"anatomy": "abdomen", "voxel_size_mm": 2.0}
     path = save_scan(tmp_path / "s.nii.gz", (40, 410, 36), np.diag([2.0, 1.0, 2.0, 1.0]))
@@ -137,7 +141,7 @@ def test_a_model_of_another_anatomy_is_asked_for_all_of_the_scan_at_its_own_voxe
 
 
 def test_volumes_of_another_anatomy_have_no_intracranial_total_and_need_not_make_a_brain(
-    model, address: str, tmp_path: Path, save_scan: Callable[..., Path]
+    model: ContractServer, address: str, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     from synthseg_client.segmentation.checks import check_result
 

@@ -14,8 +14,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from contract_server import ContractServer
+from loading import load_nifti
 from synthseg_client.cli import main
 from synthseg_common import contract
+from typed import there
 
 HEAVY = ("nibabel", "scipy", "grpc", "numpy", "google.protobuf", "tensorflow", "keras")
 
@@ -55,7 +58,9 @@ print([m for m in sys.modules if m.partition(".")[0] in ("tensorflow", "keras")]
 
 
 @pytest.mark.parametrize("command", ["labels", "status"])
-def test_a_command_that_asks_has_nothing_to_resume(command: str, address: str, model) -> None:
+def test_a_command_that_asks_has_nothing_to_resume(
+    command: str, address: str, model: ContractServer
+) -> None:
     model.describe_delay_s = 600
     words = [sys.executable, "-m", "synthseg_client", command, "--server", address]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as asking:
@@ -89,8 +94,8 @@ def test_one_scan_is_segmented_with_all_its_companions(
     assert names == {
         "scan.nii.gz", "l.nii.gz", "p.nii.gz", "r.nii.gz", "v.csv", *companions
     }  # fmt: skip
-    labels = nib.load(tmp_path / "l.nii.gz")
-    posteriors = nib.load(tmp_path / "p.nii.gz").get_fdata()
+    labels = load_nifti(tmp_path / "l.nii.gz")
+    posteriors = load_nifti(tmp_path / "p.nii.gz").get_fdata()
     np.testing.assert_allclose(posteriors.sum(axis=-1), 1, atol=1e-3)
     values = np.array([0, 2, 24, 41])[posteriors.argmax(axis=-1)]
     np.testing.assert_array_equal(values, np.asanyarray(labels.dataobj))
@@ -113,7 +118,7 @@ def test_a_table_with_and_without_posteriors_is_the_same(
 
 
 def test_several_files_and_crop_numbers_may_follow_their_option(
-    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+    address: str, model: ContractServer, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     scans = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(3)]
     run = _run(
@@ -126,7 +131,7 @@ def test_several_files_and_crop_numbers_may_follow_their_option(
 
 
 def test_fast_and_ct_reach_the_server(
-    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+    address: str, model: ContractServer, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     scan = save_scan(tmp_path / "s.nii.gz")
     flags = ("--fast", "--ct", "--crop", "none")
@@ -138,7 +143,9 @@ def test_fast_and_ct_reach_the_server(
     assert request["min_size"].tolist() == [128, 128, 128]
 
 
-def test_the_part_grows_where_structures_reach_the_cut(address: str, model, tmp_path: Path) -> None:
+def test_the_part_grows_where_structures_reach_the_cut(
+    address: str, model: ContractServer, tmp_path: Path
+) -> None:
     volume = np.random.default_rng(0).random((230, 40, 40)).astype(np.float32)
     volume[2:228, 5:35, 5:35] += 100  # wider than the limit
     nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "s.nii")
@@ -146,12 +153,14 @@ def test_the_part_grows_where_structures_reach_the_cut(address: str, model, tmp_
     assert run.exit_code == 0, run.output
     assert [r["image"].shape[0] for r in model.requests] == [192, 230]
     assert "enlarged" in run.output
-    labels = np.asanyarray(nib.load(tmp_path / "l.nii").dataobj)
+    labels = np.asanyarray(load_nifti(tmp_path / "l.nii").dataobj)
     assert labels[2, 20, 20]
     assert labels[227, 20, 20]
 
 
-def test_an_explicit_crop_is_obeyed_with_a_warning(address: str, model, tmp_path: Path) -> None:
+def test_an_explicit_crop_is_obeyed_with_a_warning(
+    address: str, model: ContractServer, tmp_path: Path
+) -> None:
     volume = np.random.default_rng(0).random((100, 40, 40)).astype(np.float32)
     volume[2:98, 5:35, 5:35] += 100
     nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "s.nii")
@@ -191,7 +200,7 @@ def test_json_gives_one_object_per_scan(
 
 
 def test_the_list_of_failures_names_the_scans(
-    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+    address: str, model: ContractServer, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     scans = [save_scan(tmp_path / f"s{i}.nii.gz", seed=i) for i in range(2)]
     model.tamper = lambda outputs: {
@@ -210,7 +219,8 @@ def test_a_full_disk_under_standard_output_is_told_in_one_line(
     address: str, tmp_path: Path, save_scan: Callable[..., Path], command: str
 ) -> None:
     scan = save_scan(tmp_path / "s.nii.gz")
-    words = ["--i", scan, "--o", tmp_path / "l.nii", "--json"] if command == "segment" else []
+    files = ["--i", str(scan), "--o", str(tmp_path / "l.nii"), "--json"]
+    words = files if command == "segment" else []
     with Path("/dev/full").open("w") as full:
         run = subprocess.run(
             [sys.executable, "-m", "synthseg_client", command, *words, "--server", address],
@@ -281,7 +291,7 @@ def test_mistakes_are_told_in_one_line(
 
 def test_a_folder_that_may_not_be_written_is_told_before_any_work(
     address: str,
-    model,
+    model: ContractServer,
     save_scan: Callable[..., Path],
     as_nobody: Callable[[], AbstractContextManager[None]],
 ) -> None:
@@ -301,7 +311,7 @@ def test_a_folder_that_may_not_be_written_is_told_before_any_work(
 
 
 def test_a_folder_in_the_place_of_a_table_is_told_before_any_work(
-    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+    address: str, model: ContractServer, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     scan, table = save_scan(tmp_path / "s.nii.gz"), tmp_path / "v.csv"
     table.mkdir()
@@ -313,7 +323,7 @@ def test_a_folder_in_the_place_of_a_table_is_told_before_any_work(
 
 
 def test_a_scans_own_sidecar_is_left_alone(
-    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+    address: str, model: ContractServer, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     scan, sidecar = save_scan(tmp_path / "sub-00_T1w.nii.gz"), tmp_path / "sub-00_T1w.json"
     sidecar.write_text('{"EchoTime": 0.003}')
@@ -345,7 +355,7 @@ def test_scans_of_one_name_get_results_and_rows_of_their_own(
 
 @pytest.mark.parametrize("others", [0, 1])
 def test_scans_that_only_their_endings_tell_apart_fail_alone(
-    address: str, model, tmp_path: Path, save_scan: Callable[..., Path], others: int
+    address: str, model: ContractServer, tmp_path: Path, save_scan: Callable[..., Path], others: int
 ) -> None:
     folder = tmp_path / "dup"
     folder.mkdir()
@@ -380,7 +390,7 @@ def test_one_folder_that_may_not_be_written_fails_its_scans_alone(
 
 
 def test_a_server_that_is_too_slow_fails_the_scan(
-    address: str, model, tmp_path: Path, save_scan: Callable[..., Path]
+    address: str, model: ContractServer, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     model.delay_s = 600
     scan, out = save_scan(tmp_path / "s.nii.gz"), tmp_path / "out"
@@ -409,7 +419,7 @@ def test_the_server_may_be_named_in_the_environment(
 
 
 def test_an_interrupt_ends_the_command_soon(
-    model, address: str, tmp_path: Path, save_scan: Callable[..., Path]
+    model: ContractServer, address: str, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     scans = [save_scan(tmp_path / f"s{i}.nii.gz") for i in range(3)]
     model.delay_s = 600
@@ -424,7 +434,7 @@ def test_an_interrupt_ends_the_command_soon(
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         while not model.requests:
-            assert child.poll() is None, child.stderr.read()
+            assert child.poll() is None, there(child.stderr).read()
             time.sleep(0.05)
         child.send_signal(number)
         # Far less than the answer would take, and time enough for a busy machine.

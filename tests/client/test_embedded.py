@@ -15,6 +15,7 @@ from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.calls.session import Session
 from synthseg_client.embedded import EmbeddedServer
 from synthseg_client.errors import EmbeddedServerError
+from typed import there
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 # A stand-in for the server package: the contract server behind the same command line.
@@ -85,7 +86,7 @@ def test_a_server_serves_while_the_block_lasts(stand_in: Path) -> None:
         told = (folder / "server.log").read_text()
         assert "'--threads', '3'" in told
         assert "--cpu" in told
-        pid = server.pid
+        pid = there(server.pid)
     assert _wait_until_dead(pid)
     assert not folder.exists()
 
@@ -145,7 +146,7 @@ def test_a_server_that_was_killed_is_started_again(stand_in: Path) -> None:
         patient = RetryPolicy(attempts=4, first_wait_s=0.1)
         with Session(server.address, retry=patient, revive=server.restart_if_dead) as session:
             assert session.status()
-            first = server.pid
+            first = there(server.pid)
             os.kill(first, signal.SIGKILL)
             assert session.status()
             assert server.pid != first
@@ -168,9 +169,9 @@ with embedded.EmbeddedServer() as server:
     time.sleep(600)
 """
     client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    pid = int(client.stdout.readline())
+    pid = int(there(client.stdout).readline())
     assert _alive(pid)
     client.kill()
     client.wait()
-    client.stdout.close()
+    there(client.stdout).close()
     assert _wait_until_dead(pid)

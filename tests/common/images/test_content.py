@@ -60,7 +60,7 @@ CONTENTS = {
 
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii", "scan.mgz"])
 @pytest.mark.parametrize("what", CONTENTS)
-def test_the_first_bytes_say_what_a_file_is(tmp_path: Path, what, name: str) -> None:
+def test_the_first_bytes_say_what_a_file_is(tmp_path: Path, what: str, name: str) -> None:
     path = tmp_path / name
     content, words = CONTENTS[what]
     path.write_bytes(content)
@@ -111,7 +111,7 @@ def test_a_link_that_leads_nowhere_is_told(tmp_path: Path, target: str, words: s
     ],
 )
 def test_a_name_that_is_wrong_about_compression_is_a_warning(
-    tmp_path: Path, name: str, content, words: str
+    tmp_path: Path, name: str, content: bytes, words: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
     header = read_header(tmp_path / name)
@@ -127,7 +127,7 @@ def test_a_name_that_is_wrong_about_compression_is_a_warning(
     ],
 )
 def test_a_name_of_the_other_format_is_refused_with_the_right_one(
-    tmp_path: Path, name: str, content, words: str
+    tmp_path: Path, name: str, content: bytes, words: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ImageError, match=words):

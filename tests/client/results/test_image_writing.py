@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK
+from loading import load_nifti
+from nibabel.spatialimages import SpatialImage
 from synthseg_client import __version__
 from synthseg_client.errors import OutputError
 from synthseg_client.model import Model
 from synthseg_client.results.image_writing import write_image, write_labels, write_posteriors
+from synthseg_common.arrays import AnyArray
 from synthseg_common.colours import FREESURFER_COLOURS
 from synthseg_common.files import write_text
 from synthseg_common.images import Placement
+from two_readers import directions_by_itk, origin_by_itk
 
 AFFINE = np.array([[0, 0, -1, 10.0], [-1, 0, 0, 20], [0, 1, 0, -5], [0, 0, 0, 1]])
 PLACEMENT = Placement.of(AFFINE)
@@ -22,24 +26,24 @@ LABELS = np.random.default_rng(0).choice([0, 2, 24], (5, 6, 7)).astype(np.int32)
 SUFFIXES = [".nii", ".nii.gz", ".mgz", ".mgh"]
 
 
-def _model(values=(0, 2, 24)) -> Model:
+def _model(values: Sequence[int] = (0, 2, 24)) -> Model:
     names = tuple(f"structure {v}" for v in values)
     channels = np.arange(len(values), dtype=np.int32)
     return Model("synthseg", 3, np.array(values, np.int32), names, channels * 0, channels)
 
 
-def _load(path: Path):
+def _load(path: Path) -> tuple[SpatialImage, AnyArray]:
     if path.suffix == ".mgh":
         with path.open("rb") as stream:
             holder = nib.fileholders.FileHolder(fileobj=stream)
             image = nib.MGHImage.from_file_map({"image": holder})
             return image, np.asarray(image.dataobj)
-    image = nib.load(path)
+    image = load_nifti(path)
     return image, np.asarray(image.dataobj)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_labels_come_back_with_their_grid(tmp_path: Path, suffix) -> None:
+def test_labels_come_back_with_their_grid(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     write_labels(path, LABELS, PLACEMENT, _model())
     image, values = _load(path)
@@ -57,7 +61,7 @@ def test_npz_holds_labels_and_affine(tmp_path: Path) -> None:
 
 def test_a_label_map_says_that_it_is_one_and_who_made_it(tmp_path: Path) -> None:
     write_labels(tmp_path / "x.nii.gz", LABELS, Placement.of(AFFINE, 4), _model())
-    header = nib.load(tmp_path / "x.nii.gz").header
+    header = load_nifti(tmp_path / "x.nii.gz").header
     assert header.get_intent()[0] == "label"
     assert header["descrip"].item().decode() == f"SynthSeg {__version__} synthseg:3"
     assert header.get_xyzt_units() == ("mm", "sec")
@@ -69,18 +73,18 @@ def test_a_sheared_grid_has_the_nearest_qform_for_readers_that_refuse_shear(tmp_
     sheared = AFFINE.copy()
     sheared[0, 1] = 0.3
     write_labels(tmp_path / "x.nii.gz", LABELS, Placement.of(sheared), _model())
-    header = nib.load(tmp_path / "x.nii.gz").header
+    header = load_nifti(tmp_path / "x.nii.gz").header
     assert (header["sform_code"], header["qform_code"]) == (1, 1)
     np.testing.assert_allclose(header.get_sform(), sheared, atol=1e-6)
     np.testing.assert_allclose(header.get_zooms(), np.linalg.norm(sheared[:3, :3], axis=0))
-    image = SimpleITK.ReadImage(tmp_path / "x.nii.gz")
-    np.testing.assert_allclose(image.GetOrigin(), sheared[:3, 3] * [-1, -1, 1], atol=1e-5)
-    directions = np.array(image.GetDirection()).reshape(3, 3) * [[-1], [-1], [1]]
+    path = tmp_path / "x.nii.gz"
+    np.testing.assert_allclose(origin_by_itk(path), sheared[:3, 3] * [-1, -1, 1], atol=1e-5)
+    directions = directions_by_itk(path) * [[-1], [-1], [1]]
     assert np.abs(directions - sheared[:3, :3]).max() < 0.2  # of the shear of 0.3
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_wide_labels_and_intensities_come_back(tmp_path: Path, suffix) -> None:
+def test_wide_labels_and_intensities_come_back(tmp_path: Path, suffix: str) -> None:
     wide = LABELS * 85
     write_labels(tmp_path / f"x{suffix}", wide, PLACEMENT, _model((0, 170, 2040)))
     np.testing.assert_array_equal(_load(tmp_path / f"x{suffix}")[1], wide)
@@ -90,11 +94,11 @@ def test_wide_labels_and_intensities_come_back(tmp_path: Path, suffix) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_posteriors_are_written_channel_by_channel(tmp_path: Path, suffix) -> None:
+def test_posteriors_are_written_channel_by_channel(tmp_path: Path, suffix: str) -> None:
     posteriors = np.random.default_rng(1).random((5, 6, 7, 3)).astype(np.float32)
     asked = []
 
-    def channel(index):
+    def channel(index: int) -> AnyArray:
         asked.append(index)
         return posteriors[..., index]
 
@@ -119,7 +123,7 @@ def _read_colour_table(path: Path) -> dict[int, tuple[str, tuple[int, ...]]]:
     def integer() -> int:
         nonlocal rest
         (value,), rest = struct.unpack(">i", rest[:4]), rest[4:]
-        return value
+        return int(value)
 
     def text() -> str:
         nonlocal rest
@@ -159,7 +163,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     write_labels(tmp_path / "x.nii", LABELS, PLACEMENT, _model())
     before = (tmp_path / "x.nii").read_bytes()
 
-    def broken(index):
+    def broken(index: int) -> AnyArray:
         if index:
             raise OSError(28, "No space left on device")
         return np.zeros((5, 6, 7), np.float32)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,16 +14,24 @@ from synthseg_client.geometry.orientation import orientation_of
 from synthseg_client.model import Model
 from synthseg_client.results.volume_table import volumes_mm3
 from synthseg_common import contract
+from synthseg_common.arrays import AnyArray, Float32Array, Float64Array
 
 
-def _model(values, classes) -> Model:
-    values = np.asarray(values, np.int32)
+def _model(values: Sequence[int], classes: Sequence[int]) -> Model:
+    table = np.asarray(values, np.int32)
     names = tuple(f"label {v}" for v in values)
     channels = np.arange(len(values), dtype=np.int32)
-    return Model("synthseg", 1, values, names, np.asarray(classes, np.int32), channels)
+    return Model("synthseg", 1, table, names, np.asarray(classes, np.int32), channels)
 
 
-def _answer(posteriors, shape, offset, classes, *, dense: bool) -> dict[str, np.ndarray]:
+def _answer(
+    posteriors: Float32Array,
+    shape: Sequence[int],
+    offset: Sequence[int],
+    classes: Sequence[int],
+    *,
+    dense: bool,
+) -> dict[str, AnyArray]:
     """What a server answers whose network gives these posteriors `[x, y, z, label]`."""
     foreground = posteriors[..., 1:].sum(axis=-1) > contract.FOREGROUND_THRESHOLD
     inside = posteriors[foreground].astype(np.float16)
@@ -45,7 +54,13 @@ def _answer(posteriors, shape, offset, classes, *, dense: bool) -> dict[str, np.
     }
 
 
-def _in_scan(array, crop, shape, fill, affine):
+def _in_scan(
+    array: AnyArray,
+    crop: AnyArray,
+    shape: tuple[int, ...],
+    fill: float | AnyArray,
+    affine: Float64Array,
+) -> AnyArray:
     """An array of the crop's shape in its place in the whole volume, along the scan's own axes."""
     full = np.full((*shape, *array.shape[3:]), fill, array.dtype)
     full[tuple(slice(a, b) for a, b in zip(crop[:3], crop[3:], strict=True))] = array
@@ -179,7 +194,7 @@ def test_equally_probable_channels_give_the_lowest() -> None:
         (contract.POSTERIORS, np.zeros((3, 2), np.float16)),
     ],
 )
-def test_an_answer_that_contradicts_itself_is_refused(name, value) -> None:
+def test_an_answer_that_contradicts_itself_is_refused(name: str, value: AnyArray) -> None:
     posteriors = np.full((32, 32, 32, 2), 0.5, np.float32)
     answer = _answer(posteriors, (20, 20, 20), (6, 6, 6), [0, 1], dense=True)
     with pytest.raises(AnswerError):
@@ -188,7 +203,7 @@ def test_an_answer_that_contradicts_itself_is_refused(name, value) -> None:
 
 def test_a_grid_that_the_foreground_does_not_cover_is_refused_whatever_its_product() -> None:
     """2^22 · 2^21 · 2^21 is 0 in 64 bits."""
-    answer = {
+    answer: dict[str, AnyArray] = {
         contract.NETWORK_SHAPE: np.array([2**22, 2**21, 2**21], np.int32),
         contract.OFFSET: np.zeros(3, np.int32),
         contract.FOREGROUND: np.zeros(0, np.uint8),

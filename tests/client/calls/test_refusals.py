@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from contract_server import ContractServer, Mortal, serving
 from synthseg_client import errors
+from synthseg_client import messages_pb2 as wire
+from synthseg_client.calls.methods import PREDICT
 from synthseg_client.calls.refusals import SAYINGS, Meaning, meaning_of, translate
 from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.calls.session import Session
@@ -96,13 +98,15 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("code", "details", "meaning"), SAID)
-def test_words_of_servers_and_proxies_are_understood(code, details, meaning) -> None:
+def test_words_of_servers_and_proxies_are_understood(
+    code: grpc.StatusCode, details: str, meaning: Meaning
+) -> None:
     assert type(_refusal(code, details)) is ERRORS[meaning]
 
 
 @pytest.mark.parametrize("details", ["OOM when allocating tensor with shape[1]", "", "no room"])
 @pytest.mark.parametrize("meaning", [Meaning.TOO_LARGE, Meaning.BUSY])
-def test_a_reason_beside_the_words_decides(details: str, meaning) -> None:
+def test_a_reason_beside_the_words_decides(details: str, meaning: Meaning) -> None:
     assert type(_refusal(FULL, details, meaning.value)) is ERRORS[meaning]
 
 
@@ -132,8 +136,17 @@ class _Said(grpc.RpcError):
     """An error with recorded words."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        self.code, self.details = lambda: code, lambda: details
-        self.trailing_metadata = tuple
+        super().__init__()
+        self._code, self._details = code, details
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+    def trailing_metadata(self) -> tuple[()]:
+        return ()
 
 
 @contextmanager
@@ -159,9 +172,9 @@ def _listening(answer: bytes) -> Iterator[str]:
 def _asked(address: str, *options: tuple[str, object]) -> tuple[grpc.RpcError, Exception]:
     """What plain gRPC says of an address, and what the client makes of it."""
     with grpc.insecure_channel(address, options) as channel:
-        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        call = PREDICT.over(channel)
         with pytest.raises(grpc.RpcError) as raised:
-            call(b"", timeout=60)
+            call(wire.PredictRequest(), timeout=60)
     with Session(address, retry=ONCE) as session, pytest.raises(errors.ServerError) as told:
         session.status()
     return raised.value, told.value
@@ -202,19 +215,27 @@ def test_a_server_that_dies_has_had_the_request(tmp_path: Path) -> None:
             _segment(session)
 
 
+def _echoed(channel: grpc.Channel) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
+    return channel.unary_unary("/a/b")
+
+
+def _echo(request: bytes, _context: grpc.ServicerContext) -> bytes:
+    return request
+
+
 @pytest.mark.parametrize("side", ["client", "server"])
 @pytest.mark.parametrize("what", ["receive", "send"])
 def test_the_limits_of_grpc_are_understood(side: str, what: str) -> None:
     limit = (f"grpc.max_{what}_message_length", 5)
     server = grpc.server(ThreadPoolExecutor(1), options=[limit] if side == "server" else [])
-    echo = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    echo: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(_echo)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a", {"b": echo}),))
     port = server.add_insecure_port("localhost:0")
     server.start()
     with grpc.insecure_channel(
         f"localhost:{port}", [limit] if side == "client" else []
     ) as channel, pytest.raises(grpc.RpcError) as raised:  # fmt: skip
-        channel.unary_unary("/a/b")(b"longer than that", timeout=60)
+        _echoed(channel)(b"longer than that", timeout=60)
     server.stop(0).wait()
     assert meaning_of(raised.value) is Meaning.TOO_LARGE, raised.value.details()
 

@@ -9,17 +9,18 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from contract_server import Mortal, serving
+from contract_server import ContractServer, Mortal, serving
 from synthseg_client import messages_pb2 as wire
-from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.outcome import Outcome
+from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.run import run_batch
 from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.calls.model_choice import ModelChoice
@@ -34,15 +35,18 @@ from synthseg_client.errors import (
     UsageError,
 )
 from synthseg_common import contract
+from synthseg_common.arrays import AnyArray
+from typed import there
 
 # Waits end with what a test does, not with their limits; those tests that show a limit set it.
 PATIENT = RetryPolicy(first_wait_s=0.01, server_wait_s=600)
 SOON_OVER = RetryPolicy(first_wait_s=0.01, server_wait_s=1.2)
+Inputs = dict[str, AnyArray]
 IMAGE = np.random.default_rng(0).random((8, 8, 8)).astype(np.float32)
 
 
 @pytest.fixture
-def server(model, tmp_path: Path):
+def server(model: ContractServer, tmp_path: Path) -> Iterator[Mortal]:
     with Mortal(model, tmp_path) as running:
         yield running
 
@@ -60,9 +64,9 @@ def _segment(session: Session, image: np.ndarray = IMAGE) -> object:
     return session.segment(image, (32, 32, 32), flip=False, outputs=contract.EVIDENCE)
 
 
-def _batch(session: Session, scans: Path, **settings: int) -> list[Outcome]:
+def _batch(session: Session, scans: Path, *, jobs: int = 2, requests: int = 1) -> list[Outcome]:
     plan = plan_batch([str(scans)], scans.parent / "out")
-    return list(run_batch(session, plan, BatchSettings(**settings)))
+    return list(run_batch(session, plan, BatchSettings(jobs=jobs, requests=requests)))
 
 
 def _counts(outcomes: list[Outcome]) -> Counter[str]:
@@ -84,7 +88,7 @@ class _Once:
 
 @pytest.mark.parametrize("requests", [1, 3])
 def test_a_server_that_comes_back_in_time_gets_all_scans(
-    server, model, scans: Path, requests: int
+    server: Mortal, model: ContractServer, scans: Path, requests: int
 ) -> None:
     said: list[str] = []
 
@@ -105,7 +109,7 @@ def test_a_server_that_comes_back_in_time_gets_all_scans(
 
 @pytest.mark.parametrize("requests", [1, 3])
 def test_a_server_that_stays_away_is_waited_for_once(
-    server, model, scans: Path, requests: int
+    server: Mortal, model: ContractServer, scans: Path, requests: int
 ) -> None:
     said: list[str] = []
     model.arrived = _Once(server.die, at=2)
@@ -126,7 +130,7 @@ def test_a_server_that_stays_away_is_waited_for_once(
 
 
 def test_scans_that_are_left_are_not_asked_for_even_when_the_server_returns(
-    server, model, scans: Path
+    server: Mortal, model: ContractServer, scans: Path
 ) -> None:
     model.arrived = _Once(server.die)
     with Session(server.address, retry=SOON_OVER, tell=lambda _: None) as session:
@@ -144,7 +148,7 @@ def test_scans_that_are_left_are_not_asked_for_even_when_the_server_returns(
 
 
 def test_what_was_left_is_named_and_resuming_does_it(
-    server, model, scans: Path, tmp_path: Path
+    server: Mortal, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     model.arrived = _Once(server.die, at=2)
     words = ["segment", "--i", str(scans), "--o", str(tmp_path / "out"), "--json", "--jobs", "1"]
@@ -165,7 +169,9 @@ def test_what_was_left_is_named_and_resuming_does_it(
     assert len(list((tmp_path / "out").glob("*.nii"))) == 4
 
 
-def test_a_server_that_is_not_up_yet_is_waited_for(model, scans: Path, tmp_path: Path) -> None:
+def test_a_server_that_is_not_up_yet_is_waited_for(
+    model: ContractServer, scans: Path, tmp_path: Path
+) -> None:
     server = Mortal(model, tmp_path)
     tell = _Once(server.start)
     with Session(server.address, retry=PATIENT, tell=tell) as session:
@@ -185,7 +191,12 @@ def test_a_command_that_asks_how_things_are_does_not_wait(tmp_path: Path) -> Non
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("when", ["before the first scan", "in the middle"])
 def test_a_signal_ends_the_wait(
-    server, model, scans: Path, tmp_path: Path, number, when: str
+    server: Mortal,
+    model: ContractServer,
+    scans: Path,
+    tmp_path: Path,
+    number: signal.Signals,
+    when: str,
 ) -> None:
     if when == "in the middle":
         model.arrived = _Once(server.die, at=2)
@@ -200,7 +211,7 @@ def test_a_signal_ends_the_wait(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with child:
-        for line in child.stderr:
+        for line in there(child.stderr):
             if "Waiting" in line:
                 break
         os.kill(child.pid, number)
@@ -209,7 +220,9 @@ def test_a_signal_ends_the_wait(
     assert "--resume" in errors
 
 
-def test_an_interrupt_ends_a_loop_over_scans(model, address: str, scans: Path) -> None:
+def test_an_interrupt_ends_a_loop_over_scans(
+    model: ContractServer, address: str, scans: Path
+) -> None:
     code = f"""
 import signal
 from pathlib import Path
@@ -228,10 +241,10 @@ with Session({address!r}) as session:
     assert b"KeyboardInterrupt" in errors
 
 
-def _deadly(server: Mortal, image: np.ndarray) -> Callable[[dict], None]:
+def _deadly(server: Mortal, image: np.ndarray) -> Callable[[Inputs], None]:
     """Kills the server whenever an image arrives; it is started again at once."""
 
-    def arrived(inputs: dict) -> None:
+    def arrived(inputs: Inputs) -> None:
         if inputs[contract.IMAGE].max() == image.max():
             server.die()
             server.start()
@@ -240,7 +253,7 @@ def _deadly(server: Mortal, image: np.ndarray) -> Callable[[dict], None]:
 
 
 def test_a_scan_that_kills_the_server_twice_is_blamed_and_the_others_go_on(
-    server, model, scans: Path, tmp_path: Path
+    server: Mortal, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     with Session(server.address, retry=PATIENT) as session:
         _batch(session, scans / "s1.nii")
@@ -258,12 +271,19 @@ def test_a_scan_that_kills_the_server_twice_is_blamed_and_the_others_go_on(
     assert sent[float(deadly.max())] == 2
 
 
-def test_suspects_are_sent_alone_and_not_blamed(server, model) -> None:
+def test_suspects_are_sent_alone_and_not_blamed(server: Mortal, model: ContractServer) -> None:
     """Three scans are at the server when it dies; then one at a time is."""
-    together = threading.Barrier(3, action=lambda: (server.die(), server.start()))
-    lock, at_once, most = threading.Lock(), [], []
 
-    def arrived(inputs: dict) -> None:
+    def die_and_come_back() -> None:
+        server.die()
+        server.start()
+
+    together = threading.Barrier(3, action=die_and_come_back)
+    lock = threading.Lock()
+    at_once: list[Inputs] = []
+    most: list[int] = []
+
+    def arrived(inputs: Inputs) -> None:
         if server.starts == 1:
             together.wait(60)
         else:
@@ -271,7 +291,7 @@ def test_suspects_are_sent_alone_and_not_blamed(server, model) -> None:
                 at_once.append(inputs)
                 most.append(len(at_once))
 
-    def tamper(outputs: dict) -> dict:
+    def tamper(outputs: Inputs) -> Inputs:
         with lock:
             if at_once:
                 at_once.pop()
@@ -285,7 +305,9 @@ def test_suspects_are_sent_alone_and_not_blamed(server, model) -> None:
     assert most == [1, 1, 1]
 
 
-def test_a_server_of_ones_own_is_started_again_without_waiting(server, model, scans: Path) -> None:
+def test_a_server_of_ones_own_is_started_again_without_waiting(
+    server: Mortal, model: ContractServer, scans: Path
+) -> None:
     said: list[str] = []
 
     model.arrived = _Once(server.die, at=2)
@@ -295,7 +317,9 @@ def test_a_server_of_ones_own_is_started_again_without_waiting(server, model, sc
     assert line.endswith("Starting the server again if it has died.")
 
 
-def test_a_session_that_was_closed_starts_no_server_again(server, model) -> None:
+def test_a_session_that_was_closed_starts_no_server_again(
+    server: Mortal, model: ContractServer
+) -> None:
     """Closing breaks the connection: that is no server to look after, nor anything to tell."""
     said: list[str] = []
     revived: list[None] = []
@@ -311,7 +335,9 @@ def test_a_session_that_was_closed_starts_no_server_again(server, model) -> None
     assert not said
 
 
-def test_a_server_that_cannot_be_started_again_is_tried_once(server, model, scans: Path) -> None:
+def test_a_server_that_cannot_be_started_again_is_tried_once(
+    server: Mortal, model: ContractServer, scans: Path
+) -> None:
     tried = []
 
     def revive() -> None:
@@ -327,12 +353,14 @@ def test_a_server_that_cannot_be_started_again_is_tried_once(server, model, scan
     assert "while the server had this scan" in outcomes[0].error
 
 
-def test_a_model_that_goes_away_for_a_while_is_waited_for(address: str, model, scans: Path) -> None:
+def test_a_model_that_goes_away_for_a_while_is_waited_for(
+    address: str, model: ContractServer, scans: Path
+) -> None:
     """As in a roll-out, or when a configuration is replaced."""
 
     def go(*_: object) -> None:
         model.loading = True
-        model.failures = [_not_found()]
+        model.failures = [grpc.StatusCode.NOT_FOUND]
 
     def come(*_: object) -> None:
         model.loading = False
@@ -344,14 +372,8 @@ def test_a_model_that_goes_away_for_a_while_is_waited_for(address: str, model, s
     assert {o.status for o in outcomes} == {"done"}, [o.error for o in outcomes]
 
 
-def _not_found() -> object:
-    import grpc
-
-    return grpc.StatusCode.NOT_FOUND
-
-
 def test_a_model_that_is_loading_is_waited_for_before_the_first_scan(
-    address: str, model, scans: Path
+    address: str, model: ContractServer, scans: Path
 ) -> None:
     model.loading, model.states = True, {1: wire.ModelVersionStatus.LOADING}
 
@@ -364,7 +386,7 @@ def test_a_model_that_is_loading_is_waited_for_before_the_first_scan(
 
 @pytest.mark.parametrize("choice", ["other", "other:1", "other@stable", "synthseg:7", "synthseg@x"])
 def test_a_model_that_is_not_served_is_the_callers_mistake(
-    address: str, model, scans: Path, choice: str
+    address: str, model: ContractServer, scans: Path, choice: str
 ) -> None:
     out = scans.parent / "new" / "out"
     words = ["segment", "--i", str(scans), "--o", str(out), "--server", address, "--model", choice]
@@ -402,7 +424,7 @@ def test_a_model_that_is_not_served_is_an_error_of_both_kinds(address: str) -> N
 
 
 def test_a_version_that_has_ended_is_no_mistake_of_the_caller(
-    address: str, model, scans: Path, tmp_path: Path
+    address: str, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     model.states = {1: wire.ModelVersionStatus.AVAILABLE, 7: wire.ModelVersionStatus.END}
     words = ["segment", "--i", str(scans), "--o", str(tmp_path / "out"), "--server", address]
@@ -411,7 +433,7 @@ def test_a_version_that_has_ended_is_no_mistake_of_the_caller(
 
 
 def test_answers_of_two_versions_are_told_at_the_end(
-    address: str, model, scans: Path, tmp_path: Path
+    address: str, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     def newer() -> None:
         model.version = 2
@@ -448,12 +470,12 @@ def test_a_library_user_is_told_by_the_log(
     assert (record.name, record.levelname) == ("synthseg_client", "WARNING")
 
 
-def test_servers_behind_one_name_are_killed_twice_at_most(model) -> None:
+def test_servers_behind_one_name_are_killed_twice_at_most(model: ContractServer) -> None:
     """Where another server answers at once, nobody waits."""
     said: list[str] = []
     with serving(model) as first, serving(model) as second:
         ports = ",".join(f"127.0.0.1:{a.rpartition(':')[2]}" for a in (first, second))
-        model.failures, model.failure_details = [_down()] * 9, "Socket closed"
+        model.failures, model.failure_details = [grpc.StatusCode.UNAVAILABLE] * 9, "Socket closed"
         with Session(f"ipv4:{ports}", retry=PATIENT, tell=said.append) as session:
             with pytest.raises(Exception, match="lost 2 times"):
                 _segment(session)
@@ -461,9 +483,3 @@ def test_servers_behind_one_name_are_killed_twice_at_most(model) -> None:
             _segment(session)
     assert len(model.requests) == 3
     assert not said
-
-
-def _down() -> object:
-    import grpc
-
-    return grpc.StatusCode.UNAVAILABLE

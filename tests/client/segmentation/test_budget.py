@@ -18,6 +18,7 @@ from synthseg_client.segmentation.budget import grown_within
 from synthseg_client.segmentation.one_scan import segment_scan
 from synthseg_common import contract
 from synthseg_common.images import Placement
+from typed import there
 
 MM = np.diag([1.0, 1, 1, 1])
 
@@ -29,7 +30,7 @@ def scan(save_scan: Callable[..., Path], tmp_path: Path) -> Scan:
 
 
 def test_a_scan_that_does_not_fit_is_refused_before_it_is_sent(
-    session: Session, model, scan: Scan
+    session: Session, model: ContractServer, scan: Scan
 ) -> None:
     model.info = {contract.MAX_VOXELS: 128**3}
     with pytest.raises(RequestTooLargeError) as error:
@@ -42,14 +43,18 @@ def test_a_scan_that_does_not_fit_is_refused_before_it_is_sent(
     assert model.requests == []
 
 
-def test_the_way_out_that_is_named_works(session: Session, model, scan: Scan) -> None:
+def test_the_way_out_that_is_named_works(
+    session: Session, model: ContractServer, scan: Scan
+) -> None:
     model.info = {contract.MAX_VOXELS: 128**3}
     result = segment_scan(scan, session, Options(crop=Crop.of_size([128])))
     assert result.passes == 1
     assert len(model.requests) == 1
 
 
-def test_a_crop_larger_than_the_model_takes_is_refused(session: Session, model, scan: Scan) -> None:
+def test_a_crop_larger_than_the_model_takes_is_refused(
+    session: Session, model: ContractServer, scan: Scan
+) -> None:
     model.info = {contract.MAX_VOXELS: 320**3}
     with pytest.raises(RequestTooLargeError, match=r"512 x 512 x 512, .* as --crop 320\.$"):
         segment_scan(scan, session, Options(crop=Crop.of_size([512])))
@@ -58,7 +63,9 @@ def test_a_crop_larger_than_the_model_takes_is_refused(session: Session, model, 
     assert model.requests == []
 
 
-def test_less_than_a_slab_of_x_does_not_make_room(session: Session, model, scan: Scan) -> None:
+def test_less_than_a_slab_of_x_does_not_make_room(
+    session: Session, model: ContractServer, scan: Scan
+) -> None:
     model.info = {contract.MAX_VOXELS: 128**3}
     with pytest.raises(
         RequestTooLargeError, match=r"32 x 160 x 128, which counts as 2621440 voxels"
@@ -66,14 +73,16 @@ def test_less_than_a_slab_of_x_does_not_make_room(session: Session, model, scan:
         segment_scan(scan, session, Options(crop=Crop.of_size([32, 160, 128])))
 
 
-def test_a_model_that_does_not_tell_a_budget_is_asked(session: Session, model, scan: Scan) -> None:
+def test_a_model_that_does_not_tell_a_budget_is_asked(
+    session: Session, model: ContractServer, scan: Scan
+) -> None:
     segment_scan(scan, session, Options(crop=Crop.none()))
     assert len(model.requests) == 1
 
 
 @pytest.mark.parametrize("told", ["many", 0, -1, True, 1.5])
 def test_a_budget_that_is_no_number_of_voxels_is_the_models_fault(
-    session: Session, model, told: bool | float | str
+    session: Session, model: ContractServer, told: bool | float | str
 ) -> None:
     model.info = {contract.MAX_VOXELS: told}
     with pytest.raises(ModelError, match="which is no number of voxels"):
@@ -109,6 +118,6 @@ def test_the_part_grows_by_less_where_all_is_too_much(
     told = session.describe()
     served = dataclasses.replace(told, info={**told.info, contract.MAX_VOXELS: 224 * 128 * 128})
     box, sides, least = Box((60, 0, 0), (188, 40, 40)), [(0, 0), (0, 1)], (128,) * 3
-    larger = grown_within(served, box, sides, (250, 40, 40), 64, least)
+    larger = there(grown_within(served, box, sides, (250, 40, 40), 64, least))
     assert larger.shape == (192, 40, 40)
     assert grown_within(served, larger, sides, (250, 40, 40), 64, least) is None

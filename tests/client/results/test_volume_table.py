@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from synthseg_client.results.volume_table import (
 )
 
 
-def _model(values) -> Model:
+def _model(values: Sequence[int]) -> Model:
     names = tuple("background" if v == 0 else f"structure {v}" for v in values)
     channels = np.arange(len(values), dtype=np.int32)
     return Model("synthseg", 1, np.array(values, np.int32), names, channels * 0, channels)

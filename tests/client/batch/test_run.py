@@ -20,16 +20,24 @@ import contract_server
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK
 from contract_server import ContractServer, serving
+from loading import load_nifti
+from synthseg_client.answers.cleanup import clean_up
+from synthseg_client.answers.evidence import Evidence
+from synthseg_client.answers.posteriors import CleanPosteriors
+from synthseg_client.batch.outcome import Outcome
 from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.run import run_batch
 from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.calls.session import Session
 from synthseg_client.errors import OutputError
+from synthseg_client.geometry.grids import Prepared, prepare
+from synthseg_client.inputs.scans import Scan
+from synthseg_client.model import Model
 from synthseg_client.options import Options
 from synthseg_common import contract
-from two_readers import place_of
+from synthseg_common.arrays import AnyArray
+from two_readers import origin_by_itk, place_of
 
 JOURNAL = "journal.jsonl"
 
@@ -43,9 +51,19 @@ def scans(tmp_path: Path, save_scan: Callable[..., Path]) -> Path:
     return folder
 
 
-def _run(session, scans, tmp_path, options=None, **settings):
+def _run(
+    session: Session,
+    scans: Path,
+    tmp_path: Path,
+    options: Options | None = None,
+    *,
+    jobs: int = 2,
+    resume: bool = False,
+) -> list[Outcome]:
     plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
-    chosen = BatchSettings(options=options or Options(), journal=tmp_path / JOURNAL, **settings)
+    chosen = BatchSettings(
+        options=options or Options(), journal=tmp_path / JOURNAL, jobs=jobs, resume=resume
+    )
     return list(run_batch(session, plan, chosen))
 
 
@@ -81,7 +99,7 @@ def test_one_bad_scan_does_not_stop_the_others(
 
 
 def test_a_second_run_skips_what_is_done_and_rebuilds_the_table(
-    session: Session, model, scans: Path, tmp_path: Path
+    session: Session, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     _run(session, scans, tmp_path)
     table = (tmp_path / "vol.csv").read_text()
@@ -94,7 +112,7 @@ def test_a_second_run_skips_what_is_done_and_rebuilds_the_table(
 
 
 def test_without_resume_everything_is_done_again(
-    session: Session, model, scans: Path, tmp_path: Path
+    session: Session, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     _run(session, scans, tmp_path)
     assert {o.status for o in _run(session, scans, tmp_path)} == {"done"}
@@ -104,7 +122,7 @@ def test_without_resume_everything_is_done_again(
 @pytest.mark.parametrize("change", ["scan", "labels", "sidecar", "options", "model"])
 def test_resuming_does_again_what_is_no_longer_true(
     session: Session,
-    model,
+    model: ContractServer,
     scans: Path,
     tmp_path: Path,
     save_scan: Callable[..., Path],
@@ -145,8 +163,8 @@ def test_labels_lie_in_the_scans_own_orientation(
     session: Session, scans: Path, tmp_path: Path
 ) -> None:
     _run(session, scans, tmp_path)
-    labels = nib.load(tmp_path / "out/s0_synthseg.nii.gz")
-    scan = nib.load(scans / "s0.nii.gz")
+    labels = load_nifti(tmp_path / "out/s0_synthseg.nii.gz")
+    scan = load_nifti(scans / "s0.nii.gz")
     assert nib.aff2axcodes(labels.affine) == nib.aff2axcodes(scan.affine)
     assert labels.shape == (30, 64, 20) or labels.shape == (30, 32, 40)
     # The brightest box is label 41 at the same place in the world.
@@ -163,7 +181,7 @@ def test_keeping_geometry_gives_the_scans_own_grid(
     session: Session, scans: Path, tmp_path: Path
 ) -> None:
     _run(session, scans, tmp_path, Options(keep_geometry=True))
-    labels, scan = nib.load(tmp_path / "out/s0_synthseg.nii.gz"), nib.load(scans / "s0.nii.gz")
+    labels, scan = load_nifti(tmp_path / "out/s0_synthseg.nii.gz"), load_nifti(scans / "s0.nii.gz")
     assert labels.shape == scan.shape
     np.testing.assert_allclose(labels.affine, scan.affine, atol=1e-6)
     for corner in ((0, 0, 0), (29, 31, 19)):
@@ -178,9 +196,9 @@ def test_keeping_geometry_gives_the_scans_own_grid(
 
 
 def test_an_answer_of_the_wrong_shape_fails_the_scan_alone(
-    session: Session, model, scans: Path, tmp_path: Path
+    session: Session, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
-    def tamper(outputs):
+    def tamper(outputs: dict[str, AnyArray]) -> dict[str, AnyArray]:
         model.tamper = None
         return {**outputs, contract.FOREGROUND: outputs[contract.FOREGROUND][:-1]}
 
@@ -192,7 +210,7 @@ def test_an_answer_of_the_wrong_shape_fails_the_scan_alone(
 
 
 def test_a_result_without_any_structure_is_no_result(
-    session: Session, model, scans: Path, tmp_path: Path
+    session: Session, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     model.tamper = lambda outputs: {
         **outputs,
@@ -204,7 +222,10 @@ def test_a_result_without_any_structure_is_no_result(
 
 
 def test_the_server_never_waits_for_the_client(
-    model, tmp_path: Path, save_scan: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    model: ContractServer,
+    tmp_path: Path,
+    save_scan: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While it has a scan, the next one is prepared; while one is cleaned up, it has the next."""
     from synthseg_client.calls.session import Session
@@ -214,25 +235,26 @@ def test_the_server_never_waits_for_the_client(
     folder.mkdir()
     for index in range(scans):
         save_scan(folder / f"s{index}.nii.gz", (60, 60, 60), np.diag([1.0, 1, 1, 1]), seed=index)
-    course, waited = _Course(), []
+    course = _Course()
+    waited: list[bool] = []
 
-    def prepare(*given, real=one_scan.prepare):
-        prepared = real(*given)
+    def prepare_noted(scan: Scan, target_mm: float) -> Prepared:
+        prepared = prepare(scan, target_mm)
         course.note("prepared")
         return prepared
 
-    def answer(outputs):
+    def answer(outputs: dict[str, AnyArray]) -> dict[str, AnyArray]:
         number = course.note("asked")
         waited.append(course.reaches("prepared", min(number + 1, scans)))
         return outputs
 
-    def clean_up(*given, real=one_scan.clean_up, **options):
+    def clean_up_noted(evidence: Evidence, model: Model, *, fast: bool) -> CleanPosteriors:
         number = course.note("answered")
         waited.append(course.reaches("asked", min(number + 1, scans)))
-        return real(*given, **options)
+        return clean_up(evidence, model, fast=fast)
 
-    monkeypatch.setattr(one_scan, "prepare", prepare)
-    monkeypatch.setattr(one_scan, "clean_up", clean_up)
+    monkeypatch.setattr(one_scan, "prepare", prepare_noted)
+    monkeypatch.setattr(one_scan, "clean_up", clean_up_noted)
     model.tamper = answer
     with serving(model) as address, Session(address) as session:
         plan = plan_batch([str(folder)], tmp_path / "out")
@@ -246,7 +268,7 @@ class _Course:
     """Counts what happens in several threads, and waits for it."""
 
     def __init__(self) -> None:
-        self._counts = Counter()
+        self._counts: Counter[str] = Counter()
         self._changed = threading.Condition()
 
     def note(self, what: str) -> int:
@@ -269,7 +291,7 @@ def test_a_kill_loses_at_most_the_scans_in_flight(
         save_scan(folder / f"s{index}.nii.gz", seed=index)
     server = ContractServer()
 
-    def answer(outputs):
+    def answer(outputs: dict[str, AnyArray]) -> dict[str, AnyArray]:
         # The fifth scan stays at the server: of the four before it, one may still be in work.
         server.delay_s = 600 if len(server.requests) == 4 else 0
         return outputs
@@ -288,7 +310,7 @@ def test_a_kill_loses_at_most_the_scans_in_flight(
         written = {p.name for p in (tmp_path / "out").glob("[!.]*.nii.gz")}
         assert len(written) >= 3
         for name in written:
-            nib.load(tmp_path / "out" / name).get_fdata()
+            load_nifti(tmp_path / "out" / name).get_fdata()
         server.requests.clear()
         server.delay_s, server.tamper = 0, None
         again = subprocess.run([*command, "--resume"], check=False, capture_output=True, text=True)
@@ -322,7 +344,7 @@ def test_a_server_that_dies_in_the_middle_fails_the_rest_and_resuming_finishes(
 
 
 def test_labels_that_change_their_meaning_in_the_middle_fail_the_rest(
-    session: Session, model, scans: Path, tmp_path: Path
+    session: Session, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     plan = plan_batch([str(scans)], tmp_path / "out", volumes=tmp_path / "vol.csv")
     outcomes = run_batch(session, plan, BatchSettings(jobs=1))
@@ -336,13 +358,13 @@ def test_labels_that_change_their_meaning_in_the_middle_fail_the_rest(
 
 
 def test_a_version_of_another_voxel_size_gets_its_scans_prepared_anew(
-    session: Session, model, scans: Path, tmp_path: Path
+    session: Session, model: ContractServer, scans: Path, tmp_path: Path
 ) -> None:
     session.describe()
     model.version, model.info = 2, {"voxel_size_mm": 2.0}
     outcomes = _run(session, scans, tmp_path)
     assert {o.status for o in outcomes} == {"done"}
-    labels = nib.load(tmp_path / "out/s0_synthseg.nii.gz")
+    labels = load_nifti(tmp_path / "out/s0_synthseg.nii.gz")
     np.testing.assert_allclose(labels.header.get_zooms(), 2)
 
 
@@ -357,7 +379,7 @@ def test_a_name_that_is_no_utf_8_keeps_its_row_and_its_bytes(
 def test_a_pair_of_files_is_done_again_when_either_changes(
     session: Session, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
-    scan = nib.load(save_scan(tmp_path / "s.nii"))
+    scan = load_nifti(save_scan(tmp_path / "s.nii"))
     nib.save(nib.Nifti1Pair(scan.get_fdata(dtype=np.float32), scan.affine), tmp_path / "p.IMG")
     for named in ("p.IMG", "p.HDR"):
         assert [o.status for o in _run(session, tmp_path / named, tmp_path)] == ["done"]
@@ -427,7 +449,7 @@ def test_a_result_may_be_named_in_capitals(
 
 @pytest.mark.parametrize("before", [[], ["x.json", "x.nii"]], ids=["nothing", "earlier results"])
 def test_a_full_disk_fails_the_scan_and_leaves_what_was_there(
-    session: Session, scans: Path, tmp_path: Path, before
+    session: Session, scans: Path, tmp_path: Path, before: list[str]
 ) -> None:
     """A limit on file sizes stands for the disk: the write fails in the middle all the same."""
     code = f"""
@@ -478,10 +500,10 @@ def test_posteriors_and_resampled_scans_lie_over_the_scan_for_itk_too(
     (outcome,) = run_batch(session, plan, BatchSettings())
     assert outcome.status == "done"
     corners = {
-        name: SimpleITK.ReadImage(tmp_path / f"{name}.nii").GetOrigin()[:3]
+        name: origin_by_itk(tmp_path / f"{name}.nii")[:3]
         for name in ("labels", "post", "resampled")
     }
     # The first voxel of 1 mm lies half a voxel of each size from the scan's.
-    expected = nib.load(scan).affine @ [0, 0, -0.25, 1]
+    expected = load_nifti(scan).affine @ [0, 0, -0.25, 1]
     for origin in corners.values():
         np.testing.assert_allclose(np.array(origin) * [-1, -1, 1], expected[:3], atol=1e-4)

@@ -54,7 +54,7 @@ def test_crops_are_rounded_up_to_multiples_of_32() -> None:
 
 
 @pytest.mark.parametrize("sizes", [[], [1, 2], [0], [-32], [1, 2, 3, 4]])
-def test_crops_that_make_no_sense_are_refused(sizes) -> None:
+def test_crops_that_make_no_sense_are_refused(sizes: list[int]) -> None:
     with pytest.raises(UsageError):
         Crop.of_size(sizes)
 

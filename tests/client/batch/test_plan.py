@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from synthseg_client.batch.plan import plan_batch
+from synthseg_client.batch.tasks import BatchPlan
 from synthseg_client.errors import UsageError
 from synthseg_client.results.journal import JOURNAL_NAME, Entry, Journal
 
@@ -25,7 +26,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return scans
 
 
-def _names(paths) -> list[str]:
+def _planned(scan: str, labels: Path, option: str, value: Path) -> BatchPlan:
+    """The plan of one scan with one option more."""
+    given = {option: value}
+    return plan_batch(
+        [scan],
+        labels,
+        posteriors=given.get("posteriors"),
+        resampled=given.get("resampled"),
+        volumes=given.get("volumes"),
+    )
+
+
+def _names(paths: Iterable[str | Path]) -> list[str]:
     return [Path(p).name for p in paths]
 
 
@@ -152,7 +165,7 @@ def test_names_in_capitals_are_found_in_a_folder(folder: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused(
-    folder: Path, tmp_path: Path, scans, output: str, words: str
+    folder: Path, tmp_path: Path, scans: list[str], output: str, words: str
 ) -> None:
     for name in ("copy", "empty"):
         (tmp_path / name).mkdir()
@@ -192,7 +205,7 @@ def test_the_results_of_one_scan_under_one_name_are_refused(folder: Path) -> Non
         plan_batch(["scans/a.nii"], Path("o.nii"), posteriors=Path("o.nii"))
 
 
-def _refused(plan) -> dict[str, str]:
+def _refused(plan: BatchPlan) -> dict[str, str]:
     return {str(refusal.task.scan): refusal.reason for refusal in plan.refused}
 
 
@@ -253,7 +266,7 @@ def test_a_folder_under_the_name_of_a_file_to_write_is_refused(
     (tmp_path / "v.csv/a_posteriors.nii").mkdir()
     (tmp_path / "v.csv/a_resampled.nii").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
-        plan_batch(["scans/a.nii"], Path("o.nii"), **{output: tmp_path / "v.csv"})
+        _planned("scans/a.nii", Path("o.nii"), output, tmp_path / "v.csv")
 
 
 def test_links_to_one_file_are_scans_of_their_own(folder: Path) -> None:
@@ -307,7 +320,7 @@ def test_a_list_that_is_no_text_is_refused(folder: Path, tmp_path: Path) -> None
     ],
     ids=["mark", "two marks", "utf-16", "utf-16 be", "utf-32", "old Mac"],
 )
-def test_a_list_may_come_from_windows(folder: Path, tmp_path: Path, content) -> None:
+def test_a_list_may_come_from_windows(folder: Path, tmp_path: Path, content: bytes) -> None:
     for name in ("in.txt", "out.txt"):
         (tmp_path / name).write_bytes(content)
     assert plan_batch(["in.txt"], Path("o")).tasks[0].scan == Path("scans/a.nii")
@@ -317,7 +330,9 @@ def test_a_list_may_come_from_windows(folder: Path, tmp_path: Path, content) -> 
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfea", "scans/a.nii".encode("utf-16-le")])
-def test_a_list_in_a_broken_encoding_is_refused(folder: Path, tmp_path: Path, content) -> None:
+def test_a_list_in_a_broken_encoding_is_refused(
+    folder: Path, tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(UsageError, match=r"list\.txt: is no text"):
         plan_batch(["list.txt"], Path("out"))
@@ -446,12 +461,12 @@ def test_named_results_of_an_earlier_run_are_no_scans(subjects: Path, before: li
     ],
 )
 def test_a_name_of_another_kind_of_file_is_no_folder_unless_it_is_one(
-    folder: Path, tmp_path: Path, name
+    folder: Path, tmp_path: Path, name: str
 ) -> None:
     for scans in (["scans/a.nii"], ["scans"]):
-        for output in ({"labels": name}, {"labels": "o", "posteriors": name}):
+        for labels, posteriors in ((name, None), ("o", name)):
             with pytest.raises(UsageError, match=r"are not written.*name that ends in \.nii\.gz"):
-                plan_batch(scans, **output)
+                plan_batch(scans, labels, posteriors=posteriors)
     assert plan_batch(["scans"], f"{name}/").tasks[0].labels == Path(name) / "a_synthseg.nii"
     (tmp_path / name).mkdir()
     assert plan_batch(["scans"], name).tasks[0].labels == Path(name) / "a_synthseg.nii"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,15 +29,19 @@ from synthseg_client.errors import (
     ServerUnreachableError,
     UsageError,
 )
+from synthseg_client.model import Model
 from synthseg_common import contract
+from synthseg_common.arrays import AnyArray
 
 IMAGE = np.random.default_rng(0).random((20, 24, 28)).astype(np.float32)
 IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01, server_wait_s=0)
 MIN_SIZE = (32, 32, 32)
 
 
-def _segment(session: Session, **given):
-    return session.segment(IMAGE, MIN_SIZE, flip=True, outputs=contract.EVIDENCE, **given)
+def _segment(
+    session: Session, metadata: dict[str, str] | None = None
+) -> tuple[dict[str, AnyArray], Model]:
+    return session.segment(IMAGE, MIN_SIZE, flip=True, outputs=contract.EVIDENCE, metadata=metadata)
 
 
 def test_the_label_table_comes_from_the_server(session: Session) -> None:
@@ -47,7 +52,7 @@ def test_the_label_table_comes_from_the_server(session: Session) -> None:
     assert described.has_csf
 
 
-def test_only_what_was_asked_for_travels(session: Session, model) -> None:
+def test_only_what_was_asked_for_travels(session: Session, model: ContractServer) -> None:
     answer, _ = _segment(session)
     assert set(answer) == set(contract.EVIDENCE)
     (request,) = model.requests
@@ -68,7 +73,7 @@ def test_answers_larger_than_the_default_limit_of_grpc_arrive(session: Session) 
     assert answer[contract.POSTERIORS].nbytes > 4 * 2**20
 
 
-def test_metadata_and_token_go_with_every_call(address: str, model) -> None:
+def test_metadata_and_token_go_with_every_call(address: str, model: ContractServer) -> None:
     told = ServerAddress(target=address, metadata={"Tenant": "a"}, token="secret")
     with Session(told) as session:
         _segment(session, metadata={"request-id": "7"})
@@ -84,21 +89,23 @@ def test_a_token_never_travels_readable() -> None:
     assert "secret" not in repr(ServerAddress(target="localhost:8500", token="secret"))
 
 
-def test_a_server_that_is_busy_is_asked_again(session: Session, model) -> None:
+def test_a_server_that_is_busy_is_asked_again(session: Session, model: ContractServer) -> None:
     session.describe()
     model.failures = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED]
     _segment(session)
     assert len(model.requests) == 3
 
 
-def test_a_queue_that_stays_full_is_told(session: Session, model) -> None:
+def test_a_queue_that_stays_full_is_told(session: Session, model: ContractServer) -> None:
     model.failures = [grpc.StatusCode.RESOURCE_EXHAUSTED] * 9
     with pytest.raises(ServerBusyError):
         _segment(session)
     assert len(model.requests) == 3
 
 
-def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address: str, model) -> None:
+def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(
+    address: str, model: ContractServer
+) -> None:
     model.failures = [grpc.StatusCode.UNAVAILABLE] * 9
     model.failure_details = "Socket closed"
     patient = RetryPolicy(attempts=9, first_wait_s=0.01)
@@ -129,7 +136,11 @@ def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(address: str, 
     ],
 )
 def test_what_repeating_cannot_mend_is_not_repeated(
-    session: Session, model, code, details: str, error
+    session: Session,
+    model: ContractServer,
+    code: grpc.StatusCode,
+    details: str,
+    error: type[Exception],
 ) -> None:
     model.failures, model.failure_details = [code] * 3, details
     with pytest.raises(error, match=re.escape(details)):
@@ -137,7 +148,7 @@ def test_what_repeating_cannot_mend_is_not_repeated(
     assert len(model.requests) == 1
 
 
-def test_a_server_that_is_too_slow_is_given_up(address: str, model) -> None:
+def test_a_server_that_is_too_slow_is_given_up(address: str, model: ContractServer) -> None:
     model.delay_s = 600
     with (
         Session(address, timeout_s=0.3) as session,
@@ -148,7 +159,7 @@ def test_a_server_that_is_too_slow_is_given_up(address: str, model) -> None:
 
 
 def test_a_longer_timeout_is_advised_only_where_an_option_gives_one(
-    session: Session, model
+    session: Session, model: ContractServer
 ) -> None:
     model.describe_delay_s = 600
     with pytest.raises(ServerTimeoutError, match="did not answer in time") as raised:
@@ -157,7 +168,9 @@ def test_a_longer_timeout_is_advised_only_where_an_option_gives_one(
 
 
 @pytest.mark.parametrize("name", [contract.LABELS, contract.TOP_PROBABILITY])
-def test_a_few_bytes_stand_for_no_more_than_was_asked_for(session: Session, model, name) -> None:
+def test_a_few_bytes_stand_for_no_more_than_was_asked_for(
+    session: Session, model: ContractServer, name: str
+) -> None:
     """As a server could make its clients fill their memory."""
     session.describe()
     model.declared = {name: [1024, 1024, 1024]}
@@ -166,7 +179,7 @@ def test_a_few_bytes_stand_for_no_more_than_was_asked_for(session: Session, mode
 
 
 def test_a_few_bytes_of_a_description_stand_for_no_more_labels_than_there_can_be(
-    session: Session, model
+    session: Session, model: ContractServer
 ) -> None:
     model.declared = {contract.FLIP_CHANNELS: [2**24]}
     with pytest.raises(AnswerError, match="stand for 16777216, expected 65536 at most"):
@@ -187,13 +200,15 @@ def test_an_address_where_nobody_answers_is_told() -> None:
         session.describe()
 
 
-def test_a_model_of_another_contract_is_refused(session: Session, model) -> None:
+def test_a_model_of_another_contract_is_refused(session: Session, model: ContractServer) -> None:
     model.contract_version = 99
     with pytest.raises(ModelError, match="version 99 of the contract"):
         session.describe()
 
 
-def test_labels_and_table_stay_together_when_the_version_changes(session: Session, model) -> None:
+def test_labels_and_table_stay_together_when_the_version_changes(
+    session: Session, model: ContractServer
+) -> None:
     assert _segment(session)[1].version == 1
     model.version = 2
     _, answered = _segment(session)
@@ -227,7 +242,7 @@ def test_a_version_that_no_server_has_is_told(address: str) -> None:
 
 
 @contextmanager
-def _servers(*models):
+def _servers(*models: ContractServer) -> Iterator[Session]:
     """A session with several servers behind one name, to all of which it is connected."""
     with ExitStack() as stack:
         ports = [stack.enter_context(serving(m, "127.0.0.1:0")).rpartition(":")[2] for m in models]

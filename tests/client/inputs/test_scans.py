@@ -4,7 +4,7 @@ import gc
 import gzip
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,15 +12,18 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from loading import load_nifti
+from nibabel.spatialimages import SpatialImage
 from synthseg_client.errors import ScanError
 from synthseg_client.inputs.scans import read_scan
+from synthseg_common.arrays import AnyArray, Float64Array
 
 RNG = np.random.default_rng(0)
 VOLUME = RNG.integers(0, 200, (12, 14, 16)).astype(np.int16)
 AFFINE = np.array([[-1.0, 0, 0, 5], [0, 0, 2, -7], [0, 1.5, 0, 9], [0, 0, 0, 1]])
 
 
-def _save(path: Path, data=VOLUME, affine=AFFINE) -> Path:
+def _save(path: Path, data: AnyArray = VOLUME, affine: Float64Array = AFFINE) -> Path:
     kinds = {".nii": nib.Nifti1Image, ".gz": nib.Nifti1Image, ".mgz": nib.MGHImage}
     kinds |= {".mgh": nib.MGHImage, ".img": nib.AnalyzeImage}
     nib.save(kinds[path.suffix](data, affine), path)
@@ -63,7 +66,7 @@ def test_scaled_integers_are_unscaled(tmp_path: Path) -> None:
     image = nib.Nifti1Image(VOLUME, AFFINE)
     image.header.set_slope_inter(2, 10)
     nib.save(image, tmp_path / "scan.nii.gz")
-    stored = nib.load(tmp_path / "scan.nii.gz").get_fdata()
+    stored = load_nifti(tmp_path / "scan.nii.gz").get_fdata()
     np.testing.assert_allclose(read_scan(tmp_path / "scan.nii.gz").image, stored)
 
 
@@ -117,7 +120,7 @@ def test_forms_that_disagree_are_told(tmp_path: Path) -> None:
     assert any("disagree" in w for w in scan.warnings)
 
 
-def _with_pixdim(path: Path, values, sform_code: int) -> Path:
+def _with_pixdim(path: Path, values: Sequence[int], sform_code: int) -> Path:
     image = nib.Nifti1Image(VOLUME, AFFINE)
     image.set_sform(AFFINE, sform_code)
     image.set_qform(None, 0)
@@ -130,7 +133,7 @@ def _with_pixdim(path: Path, values, sform_code: int) -> Path:
 
 @pytest.mark.parametrize("values", [(0, 1, 1), (-1, 2, 1.5), (np.nan, 1, 1)])
 def test_impossible_voxel_sizes_are_refused_unless_the_sform_says_better(
-    tmp_path: Path, values
+    tmp_path: Path, values: Sequence[int]
 ) -> None:
     told = read_scan(_with_pixdim(tmp_path / "told.nii", values, sform_code=1))
     np.testing.assert_allclose(told.affine, AFFINE, atol=1e-6)
@@ -139,7 +142,7 @@ def test_impossible_voxel_sizes_are_refused_unless_the_sform_says_better(
 
 
 @pytest.mark.parametrize("size", [0.0, np.nan])
-def test_impossible_voxel_sizes_of_mgh_files_are_refused(tmp_path: Path, size) -> None:
+def test_impossible_voxel_sizes_of_mgh_files_are_refused(tmp_path: Path, size: float) -> None:
     path = _save(tmp_path / "x.mgh")
     raw = bytearray(path.read_bytes())
     raw[30:34] = np.array(size, ">f4").tobytes()
@@ -192,9 +195,11 @@ def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("kind", [nib.AnalyzeImage, nib.Spm99AnalyzeImage, nib.Nifti1Pair])
-def test_a_compressed_pair_is_read_with_or_without_a_matrix_beside_it(tmp_path: Path, kind) -> None:
+def test_a_compressed_pair_is_read_with_or_without_a_matrix_beside_it(
+    tmp_path: Path, kind: type[SpatialImage]
+) -> None:
     nib.save(kind(VOLUME, np.diag([1.0, 2, 3, 1])), tmp_path / "x.img.gz")
-    expected = nib.load(tmp_path / "x.img.gz").affine
+    expected = load_nifti(tmp_path / "x.img.gz").affine
     scan = read_scan(tmp_path / "x.img.gz")
     assert (scan.image == VOLUME).all()
     np.testing.assert_array_equal(scan.affine, expected)
@@ -304,12 +309,14 @@ def test_a_huge_header_without_data_is_refused_before_memory_is_taken(
 def test_npz_scans_are_read_by_several_threads(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", vol_data=VOLUME)
 
-    def read_some(depth):  # the fault shows where threads differ in the depth of their stacks
+    def read_some(
+        depth: int,
+    ) -> list[AnyArray]:  # the fault shows where threads differ in the depth of their stacks
         if depth:
             return read_some(depth - 1)
         return [read_scan(tmp_path / "x.npz").image for _ in range(50)]
 
-    def give_way(*_):
+    def give_way(*_: object) -> None:
         time.sleep(0)
 
     before = gc.get_threshold()

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from synthseg_client.geometry.orientation import orientation_of, voxel_sizes_mm
-from synthseg_client.geometry.resampling import plan_resampling, voxel_volume_mm3
+from synthseg_client.geometry.orientation import orientation_of
+from synthseg_client.geometry.resampling import Resampling, plan_resampling, voxel_volume_mm3
+from synthseg_common.arrays import AnyArray, Float64Array
+from synthseg_common.images import voxel_sizes_mm
+from typed import there
 
 RNG = np.random.default_rng(0)
 VOLUME = RNG.random((5, 6, 7)).astype(np.float32)
+
+
+def _planned(shape: Sequence[int], affine: AnyArray, target_mm: float = 1.0) -> Resampling:
+    return there(plan_resampling(shape, affine, target_mm))
 
 
 def _axis_aligned_affines() -> list[np.ndarray]:
@@ -27,7 +35,7 @@ def _axis_aligned_affines() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("affine", _axis_aligned_affines())
-def test_every_axis_aligned_orientation_turns_to_ras_and_back(affine) -> None:
+def test_every_axis_aligned_orientation_turns_to_ras_and_back(affine: Float64Array) -> None:
     orientation = orientation_of(affine)
     expected = nib.as_closest_canonical(nib.Nifti1Image(VOLUME, affine))
     ras = orientation.to_ras(VOLUME)
@@ -108,14 +116,14 @@ def test_ties_between_axes_fall_as_in_the_original() -> None:
 def test_the_target_may_be_another_voxel_size() -> None:
     affine = np.diag([2.0, 4.0, 1.96, 1.0])
     assert plan_resampling((6, 6, 6), np.diag([2.0, 2.05, 1.92, 1.0]), target_mm=2.0) is None
-    resampling = plan_resampling((6, 6, 6), affine, target_mm=2.0)
+    resampling = _planned((6, 6, 6), affine, target_mm=2.0)
     np.testing.assert_allclose(voxel_sizes_mm(resampling.affine_out(affine)), 2)
 
 
 def test_resampling_keeps_the_field_of_view() -> None:
     affine = np.diag([2.0, 0.5, 1.0, 1.0])
     affine[:3, 3] = 10, -20, 30
-    resampling = plan_resampling((6, 20, 9), affine)
+    resampling = _planned((6, 20, 9), affine)
     new = resampling.affine_out(affine)
     assert resampling.shape_out == (12, 10, 9)
     np.testing.assert_allclose(voxel_sizes_mm(new), 1)
@@ -124,13 +132,13 @@ def test_resampling_keeps_the_field_of_view() -> None:
 
 
 def test_resampling_leaves_a_constant_volume_constant() -> None:
-    resampling = plan_resampling((7, 9, 11), np.diag([0.7, 3.0, 1.0, 1.0]))
+    resampling = _planned((7, 9, 11), np.diag([0.7, 3.0, 1.0, 1.0]))
     out = resampling.apply(np.full((7, 9, 11), 5, np.float32))
     np.testing.assert_allclose(out, 5, rtol=1e-6)
 
 
 def test_the_way_back_reproduces_a_smooth_volume() -> None:
-    resampling = plan_resampling((10, 30, 30), np.diag([3.0, 1.0, 1.0, 1.0]))
+    resampling = _planned((10, 30, 30), np.diag([3.0, 1.0, 1.0, 1.0]))
     ramp = np.broadcast_to(np.arange(10, dtype=np.float32)[:, None, None], (10, 30, 30))
     fine = resampling.apply(ramp)
     where, back = resampling.back(fine, (0, 0, 0))
@@ -139,7 +147,7 @@ def test_the_way_back_reproduces_a_smooth_volume() -> None:
 
 
 def test_a_part_goes_back_to_where_it_came_from() -> None:
-    resampling = plan_resampling((20, 20, 20), np.diag([2.0, 0.7, 1.0, 1.0]))
+    resampling = _planned((20, 20, 20), np.diag([2.0, 0.7, 1.0, 1.0]))
     whole = np.zeros(resampling.shape_out, np.float32)
     whole[11:20, 3:9, 5:6] = RNG.random((9, 6, 1))
     where, full = resampling.back(whole, (0, 0, 0))
@@ -155,7 +163,7 @@ def test_a_part_goes_back_to_where_it_came_from() -> None:
 def test_every_recorded_size_is_met(shared_data: Path) -> None:
     table = np.load(shared_data / "reference/preprocess/resample_sizes.npz")
     for spacing, size, _, actual in table["spacing_shape_ceil_actual"]:
-        affine = np.diag(np.float32([spacing, 1, 1, 1]))  # as a header holds it
+        affine = np.diag([spacing, 1, 1, 1]).astype(np.float32)  # as a header holds it
         resampling = plan_resampling((int(size), 9, 9), affine)
         found = int(size) if resampling is None else resampling.shape_out[0]
         assert found == actual, (spacing, size)
@@ -164,7 +172,7 @@ def test_every_recorded_size_is_met(shared_data: Path) -> None:
 @pytest.mark.parametrize("case", ["resample_down07", "resample_up4", "resample_mixed"])
 def test_resampling_agrees_with_the_original(shared_data: Path, case: str) -> None:
     recorded = np.load(shared_data / "reference/preprocess" / f"{case}.npz")
-    resampling = plan_resampling(recorded["vol"].shape, recorded["aff"])
+    resampling = _planned(recorded["vol"].shape, recorded["aff"])
     np.testing.assert_allclose(
         resampling.affine_out(recorded["aff"]), recorded["aff_out"], atol=1e-12
     )

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contract_server import ContractServer
 from loading import load_image
-from synthseg_client import Options, open_session, segment, segment_many
+from synthseg_client import open_session, segment, segment_many
 from synthseg_client.calls.session import Session
 from synthseg_client.errors import ClientError, ScanError
 from synthseg_client.geometry.grids import Prepared, prepare
@@ -40,26 +39,6 @@ def test_an_array_is_segmented_like_its_file(
     np.testing.assert_array_equal(from_array.labels, segment(path, session).labels)
 
 
-def test_posteriors_sum_to_one_and_agree_with_labels(
-    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
-) -> None:
-    result = segment(save_scan(tmp_path / "s.nii.gz"), session, posteriors=True)
-    posteriors = result.posteriors()
-    np.testing.assert_allclose(posteriors.sum(axis=-1), 1, atol=1e-3)
-    best = result.model.label_values[posteriors.argmax(axis=-1)]
-    np.testing.assert_array_equal(best, result.labels)
-
-
-def test_posteriors_on_the_scans_own_grid_agree_with_its_labels(
-    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
-) -> None:
-    options = Options(keep_geometry=True)
-    result = segment(save_scan(tmp_path / "s.nii.gz"), session, options, posteriors=True)
-    assert result.labels.shape == (30, 32, 20)
-    best = result.model.label_values[result.posteriors().argmax(axis=-1)]
-    assert np.mean(best == result.labels) > 0.999
-
-
 def test_what_is_no_scan_is_refused(session: Session) -> None:
     with pytest.raises(ScanError, match="three dimensions"):
         segment(np.zeros((4, 5)), session)
@@ -76,13 +55,6 @@ def test_many_scans_come_in_order_with_their_errors(
     assert [path for path, _ in found] == paths
     assert isinstance(found[2][1], ClientError)
     assert all(isinstance(r, Segmentation) for i, (_, r) in enumerate(found) if i != 2)
-
-
-def test_a_slab_thinner_than_the_search_for_the_head_is_segmented(
-    session: Session, tmp_path: Path, save_scan: Callable[..., Path]
-) -> None:
-    path = save_scan(tmp_path / "slab.nii.gz", (250, 250, 5), np.diag([1, 1, 0.5, 1]))
-    assert segment(path, session).labels.shape[:2] == (250, 250)
 
 
 def test_a_defect_in_one_of_many_scans_does_not_stop_the_rest(
@@ -124,32 +96,3 @@ def test_one_session_serves_several_threads(
     with open_session(address) as session, ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: segment(path, session).volumes, range(8)))
     assert all(r == results[0] for r in results)
-
-
-def test_a_model_of_another_anatomy_is_asked_for_all_of_the_scan_at_its_own_voxel_size(
-    model: ContractServer, address: str, tmp_path: Path, save_scan: Callable[..., Path]
-) -> None:
-    model.info = {"anatomy": "abdomen", "voxel_size_mm": 2.0}
-    path = save_scan(tmp_path / "s.nii.gz", (40, 410, 36), np.diag([2.0, 1.0, 2.0, 1.0]))
-    with open_session(address) as session:
-        result = segment(path, session)
-    (request,) = model.requests
-    assert request["image"].shape == (40, 205, 36)
-    assert request["min_size"].tolist() == [32, 32, 32]
-    np.testing.assert_allclose(np.diag(result.affine)[:3], 2)
-    assert result.labels.any()
-
-
-def test_volumes_of_another_anatomy_have_no_intracranial_total_and_need_not_make_a_brain(
-    model: ContractServer, address: str, tmp_path: Path, save_scan: Callable[..., Path]
-) -> None:
-    from synthseg_client.segmentation.checks import check_result
-
-    path = save_scan(tmp_path / "s.nii.gz")
-    with open_session(address) as session:
-        assert "no plausible brain" in " ".join(check_result(segment(path, session)))
-    model.info = {"anatomy": "abdomen"}
-    with open_session(address) as session:
-        result = segment(path, session)
-    assert check_result(result) == []
-    assert "total intracranial" not in result.volumes

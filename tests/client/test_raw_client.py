@@ -44,19 +44,3 @@ def test_the_documented_recipe_writes_the_messages_where_the_script_looks() -> N
     script = there(re.search(r"python (\S+\.py) ", recipe))[1]
     assert (REPOSITORY / written[1] / written[3]).is_file()
     assert REPOSITORY / written[2] == (REPOSITORY / script).parent
-
-
-def test_the_generated_messages_are_those_of_the_proto_file() -> None:
-    from google.protobuf import descriptor_pb2
-    from synthseg_client import messages_pb2
-
-    described = descriptor_pb2.FileDescriptorProto()
-    messages_pb2.DESCRIPTOR.CopyToProto(described)
-    text = (REPOSITORY / "client/synthseg_client/messages.proto").read_text()
-    for message in described.message_type:
-        assert f"message {message.name} {{" in text
-        for field in message.field:
-            assert f" {field.name} = {field.number}" in text
-    for enum in described.enum_type:
-        for value in enum.value:
-            assert f"{value.name} = {value.number};" in text

@@ -10,9 +10,18 @@ from rooms import Package
 COMMON = Package(
     Path(synthseg_common.__file__).parent,
     (
-        ("arrays", "contract", "errors", "formats", "option_groups", "processing", "triples"),
-        ("colours", "command_line", "files", "images", "label_types", "labels", "memory")
-        + ("processor", "resampling"),
+        (
+            "arrays",
+            "contract",
+            "errors",
+            "formats",
+            "memory",
+            "option_groups",
+            "processing",
+            "processor",
+            "triples",
+        ),
+        ("colours", "command_line", "files", "images", "label_types", "labels", "resampling"),
     ),
 )
 # Names of types, and numbers.

@@ -1,57 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from network_answers import answer_of, model_of
 from synthseg_client.answers.cleanup import clean_up, in_largest_piece
 from synthseg_client.answers.evidence import Evidence, read_evidence
-from synthseg_client.answers.posteriors import CleanPosteriors
-from synthseg_client.errors import AnswerError
 from synthseg_client.geometry.orientation import orientation_of
-from synthseg_client.model import Model
 from synthseg_client.results.volume_table import volumes_mm3
-from synthseg_common import contract
-from synthseg_common.arrays import AnyArray, Float32Array, Float64Array
-
-
-def _model(values: Sequence[int], classes: Sequence[int]) -> Model:
-    table = np.asarray(values, np.int32)
-    names = tuple(f"label {v}" for v in values)
-    channels = np.arange(len(values), dtype=np.int32)
-    return Model("synthseg", 1, table, names, np.asarray(classes, np.int32), channels)
-
-
-def _answer(
-    posteriors: Float32Array,
-    shape: Sequence[int],
-    offset: Sequence[int],
-    classes: Sequence[int],
-    *,
-    dense: bool,
-) -> dict[str, AnyArray]:
-    """What a server answers whose network gives these posteriors `[x, y, z, label]`."""
-    foreground = posteriors[..., 1:].sum(axis=-1) > contract.FOREGROUND_THRESHOLD
-    inside = posteriors[foreground].astype(np.float16)
-    answer = {
-        contract.NETWORK_SHAPE: np.array(posteriors.shape[:3], np.int32),
-        contract.OFFSET: np.array(offset, np.int32),
-        contract.FOREGROUND: np.packbits(foreground),
-    }
-    if dense:
-        return {**answer, contract.POSTERIORS: inside}
-    fixed = np.array([0, *(c for c in range(1, len(classes)) if classes[c] == 0)], np.int32)
-    free = np.array([c for c in range(1, len(classes)) if classes[c] != 0])
-    order = np.argsort(-inside[:, free], axis=1, kind="stable")[:, : contract.TOP_K]
-    return {
-        **answer,
-        contract.FIXED_PROBABILITY: inside[:, fixed],
-        contract.FIXED_CHANNELS: fixed,
-        contract.TOP_PROBABILITY: np.take_along_axis(inside[:, free], order, axis=1),
-        contract.TOP_CHANNELS: free[order].astype(np.uint8),
-    }
+from synthseg_common.arrays import AnyArray, Float64Array
 
 
 def _in_scan(
@@ -76,9 +35,9 @@ def test_labels_and_volumes_are_those_of_the_original(
 ) -> None:
     z = np.load(shared_data / "reference/postprocess" / f"{case}.npz")
     pad, crop = z["pad_idx"], z["crop_idx"]
-    model = _model(z["labels"], z["topology"])
+    model = model_of(z["labels"], z["topology"])
     shape = tuple(pad[3:] - pad[:3])
-    answer = _answer(z["posteriors_in"][0], shape, pad[:3], z["topology"], dense=dense)
+    answer = answer_of(z["posteriors_in"][0], shape, pad[:3], z["topology"], dense=dense)
     clean = clean_up(read_evidence(answer, shape, model.n_labels), model, fast=fast)
 
     labels = model.label_values[clean.best_channels()]
@@ -119,11 +78,11 @@ def test_the_first_of_equally_large_pieces_is_kept() -> None:
 
 
 def test_no_foreground_gives_background_everywhere() -> None:
-    model = _model([0, 2], [0, 1])
+    model = model_of([0, 2], [0, 1])
     posteriors = np.zeros((32, 32, 32, 2), np.float32)
     posteriors[..., 0] = 1
     for fast in (True, False):
-        answer = _answer(posteriors, (20, 32, 32), (6, 0, 0), [0, 1], dense=True)
+        answer = answer_of(posteriors, (20, 32, 32), (6, 0, 0), [0, 1], dense=True)
         clean = clean_up(read_evidence(answer, (20, 32, 32), 2), model, fast=fast)
         assert not clean.best_channels().any()
         assert clean.channel(0).min() == 1
@@ -141,13 +100,13 @@ def test_a_voxel_of_which_nothing_is_left_is_background_and_not_nan() -> None:
         np.array([[0, 0], [1, 1], [2, 2]]),
         np.array([[0, 0], [0.15, 0.9], [0.15, 0.1]], np.float32),
     )
-    clean = clean_up(evidence, _model([0, 2, 3], [0, 0, 0]), fast=True)
+    clean = clean_up(evidence, model_of([0, 2, 3], [0, 0, 0]), fast=True)
     np.testing.assert_array_equal(clean.best_channels().ravel(), [0, 1])
     np.testing.assert_array_equal(clean.channel(0).ravel(), [1, 0])
 
 
 def test_the_second_piece_of_a_class_gives_way_and_unfiltered_labels_stay() -> None:
-    model = _model([0, 2, 24], [0, 1, 0])
+    model = model_of([0, 2, 24], [0, 1, 0])
     probability = np.array(
         [[0.1, 0.1, 0.1, 0.1, 0.1], [0.9, 0.9, 0, 0.8, 0], [0, 0, 0.9, 0.05, 0.9]], np.float32
     )
@@ -166,56 +125,10 @@ def test_the_second_piece_of_a_class_gives_way_and_unfiltered_labels_stay() -> N
 def test_organs_need_not_touch_and_a_brain_is_one_piece(
     anatomy: str, kept: list[int], fast: bool
 ) -> None:
-    model = replace(_model([0, 2, 3], [0, 1, 0]), info={"anatomy": anatomy})
+    model = replace(model_of([0, 2, 3], [0, 1, 0]), info={"anatomy": anatomy})
     probability = np.array([[0.1] * 3, [0.9, 0.9, 0], [0, 0, 0.9]], np.float32)
     evidence = Evidence(
         (1, 1, 4), (0, 0, 0), (1, 1, 4), np.array([0, 1, 3]), np.arange(3)[:, None], probability
     )
     clean = clean_up(evidence, model, fast=fast)
     np.testing.assert_array_equal(model.label_values[clean.best_channels()].ravel(), kept)
-
-
-def test_equally_probable_channels_give_the_lowest() -> None:
-    clean = CleanPosteriors(
-        (1, 1, 1),
-        np.array([0]),
-        np.array([[0], [7], [3]]),
-        np.array([[0.2], [0.4], [0.4]], np.float32),
-    )
-    assert clean.best_channels().item() == 3
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        (contract.FOREGROUND, np.zeros(5, np.uint8)),
-        (contract.OFFSET, np.array([20, 0, 0], np.int32)),
-        (contract.NETWORK_SHAPE, np.array([32, 32], np.int32)),
-        (contract.POSTERIORS, np.zeros((3, 2), np.float16)),
-    ],
-)
-def test_an_answer_that_contradicts_itself_is_refused(name: str, value: AnyArray) -> None:
-    posteriors = np.full((32, 32, 32, 2), 0.5, np.float32)
-    answer = _answer(posteriors, (20, 20, 20), (6, 6, 6), [0, 1], dense=True)
-    with pytest.raises(AnswerError):
-        read_evidence({**answer, name: value}, (20, 20, 20), 2)
-
-
-def test_a_grid_that_the_foreground_does_not_cover_is_refused_whatever_its_product() -> None:
-    """2^22 · 2^21 · 2^21 is 0 in 64 bits."""
-    answer: dict[str, AnyArray] = {
-        contract.NETWORK_SHAPE: np.array([2**22, 2**21, 2**21], np.int32),
-        contract.OFFSET: np.zeros(3, np.int32),
-        contract.FOREGROUND: np.zeros(0, np.uint8),
-        contract.POSTERIORS: np.zeros((0, 2), np.float16),
-    }
-    with pytest.raises(AnswerError, match="does not fit a network grid"):
-        read_evidence(answer, (20, 20, 20), 2)
-
-
-def test_probabilities_that_are_no_numbers_are_refused() -> None:
-    posteriors = np.full((32, 32, 32, 2), 0.5, np.float32)
-    answer = _answer(posteriors, (32, 32, 32), (0, 0, 0), [0, 1], dense=True)
-    answer[contract.POSTERIORS][5, 1] = np.nan
-    with pytest.raises(AnswerError, match="between 0 and 1"):
-        read_evidence(answer, (32, 32, 32), 2)

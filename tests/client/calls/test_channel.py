@@ -7,16 +7,20 @@ from pathlib import Path
 import grpc
 import pytest
 from contract_server import ContractServer, serving
-from synthseg_client.calls.channel import ServerAddress, Tls
+from sessions import send_scan
+from synthseg_client.calls.channel import ServerAddress, Tls, normalise_target
 from synthseg_client.calls.session import Session
-from synthseg_client.errors import AccessDeniedError, UsageError
-
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the keys")
+from synthseg_client.errors import (
+    AccessDeniedError,
+    UsageError,
+)
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost that vouches for itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the keys")
     folder = tmp_path_factory.mktemp("tls")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
@@ -80,3 +84,40 @@ def test_a_missing_certificate_is_told(tmp_path: Path) -> None:
     missing = ServerAddress(target="localhost", tls=Tls(root=tmp_path / "no.pem"))
     with pytest.raises(UsageError, match=r"no\.pem"):
         Session(missing)
+
+
+def test_metadata_and_token_go_with_every_call(address: str, model: ContractServer) -> None:
+    told = ServerAddress(target=address, metadata={"Tenant": "a"}, token="secret")
+    with Session(told) as session:
+        send_scan(session, metadata={"request-id": "7"})
+    sent = model.requests[0]["metadata"]
+    assert sent["tenant"] == "a"
+    assert sent["authorization"] == "Bearer secret"
+    assert sent["request-id"] == "7"
+
+
+def test_a_token_never_travels_readable() -> None:
+    with pytest.raises(UsageError, match="TLS"):
+        ServerAddress(target="example.org:8500", token="secret")
+    assert "secret" not in repr(ServerAddress(target="localhost:8500", token="secret"))
+
+
+@pytest.mark.parametrize(
+    ("given", "target"),
+    [
+        ("host", "host:8500"),
+        ("host:9000", "host:9000"),
+        ("grpc://host:9000", "host:9000"),
+        ("[::1]", "[::1]:8500"),
+        ("[::1]:9000", "[::1]:9000"),
+        ("unix:/tmp/s.sock", "unix:/tmp/s.sock"),
+    ],
+)
+def test_addresses_are_understood(given: str, target: str) -> None:
+    assert normalise_target(given) == target
+
+
+@pytest.mark.parametrize("given", ["", "http://host:8501", "host:port", "host:99999"])
+def test_addresses_that_cannot_be_right_are_refused(given: str) -> None:
+    with pytest.raises(UsageError):
+        normalise_target(given)

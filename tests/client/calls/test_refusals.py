@@ -12,24 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 from contract_server import ContractServer, Mortal, serving
+from sessions import send_scan
 from synthseg_client import errors
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.calls.methods import PREDICT
 from synthseg_client.calls.refusals import SAYINGS, Meaning, meaning_of, translate
 from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.calls.session import Session
-from synthseg_common import contract
 
 ONCE = RetryPolicy(attempts=1)
-IMAGE = np.random.default_rng(0).random((8, 8, 8)).astype(np.float32)
 FULL, DOWN = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE
-
-
-def _segment(session: Session) -> object:
-    return session.segment(IMAGE, (32, 32, 32), flip=False, outputs=contract.EVIDENCE)
 
 
 def _refusal(code: grpc.StatusCode, details: str, reason: str = "") -> Exception:
@@ -40,7 +34,7 @@ def _refusal(code: grpc.StatusCode, details: str, reason: str = "") -> Exception
         Session(address, retry=ONCE) as session,
         pytest.raises(errors.ServerError) as raised,
     ):
-        _segment(session)
+        send_scan(session)
     return raised.value
 
 
@@ -212,7 +206,7 @@ def test_a_server_that_dies_has_had_the_request(tmp_path: Path) -> None:
         session.describe()
         model.arrived = lambda _: server.die()
         with pytest.raises(errors.LostOnScanError, match=r"broke: .*, while the server had this"):
-            _segment(session)
+            send_scan(session)
 
 
 def _echoed(channel: grpc.Channel) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_client.errors import UsageError
 from synthseg_client.geometry.crop import Box, centred_box, cut_sides_touched, first_box, grown
 from synthseg_client.geometry.grids import prepare
 from synthseg_client.inputs.scans import read_scan
@@ -44,19 +43,6 @@ def test_what_reaches_the_network_is_that_of_the_original(
     pad = z["pad_idx"]
     padded[tuple(slice(a, b) for a, b in zip(pad[:3], pad[3:], strict=True))] = rescaled
     np.testing.assert_allclose(padded, z["net_input"][0, ..., 0], atol=1e-4)
-
-
-def test_crops_are_rounded_up_to_multiples_of_32() -> None:
-    assert Crop.of_size([33]).size == (64, 64, 64)
-    assert Crop.of_size([40, 64, 80]).size == (64, 64, 96)
-    assert Crop.of_size([64]).min_size == (64, 64, 64)
-    assert Crop.none().min_size == Crop().min_size == (128, 128, 128)
-
-
-@pytest.mark.parametrize("sizes", [[], [1, 2], [0], [-32], [1, 2, 3, 4]])
-def test_crops_that_make_no_sense_are_refused(sizes: list[int]) -> None:
-    with pytest.raises(UsageError):
-        Crop.of_size(sizes)
 
 
 def test_without_a_crop_nothing_is_cut() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from loading import load_nifti
+from loading import load_image, load_nifti
 from nibabel.spatialimages import SpatialImage
 from synthseg_client.errors import ScanError
 from synthseg_client.inputs.scans import read_scan
@@ -199,7 +199,7 @@ def test_a_compressed_pair_is_read_with_or_without_a_matrix_beside_it(
     tmp_path: Path, kind: type[SpatialImage]
 ) -> None:
     nib.save(kind(VOLUME, np.diag([1.0, 2, 3, 1])), tmp_path / "x.img.gz")
-    expected = load_nifti(tmp_path / "x.img.gz").affine
+    expected = load_image(tmp_path / "x.img.gz").affine
     scan = read_scan(tmp_path / "x.img.gz")
     assert (scan.image == VOLUME).all()
     np.testing.assert_array_equal(scan.affine, expected)

@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from loading import load_nifti
+from loading import load_image, load_nifti
 from nibabel.spatialimages import SpatialImage
 from synthseg_client import __version__
 from synthseg_client.errors import OutputError
@@ -38,7 +38,7 @@ def _load(path: Path) -> tuple[SpatialImage, AnyArray]:
             holder = nib.fileholders.FileHolder(fileobj=stream)
             image = nib.MGHImage.from_file_map({"image": holder})
             return image, np.asarray(image.dataobj)
-    image = load_nifti(path)
+    image = load_image(path)
     return image, np.asarray(image.dataobj)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from contract_server import ContractServer
 from synthseg_client.calls.session import Session
-from synthseg_client.errors import ModelError, RequestTooLargeError
+from synthseg_client.errors import RequestTooLargeError
 from synthseg_client.geometry.crop import Box
 from synthseg_client.inputs.scans import Scan, read_scan
 from synthseg_client.options import Crop, Options
@@ -78,15 +78,6 @@ def test_a_model_that_does_not_tell_a_budget_is_asked(
 ) -> None:
     segment_scan(scan, session, Options(crop=Crop.none()))
     assert len(model.requests) == 1
-
-
-@pytest.mark.parametrize("told", ["many", 0, -1, True, 1.5])
-def test_a_budget_that_is_no_number_of_voxels_is_the_models_fault(
-    session: Session, model: ContractServer, told: bool | float | str
-) -> None:
-    model.info = {contract.MAX_VOXELS: told}
-    with pytest.raises(ModelError, match="which is no number of voxels"):
-        session.describe()
 
 
 def long_structure() -> Scan:

@@ -73,11 +73,11 @@ def run_python(code: str) -> str:
 def heavy_after(statements: str) -> list[str]:
     """Which heavy packages a fresh interpreter holds after these statements."""
     report = f"import json, sys; print(json.dumps(sorted(set({HEAVY!r}) & set(sys.modules))))"
-    return json.loads(run_python(f"{statements}\n{report}").splitlines()[-1])
+    return list(json.loads(run_python(f"{statements}\n{report}").splitlines()[-1]))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_imports_point_one_way(package) -> None:
+def test_imports_point_one_way(package: str) -> None:
     broken = [
         f"{path.relative_to(REPOSITORY)} imports {module}"
         for path in sorted((PACKAGES[package] / package).rglob("*.py"))
@@ -120,7 +120,7 @@ def test_generator_settings_and_store_import_without_tensorflow() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_and_version_load_nothing_heavy(command) -> None:
+def test_help_and_version_load_nothing_heavy(command: str) -> None:
     module = command.replace("-", "_")
     code = f"""
 from click.testing import CliRunner
@@ -179,7 +179,7 @@ synthseg_serving.cli.main(["export", {str(weights)!r}, {str(models)!r}])
     assert (models / "1" / "saved_model.pb").is_file()
 
 
-def modules_after(code):
+def modules_after(code: str) -> set[str]:
     return set(run_python(f"{code}\nimport sys; print('\\n'.join(sys.modules))").splitlines())
 
 
@@ -200,6 +200,8 @@ for arguments in ([], ["segment"], ["labels"]):
         (ARITHMETIC, {"click", "nibabel"}),
     ],
 )
-def test_what_stands_on_the_ground_floor_is_had_alone(modules, not_needed: set[str]) -> None:
+def test_what_stands_on_the_ground_floor_is_had_alone(
+    modules: tuple[str, ...], not_needed: set[str]
+) -> None:
     loaded = modules_after(f"from synthseg_common import {', '.join(modules)}")
     assert not_needed & loaded == set()

@@ -73,6 +73,21 @@ def status(as_json: bool, server: ServerOptions) -> None:
     _run(lambda: run_status(server, as_json=as_json))
 
 
+@main.command()
+@click.option("--start", is_flag=True, help="Without --server, start a server here to see.")
+@_json_option
+@_takes_server
+def doctor(start: bool, as_json: bool, server: ServerOptions) -> None:
+    """Prints what a bug report needs: versions, extras, server, processor, memory, free disk.
+
+    No paths, and no names of hosts or users. Exit code 0: all is usable; 1: something is wrong,
+    told with its remedy.
+    """
+    from synthseg_client.commands.doctor import run_doctor
+
+    _run(lambda: run_doctor(server, start=start, as_json=as_json))
+
+
 def _run(command: Callable[[], int], advice: str = "") -> None:
     """Runs a command; its errors become one line and an exit code.
 

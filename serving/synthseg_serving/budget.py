@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from synthseg_common import contract
+from synthseg_common.memory import MemoryLimit
 from synthseg_trainer.aliases import Array
 from tensorflow.core.framework import tensor_pb2
 
 from synthseg_serving.errors import CallError
-from synthseg_serving.memory import MemoryLimit
 from synthseg_serving.tensors import element_bytes, element_count
 
 LARGEST_MESSAGE_BYTES = 2**31 - 1 - 2**20

@@ -11,6 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 from synthseg_common.contract import MODEL_NAME
 from synthseg_common.official_weights import MODELS_CONFIG, find_official
+from synthseg_common.processor import available_cores
 
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.lifecycle import StopSignal, announce
@@ -21,7 +22,6 @@ from synthseg_serving.server import (
     Server,
     ServerSettings,
     Tls,
-    available_cores,
 )
 from synthseg_serving.versions import ModelConfig, find_versions
 

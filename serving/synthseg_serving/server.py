@@ -15,6 +15,7 @@ from pathlib import Path
 import grpc
 import tensorflow as tf
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from synthseg_common.memory import MemoryLimit, memory_limit, used_bytes
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from synthseg_serving.activity import Activity
@@ -23,7 +24,6 @@ from synthseg_serving.budget import LARGEST_MESSAGE_BYTES, Room
 from synthseg_serving.errors import CallError, ModelError, StartError
 from synthseg_serving.malformed import MalformedRequests
 from synthseg_serving.manager import ModelManager
-from synthseg_serving.memory import MemoryLimit, memory_limit, used_bytes
 from synthseg_serving.model_service import ModelService
 from synthseg_serving.on_demand import OnDemandManager
 from synthseg_serving.poller import Poller
@@ -158,19 +158,6 @@ def _room(limit: MemoryLimit | None) -> Room:
     if limit is None and tf.config.list_physical_devices("GPU"):
         return Room()  # volumes lie in the GPU's memory, whose end TensorFlow survives
     return Room(limit or memory_limit(), used_bytes())
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, and the limit of its control group."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        limit = max(1, int(quota) // int(period))
-    except (OSError, ValueError):
-        return cores
-    return min(cores, limit)
 
 
 def _listen(server: grpc.Server, address: str, tls: Tls | None) -> str:

@@ -287,7 +287,7 @@ def _healthy(
 
 
 def _service(name: str, **methods: tuple[Any, Any]) -> grpc.GenericRpcHandler:
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         method: grpc.unary_unary_rpc_method_handler(
             call,
             request_deserializer=request.FromString,

@@ -14,9 +14,9 @@ from process_memory import peak_growth
 from server_calls import TIMEOUT_S, Calls, Running
 from stand_in import BegunRun
 from synthseg_common import contract
+from synthseg_common.memory import MemoryLimit, memory_limit, used_bytes
 from synthseg_serving.budget import Budget, requested_grid
 from synthseg_serving.errors import CallError
-from synthseg_serving.memory import MemoryLimit, memory_limit, used_bytes
 from synthseg_serving.servable import Servable
 from synthseg_serving.versions import ModelConfig
 from tensorflow.core.framework import tensor_pb2, types_pb2

@@ -21,9 +21,10 @@ import tensorflow as tf
 from server_calls import TIMEOUT_S, Calls, Running, refused
 from stand_in import BegunRun, LongRun
 from synthseg_common import contract
+from synthseg_common.processor import available_cores
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.manager import ModelManager, State
-from synthseg_serving.server import Server, ServerSettings, Tls, available_cores
+from synthseg_serving.server import Server, ServerSettings, Tls
 from synthseg_serving.versions import ModelConfig, VersionPolicy
 from synthseg_trainer.network.bundle import Bundle
 

@@ -15,7 +15,7 @@ from synthseg_serving.official.cache import cached_set
 from synthseg_serving.official.export import export_official
 from synthseg_serving.official.importing import import_folder
 from synthseg_serving.official.networks import V1, V2
-from synthseg_serving.official.weights import OfficialFile, inspect
+from synthseg_serving.official.weights import OfficialFile, inspect_weights
 
 _TABLES = {"v1": V1, "v2": V2}
 
@@ -65,7 +65,7 @@ def import_from(
 
 
 def _import_file(path: Path, model_dir: Path, choice: FileChoice, max_voxels: int) -> Path:
-    file = inspect(path)
+    file = inspect_weights(path)
     if choice.labels is not None:
         _refuse_other_table(file, choice.labels)
     if file.released:

@@ -18,7 +18,7 @@ from synthseg_serving.export import next_version
 from synthseg_serving.model_config import read_config_file, write_config
 from synthseg_serving.official.export import export_official
 from synthseg_serving.official.networks import NETWORKS, recognise
-from synthseg_serving.official.weights import OfficialFile, inspect, shapes_in
+from synthseg_serving.official.weights import OfficialFile, inspect_weights, shapes_in
 from synthseg_serving.versions import ModelConfig
 
 ENDING = ".h5"
@@ -50,7 +50,7 @@ def find_weights(folder: Path) -> tuple[list[OfficialFile], list[str]]:
         if path.name in NOT_SERVED or (path.name not in names and not _is_released_network(path)):
             left.append(path.name)
             continue
-        file = inspect(path)
+        file = inspect_weights(path)
         if other := found.get(file.network.key):
             raise WeightsError(
                 f"{other.path} and {path} both hold {file.network.title}: leave one of them."

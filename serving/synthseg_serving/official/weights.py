@@ -66,7 +66,7 @@ class OfficialFile:
         }
 
 
-def inspect(path: Path) -> OfficialFile:
+def inspect_weights(path: Path) -> OfficialFile:
     """Recognises a file and reads it through.
 
     Raises:

@@ -131,6 +131,11 @@ def import_weights(
     "plain one.",
 )
 @click.option(
+    "--own-model",
+    is_flag=True,
+    help="With --official: segment with the model that ships with the package all the same.",
+)
+@click.option(
     "--on-demand", is_flag=True, help="Load a model when it is first asked for, not at the start."
 )
 @click.option(

@@ -30,6 +30,7 @@ class ServeOptions:
     name: str
     model_config_file: Path | None
     official: str | None
+    own_model: bool
     on_demand: bool
     addresses: tuple[str, ...]
     threads: int | None

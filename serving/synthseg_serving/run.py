@@ -122,7 +122,12 @@ def choose_models(options: ServeOptions) -> list[ModelConfig]:
             raise ModelError(f"{options.model_config_file} lists no model.")
         return models
     if options.official is not None:
-        return official_models(options.official, options.model_dir, options.name)
+        model_dir = options.model_dir
+        if model_dir is None and options.own_model:
+            from synthseg_serving.shipped import shipped_model_dir
+
+            model_dir = shipped_model_dir()
+        return official_models(options.official, model_dir, options.name)
     return [_segmenter(options.model_dir, options.name)]
 
 

@@ -149,6 +149,11 @@ class Options:
         parcels = (PARCELS_MODEL_NAME,) if self.parcels else ()
         return parcels + ((QUALITY_MODEL_NAME,) if self.quality else ())
 
+    @property
+    def forgets_blur(self) -> bool:
+        """Whether the answer is not blurred: the original's fast variant with anything beside."""
+        return self.as_original and self.fast and bool(self.companions())
+
     def to_json(self) -> dict[str, object]:
         """For sidecars and journals."""
         crop = self.crop.size if self.crop.explicit else self.crop.limit

@@ -168,10 +168,12 @@ class _Work:
         outputs = contract.DENSE if all_channels else contract.EVIDENCE
         if options.companions():
             outputs = (contract.NETWORK_LABELS, *outputs)
-        # The original forgets the blur of the fast variant once anything else is asked for.
-        smooth = not (options.as_original and options.fast and options.companions())
         return self.session.segment(
-            image, min_size, flip=not options.fast, outputs=outputs, smooth=smooth
+            image,
+            min_size,
+            flip=not options.fast,
+            outputs=outputs,
+            smooth=not options.forgets_blur,
         )
 
     def _larger(
@@ -222,18 +224,29 @@ class _Work:
     def _scores(self, last: _Pass) -> dict[str, float]:
         if self.companions.scorer is None or last.network_labels is None:
             return {}
+        # Beside parcels, the original scores what it answers, blurred or not.
+        labels = last.network_labels if self.options.parcels else self._blurred_labels(last)
         with self.turn, self.clock("quality"):
-            return ask_for_scores(
-                self.companions.scorer, last.network_labels, last.model, self.options
-            )
+            return ask_for_scores(self.companions.scorer, labels, last.model, self.options)
 
     def _parcels(self, last: _Pass) -> Parcels | None:
         if self.companions.parcellator is None or last.network_labels is None:
             return None
         clean = last.model.label_values[last.clean.best_channels()]
-        done = Segmented(last.image, last.network_labels, clean)
+        done = Segmented(last.image, self._blurred_labels(last), clean)
         with self.turn, self.clock("parcels"):
             return ask_for_parcels(self.companions.parcellator, done, self.options)
+
+    def _blurred_labels(self, last: _Pass) -> AnyArray:
+        """What companions are asked with: labels over the network grid, of blurred probabilities."""
+        if not self.options.forgets_blur and last.network_labels is not None:
+            return last.network_labels
+        crop = self.options.crop
+        with self.turn, self.clock("server"):
+            answer, _ = self.session.segment(
+                last.image, crop.min_size, flip=False, outputs=(contract.NETWORK_LABELS,)
+            )
+        return answer[contract.NETWORK_LABELS]
 
     def _labels(self, grid: ResultGrid, last: _Pass, parcels: Parcels | None) -> Int32Array:
         """The label map on the result's grid."""

@@ -18,8 +18,8 @@ import pytest
 from click.testing import CliRunner
 from contract_server import Mortal, serving
 from synthseg_client import messages_pb2 as wire
-from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.outcome import Outcome
+from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.run import run_batch
 from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.calls.model_choice import ModelChoice

@@ -28,6 +28,7 @@ FILES: Mapping[str, str] = {
 """Name of the released file by the name under which its network is served."""
 NOT_SERVED = ("synthseg_photo_both_1.0.h5", "synthseg_photo_single_1.0.h5")
 """Released files of networks for photographs of slices, which are left alone."""
+WEIGHTS_ENDING = ".h5"
 _SAVED_MODEL = "saved_model.pb"
 
 

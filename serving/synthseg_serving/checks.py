@@ -63,6 +63,7 @@ def at_network_grid(labels: tf.Tensor, shape: tf.Tensor, max_voxels: int) -> tf.
     counted = tf.cast(tf.maximum(grid, [contract.LEAST_COUNTED_X, 1, 1]), tf.int64)
     checks = [
         require(
+            # Not `==`, which compares tensors of a plain graph by their identity.
             tf.reduce_all(tf.equal(grid % contract.SIZE_MULTIPLE, 0))
             & tf.reduce_all(grid >= shape),
             f"network_labels must cover the image in multiples of {contract.SIZE_MULTIPLE} voxels, "

@@ -24,8 +24,6 @@ from synthseg_serving.graph import ServedGraph, Signature, Warmup
 from synthseg_serving.inference import Segmenter
 from synthseg_serving.warmup import SEGMENT_WARMUP, write_warmup
 
-FORMAT_VERSION = 4
-"""Changes when the same bundle would be exported as another graph."""
 LEAST_MAX_VOXELS = contract.DEFAULT_MIN_SIZE**3
 LARGEST_MAX_VOXELS = contract.LARGEST_AXIS**3
 # What TensorFlow raises where a file cannot be written, and what the system had said.

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from synthseg_serving.errors import ModelError
 
+FORMAT_VERSION = 4
+"""Of what is exported: changes when the same weights would become another graph."""
+
 Stamp = tuple[tuple[str, int, int], ...]
 """What a folder looks like from outside."""
 

@@ -238,7 +238,7 @@ class _Work:
             return ask_for_parcels(self.companions.parcellator, done, self.options)
 
     def _blurred_labels(self, last: _Pass) -> AnyArray:
-        """What companions are asked with: labels over the network grid, of blurred probabilities."""
+        """What companions are asked with: labels over the network grid, after the blur."""
         if not self.options.forgets_blur and last.network_labels is not None:
             return last.network_labels
         crop = self.options.crop

@@ -1,5 +1,7 @@
 """The released networks as served models in the user's cache, imported once per machine and user.
 
+TensorFlow is imported by the process that imports the weights, not by those that find them there.
+
 Sets of earlier weights and of earlier versions of this package stay: a server may still load from
 them. Whoever needs the room may remove `~/.cache/synthseg/models/official` while nothing is served.
 """
@@ -14,14 +16,12 @@ from pathlib import Path
 
 from synthseg_common.errors import reason_of
 from synthseg_common.files import write_text
-from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED
+from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED, WEIGHTS_ENDING
 
 from synthseg_serving.errors import ExportError, WeightsError
 from synthseg_serving.locking import locked
-from synthseg_serving.model_config import read_config_file, write_config
-from synthseg_serving.official.importing import ENDING, find_weights, write_models
 from synthseg_serving.shipped import user_cache
-from synthseg_serving.versions import ModelConfig
+from synthseg_serving.versions import FORMAT_VERSION, ModelConfig
 
 _KEY_DIGITS = 16
 _FOLDER = "official"
@@ -70,10 +70,8 @@ def _key_of(folder: Path) -> str:
     Which of the files are networks of ours is not looked at: that takes seconds. So one of another
     program that changes leads to another import, and never to a set that is out of date.
     """
-    from synthseg_serving.export import FORMAT_VERSION
-
     try:
-        paths = sorted(p for p in folder.iterdir() if p.suffix == ENDING)
+        paths = sorted(p for p in folder.iterdir() if p.suffix == WEIGHTS_ENDING)
         stats = [(p.name, p.stat()) for p in paths if p.name not in NOT_SERVED]
     except OSError as error:
         raise WeightsError(f"{folder} cannot be read: {reason_of(error)}.") from error
@@ -87,9 +85,11 @@ def _is_there(target: Path) -> bool:
     listing = target / MODELS_CONFIG
     if not listing.is_file():
         return False
-    models = read_config_file(listing)
-    there = [ModelConfig(name=m.name, base_path=target.absolute() / m.name) for m in models]
-    if models != there:
+    if f'"{target.absolute()}/' not in listing.read_text(encoding="utf-8"):
+        from synthseg_serving.model_config import read_config_file, write_config
+
+        names = [model.name for model in read_config_file(listing)]
+        there = [ModelConfig(name=n, base_path=target.absolute() / n) for n in names]
         write_text(listing, write_config(there))
     return True
 
@@ -103,6 +103,8 @@ def _import(folder: Path, target: Path, alone: bool) -> None:
         alone: Whether nobody else can be at it: what lies beside was left by one that was killed.
     """
     # Those who go without the lock have a name of their own, so that nobody tidies it away.
+    from synthseg_serving.official.importing import find_weights, write_models
+
     prefix = f".{target.name}{'-' if alone else '+'}"
     if alone:
         for left in target.parent.glob(f"{prefix}*"):

@@ -12,8 +12,6 @@ from synthseg_common.official_weights import find_official
 
 from synthseg_serving.errors import WeightsError
 from synthseg_serving.official.cache import cached_set
-from synthseg_serving.official.export import export_official
-from synthseg_serving.official.importing import import_folder
 from synthseg_serving.official.networks import V1, V2
 from synthseg_serving.official.weights import OfficialFile, inspect_weights
 
@@ -57,6 +55,8 @@ def import_from(
             raise click.UsageError("--max-voxels needs a folder for the models.")
         click.echo(cached_set(place))
         return
+    from synthseg_serving.official.importing import import_folder
+
     written, left = import_folder(place, models, max_voxels)
     for folder in written:
         click.echo(folder)
@@ -65,6 +65,8 @@ def import_from(
 
 
 def _import_file(path: Path, model_dir: Path, choice: FileChoice, max_voxels: int) -> Path:
+    from synthseg_serving.official.export import export_official
+
     file = inspect_weights(path)
     if choice.labels is not None:
         _refuse_other_table(file, choice.labels)

@@ -11,7 +11,7 @@ from pathlib import Path
 from synthseg_common import contract
 from synthseg_common.errors import OutputError, reason_of
 from synthseg_common.files import write_text
-from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED
+from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED, WEIGHTS_ENDING
 
 from synthseg_serving.errors import ExportError, ModelError, WeightsError
 from synthseg_serving.export import next_version
@@ -20,8 +20,6 @@ from synthseg_serving.official.export import export_official
 from synthseg_serving.official.networks import NETWORKS, recognise
 from synthseg_serving.official.weights import OfficialFile, inspect_weights, shapes_in
 from synthseg_serving.versions import ModelConfig
-
-ENDING = ".h5"
 
 
 def find_weights(folder: Path) -> tuple[list[OfficialFile], list[str]]:
@@ -40,7 +38,7 @@ def find_weights(folder: Path) -> tuple[list[OfficialFile], list[str]]:
         WeightsError: There is none, one is broken, or two hold the same network.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix == ENDING)
+        paths = sorted(path for path in folder.iterdir() if path.suffix == WEIGHTS_ENDING)
     except OSError as error:
         raise WeightsError(f"{folder} cannot be read: {reason_of(error)}.") from error
     names = {network.file for network in NETWORKS}

@@ -144,17 +144,14 @@ def recognise(found: Shapes) -> OfficialNetwork | None:
         found: What the file holds.
     """
     layers = {name.split("/")[0] for name in found}
-    complete = [network for network in NETWORKS if network.layers <= layers]
-    nearest = max(NETWORKS, key=lambda n: len(n.layers & layers) / len(n.layers | layers))
-    if not complete:
-        alike = len(nearest.layers & layers) / len(nearest.layers | layers)
-        return nearest if alike > _ALIKE else None
-    # The robust file holds all layer names of a plain one, too.
-    most = max(len(network.layers) for network in complete)
-    largest = [network for network in complete if len(network.layers) == most]
+    # Not the first that is whole: the robust file holds all layer names of a plain one, too.
+    alike = {n: len(n.layers & layers) / len(n.layers | layers) for n in NETWORKS}
+    nearest = [n for n in NETWORKS if alike[n] == max(alike.values()) > _ALIKE]
+    candidates = nearest or [n for n in NETWORKS if n.layers <= layers]
+    # SynthSeg 1.0 and 2.0 differ in their labels alone.
     answered = found.get("unet_likelihood/bias")
-    fitting = [n for n in largest if n.shapes.get("unet_likelihood/bias") == answered]
-    return (fitting or largest)[0]
+    fitting = [n for n in candidates if n.shapes.get("unet_likelihood/bias") == answered]
+    return next(iter(fitting or candidates), None)
 
 
 _ALIKE = 0.5

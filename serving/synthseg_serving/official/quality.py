@@ -53,6 +53,8 @@ class Scorer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         super().__init__(name="quality")
         check_shapes(weights, quality_shapes(), "model")
         self.info = json.dumps(info)
+        most = int(str(info.get(contract.MAX_VOXELS, contract.DEFAULT_MAX_VOXELS)))
+        self.largest_size = largest_scored_size(most)
         self._values: dict[str, tf.Variable] = {}
         self._arrays: list[tuple[tf.Variable, FloatArray]] = []
         for level in range(LEVELS):
@@ -84,12 +86,22 @@ class Scorer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         self, network_labels: tf.Tensor, scored_size: tf.Tensor, unframed_label: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Scores one segmentation; see `contract` for request and answer."""
-        size = _checked_size(scalar(scored_size))
+        size = self._checked_size(scalar(scored_size))
         labels = tf.cast(checked_volume(network_labels, "network_labels"), tf.int32)
         with tf.control_dependencies([size]):
             cube = framed(labels, size, scalar(unframed_label))
         raw = self.raw_scores(groups_of(cube), size)
         return {contract.SCORES: tf.clip_by_value(raw[1:], 0, 1)}
+
+    def _checked_size(self, size: tf.Tensor) -> tf.Tensor:
+        least = contract.SCORED_SIZE_MULTIPLE
+        check = require(
+            (size >= least) & (size <= self.largest_size) & tf.equal(size % least, 0),
+            f"scored_size must be a multiple of {least} from {least} to {self.largest_size}, found",
+            size,
+        )
+        with tf.control_dependencies([check]):
+            return tf.identity(size)
 
     def raw_scores(self, groups: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """What the network says of a cube of groups, float32 `[9]`, int32 `[n, n, n]` in."""
@@ -225,12 +237,8 @@ def _padded(volume: tf.Tensor, along_x: int) -> tf.Tensor:
     return tf.pad(volume, [[along_x, along_x], [_RADIUS] * 2, [_RADIUS] * 2, [0, 0]])
 
 
-def _checked_size(size: tf.Tensor) -> tf.Tensor:
-    multiple, largest = contract.SCORED_SIZE_MULTIPLE, contract.LARGEST_SCORED_SIZE
-    check = require(
-        (size >= multiple) & (size <= largest) & tf.equal(size % multiple, 0),
-        f"scored_size must be a multiple of {multiple} from {multiple} to {largest}, found",
-        size,
-    )
-    with tf.control_dependencies([check]):
-        return tf.identity(size)
+def largest_scored_size(max_voxels: int) -> int:
+    """The largest edge of a cube of so many voxels that a scorer takes."""
+    multiple = contract.SCORED_SIZE_MULTIPLE
+    sizes = range(multiple, contract.LARGEST_SCORED_SIZE + 1, multiple)
+    return max((n for n in sizes if n**3 <= max_voxels), default=multiple)

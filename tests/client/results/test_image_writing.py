@@ -12,8 +12,13 @@ from loading import load_image, load_nifti
 from nibabel.spatialimages import SpatialImage
 from synthseg_client import __version__
 from synthseg_client.errors import OutputError
-from synthseg_client.model import Model
-from synthseg_client.results.image_writing import write_image, write_labels, write_posteriors
+from synthseg_client.model import LabelTable
+from synthseg_client.results.image_writing import (
+    LabelMapMaking,
+    write_image,
+    write_labels,
+    write_posteriors,
+)
 from synthseg_common.arrays import AnyArray
 from synthseg_common.colours import FREESURFER_COLOURS
 from synthseg_common.files import write_text
@@ -26,10 +31,9 @@ LABELS = np.random.default_rng(0).choice([0, 2, 24], (5, 6, 7)).astype(np.int32)
 SUFFIXES = [".nii", ".nii.gz", ".mgz", ".mgh"]
 
 
-def _model(values: Sequence[int] = (0, 2, 24)) -> Model:
+def _made(values: Sequence[int] = (0, 2, 24)) -> LabelMapMaking:
     names = tuple(f"structure {v}" for v in values)
-    channels = np.arange(len(values), dtype=np.int32)
-    return Model("synthseg", 3, np.array(values, np.int32), names, channels * 0, channels)
+    return LabelMapMaking("synthseg:3", LabelTable(tuple(values), names))
 
 
 def _load(path: Path) -> tuple[SpatialImage, AnyArray]:
@@ -45,7 +49,7 @@ def _load(path: Path) -> tuple[SpatialImage, AnyArray]:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_labels_come_back_with_their_grid(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
-    write_labels(path, LABELS, PLACEMENT, _model())
+    write_labels(path, LABELS, PLACEMENT, _made())
     image, values = _load(path)
     np.testing.assert_array_equal(values, LABELS)
     np.testing.assert_allclose(image.affine, AFFINE, atol=1e-6)
@@ -53,14 +57,14 @@ def test_labels_come_back_with_their_grid(tmp_path: Path, suffix: str) -> None:
 
 
 def test_npz_holds_labels_and_affine(tmp_path: Path) -> None:
-    write_labels(tmp_path / "x.npz", LABELS, PLACEMENT, _model())
+    write_labels(tmp_path / "x.npz", LABELS, PLACEMENT, _made())
     with np.load(tmp_path / "x.npz") as arrays:
         np.testing.assert_array_equal(arrays["vol_data"], LABELS)
         np.testing.assert_array_equal(arrays["affine"], AFFINE)
 
 
 def test_a_label_map_says_that_it_is_one_and_who_made_it(tmp_path: Path) -> None:
-    write_labels(tmp_path / "x.nii.gz", LABELS, Placement.of(AFFINE, 4), _model())
+    write_labels(tmp_path / "x.nii.gz", LABELS, Placement.of(AFFINE, 4), _made())
     header = load_nifti(tmp_path / "x.nii.gz").header
     assert header.get_intent()[0] == "label"
     assert header["descrip"].item().decode() == f"SynthSeg {__version__} synthseg:3"
@@ -72,7 +76,7 @@ def test_a_label_map_says_that_it_is_one_and_who_made_it(tmp_path: Path) -> None
 def test_a_sheared_grid_has_the_nearest_qform_for_readers_that_refuse_shear(tmp_path: Path) -> None:
     sheared = AFFINE.copy()
     sheared[0, 1] = 0.3
-    write_labels(tmp_path / "x.nii.gz", LABELS, Placement.of(sheared), _model())
+    write_labels(tmp_path / "x.nii.gz", LABELS, Placement.of(sheared), _made())
     header = load_nifti(tmp_path / "x.nii.gz").header
     assert (header["sform_code"], header["qform_code"]) == (1, 1)
     np.testing.assert_allclose(header.get_sform(), sheared, atol=1e-6)
@@ -86,7 +90,7 @@ def test_a_sheared_grid_has_the_nearest_qform_for_readers_that_refuse_shear(tmp_
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_wide_labels_and_intensities_come_back(tmp_path: Path, suffix: str) -> None:
     wide = LABELS * 85
-    write_labels(tmp_path / f"x{suffix}", wide, PLACEMENT, _model((0, 170, 2040)))
+    write_labels(tmp_path / f"x{suffix}", wide, PLACEMENT, _made((0, 170, 2040)))
     np.testing.assert_array_equal(_load(tmp_path / f"x{suffix}")[1], wide)
     image = np.random.default_rng(1).random((5, 6, 7)).astype(np.float32)
     write_image(tmp_path / f"y{suffix}", image, PLACEMENT)
@@ -111,7 +115,7 @@ def test_posteriors_are_written_channel_by_channel(tmp_path: Path, suffix: str) 
 
 def test_equal_results_are_equal_files(tmp_path: Path) -> None:
     for name in ("a.nii.gz", "b.nii.gz"):
-        write_labels(tmp_path / name, LABELS, PLACEMENT, _model())
+        write_labels(tmp_path / name, LABELS, PLACEMENT, _made())
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
@@ -146,7 +150,7 @@ def _read_colour_table(path: Path) -> dict[int, tuple[str, tuple[int, ...]]]:
 
 
 def test_an_mgz_carries_its_colour_table(tmp_path: Path) -> None:
-    write_labels(tmp_path / "x.mgz", LABELS, PLACEMENT, _model())
+    write_labels(tmp_path / "x.mgz", LABELS, PLACEMENT, _made())
     assert _read_colour_table(tmp_path / "x.mgz") == {
         0: ("structure-0", (0, 0, 0, 0)),
         2: ("structure-2", (*FREESURFER_COLOURS[2], 0)),
@@ -156,11 +160,11 @@ def test_an_mgz_carries_its_colour_table(tmp_path: Path) -> None:
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="ends in"):
-        write_labels(tmp_path / "x.img", LABELS, PLACEMENT, _model())
+        write_labels(tmp_path / "x.img", LABELS, PLACEMENT, _made())
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    write_labels(tmp_path / "x.nii", LABELS, PLACEMENT, _model())
+    write_labels(tmp_path / "x.nii", LABELS, PLACEMENT, _made())
     before = (tmp_path / "x.nii").read_bytes()
 
     def broken(index: int) -> AnyArray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from synthseg_client.model import Model
 from synthseg_client.results.volume_table import (
+    as_score,
     column_names,
     row_name,
     volumes_mm3,
@@ -39,5 +40,10 @@ def test_rows_are_named_as_in_the_original() -> None:
 def test_the_table_has_the_layout_of_the_original(tmp_path: Path) -> None:
     write_table(tmp_path / "v.csv", ["a", "b,c"], [("s1", {"a": 1.5, "b,c": 2.0})])
     assert (tmp_path / "v.csv").read_bytes() == b'subject,a,"b,c"\r\ns1,1.5,2.0\r\n'
-    write_single_table(tmp_path / "w.csv", ["a"], "s1", {"a": 1234.567})
+    write_single_table(tmp_path / "w.csv", ("s1", {"a": 1234.567}))
     assert (tmp_path / "w.csv").read_bytes() == b",a\r\ns1,1234.567\r\n"
+
+
+def test_scores_have_four_decimals(tmp_path: Path) -> None:
+    write_table(tmp_path / "q.csv", ["a", "b"], [("s1", {"a": 1.0, "b": 0.12345})], as_score)
+    assert (tmp_path / "q.csv").read_bytes() == b"subject,a,b\r\ns1,1.0000,0.1235\r\n"

@@ -9,7 +9,6 @@ import numpy as np
 from scipy import ndimage
 from synthseg_common.arrays import AnyArray, BoolArray, Float32Array
 from synthseg_common.contract import SIZE_MULTIPLE
-from synthseg_common.processing import INPUT_PERCENTILES
 from synthseg_common.triples import Triple, triple
 
 from synthseg_client.errors import ScanError
@@ -56,10 +55,13 @@ def first_box(volume: AnyArray, crop: Crop) -> Box:
 def content_box(volume: AnyArray) -> Box:
     """What is brighter than the darkest values, in the multiples of 32 that FreeSurfer takes.
 
+    Args:
+        volume: `[x, y, z]`, 0 where it is darkest.
+
     Raises:
-        ScanError: All voxels have the same value.
+        ScanError: It is dark everywhere.
     """
-    bright = volume > np.percentile(volume, INPUT_PERCENTILES[0])
+    bright = volume > 0
     if not bright.any():
         raise ScanError("no voxel is brighter than the darkest ones: there is nothing to crop to.")
     start, stop = [], []

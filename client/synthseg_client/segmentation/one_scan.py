@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from synthseg_common import contract
-from synthseg_common.arrays import AnyArray, Int32Array
+from synthseg_common.arrays import AnyArray, Float32Array, Int32Array
 from synthseg_common.contract import SIZE_MULTIPLE
+from synthseg_common.processing import INPUT_PERCENTILES
 from synthseg_common.triples import Triple
 
 from synthseg_client.answers.cleanup import clean_up
@@ -131,16 +132,17 @@ class _Work:
         crop = self.options.crop if described.is_brain else self.options.crop.for_any_anatomy()
         with self.clock("prepare"):
             prepared = prepare(self.scan, described.voxel_mm)
-            box = first_box(self._clipped(prepared.ras), crop)
+            volume = self._as_seen(prepared.ras, crop)
+            box = first_box(volume, crop)
             check_fits(described, box, crop.min_size, self.scan.path)
         notes: list[str] = []
-        last = self._pass(described, prepared.ras, box, crop)
-        while larger := self._larger(described, last, prepared.ras.shape, crop, len(notes)):
+        last = self._pass(described, volume, box, crop)
+        while larger := self._larger(described, last, volume.shape, crop, len(notes)):
             notes.append(
                 f"structures reached {_side_names(last.touched)} of the part that was segmented: "
                 "enlarged it"
             )
-            last = self._pass(described, prepared.ras, larger, crop)
+            last = self._pass(described, volume, larger, crop)
         return self._result(prepared, last, notes)
 
     def _pass(self, described: Model, volume: AnyArray, box: Box, crop: Crop) -> _Pass:
@@ -155,6 +157,19 @@ class _Work:
             clean = _cleaned(answer, box.shape, model, fast=fast)
             touched = cut_sides_touched(clean.best_channels(), box, volume.shape)
         return _Pass(model, box, image, network_labels, clean, touched)
+
+    def _as_seen(self, volume: AnyArray, crop: Crop) -> AnyArray:
+        """The whole volume as the network shall see parts of it.
+
+        Where the part follows from intensities, these are scaled before it is cut out, as in the
+        original: what the server makes of the part's own percentiles is then no other.
+        """
+        if not crop.to_content:
+            return volume
+        low, high = np.percentile(self._clipped(volume), INPUT_PERCENTILES)
+        scaled = (np.clip(volume, low, high) - low) / max(high - low, np.finfo(np.float32).tiny)
+        seen: Float32Array = scaled.astype(np.float32)
+        return seen
 
     def _clipped(self, image: AnyArray) -> AnyArray:
         """Intensities as the network shall see them."""

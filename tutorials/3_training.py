@@ -12,10 +12,7 @@ from pathlib import Path
 
 import yaml
 from heads import label_store
-from synthseg_trainer.config import load_settings
-from synthseg_trainer.network.bundle import load_bundle
-from synthseg_trainer.runs.checkpoints import find_bundle
-from synthseg_trainer.training.loop import train
+from synthseg_trainer import find_bundle, load_bundle, load_settings, train
 
 parser = argparse.ArgumentParser(description="Trains a small SynthSeg.")
 parser.add_argument("--label-maps", type=Path, help="folder of label maps with 2.0's labels")

@@ -12,11 +12,12 @@ from itertools import product
 
 import numpy as np
 import tensorflow as tf
+from synthseg_trainer.aliases import FloatArray
 
 PARITIES = tuple(product((0, 1), repeat=3))
 
 
-def parity_kernels(kernel: np.ndarray) -> np.ndarray:
+def parity_kernels(kernel: FloatArray) -> FloatArray:
     """Sums a kernel's taps by the low-resolution voxel that they meet.
 
     Args:

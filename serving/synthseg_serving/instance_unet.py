@@ -6,10 +6,10 @@ whose answer is the largest tensor, is. Such networks are small ones that work b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
+from synthseg_trainer.aliases import FloatArray, Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
 
@@ -20,7 +20,7 @@ from synthseg_serving.variables import NORM_EPSILON
 
 
 def served_unet(
-    network: NetworkSettings, trained: Mapping[str, np.ndarray], flip_channels: tuple[int, ...]
+    network: NetworkSettings, trained: Weights, flip_channels: tuple[int, ...]
 ) -> ServedUnet:
     """The served form of a network, by its normalisation; see `ServedUnet`."""
     kind = InstanceNormUnet if network.normalization == "instance" else ServedUnet
@@ -65,10 +65,10 @@ class InstanceNormUnet(ServedUnet):
         scale = self._values[f"{layer}/scale"] * tf.math.rsqrt(variance + NORM_EPSILON)
         return volume * scale + (self._values[f"{layer}/offset"] - mean * scale)
 
-    def _add_norm(self, trained: Mapping[str, np.ndarray], layer: str) -> None:
+    def _add_norm(self, trained: Weights, layer: str) -> None:
         self._variable(f"{layer}/scale", trained[f"{layer}/gamma"])
         self._variable(f"{layer}/offset", trained[f"{layer}/beta"])
 
-    def _head(self, trained: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def _head(self, trained: Weights) -> tuple[FloatArray, FloatArray]:
         self._add_norm(trained, names.up_norm(self.network, 0))
         return trained[f"{names.LOGITS}/kernel"][0, 0, 0], trained[f"{names.LOGITS}/bias"]

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import TypeVar, cast
 
 import grpc
 
 log = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 300.0
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,23 @@ class MalformedRequests(grpc.ServerInterceptor):
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], grpc.RpcMethodHandler | None],
+        continuation: Callable[
+            [grpc.HandlerCallDetails], grpc.RpcMethodHandler[Request, Answer] | None
+        ],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> grpc.RpcMethodHandler[Request, Answer] | None:
         """The method's handler with another way of reading requests."""
-        handler = continuation(handler_call_details)
-        if handler is None or handler.request_streaming:  # none of the services streams requests
+        handler, method = continuation(handler_call_details), handler_call_details.method
+        if handler is None or handler.request_deserializer is None:
             return handler
-        make, behaviour = (
-            (grpc.unary_stream_rpc_method_handler, handler.unary_stream)
-            if handler.response_streaming
-            else (grpc.unary_unary_rpc_method_handler, handler.unary_unary)
-        )
-        return make(
-            self._checked(behaviour, handler_call_details.method),
-            _lenient(handler.request_deserializer),
-            handler.response_serializer,
-        )
+        read, write = _lenient(handler.request_deserializer), handler.response_serializer
+        if handler.unary_unary is not None:
+            answer = self._checked(handler.unary_unary, method)
+            return grpc.unary_unary_rpc_method_handler(answer, read, write)
+        if handler.unary_stream is not None:
+            stream = self._checked(handler.unary_stream, method)
+            return grpc.unary_stream_rpc_method_handler(stream, read, write)
+        return handler  # none of the services streams requests
 
     def report(self) -> None:
         """Says how many there were since the last line, if any."""
@@ -70,10 +72,15 @@ class MalformedRequests(grpc.ServerInterceptor):
         if new:
             log.warning("%d more requests were no message; %d in all", new, self.count)
 
-    def _checked(self, behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+    def _checked(
+        self, behaviour: Callable[[Request, grpc.ServicerContext], Answer], method: str
+    ) -> Callable[[Request, grpc.ServicerContext], Answer]:
+        # The health service takes one argument more than gRPC tells of.
+        told: Callable[..., Answer] = behaviour
+
         # With the attributes by which the health service asks to be called otherwise.
         @wraps(behaviour)
-        def answer(request: object, context: grpc.ServicerContext, *more: object) -> Any:
+        def answer(request: Request, context: grpc.ServicerContext, *more: object) -> Answer:
             if isinstance(request, _NoMessage):
                 self._note(request, method, context.peer())
                 context.abort(
@@ -81,7 +88,7 @@ class MalformedRequests(grpc.ServerInterceptor):
                     f"the {request.size_bytes} bytes of this request are no message that {method} "
                     "takes",
                 )
-            return behaviour(request, context, *more)
+            return told(request, context, *more)
 
         return answer
 
@@ -102,11 +109,12 @@ class MalformedRequests(grpc.ServerInterceptor):
         )
 
 
-def _lenient(deserialize: Callable[[bytes], object]) -> Callable[[bytes], object]:
-    def read(data: bytes) -> object:
+def _lenient(deserialize: Callable[[bytes], Request]) -> Callable[[bytes], Request]:
+    def read(data: bytes) -> Request:
         try:
             return deserialize(data)
         except Exception:  # gRPC does as much, and logs it
-            return _NoMessage(len(data))
+            # gRPC hands on whatever reading returns; `_checked` tells it from a request.
+            return cast("Request", _NoMessage(len(data)))
 
     return read

@@ -19,7 +19,7 @@ from synthseg_serving.prediction import check_spec, refuse
 log = logging.getLogger(__name__)
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]  # TensorFlow ships no types
     """Answers what is loaded, and changes it."""
 
     def __init__(self, manager: ModelManager) -> None:

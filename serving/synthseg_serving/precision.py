@@ -54,4 +54,4 @@ def _next_above(threshold: float) -> np.float16:
     nearest = np.float16(threshold)
     if np.float32(nearest) > np.float32(threshold):
         return nearest
-    return np.nextafter(nearest, np.float16(1))
+    return np.float16(np.nextafter(nearest, np.float16(1)))

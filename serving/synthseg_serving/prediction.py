@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import grpc
-import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
+from synthseg_trainer.aliases import Array
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
+    model_pb2,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
@@ -46,7 +47,7 @@ class AnswerLimits:
     largest_bytes: int = LARGEST_MESSAGE_BYTES
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]  # TensorFlow ships no types
     """Answers predictions, one at a time."""
 
     def __init__(self, manager: ModelManager, admission: Admission, limits: AnswerLimits) -> None:
@@ -104,7 +105,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         signature = servable.signatures[name]
         inputs = read_inputs(signature, request, servable.budget)
         outputs = choose_outputs(signature, list(request.output_filter))
-        servable.budget.check_grid(requested_grid(inputs), self.room)
+        room = self.room.beside(self._manager.held_bytes())
+        servable.budget.check_grid(requested_grid(inputs), room)
         deadline = _deadline(context)
         if signature.inputs:
             with self._admission.turn(deadline, context.is_active):
@@ -124,7 +126,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._write(values, response)
         return response
 
-    def _write(self, values: dict[str, np.ndarray], response: predict_pb2.PredictResponse) -> None:
+    def _write(self, values: dict[str, Array], response: predict_pb2.PredictResponse) -> None:
         size = sum(value.nbytes for value in values.values())
         if size > self._limits.largest_bytes:
             raise CallError(
@@ -159,15 +161,24 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
 
-def check_spec(request: object) -> None:
+class NamesModel(Protocol):
+    """A request of TF Serving about a model."""
+
+    model_spec: model_pb2.ModelSpec
+
+    def HasField(self, name: str) -> bool:  # noqa: N802
+        """Whether a field was sent."""
+
+
+def check_spec(request: NamesModel) -> None:
     """Refuses a request that names no model.
 
     Raises:
         CallError: Code and message are TF Serving's.
     """
-    if not request.HasField("model_spec"):  # type: ignore[attr-defined]
+    if not request.HasField("model_spec"):
         raise CallError("INVALID_ARGUMENT", "Missing ModelSpec")
-    if not request.model_spec.name:  # type: ignore[attr-defined]
+    if not request.model_spec.name:
         raise CallError("INVALID_ARGUMENT", "ModelSpec has no name specified.")
 
 
@@ -184,7 +195,7 @@ def refuse(context: grpc.ServicerContext, error: CallError) -> NoReturn:
 
 def read_inputs(
     signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest, budget: Budget
-) -> dict[str, np.ndarray]:
+) -> dict[str, Array]:
     """Reads a request's inputs and fills in the signature's defaults.
 
     Raises:
@@ -239,7 +250,7 @@ def choose_outputs(signature: meta_graph_pb2.SignatureDef, asked: list[str]) -> 
 
 def _read_input(
     signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest, key: str
-) -> np.ndarray:
+) -> Array:
     if key in request.inputs:
         try:
             return decode(request.inputs[key])
@@ -268,7 +279,7 @@ def _count_message(sent: set[str], expected: set[str]) -> str:
 
 
 def _type_name(dtype: tf.DType) -> str:
-    return _TYPE_NAMES.get(dtype, dtype.name)
+    return _TYPE_NAMES.get(dtype) or str(dtype.name)
 
 
 def _deadline(context: grpc.ServicerContext) -> float | None:

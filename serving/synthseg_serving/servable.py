@@ -11,16 +11,19 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
+from synthseg_trainer.aliases import Array
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from synthseg_serving.budget import Budget
 from synthseg_serving.errors import CallError, ModelError, out_of_time
 from synthseg_serving.tensors import decode
+from synthseg_serving.versions import stored_bytes
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
 
 _MOST_OUTPUT_SETS = 16
 """More than callers of one kind ask for; every one of them takes some megabytes for good."""
+_HELD_PER_STORED = 2.0
 # TensorFlow and gRPC number their status codes alike.
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -38,6 +41,8 @@ class Servable:
             ModelError: The folder holds no model that loads, or a warm-up request fails.
         """
         self.version = version
+        self.held_bytes = round(_HELD_PER_STORED * stored_bytes(folder))
+        """About what the process holds of it between requests."""
         self._users = 0
         self._output_sets: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
@@ -65,10 +70,10 @@ class Servable:
     def run(
         self,
         signature: meta_graph_pb2.SignatureDef,
-        inputs: Mapping[str, np.ndarray],
+        inputs: Mapping[str, Array],
         outputs: list[str],
         timeout_s: float | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> dict[str, Array]:
         """Computes outputs of a signature, and nothing that they do not need, or all of them.
 
         Args:
@@ -85,9 +90,12 @@ class Servable:
         if timeout_s is not None:
             options.timeout_in_ms = max(1, int(timeout_s * 1000))
         graph = self._session.graph
+
         # Below `Session.run`, which checks shapes and words errors itself where a C++ server leaves
         # both to the graph.
-        tensor = lambda name: graph.get_tensor_by_name(name)._as_tf_output()  # noqa: E731
+        def tensor(name: str) -> object:
+            return graph.get_tensor_by_name(name)._as_tf_output()
+
         computed = self._choose_set(signature, outputs)
         feeds = {tensor(signature.inputs[key].name): value for key, value in inputs.items()}
         fetches = [tensor(signature.outputs[key].name) for key in computed]

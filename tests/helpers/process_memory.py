@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typed import there
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"
@@ -36,4 +37,4 @@ def peak_growth() -> Iterator[Growth]:
 
 
 def _kib(key: str) -> int:
-    return int(re.search(rf"{key}:\s+(\d+)", _STATUS.read_text())[1])
+    return int(there(re.search(rf"{key}:\s+(\d+)", _STATUS.read_text()))[1])

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import grpc
-import numpy as np
+import pytest
 import tensorflow as tf
+from synthseg_serving.server import Server
+from synthseg_trainer.aliases import Array
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -20,6 +25,9 @@ from tensorflow_serving.config import model_server_config_pb2
 # Longer than any stall of a busy machine; nothing waits for its end.
 TIMEOUT_S = 300
 
+Input: TypeAlias = Array | float | list[int]
+"""What becomes a tensor of a request."""
+
 
 class Calls:
     """Requests to one server, in the server's own messages."""
@@ -31,7 +39,7 @@ class Calls:
         self.models = model_service_pb2_grpc.ModelServiceStub(channel)
 
     def request(
-        self, signature: str = "", outputs: tuple[str, ...] = (), **inputs: object
+        self, signature: str = "", outputs: tuple[str, ...] = (), **inputs: Input
     ) -> predict_pb2.PredictRequest:
         request = predict_pb2.PredictRequest()
         request.model_spec.name = self.model
@@ -42,9 +50,15 @@ class Calls:
         return request
 
     def predict(
-        self, *args: object, timeout: float = TIMEOUT_S, **inputs: object
-    ) -> dict[str, np.ndarray]:
-        answer = self.prediction.Predict(self.request(*args, **inputs), timeout=timeout)
+        self,
+        signature: str = "",
+        outputs: tuple[str, ...] = (),
+        *,
+        timeout: float = TIMEOUT_S,
+        **inputs: Input,
+    ) -> dict[str, Array]:
+        request = self.request(signature, outputs, **inputs)
+        answer = self.prediction.Predict(request, timeout=timeout)
         return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
 
     def status(self, model: str | None = None, version: int | None = None) -> list[tuple[int, int]]:
@@ -81,13 +95,44 @@ class Calls:
         answer.metadata["signature_def"].Unpack(signatures)
         return signatures
 
-    def reload(self, *models: dict[str, object], timeout: float = TIMEOUT_S) -> object:
+    def reload(
+        self, *models: Mapping[str, object], timeout: float = TIMEOUT_S
+    ) -> model_management_pb2.ReloadConfigResponse:
         config = model_server_config_pb2.ModelServerConfig()
         config.model_config_list.SetInParent()
         for entry in models:
             config.model_config_list.config.add(**entry)
         request = model_management_pb2.ReloadConfigRequest(config=config)
         return self.models.HandleReloadConfigRequest(request, timeout=timeout)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server in this process."""
+
+    server: Server
+    calls: Calls
+
+
+def refused(call: Callable[[], object]) -> tuple[str, str]:
+    """Code and message of a call that must be refused."""
+    with pytest.raises(grpc.RpcError) as error:
+        call()
+    return error.value.code().name, error.value.details() or ""
+
+
+def send_bytes(
+    channel: grpc.Channel, method: str, data: bytes, timeout_s: float = TIMEOUT_S
+) -> bytes:
+    """The bytes that a method answers to these."""
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+    return call(data, timeout=timeout_s)
+
+
+def stream_bytes(channel: grpc.Channel, method: str, data: bytes) -> grpc._CallIterator[bytes]:
+    """The messages, as bytes, that a method answers to these."""
+    call: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
+    return call(data, timeout=TIMEOUT_S)
 
 
 OPTIONS = [

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
+import grpc
 import numpy as np
 import tensorflow as tf
 from synthseg_serving.versions import ModelConfig, VersionPolicy
+from synthseg_trainer.aliases import FloatArray
+from tensorflow_serving.apis import predict_pb2
+
+BegunRun: TypeAlias = "tuple[LongRun, grpc.Future[predict_pb2.PredictResponse]]"
+"""A long run that computes, and its answer."""
 
 
-class Synth(tf.Module):
+class Synth(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     """The model of the recorded exchanges: labels are the image times the version."""
 
     def __init__(self, folder: Path, version: int) -> None:
@@ -54,7 +60,7 @@ class LongRun:
     number: int
 
     @property
-    def image(self) -> np.ndarray:
+    def image(self) -> FloatArray:
         """The input of the signature `slow`."""
         return np.full((2, 2, 2), self.number, np.float32)
 

@@ -8,15 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from server_calls import OPTIONS, TIMEOUT_S, Calls
-from stand_in import LongRun, save_synth, synth_config, synth_entry
+from server_calls import OPTIONS, TIMEOUT_S, Calls, Running
+from stand_in import BegunRun, LongRun, save_synth, synth_config, synth_entry
 from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_serving.cli import main
 from synthseg_serving.export import export_bundle
@@ -88,20 +88,12 @@ def scan() -> np.ndarray:
     return (smooth + rng.normal(0, 10, smooth.shape)).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Running:
-    """A server in this process."""
-
-    server: Server
-    calls: Calls
-
-
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Running]]:
     """Starts a server in this process; all of them stop at the end."""
     running = []
 
-    def run(*models: ModelConfig, **settings: object) -> Running:
+    def run(*models: ModelConfig, **settings: Any) -> Running:
         settings.setdefault("addresses", (f"unix:{tmp_path_factory.mktemp('s')}/s",))
         server = Server(models, ServerSettings(threads=2, **settings))
         channel = grpc.insecure_channel(server.addresses[0], OPTIONS)
@@ -147,10 +139,10 @@ def long_run(numbers: Iterator[int]) -> Iterator[Callable[[Path], LongRun]]:
 @pytest.fixture
 def begin_long_run(
     long_run: Callable[[Path], LongRun], eventually: Callable[..., bool]
-) -> Callable[[Calls, Path], tuple[LongRun, grpc.Future]]:
+) -> Callable[[Calls, Path], BegunRun]:
     """Asks the model in a folder for a long run and waits for its begin: it, and its answer."""
 
-    def begin(calls: Calls, folder: Path) -> tuple[LongRun, grpc.Future]:
+    def begin(calls: Calls, folder: Path) -> BegunRun:
         run = long_run(folder)
         request = calls.request("slow", image=run.image)
         future = calls.prediction.Predict.future(request, timeout=TIMEOUT_S)

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from process_memory import peak_growth
-from server_calls import TIMEOUT_S, Calls
+from server_calls import TIMEOUT_S, Calls, Running
+from stand_in import BegunRun
 from synthseg_common import contract
+from synthseg_common.memory import MemoryLimit, memory_limit, used_bytes
 from synthseg_serving.budget import Budget, requested_grid
 from synthseg_serving.errors import CallError
-from synthseg_serving.memory import MemoryLimit, memory_limit, used_bytes
 from synthseg_serving.servable import Servable
 from synthseg_serving.versions import ModelConfig
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
+from typed import there
 
 LARGEST = 2**31 - 1
 IMAGE = np.random.default_rng(0).uniform(0, 100, (8, 8, 8)).astype(np.float32)
@@ -74,8 +76,9 @@ def refused(call: Callable[[], object]) -> tuple[str, str, str]:
     """Code, message and reason of a refusal."""
     with pytest.raises(grpc.RpcError) as error:
         call()
-    reason = dict(error.value.trailing_metadata()).get(contract.REASON, "")
-    return error.value.code().name, error.value.details(), reason
+    told = {datum.key: datum.value for datum in error.value.trailing_metadata()}
+    reason = str(told.get(contract.REASON, ""))
+    return error.value.code().name, error.value.details() or "", reason
 
 
 @pytest.mark.parametrize("min_size", TOO_FAR, ids=str)
@@ -100,11 +103,11 @@ def test_server_refuses_sizes_below_one(served: Calls, min_size: list[int]) -> N
 
 
 def test_what_is_too_large_does_not_wait_for_its_turn(
-    start: Callable[..., object],
+    start: Callable[..., Running],
     model_dir: Path,
     synth_config: Callable[..., ModelConfig],
     synth_dir: Path,
-    begin_long_run: Callable[..., tuple[object, grpc.Future]],
+    begin_long_run: Callable[[Calls, Path], BegunRun],
 ) -> None:
     segmenter = ModelConfig(name="synthseg", base_path=model_dir)
     running = start(synth_config(synth_dir), segmenter, waiting=5)
@@ -164,7 +167,8 @@ def test_budget_of_the_export_is_the_last_grid_that_is_answered(cube_dir: Path) 
     def grid(*min_size: int) -> list[int]:
         sizes = np.array(min_size, np.int32)
         inputs = {"image": IMAGE, "min_size": sizes, "flip": np.array(False)}
-        return servable.run(signature, inputs, [contract.NETWORK_SHAPE])["network_shape"].tolist()
+        answer = servable.run(signature, inputs, [contract.NETWORK_SHAPE])
+        return [int(size) for size in answer[contract.NETWORK_SHAPE]]
 
     assert grid(128, 128, 128) == [128, 128, 128]
     assert grid(256, 64, 128) == [256, 64, 128]
@@ -190,7 +194,7 @@ def test_model_that_says_nothing_of_use_has_no_budget(text: bytes) -> None:
 
 
 def test_memory_that_a_request_takes_and_the_server_has_not_is_told(
-    start: Callable[..., object], model_dir: Path
+    start: Callable[..., Running], model_dir: Path
 ) -> None:
     limit = MemoryLimit(used_bytes() + 600 * 2**20, "as this test says")
     calls = start(ModelConfig(name="synthseg", base_path=model_dir), memory=limit).calls
@@ -208,7 +212,7 @@ def test_memory_that_a_request_takes_and_the_server_has_not_is_told(
 
 def test_request_that_is_no_segmentation_asks_for_no_grid() -> None:
     image, sizes = np.ones((8, 9, 33), np.float32), np.full(3, 32, np.int32)
-    assert requested_grid({"image": image, "min_size": sizes}) == (32, 32, 64)
+    assert there(requested_grid({"image": image, "min_size": sizes})).shape == (32, 32, 64)
     for wrong in (
         {"image": image},
         {"image": image[0], "min_size": sizes},
@@ -261,11 +265,11 @@ GROUPS = {
 @pytest.mark.parametrize("name", GROUPS)
 def test_limit_is_that_of_the_control_groups_or_the_machine(name: str, tmp_path: Path) -> None:
     files, expected = GROUPS[name]
-    machine = memory_limit(tmp_path / "none", tmp_path / "none")
-    limit = memory_limit(*write(tmp_path, files))
+    machine = there(memory_limit(tmp_path / "none", tmp_path / "none"))
+    limit = there(memory_limit(*write(tmp_path, files)))
     assert limit.size_bytes == (expected or machine.size_bytes)
     assert (str(tmp_path) in limit.source) == (expected is not None)
 
 
 def test_limit_of_this_machine_is_no_more_than_it_has() -> None:
-    assert used_bytes() < memory_limit().size_bytes
+    assert used_bytes() < there(memory_limit()).size_bytes

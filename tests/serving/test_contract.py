@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from server_calls import TIMEOUT_S
+from server_calls import TIMEOUT_S, Calls, Running, refused, send_bytes
 from synthseg_serving.versions import ModelConfig
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
@@ -27,7 +29,6 @@ from tensorflow_serving.apis import (
 )
 
 ONES = np.ones((2, 2, 2), np.float32)
-Message = predict_pb2.PredictRequest
 
 
 @pytest.fixture(scope="session")
@@ -36,26 +37,26 @@ def recorded(shared_data: Path) -> Callable[[str], dict[str, str]]:
     return lambda name: json.loads((shared_data / "tf_serving" / f"tfs220_{name}.json").read_text())
 
 
-def outcome(call: Callable[[], object]) -> str:
+def outcome(call: Callable[[], Message | None]) -> str:
     """What a call comes to, in the recordings' words."""
     try:
         answer = call()
     except grpc.RpcError as error:
         code = error.code()
-        return f"{code.name}({code.value[0]}): {plain(error.details())}"
+        return f"{code.name}({code.value[0]}): {plain(error.details() or '')}"
     if isinstance(answer, predict_pb2.PredictResponse):
         tensors = {k: one_line(v)[:150] for k, v in sorted(answer.outputs.items())}
         return f"OK spec={one_line(answer.model_spec)} | {tensors}"
     return f"OK {one_line(answer)}".strip() if answer is not None else "OK"
 
 
-def plain(details: str) -> str:
+def plain(details: str | None) -> str:
     """A message as the server wrote it; newer gRPC clients put it in brackets."""
-    found = re.fullmatch(r"Stream removed \((.*)\)", details, re.DOTALL)
-    return found.group(1) if found else details
+    found = re.fullmatch(r"Stream removed \((.*)\)", details or "", re.DOTALL)
+    return found.group(1) if found else details or ""
 
 
-def one_line(message: object) -> str:
+def one_line(message: Message) -> str:
     text = text_format.MessageToString(message, as_one_line=True)
     return re.sub(r"\s+", " ", text).strip()
 
@@ -69,9 +70,9 @@ def cube(values: str) -> tensor_pb2.TensorProto:
     return tensor(f"dtype: DT_FLOAT tensor_shape {{ {sizes} }} {values}")
 
 
-def message(**changes: object) -> Message:
+def message(**changes: Any) -> predict_pb2.PredictRequest:
     """A good request, changed: `inputs` replaces them, the rest are fields of the model's name."""
-    request = Message()
+    request = predict_pb2.PredictRequest()
     spec = request.model_spec
     spec.name = changes.get("name", "synth")
     spec.signature_name = changes.get("signature", "segment")
@@ -86,7 +87,7 @@ def message(**changes: object) -> Message:
     return request
 
 
-def without_spec() -> Message:
+def without_spec() -> predict_pb2.PredictRequest:
     request = message()
     request.ClearField("model_spec")
     return request
@@ -124,7 +125,7 @@ PREDICTIONS = {
 
 
 @pytest.mark.parametrize("name", PREDICTIONS)
-def test_predict(typed: object, recorded: Callable[[str], dict[str, str]], name: str) -> None:
+def test_predict(typed: Calls, recorded: Callable[[str], dict[str, str]], name: str) -> None:
     found = outcome(lambda: typed.prediction.Predict(PREDICTIONS[name], timeout=TIMEOUT_S))
     assert shortened(found) == shortened(recorded("defaults")[name])
 
@@ -133,7 +134,7 @@ def test_predict(typed: object, recorded: Callable[[str], dict[str, str]], name:
     "name", [n for n in PREDICTIONS if "OK" in n or n.startswith(("ok", "fl"))]
 )
 def test_predict_packed(
-    packed: object, recorded: Callable[[str], dict[str, str]], name: str
+    packed: Calls, recorded: Callable[[str], dict[str, str]], name: str
 ) -> None:
     found = outcome(lambda: packed.prediction.Predict(PREDICTIONS[name], timeout=TIMEOUT_S))
     assert shortened(found) == shortened(recorded("tensor_content")[name])
@@ -144,12 +145,14 @@ def shortened(text: str) -> str:
     return re.sub(r"\(feed name: \w+:0\)", "(feed name)", text)
 
 
-def test_wrong_rank_reaches_the_graph(typed: object) -> None:
+def test_wrong_rank_reaches_the_graph(typed: Calls) -> None:
     request = message(inputs={"image": np.ones((2, 2), np.float32)})
     assert outcome(lambda: typed.prediction.Predict(request, timeout=TIMEOUT_S)).startswith("OK")
 
 
-def status(name: str = "synth", version: int | None = None, label: str = "") -> object:
+def status(
+    name: str = "synth", version: int | None = None, label: str = ""
+) -> get_model_status_pb2.GetModelStatusRequest:
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = name
     if version is not None:
@@ -170,12 +173,12 @@ STATUSES = {
 
 
 @pytest.mark.parametrize("name", STATUSES)
-def test_status(typed: object, recorded: Callable[[str], dict[str, str]], name: str) -> None:
+def test_status(typed: Calls, recorded: Callable[[str], dict[str, str]], name: str) -> None:
     found = outcome(lambda: typed.models.GetModelStatus(STATUSES[name], timeout=TIMEOUT_S))
     assert found == recorded("defaults")[name]
 
 
-def metadata(*fields: str, name: str = "synth") -> object:
+def metadata(*fields: str, name: str = "synth") -> get_model_metadata_pb2.GetModelMetadataRequest:
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=fields)
     request.model_spec.name = name
     return request
@@ -193,7 +196,7 @@ METADATA_ERRORS = {
 
 @pytest.mark.parametrize("name", METADATA_ERRORS)
 def test_metadata_errors(
-    typed: object, recorded: Callable[[str], dict[str, str]], name: str
+    typed: Calls, recorded: Callable[[str], dict[str, str]], name: str
 ) -> None:
     call = typed.prediction.GetModelMetadata
     assert (
@@ -202,7 +205,7 @@ def test_metadata_errors(
     )
 
 
-def test_metadata_names_the_signatures(typed: object) -> None:
+def test_metadata_names_the_signatures(typed: Calls) -> None:
     signatures = typed.metadata().signature_def
     assert {"__saved_model_init_op", "segment", "serving_default", "slow"} == set(signatures)
     segment = signatures["segment"]
@@ -211,29 +214,30 @@ def test_metadata_names_the_signatures(typed: object) -> None:
 
 
 @pytest.mark.parametrize("service", ["", "PredictionService", "ModelService"])
-def test_health_serves(typed: object, service: str) -> None:
+def test_health_serves(typed: Calls, service: str) -> None:
     answer = check_health(typed, service)
     assert answer.SerializeToString() == bytes.fromhex("0801")
 
 
 @pytest.mark.parametrize("service", ["tensorflow.serving.PredictionService", "nope"])
-def test_health_does_not_know_other_names(typed: object, service: str) -> None:
+def test_health_does_not_know_other_names(typed: Calls, service: str) -> None:
     with pytest.raises(grpc.RpcError) as error:
         check_health(typed, service)
     assert error.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def check_health(calls: object, service: str) -> health_pb2.HealthCheckResponse:
+def check_health(calls: Calls, service: str) -> health_pb2.HealthCheckResponse:
     stub = health_pb2_grpc.HealthStub(calls.channel)
     return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=TIMEOUT_S)
 
 
-def test_session_service_is_not_there(typed: object) -> None:
-    call = typed.channel.unary_unary("/tensorflow.serving.SessionService/SessionRun")
-    assert outcome(lambda: call(b"", timeout=TIMEOUT_S)).startswith("UNIMPLEMENTED(12)")
+def test_session_service_is_not_there(typed: Calls) -> None:
+    method = "/tensorflow.serving.SessionService/SessionRun"
+    code, _ = refused(lambda: send_bytes(typed.channel, method, b""))
+    assert code == "UNIMPLEMENTED"
 
 
-def test_deadline_stops_the_run(typed: object) -> None:
+def test_deadline_stops_the_run(typed: Calls) -> None:
     request = message(signature="slow")
     found = outcome(lambda: typed.prediction.Predict(request, timeout=0.3))
     assert found == "DEADLINE_EXCEEDED(4): Deadline Exceeded"
@@ -260,7 +264,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_reload_refuses(
-    packed: object, recorded: Callable[[str], dict[str, str]], name: str
+    packed: Calls, recorded: Callable[[str], dict[str, str]], name: str
 ) -> None:
     config = f"config {{ model_config_list {{ {REFUSED[name]} }} }}" if REFUSED[name] else ""
     call = packed.models.HandleReloadConfigRequest
@@ -274,7 +278,7 @@ def test_reload_refuses(
 
 
 def test_reload_sequence(
-    start: Callable[..., object],
+    start: Callable[..., Running],
     synth_dir: Path,
     save_synth: Callable[[Path, int], Path],
     recorded: Callable[[str], dict[str, str]],
@@ -293,14 +297,14 @@ def test_reload_sequence(
     calls = start(*both, labels_for_unavailable=True).calls
     live_entry = {"name": "live", "base_path": str(live), "model_platform": "tensorflow"}
 
-    def predict(**changes: object) -> str:
+    def predict(**changes: Any) -> str:
         try:
             answer = calls.prediction.Predict(message(**changes), timeout=TIMEOUT_S)
         except grpc.RpcError as error:
-            return f"{error.code().name}({error.code().value[0]}): {plain(error.details())}"
+            return f"{error.code().name}({error.code().value[0]}): {plain(error.details() or '')}"
         return f"OK version {answer.model_spec.version.value}"
 
-    def reload(*entries: dict[str, object]) -> str:
+    def reload(*entries: Mapping[str, object]) -> str:
         return outcome(lambda: calls.reload(*entries))
 
     moved = synth_entry(synth_dir, stable=2)
@@ -334,6 +338,7 @@ def test_reload_sequence(
         ("predict re-added", lambda: predict(name="live")),
         ("predict version still served", lambda: predict()),
     ]
+    step: Callable[[], str]
     for name, step in steps:
         assert (name, step()) == (name, answers[name])
     # From here on TF Serving hangs; see test_server.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from synthseg_client.cleanup import read_evidence
+from synthseg_client.answers.evidence import read_evidence
 from synthseg_common import contract
 from synthseg_common.errors import TRY_AGAIN, exit_code_of
 from synthseg_serving import export as export_module
@@ -212,7 +212,11 @@ def test_help_and_version_need_no_tensorflow(make_python: Callable[[str], str]) 
     ],
 )
 def test_a_disk_that_fails_tensorflow_is_another_try(
-    tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, kind, words: str
+    tmp_path: Path,
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Exception],
+    words: str,
 ) -> None:
     def fail(*_: object) -> None:
         raise kind(None, None, "Graph execution error:\n\n/models/1; No space left")

@@ -15,9 +15,10 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from process_memory import peak_growth
-from server_calls import Calls
+from server_calls import Calls, Running, send_bytes
 from synthseg_common import contract
 from synthseg_serving.versions import ModelConfig
+from synthseg_trainer.aliases import Array
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -73,7 +74,7 @@ class Target:
     def send(self, method: str, data: bytes) -> grpc.StatusCode:
         """The code of the answer to these bytes."""
         try:
-            self.calls.channel.unary_unary(method)(data, timeout=DEADLINE_S)
+            send_bytes(self.calls.channel, method, data, DEADLINE_S)
         except grpc.RpcError as error:
             return error.code()
         if method == RELOAD:  # what was understood may have put every model away
@@ -83,20 +84,21 @@ class Target:
     def is_well(self) -> bool:
         """Whether a good request is answered."""
         answer = self.calls.prediction.Predict(self.request(), timeout=DEADLINE_S)
-        return tf.make_ndarray(answer.outputs[contract.LABELS]).shape == (6, 7, 8)
+        labels: Array = tf.make_ndarray(answer.outputs[contract.LABELS])
+        return labels.shape == (6, 7, 8)
 
-    def _named(self, message: object) -> bytes:
+    def _named(self, message: get_model_status_pb2.GetModelStatusRequest) -> bytes:
         message.model_spec.name = "synthseg"
-        return message.SerializeToString()
+        return bytes(message.SerializeToString())
 
     def _reload(self) -> bytes:
         config = model_server_config_pb2.ModelServerConfig()
         config.model_config_list.config.add(**self.entry)
-        return model_management_pb2.ReloadConfigRequest(config=config).SerializeToString()
+        return bytes(model_management_pb2.ReloadConfigRequest(config=config).SerializeToString())
 
 
 @pytest.fixture(scope="module")
-def target(start: Callable[..., object], cube_dir: Path) -> Target:
+def target(start: Callable[..., Running], cube_dir: Path) -> Target:
     running = start(ModelConfig(name="synthseg", base_path=cube_dir))
     # The largest request first: memory that it took stays with the process.
     largest = np.full(3, 128, np.int32)
@@ -188,7 +190,7 @@ def requests(draw: st.DrawFn, target: Target) -> bytes:
     other = st.sampled_from([contract.DESCRIBE_SIGNATURE, "x" * 99])
     segment = st.just(contract.SEGMENT_SIGNATURE)
     request.model_spec.signature_name = draw(st.one_of(segment, segment, segment, other))
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def check_bytes(target: Target, examples: int) -> None:

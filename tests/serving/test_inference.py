@@ -12,6 +12,7 @@ from scipy import ndimage
 from synthseg_common import contract
 from synthseg_serving.errors import CallError
 from synthseg_serving.servable import Servable
+from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.network.bundle import Bundle, assign_weights
 from synthseg_trainer.network.unet import build_unet
 
@@ -41,12 +42,13 @@ def reference_posterior(bundle: Bundle, image: np.ndarray, flip: bool) -> np.nda
     model = build_unet(bundle.network)
     assign_weights(model, bundle.weights)
 
-    def one_pass(x: np.ndarray) -> np.ndarray:
+    def one_pass(x: FloatArray) -> FloatArray:
         softmax = tf.nn.softmax(model(x[np.newaxis, ..., np.newaxis], training=False))[0].numpy()
         line = np.exp(-2.0 * np.array([-1, 0, 1]) ** 2)
         kernel = line[:, None, None] * line[:, None] * line
         kernel = (kernel / kernel.sum())[..., np.newaxis]
-        return ndimage.convolve(softmax, kernel, mode="constant")
+        smoothed: FloatArray = ndimage.convolve(softmax, kernel, mode="constant")
+        return smoothed
 
     plain = one_pass(volume)
     if not flip:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from server_calls import TIMEOUT_S
+from server_calls import TIMEOUT_S, Calls
+from typed import there
 
 COMMAND = [sys.executable, "-m", "synthseg_serving", "serve"]
 
@@ -44,14 +45,14 @@ def test_ready_line_answers_and_sigterm_ends_cleanly(
     child: Callable[..., subprocess.Popen[str]],
     model_dir: Path,
     tmp_path: Path,
-    connect: Callable[[str], object],
+    connect: Callable[[str], Calls],
 ) -> None:
     address = f"unix:{tmp_path}/s"
     ready_file = tmp_path / "ready.json"
     process = child(
         model_dir, "--address", address, "--cpu", "--threads", 1, "--ready-file", ready_file
     )
-    line = process.stdout.readline()
+    line = there(process.stdout).readline()
     ready = json.loads(line)
     assert (ready["address"], ready["model"], ready["versions"]) == (address, "synthseg", [1])
     assert ready_file.read_text() == line
@@ -64,7 +65,7 @@ def test_ready_line_answers_and_sigterm_ends_cleanly(
     # Accepted before the signal, so it is finished.
     assert future.result().outputs["labels"].tensor_shape.dim[0].size == 64
     assert process.wait(TIMEOUT_S) == 0
-    assert process.stdout.read() == ""
+    assert there(process.stdout).read() == ""
     assert not (tmp_path / "s").exists()
 
 
@@ -77,7 +78,7 @@ def test_sigterm_while_it_loads_ends_it_then_and_there(
         time.sleep(0.001)
     process.send_signal(signal.SIGTERM)
     assert process.wait(TIMEOUT_S) == 143
-    assert process.stdout.read() == "", "never ready"
+    assert there(process.stdout).read() == "", "never ready"
     assert not (tmp_path / "s").exists()
 
 
@@ -103,7 +104,7 @@ def test_dies_with_its_parent(
         [sys.executable, "-c", parent], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
-        pid = int(process.stdout.readline())
+        pid = int(there(process.stdout).readline())
         time.sleep(1)
         assert alive(pid)
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from server_calls import OPTIONS, TIMEOUT_S, Calls
+from server_calls import OPTIONS, Calls, Running, refused, send_bytes, stream_bytes
 from synthseg_serving.malformed import MalformedRequests
 from synthseg_serving.versions import ModelConfig
 
@@ -28,20 +28,15 @@ NO_MESSAGES = [b"\x0a\x7f", b"\x0b" * 50, b"\xff" * 1000]
 
 
 @pytest.fixture
-def calls(start: Callable[..., object], model_dir: Path) -> Calls:
+def calls(start: Callable[..., Running], model_dir: Path) -> Calls:
     """A server of the test's own, whose first malformed request is told."""
     return start(ModelConfig(name="synthseg", base_path=model_dir)).calls
 
 
 def outcome(calls: Calls, method: str, data: bytes) -> tuple[str, str]:
-    def call() -> object:
-        if method == WATCH:
-            return list(calls.channel.unary_stream(method)(data, timeout=TIMEOUT_S))
-        return calls.channel.unary_unary(method)(data, timeout=TIMEOUT_S)
-
-    with pytest.raises(grpc.RpcError) as error:
-        call()
-    return error.value.code().name, error.value.details()
+    if method == WATCH:
+        return refused(lambda: list(stream_bytes(calls.channel, method, data)))
+    return refused(lambda: send_bytes(calls.channel, method, data))
 
 
 def test_they_are_invalid_arguments_told_in_one_line(
@@ -61,7 +56,7 @@ def test_they_are_invalid_arguments_told_in_one_line(
 
 
 def test_they_are_counted_until_the_end(
-    start: Callable[..., object], model_dir: Path, caplog: pytest.LogCaptureFixture
+    start: Callable[..., Running], model_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = start(ModelConfig(name="synthseg", base_path=model_dir))
     for _ in range(4):
@@ -74,7 +69,7 @@ def test_each_is_told_where_there_is_time_between_them(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     malformed = MalformedRequests(log_every_s=0)
-    server = grpc.server(ThreadPoolExecutor(1), interceptors=(malformed,))
+    server = grpc.server(ThreadPoolExecutor(1), interceptors=[malformed])
     handler = grpc.unary_unary_rpc_method_handler(lambda text, _: text, bytes.decode, str.encode)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("s", {"M": handler}),))
     server.add_insecure_port(f"unix:{tmp_path}/s")
@@ -83,7 +78,7 @@ def test_each_is_told_where_there_is_time_between_them(
         calls = Calls(channel, "")
         for _ in range(2):
             assert outcome(calls, "/s/M", b"\xff")[0] == "INVALID_ARGUMENT"
-        assert channel.unary_unary("/s/M")(b"text", timeout=TIMEOUT_S) == b"text"
+        assert send_bytes(channel, "/s/M", b"text") == b"text"
     server.stop(None).wait()
     malformed.report()
     assert [r.message.split(";")[0] for r in caplog.records] == [
@@ -93,7 +88,7 @@ def test_each_is_told_where_there_is_time_between_them(
 
 
 def test_health_is_watched_as_before(calls: Calls) -> None:
-    stream = calls.channel.unary_stream(WATCH)(b"", timeout=TIMEOUT_S)
+    stream = stream_bytes(calls.channel, WATCH, b"")
     assert next(stream) == bytes.fromhex("0801")
     stream.cancel()
 

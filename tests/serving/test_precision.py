@@ -19,7 +19,7 @@ def test_stored_probabilities_come_back_to_1e_7() -> None:
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
-def test_rounding_to_half_keeps_the_side_of_a_threshold(threshold) -> None:
+def test_rounding_to_half_keeps_the_side_of_a_threshold(threshold: float) -> None:
     near = (threshold + np.linspace(-3e-4, 3e-4, 6001)).astype(np.float32)
     half = to_half(tf.constant(near)).numpy().astype(np.float32)
     np.testing.assert_array_equal(half > threshold, near > threshold)

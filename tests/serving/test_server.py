@@ -18,24 +18,21 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from server_calls import TIMEOUT_S
+from server_calls import TIMEOUT_S, Calls, Running, refused
+from stand_in import BegunRun, LongRun
 from synthseg_common import contract
+from synthseg_common.processor import available_cores
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.manager import ModelManager, State
-from synthseg_serving.server import Server, ServerSettings, Tls, available_cores
+from synthseg_serving.server import Server, ServerSettings, Tls
 from synthseg_serving.versions import ModelConfig, VersionPolicy
+from synthseg_trainer.network.bundle import Bundle
 
 ONES = np.ones((2, 2, 2), np.float32)
 QUICK = {"poll_s": 0.1, "packed": False}
 
 
-def refused(call: Callable[[], object]) -> tuple[str, str]:
-    with pytest.raises(grpc.RpcError) as error:
-        call()
-    return error.value.code().name, error.value.details()
-
-
-def test_request_with_only_an_image_uses_the_defaults(served: object, scan: np.ndarray) -> None:
+def test_request_with_only_an_image_uses_the_defaults(served: Calls, scan: np.ndarray) -> None:
     answer = served.predict("", (contract.LABELS, contract.NETWORK_SHAPE), image=scan)
     assert answer[contract.NETWORK_SHAPE].tolist() == [contract.DEFAULT_MIN_SIZE] * 3
     assert answer[contract.LABELS].shape == scan.shape
@@ -43,7 +40,7 @@ def test_request_with_only_an_image_uses_the_defaults(served: object, scan: np.n
     assert (plain[contract.LABELS] != answer[contract.LABELS]).any()
 
 
-def test_signature_tells_shapes_types_and_defaults(served: object) -> None:
+def test_signature_tells_shapes_types_and_defaults(served: Calls) -> None:
     signature = served.metadata().signature_def[contract.SEGMENT_SIGNATURE]
     sizes = {n: [d.size for d in i.tensor_shape.dim] for n, i in signature.inputs.items()}
     assert sizes == {"image": [-1, -1, -1], "min_size": [3], "flip": []}
@@ -52,7 +49,7 @@ def test_signature_tells_shapes_types_and_defaults(served: object) -> None:
     assert set(signature.outputs) == {contract.LABELS, *contract.EVIDENCE, *contract.DENSE}
 
 
-def test_describe_answers_the_label_table(served: object, bundle: object) -> None:
+def test_describe_answers_the_label_table(served: Calls, bundle: Bundle) -> None:
     table = served.predict(contract.DESCRIBE_SIGNATURE)
     assert table[contract.LABEL_VALUES].tolist() == list(bundle.labels.values)
     assert [n.decode() for n in table[contract.LABEL_NAMES]] == list(bundle.labels.names)
@@ -64,7 +61,7 @@ def test_describe_answers_the_label_table(served: object, bundle: object) -> Non
     assert info["network"]["stem"] == 2
 
 
-def test_graphs_refusal_reaches_the_caller(served: object) -> None:
+def test_graphs_refusal_reaches_the_caller(served: Calls) -> None:
     image = np.full((8, 8, 8), np.inf, np.float32)
     code, details = refused(lambda: served.predict("", (contract.LABELS,), image=image))
     assert code == "INVALID_ARGUMENT"
@@ -73,22 +70,21 @@ def test_graphs_refusal_reaches_the_caller(served: object) -> None:
 
 @pytest.fixture
 def live(
-    start: Callable[..., object], save_synth: Callable[[Path, int], Path], tmp_path: Path
-) -> tuple[object, Path]:
+    start: Callable[..., Running], save_synth: Callable[[Path, int], Path], tmp_path: Path
+) -> tuple[Calls, Path]:
     folder = tmp_path / "live"
     folder.mkdir()
     save_synth(folder, 1)
     return start(ModelConfig(name="live", base_path=folder), **QUICK).calls, folder
 
 
-def version_of(calls: object) -> int:
-    return calls.prediction.Predict(
-        calls.request("", image=ONES), timeout=TIMEOUT_S
-    ).model_spec.version.value
+def version_of(calls: Calls) -> int:
+    answer = calls.prediction.Predict(calls.request("", image=ONES), timeout=TIMEOUT_S)
+    return int(answer.model_spec.version.value)
 
 
 def test_new_version_replaces_the_old_one_without_a_gap(
-    live: tuple[object, Path],
+    live: tuple[Calls, Path],
     save_synth: Callable[[Path, int], Path],
     eventually: Callable[..., bool],
 ) -> None:
@@ -103,7 +99,7 @@ def test_new_version_replaces_the_old_one_without_a_gap(
 
 
 def test_broken_version_leaves_the_old_one_serving(
-    live: tuple[object, Path], eventually: Callable[..., bool]
+    live: tuple[Calls, Path], eventually: Callable[..., bool]
 ) -> None:
     calls, folder = live
     (folder / "3.tmp").mkdir()
@@ -115,7 +111,7 @@ def test_broken_version_leaves_the_old_one_serving(
 
 
 def test_vanished_folder_stops_nothing_and_is_told_once(
-    live: tuple[object, Path],
+    live: tuple[Calls, Path],
     save_synth: Callable[[Path, int], Path],
     eventually: Callable[..., bool],
     caplog: pytest.LogCaptureFixture,
@@ -155,7 +151,7 @@ def test_folder_that_vanishes_while_it_is_listed_stops_nothing(
 
 
 def test_version_that_is_copied_slowly_is_served_when_it_is_whole(
-    live: tuple[object, Path],
+    live: tuple[Calls, Path],
     save_synth: Callable[[Path, int], Path],
     eventually: Callable[..., bool],
     tmp_path: Path,
@@ -169,7 +165,7 @@ def test_version_that_is_copied_slowly_is_served_when_it_is_whole(
 
 
 def test_folder_names_that_are_no_number_are_left_alone(
-    live: tuple[object, Path],
+    live: tuple[Calls, Path],
     save_synth: Callable[[Path, int], Path],
     eventually: Callable[..., bool],
     tmp_path: Path,
@@ -182,7 +178,7 @@ def test_folder_names_that_are_no_number_are_left_alone(
 
 
 def test_reload_that_cannot_be_served_changes_nothing(
-    live: tuple[object, Path], tmp_path: Path
+    live: tuple[Calls, Path], tmp_path: Path
 ) -> None:
     calls, folder = live
     (tmp_path / "empty").mkdir()
@@ -201,17 +197,19 @@ def test_reload_that_cannot_be_served_changes_nothing(
     assert version_of(calls) == 1
 
 
-def test_only_the_chosen_versions_are_served(start: Callable[..., object], synth_dir: Path) -> None:
+def test_only_the_chosen_versions_are_served(
+    start: Callable[..., Running], synth_dir: Path
+) -> None:
     policy = VersionPolicy(specific=(1,))
     calls = start(ModelConfig(name="synth", base_path=synth_dir, policy=policy)).calls
     assert calls.status() == [(1, State.AVAILABLE)]
 
 
 def test_full_queue_refuses_and_later_serves(
-    start: Callable[..., object],
+    start: Callable[..., Running],
     synth_config: Callable[..., ModelConfig],
     synth_dir: Path,
-    long_run: Callable[[Path], object],
+    long_run: Callable[[Path], LongRun],
     eventually: Callable[..., bool],
 ) -> None:
     calls, run = start(synth_config(synth_dir), waiting=1, **QUICK).calls, long_run(synth_dir)
@@ -229,7 +227,7 @@ def test_full_queue_refuses_and_later_serves(
 
 
 def test_places_are_free_again_when_the_deadline_has_passed(
-    start: Callable[..., object],
+    start: Callable[..., Running],
     synth_config: Callable[..., ModelConfig],
     synth_dir: Path,
     eventually: Callable[..., bool],
@@ -242,7 +240,7 @@ def test_places_are_free_again_when_the_deadline_has_passed(
 
     def served_again() -> bool:
         try:
-            return calls.predict("", image=ONES)["volumes"].tolist() == [8]
+            return bool(calls.predict("", image=ONES)["volumes"].tolist() == [8])
         except grpc.RpcError:
             return False
 
@@ -251,10 +249,10 @@ def test_places_are_free_again_when_the_deadline_has_passed(
 
 
 def test_status_and_label_table_answer_beside_a_long_request(
-    start: Callable[..., object],
+    start: Callable[..., Running],
     synth_config: Callable[..., ModelConfig],
     synth_dir: Path,
-    begin_long_run: Callable[..., tuple[object, grpc.Future]],
+    begin_long_run: Callable[[Calls, Path], BegunRun],
 ) -> None:
     calls = start(synth_config(synth_dir), waiting=0, **QUICK).calls
     run, future = begin_long_run(calls, synth_dir)
@@ -266,9 +264,9 @@ def test_status_and_label_table_answer_beside_a_long_request(
 
 
 def test_request_keeps_the_version_it_started_with(
-    live: tuple[object, Path],
+    live: tuple[Calls, Path],
     save_synth: Callable[[Path, int], Path],
-    begin_long_run: Callable[..., tuple[object, grpc.Future]],
+    begin_long_run: Callable[[Calls, Path], BegunRun],
     eventually: Callable[..., bool],
 ) -> None:
     (calls, folder), (old, new) = live, (1, 2)
@@ -282,7 +280,7 @@ def test_request_keeps_the_version_it_started_with(
 
 
 def test_answer_that_no_message_holds_is_refused(
-    start: Callable[..., object], synth_config: Callable[..., ModelConfig], synth_dir: Path
+    start: Callable[..., Running], synth_config: Callable[..., ModelConfig], synth_dir: Path
 ) -> None:
     calls = start(synth_config(synth_dir), largest_answer_bytes=1000).calls
     image = np.ones((11, 10, 10), np.float32)
@@ -292,26 +290,26 @@ def test_answer_that_no_message_holds_is_refused(
     assert calls.predict("", ("volumes",), image=image)["volumes"].tolist() == [1100]
 
 
-def test_long_messages_are_cut(served: object) -> None:
+def test_long_messages_are_cut(served: Calls) -> None:
     _, details = refused(lambda: served.predict("x" * 2000))
     assert details.endswith("...TRUNCATED")
     assert len(details) == 1024 + len("...TRUNCATED")
 
 
 def test_answers_do_not_depend_on_the_encoding(
-    start: Callable[..., object], model_dir: Path, served: object
+    start: Callable[..., Running], model_dir: Path, served: Calls
 ) -> None:
     typed = start(ModelConfig(name="synthseg", base_path=model_dir), packed=False).calls
     image = np.random.default_rng(0).uniform(size=(20, 20, 20)).astype(np.float32)
-    inputs = {"image": image, "min_size": np.full(3, 32, np.int32)}
-    one, other = served.predict(**inputs), typed.predict(**inputs)
+    least = np.full(3, 32, np.int32)
+    one, other = (calls.predict(image=image, min_size=least) for calls in (served, typed))
     assert set(one) == set(other)
     for name, value in one.items():
         np.testing.assert_array_equal(value, other[name])
 
 
 def test_unix_socket_is_the_users_alone(
-    start: Callable[..., object], connect: Callable[..., object], model_dir: Path
+    start: Callable[..., Running], connect: Callable[..., Calls], model_dir: Path
 ) -> None:
     running = start(
         ModelConfig(name="synthseg", base_path=model_dir),
@@ -333,7 +331,7 @@ def test_an_address_without_a_port_that_can_be_is_refused(model_dir: Path, addre
 
 
 def test_taken_port_and_file_in_the_way_are_errors(
-    start: Callable[..., object], model_dir: Path, tmp_path: Path
+    start: Callable[..., Running], model_dir: Path, tmp_path: Path
 ) -> None:
     config = ModelConfig(name="synthseg", base_path=model_dir)
     taken = start(config, addresses=("localhost:0",)).server.addresses[0]
@@ -346,7 +344,7 @@ def test_taken_port_and_file_in_the_way_are_errors(
 
 
 def test_socket_at_which_another_server_answers_is_left_to_it(
-    start: Callable[..., object], model_dir: Path
+    start: Callable[..., Running], model_dir: Path
 ) -> None:
     config = ModelConfig(name="synthseg", base_path=model_dir)
     first = start(config)
@@ -371,7 +369,7 @@ def test_socket_of_a_server_that_is_too_busy_to_answer_is_left_to_it(
 
 
 def test_socket_that_a_killed_server_left_behind_is_taken(
-    start: Callable[..., object], model_dir: Path, tmp_path: Path
+    start: Callable[..., Running], model_dir: Path, tmp_path: Path
 ) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "s"))
@@ -412,7 +410,7 @@ def make_certificate(folder: Path, name: str, signed_by: str | None = None) -> N
 
 
 def test_tls_lets_in_only_signed_clients(
-    model_dir: Path, start: Callable[..., object], certificates: Path
+    model_dir: Path, start: Callable[..., Running], certificates: Path
 ) -> None:
     tls = Tls(
         key=certificates / "server.key",
@@ -446,10 +444,10 @@ def test_missing_tls_file_is_named(model_dir: Path, tmp_path: Path) -> None:
 
 
 def test_stop_finishes_what_was_accepted(
-    start: Callable[..., object],
+    start: Callable[..., Running],
     synth_config: Callable[..., ModelConfig],
     synth_dir: Path,
-    begin_long_run: Callable[..., tuple[object, grpc.Future]],
+    begin_long_run: Callable[[Calls, Path], BegunRun],
     eventually: Callable[..., bool],
 ) -> None:
     running = start(synth_config(synth_dir))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from server_calls import Running
 from synthseg_serving.manager import State
 from synthseg_serving.versions import ModelConfig, VersionPolicy
 
@@ -14,7 +15,7 @@ BOTH = {1: State.AVAILABLE, 2: State.AVAILABLE}
 
 
 def test_one_version_that_is_available_is_not_both(
-    start: Callable[..., object], save_synth: Callable[[Path, int], Path], tmp_path: Path
+    start: Callable[..., Running], save_synth: Callable[[Path, int], Path], tmp_path: Path
 ) -> None:
     save_synth(tmp_path, 1)
     everything = VersionPolicy(latest=0)

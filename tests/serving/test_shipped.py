@@ -29,11 +29,11 @@ def test_export_that_another_process_overtakes_leaves_that_one_s(
     save_bundle(tmp_path / "w.npz", bundle, np.float16)
     faster = []
 
-    def overtaken(*given: object, **named: object) -> object:
+    def overtaken(bundle: Bundle, folder: Path, version: int) -> Path:
         monkeypatch.undo()
         model_dir = shipped_model_dir(tmp_path / "w.npz", tmp_path / "cache")
         faster.append((model_dir, (model_dir / "1").stat().st_mtime_ns))
-        return export_bundle(*given, **named)
+        return export_bundle(bundle, folder, version)
 
     monkeypatch.setattr("synthseg_serving.export.export_bundle", overtaken)
     slower = shipped_model_dir(tmp_path / "w.npz", tmp_path / "cache")

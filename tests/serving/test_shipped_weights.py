@@ -6,13 +6,13 @@ import pytest
 from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_serving.shipped import WEIGHTS
 from synthseg_serving.variables import check_weights
-from synthseg_trainer.network.bundle import load_bundle
+from synthseg_trainer.network.bundle import Bundle, load_bundle
 
 MOST_BYTES = 12_000_000
 
 
 @pytest.fixture(scope="module")
-def shipped():
+def shipped() -> Bundle:
     return load_bundle(WEIGHTS)
 
 
@@ -20,15 +20,15 @@ def test_weights_are_small_enough_for_the_repository() -> None:
     assert WEIGHTS.stat().st_size < MOST_BYTES
 
 
-def test_weights_fit_their_network(shipped) -> None:
+def test_weights_fit_their_network(shipped: Bundle) -> None:
     check_weights(shipped.weights, shipped.network, "shipped model")
 
 
-def test_labels_are_those_of_the_second_release(shipped) -> None:
+def test_labels_are_those_of_the_second_release(shipped: Bundle) -> None:
     assert shipped.labels == SYNTHSEG_V2
 
 
-def test_provenance_travels_with_the_weights(shipped) -> None:
+def test_provenance_travels_with_the_weights(shipped: Bundle) -> None:
     assert shipped.info["licence"] == "Apache-2.0"
     assert shipped.info["training"]["step"] > 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ from synthseg_trainer.config.network import ACTIVATIONS
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
 from synthseg_trainer.network.unet import build_unet
 
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "original shape": {"n_levels": 5, "features": 3},
     "half resolution": {"n_levels": 4, "features": 4, "stem": 2},
     "quarter resolution": {"n_levels": 3, "features": 4, "stem": 4},
@@ -151,7 +152,7 @@ def test_negative_variances_are_refused(make_bundle: Callable[..., Bundle]) -> N
     ],
 )
 def test_networks_that_cannot_be_served_are_refused(
-    changed: dict[str, object], message: str, make_bundle: Callable[..., Bundle]
+    changed: dict[str, Any], message: str, make_bundle: Callable[..., Bundle]
 ) -> None:
     network = NetworkSettings(**{"n_labels": 33, "features": 2, "n_levels": 3, **changed})
     trained = make_bundle(network)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from grpc_health.v1 import health_pb2
 from synthseg_client import messages_pb2 as ours
-from synthseg_client.tensors import from_message
+from synthseg_client.calls.tensors import from_message
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
@@ -50,7 +50,8 @@ def test_fields_have_the_servers_numbers_and_types(name: str) -> None:
     compare(ours.DESCRIPTOR.message_types_by_name[name], DESCRIPTORS[name])
 
 
-def compare(mine: Descriptor, theirs: Descriptor) -> None:
+def compare(mine: Descriptor, theirs: Descriptor | None) -> None:
+    assert theirs is not None
     for field in mine.fields:
         other = theirs.fields_by_name[field.name]
         assert on_the_wire(field) == on_the_wire(other), f"{mine.name}.{field.name}"

@@ -1,6 +1,7 @@
 """A small store and a small run that the trainer's tests share."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -31,7 +32,9 @@ log_steps: 1
 
 
 @pytest.fixture(scope="session")
-def head_store(tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]):
+def head_store(
+    tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]
+) -> Path:
     """Three small heads in a store."""
     folder = tmp_path_factory.mktemp("heads")
     for number, size in enumerate((1.0, 0.9, 0.95)):
@@ -43,7 +46,7 @@ def head_store(tmp_path_factory: pytest.TempPathFactory, make_head: Callable[...
 
 
 @pytest.fixture(scope="session")
-def run_config(tmp_path_factory: pytest.TempPathFactory, head_store):
+def run_config(tmp_path_factory: pytest.TempPathFactory, head_store: Path) -> Path:
     """A settings file of five steps in two stages."""
     path = tmp_path_factory.mktemp("config") / "run.yaml"
     path.write_text(RUN.format(store=head_store))
@@ -51,7 +54,7 @@ def run_config(tmp_path_factory: pytest.TempPathFactory, head_store):
 
 
 @pytest.fixture(scope="session")
-def small_bundle(tmp_path_factory: pytest.TempPathFactory):
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle file with a small network."""
     network = NetworkSettings(n_labels=32, features=4, n_levels=3)
     path = tmp_path_factory.mktemp("bundle") / "small.npz"

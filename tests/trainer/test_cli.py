@@ -58,20 +58,20 @@ def test_one_of_several_machines_meets_the_others_before_it_can_fail(
 
 
 @pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch):
+def alone(monkeypatch: pytest.MonkeyPatch) -> int:
     """The port of a worker whose only peer does not come."""
     with (
         socket.create_server(("127.0.0.1", 0)) as own,
         socket.create_server(("127.0.0.1", 0)) as peer,
     ):
-        ports = [server.getsockname()[1] for server in (own, peer)]
+        ports: list[int] = [server.getsockname()[1] for server in (own, peer)]
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     described = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(described))
     return ports[0]
 
 
-def test_a_machine_whose_peer_never_comes_gives_up_in_one_line(tmp_path: Path, alone) -> None:
+def test_a_machine_whose_peer_never_comes_gives_up_in_one_line(tmp_path: Path, alone: int) -> None:
     arguments = ["train", "laptop", "--run", str(tmp_path / "r"), "--wait-minutes", "0.01"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
@@ -81,8 +81,10 @@ def test_a_machine_whose_peer_never_comes_gives_up_in_one_line(tmp_path: Path, a
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_machine_that_waits_ends_at_a_signal(tmp_path: Path, alone, number, code: int) -> None:
-    def send():
+def test_a_machine_that_waits_ends_at_a_signal(
+    tmp_path: Path, alone: int, number: signal.Signals, code: int
+) -> None:
+    def send() -> None:
         while True:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", alone)).close()
@@ -100,7 +102,7 @@ def test_recipes_are_listed() -> None:
     assert result.stdout.split() == recipe_names()
 
 
-def test_a_recipe_is_printed_as_a_file_to_change(tmp_path: Path, head_store) -> None:
+def test_a_recipe_is_printed_as_a_file_to_change(tmp_path: Path, head_store: Path) -> None:
     result = CliRunner().invoke(main, ["recipes", "laptop"])
     (tmp_path / "mine.yaml").write_text(result.stdout)
     settings = load_settings(tmp_path / "mine.yaml", store=str(head_store))
@@ -108,7 +110,7 @@ def test_a_recipe_is_printed_as_a_file_to_change(tmp_path: Path, head_store) -> 
     assert "#" in result.stdout, "the comments too"
 
 
-def test_a_bundle_can_be_packed_into_half_the_size(tmp_path: Path, small_bundle) -> None:
+def test_a_bundle_can_be_packed_into_half_the_size(tmp_path: Path, small_bundle: Path) -> None:
     packed = tmp_path / "packed.npz"
     arguments = ["pack", str(small_bundle), str(packed), "--half", "--name", "tiny"]
     result = CliRunner().invoke(main, arguments)
@@ -117,7 +119,7 @@ def test_a_bundle_can_be_packed_into_half_the_size(tmp_path: Path, small_bundle)
     assert packed.stat().st_size < small_bundle.stat().st_size
 
 
-def test_packing_leads_to_keras_and_back(tmp_path: Path, small_bundle) -> None:
+def test_packing_leads_to_keras_and_back(tmp_path: Path, small_bundle: Path) -> None:
     path = small_bundle
     for name in ("a.weights.h5", "b.npz"):
         arguments = ["pack", str(path), str(tmp_path / name), "--name", "mine"]
@@ -129,7 +131,7 @@ def test_packing_leads_to_keras_and_back(tmp_path: Path, small_bundle) -> None:
     assert (end.network, end.labels) == (start.network, start.labels)
 
 
-def test_packing_keeps_the_name_of_a_network(tmp_path: Path, small_bundle) -> None:
+def test_packing_keeps_the_name_of_a_network(tmp_path: Path, small_bundle: Path) -> None:
     """One without a name is called synthseg."""
     unnamed = load_bundle(small_bundle)
     for info, name in (({}, "synthseg"), ({"name": "theirs"}, "theirs")):

@@ -1,6 +1,7 @@
 """Which package of the trainer may import which."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ ROOT = Path(synthseg_trainer.__file__).parent
 ORDER = ("config", "network", "runs", "evaluation", "training")
 
 
-def _imports(node):
+def _imports(node: ast.AST) -> Iterator[str]:
     """Modules that code imports, also inside functions, but not for its types alone."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             continue
-        if isinstance(child, ast.ImportFrom):
+        if isinstance(child, ast.ImportFrom) and child.module:
             yield child.module
         yield from _imports(child)
 
@@ -25,7 +26,7 @@ def test_every_package_has_its_place_in_the_order() -> None:
 
 
 @pytest.mark.parametrize("package", ORDER)
-def test_packages_import_only_those_before_them(package) -> None:
+def test_packages_import_only_those_before_them(package: str) -> None:
     later = {f"synthseg_trainer.{name}" for name in ORDER[ORDER.index(package) + 1 :]}
     wrong = [
         f"{path.name} imports {module}"

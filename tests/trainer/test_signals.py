@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from typed import there
 
 # A C function that keeps the main thread but not the interpreter, as a wait in TensorFlow does.
 BLOCKED = """
@@ -12,7 +13,6 @@ import ctypes, signal, sys
 from contextlib import ExitStack
 from synthseg_trainer import signals
 
-signals.GRACE_S = 0.2
 c = ctypes.CDLL(None)
 def block():
     print("blocked", flush=True)
@@ -29,7 +29,7 @@ threading.Thread(target=idle, daemon=True).start()
 """
 
 
-def _run(program):
+def _run(program: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
@@ -39,10 +39,10 @@ def _run(program):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_what_waits_outside_of_python(number, code: int) -> None:
-    process = _run(BLOCKED + OTHER_THREAD + "with signals.signals_end_it():\n    block()\n")
+def test_a_signal_ends_what_waits_outside_of_python(number: signal.Signals, code: int) -> None:
+    process = _run(BLOCKED + OTHER_THREAD + "with signals.signals_end_it(0.2):\n    block()\n")
     try:
-        assert process.stdout.readline() == "blocked\n"
+        assert there(process.stdout).readline() == "blocked\n"
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     finally:
@@ -58,13 +58,13 @@ def test_the_first_signal_of_a_run_lets_the_step_end_and_the_second_does_not() -
         + OTHER_THREAD
         + """
 from synthseg_trainer.runs.progress import Interruption
-with signals.signals_end_it(), Interruption():
+with signals.signals_end_it(0.2) as watch, Interruption(watch):
     block()
 """
     )
     process = _run(program)
     try:
-        assert process.stdout.readline() == "blocked\n"
+        assert there(process.stdout).readline() == "blocked\n"
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
@@ -83,7 +83,7 @@ from synthseg_trainer import signals
 from synthseg_trainer.runs.progress import Interruption
 
 signals.GRACE_S = 0.1
-with signals.signals_end_it(), Interruption() as interruption:
+with signals.signals_end_it(0.2) as watch, Interruption(watch) as interruption:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(1)
     print(interruption.asked)

@@ -5,22 +5,51 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
+from synthseg_common.command_options import takes
 from synthseg_common.contract import MODEL_NAME
 from synthseg_common.errors import TERMINATED
 
 from synthseg_trainer.evaluation.commands import evaluate, validate
-from synthseg_trainer.signals import signals_end_it, signals_held
+from synthseg_trainer.signals import SignalWatch, signals_end_it, signals_held
 from synthseg_trainer.startup import prepare_tensorflow, quieten_tensorflow
 
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """What `train` is asked; its help says what each of them means."""
+
+    config: Path
+    run: Path
+    store: str | None
+    initial_weights: str | None
+    resume: bool
+    workers: int
+    scheduler: str | None
+    threads: int | None
+    cpu_replicas: int
+    wait_minutes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackOptions:
+    """What `pack` is asked; its help says what each of them means."""
+
+    source: Path
+    output: Path
+    settings: Path | None
+    name: str | None
+    licence: str | None
+    half: bool
 
 
 @click.group(cls=ErrorReportingGroup, extra="trainer")
@@ -65,14 +94,8 @@ def main() -> None:
     type=click.FloatRange(min=0, min_open=True),
     help="How long to wait for other machines: those of TF_CONFIG, and Dask workers.",
 )
-def train(
-    config: Path,
-    run: Path,
-    store: str | None,
-    initial_weights: str | None,
-    resume: bool,
-    **devices: Any,
-) -> None:
+@takes(TrainOptions)
+def train(options: TrainOptions) -> None:
     """Trains the network of CONFIG, a YAML file or the name of a recipe (see `recipes`).
 
     Takes every GPU of the machine, and every machine that TF_CONFIG names. Exit code 143:
@@ -80,49 +103,51 @@ def train(
     where nothing was to be saved yet, and at a second signal. 1: a disk, a host or another machine
     failed; the same may do later. 2: the settings or the call are wrong.
     """
-    read = cache(partial(_read_settings, config, store, initial_weights))
+    read = cache(partial(_read_settings, options))
     # A process alone tells of a mistake before it imports TensorFlow; one of several must tell the
     # others, who would wait for it.
     if not os.environ.get("TF_CONFIG"):
         read()
-    with signals_end_it():
-        finished = _train(read, run, resume, **devices)
+    with signals_end_it() as watch:
+        finished = _train(read, options, watch)
     if not finished:
         sys.exit(TERMINATED)  # saved, whichever signal it was
-    click.echo(f"Trained {read().total_steps} steps; checkpoints are in {run / 'checkpoints'}.")
+    checkpoints = options.run / "checkpoints"
+    click.echo(f"Trained {read().total_steps} steps; checkpoints are in {checkpoints}.")
 
 
-def _read_settings(config: Path, store: str | None, initial_weights: str | None) -> TrainSettings:
+def _read_settings(options: TrainOptions) -> TrainSettings:
     from synthseg_trainer.config import load_settings
 
-    settings = load_settings(config, store=store)
-    if initial_weights is None:
+    settings = load_settings(options.config, store=options.store)
+    if options.initial_weights is None:
         return settings
-    return replace(settings, initial_weights=initial_weights)
+    return replace(settings, initial_weights=options.initial_weights)
 
 
 def _train(
-    read_settings: Callable[[], TrainSettings],
-    run: Path,
-    resume: bool,
-    *,
-    workers: int,
-    scheduler: str | None,
-    threads: int | None,
-    cpu_replicas: int,
-    wait_minutes: float,
+    read_settings: Callable[[], TrainSettings], options: TrainOptions, watch: SignalWatch
 ) -> bool:
     with signals_held():
-        prepare_tensorflow(threads)
+        prepare_tensorflow(options.threads)
     from synthseg_trainer.training.distribution import choose_strategy
     from synthseg_trainer.training.loop import train as train_network
     from synthseg_trainer.training.preparation import prepared
 
-    wait_s = 60 * wait_minutes
-    strategy = choose_strategy(cpu_replicas, wait_s)
-    ready = prepared(strategy, read_settings, workers=workers, scheduler=scheduler, wait_s=wait_s)
+    wait_s = 60 * options.wait_minutes
+    strategy = choose_strategy(options.cpu_replicas, wait_s)
+    ready = prepared(
+        strategy, read_settings, workers=options.workers, scheduler=options.scheduler, wait_s=wait_s
+    )
     with ready as (settings, feed):
-        return train_network(settings, run, resume=resume, strategy=strategy, feed=feed)
+        return train_network(
+            settings,
+            options.run,
+            resume=options.resume,
+            strategy=strategy,
+            feed=feed,
+            watch=watch,
+        )
 
 
 @main.command()
@@ -136,14 +161,8 @@ def _train(
 @click.option("--name", help="What the model is called, in the place of its name in SOURCE.")
 @click.option("--licence", help="Under which licence the weights may be used.")
 @click.option("--half", is_flag=True, help="Store weights as float16, in half the size.")
-def pack(
-    source: Path,
-    output: Path,
-    settings: Path | None,
-    name: str | None,
-    licence: str | None,
-    half: bool,
-) -> None:
+@takes(PackOptions)
+def pack(options: PackOptions) -> None:
     """Packs the network of SOURCE into one file, OUTPUT.npz.
 
     SOURCE is a run, a checkpoint, a bundle (.npz), or weights that Keras saved on any backend
@@ -154,18 +173,19 @@ def pack(
     from synthseg_trainer.network.exchange import is_keras_weights, write_keras_weights
     from synthseg_trainer.runs.networks import load_network
 
+    output, name, licence = options.output, options.name, options.licence
     for_keras = is_keras_weights(output)
     if not for_keras and output.suffix != ".npz":
         raise UsageProblem(f"OUTPUT must end in .npz or .weights.h5, got {output}.")
-    if for_keras and half:
+    if for_keras and options.half:
         raise UsageProblem("--half is for OUTPUT.npz: Keras would not find its float32 weights.")
-    bundle = load_network(source, settings)
+    bundle = load_network(options.source, options.settings)
     info = {**bundle.info, "name": name or bundle.info.get("name") or MODEL_NAME}
     packed = replace(bundle, info={**info, **({"licence": licence} if licence else {})})
     if for_keras:
         write_keras_weights(output, packed)
     else:
-        save_bundle(output, packed, "float16" if half else "float32")
+        save_bundle(output, packed, "float16" if options.half else "float32")
     click.echo(f"Wrote {output}, {output.stat().st_size / 1e6:.1f} MB.")
 
 

@@ -15,8 +15,6 @@ NUMBERS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 5.0
 """How long Python may take to end a command, to stop its Dask workers for instance."""
 
-_spared = 0
-
 
 class Stopped(SystemExit):
     """A signal asked to end at once; the exit code is the shell's, 143 or 130.
@@ -30,31 +28,79 @@ class Stopped(SystemExit):
         self.name = signal.Signals(number).name
 
 
+class SignalWatch:
+    """Hears of signals beside Python's handlers, and ends the process where those cannot.
+
+    Args:
+        grace_s: How long Python may take to end the command by itself.
+    """
+
+    def __init__(self, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
+        self._spared = 0
+
+    def spare(self, count: int) -> None:
+        """So many of the next signals are somebody else's, and the watch ends nothing for them."""
+        self._spared = count
+
+    def listen(self, heard: socket.socket) -> None:
+        """Ends the process some time after a signal that is to end it, if it is still there.
+
+        Args:
+            heard: Gets a byte for each signal, its number; its end is that of the watch.
+        """
+        with heard:
+            while received := heard.recv(1):
+                number = received[0]
+                if number not in NUMBERS:
+                    continue
+                if self._spared:
+                    self._spared -= 1
+                else:
+                    self._end_later(heard, number)
+
+    def _end_later(self, heard: socket.socket, number: int) -> None:
+        heard.settimeout(self._grace_s)
+        with suppress(TimeoutError):
+            while heard.recv(64):
+                pass
+            return  # it ended by itself
+        _say(signal.Signals(number).name)
+        os._exit(128 + number)
+
+
 @contextmanager
-def signals_end_it() -> Iterator[None]:
+def signals_end_it(grace_s: float = GRACE_S) -> Iterator[SignalWatch]:
     """While it is open SIGTERM ends the process with 143 and SIGINT with 130, and says so.
 
     Python runs handlers between two of its own instructions, which is never while TensorFlow waits
     for another machine: a thread hears of the signal too, and ends what has not ended by itself.
-    Whoever has a handler of its own inside tells so by `spare_signals`.
+    Handlers and the file that Python tells of signals by are the process's own, and so set for all
+    of it while this is open. Outside of the main thread, where Python has no signals, it does
+    nothing.
 
-    Outside of the main thread, where Python has no signals, it does nothing.
+    Args:
+        grace_s: How long Python may take to end the command by itself.
+
+    Yields:
+        The watch, for whoever has a handler of its own inside to be spared by.
     """
+    watch = SignalWatch(grace_s)
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield watch
         return
     before = {number: signal.signal(number, _stop) for number in NUMBERS}
     heard, told = socket.socketpair()
     told.setblocking(False)
     before_fd = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    start_deaf_thread(lambda: _listen(heard), "signals")
+    start_deaf_thread(lambda: watch.listen(heard), "signals")
     try:
-        yield
+        yield watch
     except Stopped as stop:
         _say(stop.name)
         raise
     finally:
-        spare_signals(0)
+        watch.spare(0)
         signal.set_wakeup_fd(before_fd)
         told.close()  # which ends the thread
         for number, handler in before.items():
@@ -85,12 +131,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
-def spare_signals(count: int) -> None:
-    """So many of the next signals are somebody else's, and the thread ends nothing for them."""
-    global _spared
-    _spared = count
-
-
 def start_deaf_thread(target: Callable[[], None], name: str) -> threading.Thread:
     """Starts a thread, ended with the process, that never gets a signal.
 
@@ -103,29 +143,6 @@ def start_deaf_thread(target: Callable[[], None], name: str) -> threading.Thread
         return thread
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def _listen(heard: socket.socket) -> None:
-    """Ends the process some time after a signal that is to end it, if it is still there."""
-    with heard:
-        while received := heard.recv(1):
-            number = received[0]
-            if number not in NUMBERS:
-                continue
-            if _spared:
-                spare_signals(_spared - 1)
-            else:
-                _end_later(heard, number)
-
-
-def _end_later(heard: socket.socket, number: int) -> None:
-    heard.settimeout(GRACE_S)
-    with suppress(TimeoutError):
-        while heard.recv(64):
-            pass
-        return  # it ended by itself
-    _say(signal.Signals(number).name)
-    os._exit(128 + number)
 
 
 def _say(name: str) -> None:

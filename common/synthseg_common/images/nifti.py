@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
+from synthseg_common.arrays import AnyDType
 from synthseg_common.errors import ImageError
 from synthseg_common.images.content import is_nifti_2
 from synthseg_common.images.header import ImageHeader
@@ -85,10 +86,10 @@ def _shape(path: Path, header: Any) -> tuple[int, ...]:
     return shape
 
 
-def _dtype(path: Path, header: Any, notes: list[str]) -> np.dtype:
+def _dtype(path: Path, header: Any, notes: list[str]) -> AnyDType:
     code = int(header["datatype"])
     try:
-        dtype: np.dtype = header.get_data_dtype()
+        dtype: AnyDType = header.get_data_dtype()
     except (HeaderDataError, KeyError):
         dtype = np.dtype("V")
     if dtype.itemsize == 0:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from nibabel.quaternions import quat2mat
-from numpy.typing import NDArray
 
+from synthseg_common.arrays import AnyArray, Float64Array
 from synthseg_common.errors import ImageError
 from synthseg_common.images.placement import (
     ALIGNED,
@@ -129,7 +129,7 @@ def _code(header: Any, form: str, otherwise: str, notes: list[str]) -> int:
     return ALIGNED if code > 0 else 0
 
 
-def _qform(header: Any, notes: list[str]) -> NDArray[np.float64] | None:
+def _qform(header: Any, notes: list[str]) -> Float64Array | None:
     """float64 `[4, 4]` in the header's unit; None where the quaternion is no rotation."""
     vector = np.array([header[f"quatern_{axis}"] for axis in "bcd"], np.float64)
     with np.errstate(all="ignore"):
@@ -150,7 +150,7 @@ def _qform(header: Any, notes: list[str]) -> NDArray[np.float64] | None:
     return affine
 
 
-def _in_mm(affine: NDArray | None, unit_mm: float) -> NDArray[np.float64] | None:
+def _in_mm(affine: AnyArray | None, unit_mm: float) -> Float64Array | None:
     if affine is None:
         return None
     scaled = np.array(affine, np.float64)
@@ -158,11 +158,11 @@ def _in_mm(affine: NDArray | None, unit_mm: float) -> NDArray[np.float64] | None
     return scaled
 
 
-def _kept(form: NDArray | None, code: int) -> tuple[NDArray | None, int]:
+def _kept(form: AnyArray | None, code: int) -> tuple[AnyArray | None, int]:
     return (form, code) if is_usable(form) else (None, 0)
 
 
-def _usual_affine(shape: Sequence[int], sizes_mm: NDArray) -> NDArray[np.float64]:
+def _usual_affine(shape: Sequence[int], sizes_mm: AnyArray) -> Float64Array:
     """What nibabel takes where nothing is stated: right to left, the middle at the origin."""
     affine = np.diag([*(sizes_mm * [-1, 1, 1]), 1.0])
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape[:3]) - 1) / 2)
@@ -177,7 +177,7 @@ def _refuse_sizes(path: Path, placement: Placement, unit: str) -> None:
 def _tell_differences(
     placement: Placement,
     shape: tuple[int, ...],
-    sizes: NDArray,
+    sizes: AnyArray,
     sizes_fit: bool,
     notes: list[str],
 ) -> None:

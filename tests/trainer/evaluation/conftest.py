@@ -1,16 +1,20 @@
 """A label map; segmentations of two methods, and the command that scores them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.cli import main
+from typed import load_nifti
 
 
 @pytest.fixture
-def labels():
+def labels() -> LabelArray:
     """A label map of two halves, `[12, 14, 16]`."""
     volume = np.zeros((12, 14, 16), np.int32)
     volume[2:6, 3:11, 4:12] = 3
@@ -19,7 +23,7 @@ def labels():
 
 
 @pytest.fixture
-def study(tmp_path: Path):
+def study(tmp_path: Path) -> Path:
     """True label maps of four scans, and two methods' answers; the first one's are better."""
     truth = np.zeros((14, 14, 14), np.int16)
     truth[2:7, 3:11, 4:12] = 3
@@ -33,22 +37,22 @@ def study(tmp_path: Path):
 
 
 @pytest.fixture
-def evaluate(study):
+def evaluate(study: Path) -> Callable[..., Result]:
     """A function that runs the command on the study's truth."""
 
-    def run(*arguments):
+    def run(*arguments: object) -> Result:
         return CliRunner().invoke(main, ["evaluate", str(study / "truth"), *map(str, arguments)])
 
     return run
 
 
 @pytest.fixture
-def relabel(study):
+def relabel(study: Path) -> Callable[..., None]:
     """A function that gives another label to a part of all maps of a method, or of the truth."""
 
-    def change(method, place, label):
+    def change(method: str, place: Any, label: int) -> None:
         for path in (study / method).iterdir():
-            labels = np.asarray(nib.load(path).dataobj).copy()
+            labels = np.asarray(load_nifti(path).dataobj).copy()
             labels[place] = label
             nib.save(nib.Nifti1Image(labels, np.eye(4)), path)
 

@@ -1,33 +1,39 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+from numpy.typing import DTypeLike
+from synthseg_trainer.aliases import Array, FloatArray, LabelArray
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation import comparison
 from synthseg_trainer.evaluation.comparison import (
     ComparisonError,
     Coverage,
+    Scores,
     compare,
     compare_sets,
 )
 from synthseg_trainer.evaluation.label_lists import LabelList
-from synthseg_trainer.evaluation.pair_scores import Scoring
+from synthseg_trainer.evaluation.pair_scores import PairScores, Scoring
 from synthseg_trainer.evaluation.pairs import match_files
 
 
-def _save(path, values, affine=None, dtype=np.int16):
+def _save(
+    path: Path, values: Array, affine: FloatArray | None = None, dtype: DTypeLike = np.int16
+) -> Path:
     path.parent.mkdir(exist_ok=True)
     nib.save(nib.Nifti1Image(values.astype(dtype), np.eye(4) if affine is None else affine), path)
     return path
 
 
-def _scores(truth, answer, **scoring):
+def _scores(truth: Path, answer: Path, **scoring: Any) -> Scores:
     return compare(match_files(truth, answer), Scoring(**scoring))
 
 
-def test_a_map_agrees_fully_with_itself(tmp_path: Path, labels) -> None:
+def test_a_map_agrees_fully_with_itself(tmp_path: Path, labels: LabelArray) -> None:
     path = _save(tmp_path / "a.nii.gz", labels)
     scores = _scores(path, path, distances=True)
     assert scores.scans == ("a",)
@@ -37,7 +43,9 @@ def test_a_map_agrees_fully_with_itself(tmp_path: Path, labels) -> None:
         np.testing.assert_array_equal(scores.values[metric], [[0, 0, 0]])
 
 
-def test_orientation_and_grid_of_the_files_do_not_matter(tmp_path: Path, labels) -> None:
+def test_orientation_and_grid_of_the_files_do_not_matter(
+    tmp_path: Path, labels: LabelArray
+) -> None:
     truth = _save(tmp_path / "truth.nii.gz", labels)
     turned = nib.as_closest_canonical(nib.load(truth)).as_reoriented(
         nib.orientations.axcodes2ornt("LPS", (("L", "R"), ("P", "A"), ("I", "S")))
@@ -51,13 +59,13 @@ def test_orientation_and_grid_of_the_files_do_not_matter(tmp_path: Path, labels)
     assert _scores(truth, finer).means() == [1.0]
 
 
-def _shift(x):
+def _shift(x: float) -> FloatArray:
     affine = np.eye(4)
     affine[0, 3] = x
     return affine
 
 
-def test_distances_follow_the_voxel_size_of_the_answer(tmp_path: Path, labels) -> None:
+def test_distances_follow_the_voxel_size_of_the_answer(tmp_path: Path, labels: LabelArray) -> None:
     affine = np.diag([3.0, 1.0, 1.0, 1.0])
     truth = _save(tmp_path / "truth.nii", labels, affine)
     answer = _save(tmp_path / "answer.nii", np.roll(labels, 1, 0), affine)
@@ -66,7 +74,7 @@ def test_distances_follow_the_voxel_size_of_the_answer(tmp_path: Path, labels) -
     assert in_voxels.values["hausdorff"][0, 0] == 1
 
 
-def test_a_structure_that_one_scan_misses_scores_zero(tmp_path: Path, labels) -> None:
+def test_a_structure_that_one_scan_misses_scores_zero(tmp_path: Path, labels: LabelArray) -> None:
     for name in ("one.nii", "two.nii"):
         _save(tmp_path / "truth" / name, labels)
         seen = labels if name == "one.nii" else np.where(labels == 3, 0, labels)
@@ -77,7 +85,9 @@ def test_a_structure_that_one_scan_misses_scores_zero(tmp_path: Path, labels) ->
     np.testing.assert_array_equal(scores.means("hausdorff"), [0, 0])
 
 
-def test_labels_that_one_set_does_not_know_are_left_out_and_said(tmp_path: Path, labels) -> None:
+def test_labels_that_one_set_does_not_know_are_left_out_and_said(
+    tmp_path: Path, labels: LabelArray
+) -> None:
     truth = _save(tmp_path / "t.nii", np.where(labels == 3, 77, labels))
     answer = _save(tmp_path / "a.nii", labels)
     scores = _scores(truth, answer)
@@ -89,7 +99,7 @@ def test_labels_that_one_set_does_not_know_are_left_out_and_said(tmp_path: Path,
 
 
 def test_what_one_method_never_finds_is_scored_if_the_other_finds_it(
-    tmp_path: Path, labels
+    tmp_path: Path, labels: LabelArray
 ) -> None:
     truth = _save(tmp_path / "t.nii", np.where(labels == 42, 77, labels))
     one = _save(tmp_path / "one.nii", np.where(labels == 42, 78, labels))
@@ -104,7 +114,7 @@ def test_what_one_method_never_finds_is_scored_if_the_other_finds_it(
         assert found[other].coverage == Coverage(answers_alone=(79,), never_found=(3,))
 
 
-def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels) -> None:
+def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels: LabelArray) -> None:
     parcels = np.where(labels == 3, 1005, np.where(labels == 42, 2035, 0))
     truth, answer = _save(tmp_path / "t.nii", parcels), _save(tmp_path / "a.nii", labels)
     assert _scores(truth, answer, merge_parcels=True).means() == [1.0]
@@ -112,7 +122,7 @@ def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels) -> None:
         _scores(truth, answer)
 
 
-def test_processes_give_the_same_scores(tmp_path: Path, labels) -> None:
+def test_processes_give_the_same_scores(tmp_path: Path, labels: LabelArray) -> None:
     for number in range(3):
         _save(tmp_path / "truth" / f"{number}.nii", labels)
         _save(tmp_path / "answers" / f"{number}.nii", np.roll(labels, number, 1))
@@ -147,4 +157,8 @@ def test_what_the_original_fills_in_has_no_score_here(shared_data: Path) -> None
 
 def test_a_killed_process_is_said_in_one_line() -> None:
     with pytest.raises(TrainerError, match="fewer --jobs"):
-        list(comparison._each(os._exit, [1, 1], jobs=2))
+        list(comparison._each(_be_killed, [(Path("a"),), (Path("b"),)], jobs=2))
+
+
+def _be_killed(_: tuple[Path, ...]) -> PairScores:
+    os._exit(1)

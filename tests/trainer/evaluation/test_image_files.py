@@ -1,9 +1,12 @@
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from numpy.typing import DTypeLike
+from synthseg_trainer.aliases import Array, FloatArray, LabelArray
 from synthseg_trainer.evaluation.image_files import (
     ImageFileError,
     PlacedImage,
@@ -16,13 +19,15 @@ from synthseg_trainer.evaluation.pairs import match_files
 
 
 @pytest.fixture
-def labels():
+def labels() -> LabelArray:
     volume = np.zeros((12, 14, 16), np.int32)
     volume[2:6, 3:11, 4:12] = 3
     return volume
 
 
-def _save(path, values, affine=None, dtype=np.int16):
+def _save(
+    path: Path, values: Array, affine: FloatArray | None = None, dtype: DTypeLike = np.int16
+) -> Path:
     kind = nib.MGHImage if path.suffix == ".mgz" else nib.Nifti1Image
     path.parent.mkdir(exist_ok=True)
     nib.save(kind(values.astype(dtype), np.eye(4) if affine is None else affine), path)
@@ -30,12 +35,12 @@ def _save(path, values, affine=None, dtype=np.int16):
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mgz"])
-def test_labels_come_back_from_every_format(tmp_path: Path, labels, name: str) -> None:
+def test_labels_come_back_from_every_format(tmp_path: Path, labels: LabelArray, name: str) -> None:
     path = _save(tmp_path / name, labels, dtype=np.int32)
     np.testing.assert_array_equal(read_labels(path).values, labels)
 
 
-def test_turned_to_ras_a_volume_still_lies_where_it_did(tmp_path: Path, labels) -> None:
+def test_turned_to_ras_a_volume_still_lies_where_it_did(tmp_path: Path, labels: LabelArray) -> None:
     affine = np.array([[0, 0, -1, 9], [-1.0, 0, 0, 4], [0, 2, 0, 7], [0, 0, 0, 1]])
     volume = read_labels(_save(tmp_path / "a.nii", labels, affine))
     turned = volume.to_ras()
@@ -46,12 +51,12 @@ def test_turned_to_ras_a_volume_still_lies_where_it_did(tmp_path: Path, labels) 
         assert there.values[tuple(index)] == 3
 
 
-def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels) -> None:
+def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels: LabelArray) -> None:
     path = _save(tmp_path / "a.nii", np.where(labels == 3, 1005, 2035))
     assert set(np.unique(read_labels(path, merge_parcels=True).values)) == {3, 42}
 
 
-def test_what_is_no_label_map_is_refused_by_name(tmp_path: Path, labels) -> None:
+def test_what_is_no_label_map_is_refused_by_name(tmp_path: Path, labels: LabelArray) -> None:
     with pytest.raises(ImageFileError, match=r"none\.nii: no such file"):
         read_labels(tmp_path / "none.nii")
     broken = tmp_path / "broken.nii.gz"
@@ -80,7 +85,7 @@ def test_what_is_no_label_map_is_refused_by_name(tmp_path: Path, labels) -> None
     ],
 )
 def test_values_that_no_label_can_have_are_named(
-    tmp_path: Path, labels, value, dtype, named: str
+    tmp_path: Path, labels: LabelArray, value: float, dtype: DTypeLike, named: str
 ) -> None:
     values = labels.astype(dtype)
     values[1, 2, 3] = value
@@ -89,7 +94,9 @@ def test_values_that_no_label_can_have_are_named(
 
 
 @pytest.mark.parametrize("read", [read_labels, read_image])
-def test_colours_and_complex_numbers_are_refused(tmp_path: Path, read) -> None:
+def test_colours_and_complex_numbers_are_refused(
+    tmp_path: Path, read: Callable[[Path], PlacedImage]
+) -> None:
     colours = np.zeros((4, 5, 6), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     for values in (colours, np.zeros((4, 5, 6), np.complex64)):
         nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
@@ -97,7 +104,9 @@ def test_colours_and_complex_numbers_are_refused(tmp_path: Path, read) -> None:
             read(tmp_path / "a.nii")
 
 
-def test_a_compressed_file_with_a_changed_byte_is_refused(tmp_path: Path, labels) -> None:
+def test_a_compressed_file_with_a_changed_byte_is_refused(
+    tmp_path: Path, labels: LabelArray
+) -> None:
     path = _save(tmp_path / "a.nii.gz", labels)
     stored = bytearray(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0))
     stored[2000] ^= 1
@@ -117,7 +126,7 @@ def test_thick_slices_reach_to_their_edges_on_a_finer_grid() -> None:
 
 @pytest.mark.parametrize("shift_mm", [0.002, -0.002, 0.4, -0.4])
 def test_a_grid_beside_by_less_than_half_a_voxel_shows_the_same_labels(
-    labels, shift_mm: float
+    labels: LabelArray, shift_mm: float
 ) -> None:
     full = PlacedImage(labels + 1, np.eye(4))
     beside = np.eye(4)
@@ -133,7 +142,9 @@ def test_of_a_scan_of_many_volumes_the_first_counts_and_no_voxel_is_nan(tmp_path
     assert (image[0, 0, 0], image[1, 1, 1]) == (0, 1)
 
 
-def test_names_leave_endings_and_the_client_s_suffix_aside(tmp_path: Path, labels) -> None:
+def test_names_leave_endings_and_the_client_s_suffix_aside(
+    tmp_path: Path, labels: LabelArray
+) -> None:
     for name in ("one_synthseg.nii.gz", "two.mgz", ".hidden.nii", "._one.nii.gz"):
         _save(tmp_path / name, labels, dtype=np.int32) if name[0] != "." else (
             tmp_path / name
@@ -144,7 +155,7 @@ def test_names_leave_endings_and_the_client_s_suffix_aside(tmp_path: Path, label
     assert list(find_images(tmp_path)) == ["one", "two"]
 
 
-def test_two_files_of_one_scan_are_refused(tmp_path: Path, labels) -> None:
+def test_two_files_of_one_scan_are_refused(tmp_path: Path, labels: LabelArray) -> None:
     for name in ("one.nii", "one.nii.gz"):
         _save(tmp_path / name, labels)
     with pytest.raises(ImageFileError, match=r"one\.nii and one\.nii\.gz both belong to one"):
@@ -152,7 +163,7 @@ def test_two_files_of_one_scan_are_refused(tmp_path: Path, labels) -> None:
 
 
 @pytest.fixture
-def folders(tmp_path: Path, labels):
+def folders(tmp_path: Path, labels: LabelArray) -> tuple[Path, Path]:
     for name in ("one.nii", "two.nii.gz"):
         _save(tmp_path / "truth" / name, labels)
     for name in ("one_synthseg.nii", "one_posteriors.nii"):
@@ -160,7 +171,7 @@ def folders(tmp_path: Path, labels):
     return tmp_path / "truth", tmp_path / "answers"
 
 
-def test_scans_without_an_answer_are_named_and_may_be_left_out(folders) -> None:
+def test_scans_without_an_answer_are_named_and_may_be_left_out(folders: tuple[Path, Path]) -> None:
     with pytest.raises(
         ImageFileError, match=r"answers lacks 1 of the 2 scans in .*: two\.nii\.gz\. "
     ):
@@ -168,7 +179,9 @@ def test_scans_without_an_answer_are_named_and_may_be_left_out(folders) -> None:
     assert list(match_files(*folders, partial=True)) == ["one"]
 
 
-def test_other_files_beside_the_answers_do_not_matter(folders, labels) -> None:
+def test_other_files_beside_the_answers_do_not_matter(
+    folders: tuple[Path, Path], labels: LabelArray
+) -> None:
     _save(folders[1] / "two.nii", labels)
     matched = match_files(*folders)
     assert {name: paths[1].name for name, paths in matched.items()} == {
@@ -177,14 +190,16 @@ def test_other_files_beside_the_answers_do_not_matter(folders, labels) -> None:
     }
 
 
-def test_a_file_and_a_folder_are_no_pair(folders) -> None:
+def test_a_file_and_a_folder_are_no_pair(folders: tuple[Path, Path]) -> None:
     with pytest.raises(ImageFileError, match="must all be files, or all be folders"):
         match_files(folders[0], folders[1] / "one_synthseg.nii")
     with pytest.raises(ImageFileError, match="nowhere: no such file or folder"):
         match_files(folders[0], folders[0] / "nowhere")
 
 
-def test_folders_that_share_nothing_are_refused(folders, tmp_path: Path, labels) -> None:
+def test_folders_that_share_nothing_are_refused(
+    folders: tuple[Path, Path], tmp_path: Path, labels: LabelArray
+) -> None:
     _save(tmp_path / "others" / "three.nii", labels)
     with pytest.raises(ImageFileError, match="hold no files of the same name"):
         match_files(folders[0], tmp_path / "others")

@@ -41,5 +41,5 @@ def test_dice_equals_the_original_s(shared_data: Path) -> None:
         ):
             found = dice_scores(truth, answer, labels, epsilon=ORIGINAL_EPSILON)
             np.testing.assert_allclose(found, expected, rtol=1e-12)
-        found = dice_of_masks(truth == 2, answer == 2)
-        assert found == pytest.approx(float(recorded["dice_label2"]), rel=1e-12)
+        overlap = dice_of_masks(truth == 2, answer == 2)
+        assert overlap == pytest.approx(float(recorded["dice_label2"]), rel=1e-12)

@@ -1,9 +1,12 @@
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_serving.inference import Segmenter
+from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.evaluation.prediction import Predictor, rescale
@@ -11,7 +14,7 @@ from synthseg_trainer.network.bundle import Bundle, weights_of
 from synthseg_trainer.network.unet import build_unet
 
 
-def _bundle(**settings):
+def _bundle(**settings: Any) -> Bundle:
     """A network whose answers differ from voxel to voxel; always the same one."""
     keras.utils.set_random_seed(2)
     network = NetworkSettings(n_labels=32, features=4, n_levels=2, **settings)
@@ -26,21 +29,22 @@ def _bundle(**settings):
 
 
 @pytest.fixture(scope="module")
-def image():
-    return np.random.default_rng(1).normal(size=(40, 30, 20)).astype(np.float32).cumsum(0)
+def image() -> FloatArray:
+    steps: FloatArray = np.random.default_rng(1).normal(size=(40, 30, 20)).astype(np.float32)
+    return steps.cumsum(0)
 
 
 @pytest.mark.parametrize("settings", [{"stem": 2, "normalization": "instance"}, {"stem": 1}])
 @pytest.mark.parametrize("flip", [False, True])
 def test_answers_are_those_of_the_served_graph(
-    settings: dict[str, object], flip: bool, image
+    settings: dict[str, Any], flip: bool, image: FloatArray
 ) -> None:
     bundle = _bundle(**settings)
     predictor = Predictor(bundle.network, bundle.labels.flip_channels)
     predictor.load(bundle.weights)
     channels = predictor.segment(image, flip=flip, min_size=32)
     served = Segmenter(bundle, {}).segment(
-        tf.constant(image), tf.constant([32] * 3), tf.constant(flip)
+        tf.constant(image), tf.constant([32] * 3), tf.constant(flip), tf.constant(True)
     )
     labels = np.array(bundle.labels.values)[channels]
     # The server keeps the mirrored pass in fewer bits: ties may fall the other way.

@@ -3,6 +3,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from numpy.typing import DTypeLike
+from synthseg_trainer.aliases import Array, LabelArray
 from synthseg_trainer.evaluation.comparison import ComparisonError, compare
 from synthseg_trainer.evaluation.label_lists import LabelList, read_label_list
 from synthseg_trainer.evaluation.pair_scores import Scoring
@@ -10,7 +12,7 @@ from synthseg_trainer.evaluation.pairs import match_files
 from synthseg_trainer.evaluation.probabilities import check_channels, compare_probabilities
 
 
-def _save(path, values, dtype=np.int16):
+def _save(path: Path, values: Array, dtype: DTypeLike = np.int16) -> Path:
     nib.save(nib.Nifti1Image(values.astype(dtype), np.eye(4)), path)
     return path
 
@@ -19,7 +21,9 @@ def _save(path, values, dtype=np.int16):
     "channels",
     [None, LabelList((3, 42), ("left", "right")), LabelList((42, 3), ("right", "left"))],
 )
-def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path: Path, labels, channels) -> None:
+def test_soft_dice_of_sure_probabilities_is_hard_dice(
+    tmp_path: Path, labels: LabelArray, channels: LabelList | None
+) -> None:
     values = (0, *read_label_list("v1").values) if channels is None else (0, 3, 42)
     truth = _save(tmp_path / "truth.nii.gz", np.roll(labels, 1, 2))
     sure = np.stack([labels == value for value in values], axis=-1)
@@ -32,7 +36,9 @@ def test_soft_dice_of_sure_probabilities_is_hard_dice(tmp_path: Path, labels, ch
 
 
 @pytest.mark.parametrize("name", ["p.nii", "p.nii.gz"])
-def test_where_the_clean_up_left_nothing_is_background(tmp_path: Path, labels, name: str) -> None:
+def test_where_the_clean_up_left_nothing_is_background(
+    tmp_path: Path, labels: LabelArray, name: str
+) -> None:
     truth = _save(tmp_path / "truth.nii", labels)
     sure = np.stack([labels == value for value in (0, 3, 42)], axis=-1).astype(np.float32)
     sure[0, 0, 0] = np.nan
@@ -43,7 +49,9 @@ def test_where_the_clean_up_left_nothing_is_background(tmp_path: Path, labels, n
     np.testing.assert_array_equal(found, 1)
 
 
-def test_probabilities_that_do_not_fit_the_labels_are_refused(tmp_path: Path, labels) -> None:
+def test_probabilities_that_do_not_fit_the_labels_are_refused(
+    tmp_path: Path, labels: LabelArray
+) -> None:
     truth = _save(tmp_path / "truth.nii", labels)
     answer = _save(tmp_path / "p.nii", np.stack([labels] * 5, axis=-1), dtype=np.float32)
     pairs = match_files(truth, answer)

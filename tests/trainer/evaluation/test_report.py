@@ -1,18 +1,22 @@
 import csv
+from collections.abc import Callable
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from click.testing import Result
+from typed import load_nifti
 
 METRICS = ("dice", "hausdorff_mm", "hausdorff_99_mm", "hausdorff_95_mm", "mean_distance_mm")
 
 
-def _table(path):
+def _table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_a_csv_holds_dice_a_row_per_scan(study, evaluate) -> None:
+def test_a_csv_holds_dice_a_row_per_scan(study: Path, evaluate: Callable[..., Result]) -> None:
     done = evaluate(study / "better", "--o", study / "dice.csv")
     assert done.exit_code == 0, done.output
     assert "mean over 4 scans" in done.stdout
@@ -24,7 +28,9 @@ def test_a_csv_holds_dice_a_row_per_scan(study, evaluate) -> None:
         assert float(row["mean"]) == pytest.approx(mean, abs=1e-5)
 
 
-def test_a_folder_holds_every_metric_and_a_picture(study, evaluate) -> None:
+def test_a_folder_holds_every_metric_and_a_picture(
+    study: Path, evaluate: Callable[..., Result]
+) -> None:
     done = evaluate(study / "better", "--distances", "--labels", "3,42", "--o", study / "out")
     assert done.exit_code == 0, done.output
     names = {f"{metric}.csv" for metric in METRICS} | {"scores.csv", "boxplot.png"}
@@ -37,7 +43,9 @@ def test_a_folder_holds_every_metric_and_a_picture(study, evaluate) -> None:
     assert rows[2]["structure"] == "whole"
 
 
-def test_two_methods_are_tested_against_each_other(study, evaluate) -> None:
+def test_two_methods_are_tested_against_each_other(
+    study: Path, evaluate: Callable[..., Result]
+) -> None:
     done = evaluate(study / "better", "--against", study / "worse", "--o", study / "out")
     assert done.exit_code == 0, done.output
     assert "Wilcoxon p = 0.125, Cohen's d = " in done.stdout
@@ -54,7 +62,9 @@ def test_two_methods_are_tested_against_each_other(study, evaluate) -> None:
     assert all(float(row["first_mean"]) > float(row["second_mean"]) for row in rows)
 
 
-def test_a_method_that_finds_nothing_has_no_distances_and_a_picture(study, evaluate) -> None:
+def test_a_method_that_finds_nothing_has_no_distances_and_a_picture(
+    study: Path, evaluate: Callable[..., Result]
+) -> None:
     for path in (study / "worse").iterdir():
         nib.save(nib.Nifti1Image(np.zeros((14, 14, 14), np.int16), np.eye(4)), path)
     options = ("--against", study / "worse", "--distances", "--o", study / "out")
@@ -64,9 +74,9 @@ def test_a_method_that_finds_nothing_has_no_distances_and_a_picture(study, evalu
     assert {row["whole"] for row in _table(study / "out" / "second_hausdorff_mm.csv")} == {""}
 
 
-def test_probabilities_add_soft_dice(study, evaluate) -> None:
+def test_probabilities_add_soft_dice(study: Path, evaluate: Callable[..., Result]) -> None:
     for number in range(4):
-        labels = np.asarray(nib.load(study / "better" / f"s{number}.nii.gz").dataobj)
+        labels = np.asarray(load_nifti(study / "better" / f"s{number}.nii.gz").dataobj)
         halves = np.stack([0.5 * (labels == value) for value in (3, 42)], axis=-1)
         path = study / "post" / f"s{number}_posteriors.nii.gz"
         path.parent.mkdir(exist_ok=True)
@@ -81,7 +91,9 @@ def test_probabilities_add_soft_dice(study, evaluate) -> None:
         assert float(soft[label]) == pytest.approx(float(hard[label]) * 2 / 3, abs=1e-5)
 
 
-def test_a_missing_answer_is_one_line_and_can_be_left_out(study, evaluate) -> None:
+def test_a_missing_answer_is_one_line_and_can_be_left_out(
+    study: Path, evaluate: Callable[..., Result]
+) -> None:
     (study / "better" / "s2.nii.gz").unlink()
     done = evaluate(study / "better")
     assert done.exit_code == 2
@@ -93,7 +105,7 @@ def test_a_missing_answer_is_one_line_and_can_be_left_out(study, evaluate) -> No
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(
-    study, evaluate
+    study: Path, evaluate: Callable[..., Result]
 ) -> None:
     (study / "taken").write_text("a file")
     done = evaluate(study / "better", "--o", study / "taken" / "scores")
@@ -104,7 +116,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(
 
 @pytest.mark.parametrize("option", ["--distances", "--against", "--posteriors"])
 def test_a_csv_is_refused_for_more_than_dice_before_anything_is_scored(
-    study, evaluate, option: str
+    study: Path, evaluate: Callable[..., Result], option: str
 ) -> None:
     value = [] if option == "--distances" else [study / "worse"]
     done = evaluate(study / "better", option, *value, "--o", study / "dice.csv")
@@ -116,7 +128,7 @@ def test_a_csv_is_refused_for_more_than_dice_before_anything_is_scored(
 
 
 def test_probabilities_of_other_labels_are_refused_before_anything_is_scored(
-    study, evaluate
+    study: Path, evaluate: Callable[..., Result]
 ) -> None:
     done = evaluate(study / "better", "--posteriors", study / "worse", "--o", study / "out")
     assert done.exit_code == 2
@@ -124,7 +136,9 @@ def test_probabilities_of_other_labels_are_refused_before_anything_is_scored(
     assert not (study / "out").exists()
 
 
-def test_exchanged_methods_have_the_same_p_values(study, evaluate, relabel) -> None:
+def test_exchanged_methods_have_the_same_p_values(
+    study: Path, evaluate: Callable[..., Result], relabel: Callable[..., None]
+) -> None:
     # The first never finds what the second finds in part.
     relabel("truth", np.s_[:, :, 4:6], 17)
     relabel("worse", np.s_[:, :, 5:7], 17)
@@ -141,7 +155,9 @@ def test_exchanged_methods_have_the_same_p_values(study, evaluate, relabel) -> N
     assert float(found[0][1]["first_mean"]) == 0 < float(found[0][1]["second_mean"])
 
 
-def test_a_missed_structure_does_not_shorten_mean_distances(study, evaluate, relabel) -> None:
+def test_a_missed_structure_does_not_shorten_mean_distances(
+    study: Path, evaluate: Callable[..., Result], relabel: Callable[..., None]
+) -> None:
     """The mean is that of structures which both methods found."""
     relabel("better", np.s_[7:], 0)
     options = ("--against", study / "worse", "--distances", "--o", study / "out")
@@ -152,7 +168,7 @@ def test_a_missed_structure_does_not_shorten_mean_distances(study, evaluate, rel
 
 
 def test_without_a_list_structures_go_by_their_numbers_and_it_says_how_to_name_them(
-    study, evaluate
+    study: Path, evaluate: Callable[..., Result]
 ) -> None:
     """An abdomen's label 3 is no cortex."""
     done = evaluate(study / "better", "--o", study / "out")
@@ -166,19 +182,21 @@ def test_without_a_list_structures_go_by_their_numbers_and_it_says_how_to_name_t
     assert "--labels v2" in hint
 
 
-def test_a_result_without_names_asks_for_no_names(study, evaluate) -> None:
+def test_a_result_without_names_asks_for_no_names(
+    study: Path, evaluate: Callable[..., Result]
+) -> None:
     assert not evaluate(study / "better", "--o", study / "dice.csv").stderr
     assert not evaluate(study / "better", "--labels", "v2", "--o", study / "out").stderr
 
 
-def _truncate(path):
+def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
 
 @pytest.mark.parametrize("place", ["truth", "better"])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_broken_file_is_named_and_the_rest_is_scored(
-    study, evaluate, place: str, jobs: int
+    study: Path, evaluate: Callable[..., Result], place: str, jobs: int
 ) -> None:
     _truncate(study / place / "s2.nii.gz")
     done = evaluate(study / "better", "--jobs", jobs, "--o", study / "dice.csv")
@@ -189,7 +207,9 @@ def test_a_broken_file_is_named_and_the_rest_is_scored(
     assert [row["subject"] for row in _table(study / "dice.csv")] == ["s0", "s1", "s3"]
 
 
-def test_a_scan_that_fails_anywhere_is_left_out_of_both_methods(study, evaluate) -> None:
+def test_a_scan_that_fails_anywhere_is_left_out_of_both_methods(
+    study: Path, evaluate: Callable[..., Result]
+) -> None:
     for place, name in (("truth", "s0"), ("worse", "s1")):
         _truncate(study / place / f"{name}.nii.gz")
     done = evaluate(study / "better", "--against", study / "worse", "--o", study / "out")
@@ -200,7 +220,9 @@ def test_a_scan_that_fails_anywhere_is_left_out_of_both_methods(study, evaluate)
         assert [row["subject"] for row in _table(study / "out" / table)] == ["s2", "s3"]
 
 
-def test_a_scan_with_broken_probabilities_is_left_out(study, evaluate) -> None:
+def test_a_scan_with_broken_probabilities_is_left_out(
+    study: Path, evaluate: Callable[..., Result]
+) -> None:
     (study / "post").mkdir()
     for number in range(4):
         halves = np.full((14, 14, 14, 2), 0.5, np.float32)
@@ -216,7 +238,7 @@ def test_a_scan_with_broken_probabilities_is_left_out(study, evaluate) -> None:
         assert [row["subject"] for row in _table(study / "out" / table)] == ["s1", "s2"]
 
 
-def test_nothing_but_broken_files_is_an_error(study, evaluate) -> None:
+def test_nothing_but_broken_files_is_an_error(study: Path, evaluate: Callable[..., Result]) -> None:
     for path in (study / "better").iterdir():
         _truncate(path)
     done = evaluate(study / "better", "--o", study / "dice.csv")
@@ -226,7 +248,7 @@ def test_nothing_but_broken_files_is_an_error(study, evaluate) -> None:
     assert not (study / "dice.csv").exists()
 
 
-def test_labels_that_no_map_holds_are_refused(study, evaluate) -> None:
+def test_labels_that_no_map_holds_are_refused(study: Path, evaluate: Callable[..., Result]) -> None:
     done = evaluate(study / "better", "--labels", "0,99")
     assert done.exit_code == 2
     assert "hold none of the labels to be scored, but 3, 42." in done.stderr

@@ -3,12 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, distance_transform_edt
+from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.evaluation.surface import original_distances, surface_distances
 
 IDENTITY = np.eye(4)
 
 
-def _cuboid(*sides, value=1, shape=(20, 20, 20)):
+def _cuboid(
+    *sides: tuple[int, int], value: int = 1, shape: tuple[int, int, int] = (20, 20, 20)
+) -> LabelArray:
     volume = np.zeros(shape, np.int32)
     volume[tuple(slice(a, b) for a, b in sides)] = value
     return volume
@@ -40,7 +43,7 @@ def test_distances_equal_those_of_distance_maps() -> None:
     rng = np.random.default_rng(0)
     maps = [rng.integers(0, 3, (12, 14, 10)).astype(np.int32) for _ in range(2)]
     sizes = (0.7, 1.0, 2.5)
-    found = surface_distances(*maps, [2, 1], np.diag([*sizes, 1.0]))
+    found = surface_distances(maps[0], maps[1], [2, 1], np.diag([*sizes, 1.0]))
     for label, row in zip((2, 1), found, strict=True):
         edges = [(m == label) & ~binary_erosion(m == label) for m in maps]
         first, second = (distance_transform_edt(~edge, sampling=sizes) for edge in edges)
@@ -75,5 +78,5 @@ def test_distances_as_original_equal_the_recorded_ones(shared_data: Path) -> Non
         np.testing.assert_array_equal(empty[[0, 3]], recorded["sd_empty_max_mean"])
         # The original cuts the cuboids, see the module: they are further apart.
         cuboids = [recorded[name].astype(np.int32) for name in ("cube1", "cube2")]
-    ((hausdorff, *_),) = surface_distances(*cuboids, [1], IDENTITY)
+    ((hausdorff, *_),) = surface_distances(cuboids[0], cuboids[1], [1], IDENTITY)
     assert hausdorff > found[0]

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from synthseg_common.labels import SYNTHSEG_V1
@@ -19,18 +20,18 @@ SETTINGS = NetworkSettings(n_labels=32, features=2, n_levels=2)
 
 
 @pytest.fixture(scope="module")
-def model():
+def model() -> keras.Model:
     return build_unet(SETTINGS)
 
 
 @pytest.fixture
-def bundle(model):
+def bundle(model: keras.Model) -> Bundle:
     return Bundle(
         network=SETTINGS, labels=SYNTHSEG_V1, weights=weights_of(model), info={"name": "small"}
     )
 
 
-def test_what_is_saved_comes_back(tmp_path: Path, bundle) -> None:
+def test_what_is_saved_comes_back(tmp_path: Path, bundle: Bundle) -> None:
     save_bundle(tmp_path / "model.npz", bundle)
     back = load_bundle(tmp_path / "model.npz")
     assert (back.network, back.labels, back.info) == (bundle.network, bundle.labels, bundle.info)
@@ -39,7 +40,9 @@ def test_what_is_saved_comes_back(tmp_path: Path, bundle) -> None:
         np.testing.assert_array_equal(back.weights[name], value)
 
 
-def test_half_precision_comes_back_as_float32_within_its_error(tmp_path: Path, bundle) -> None:
+def test_half_precision_comes_back_as_float32_within_its_error(
+    tmp_path: Path, bundle: Bundle
+) -> None:
     save_bundle(tmp_path / "model.npz", bundle, np.float16)
     back = load_bundle(tmp_path / "model.npz")
     for name, value in bundle.weights.items():
@@ -52,7 +55,7 @@ def test_half_precision_comes_back_as_float32_within_its_error(tmp_path: Path, b
     [(70_000, "holds values too large for float16"), (np.nan, "holds values that are not finite")],
 )
 def test_values_that_half_precision_cannot_hold_are_refused_by_name(
-    tmp_path: Path, bundle, value, complaint: str
+    tmp_path: Path, bundle: Bundle, value: float, complaint: str
 ) -> None:
     weights = {**bundle.weights, "unet_likelihood/bias": np.full(32, value, np.float32)}
     with pytest.raises(CheckpointError, match=rf"m\.npz: unet_likelihood/bias {complaint}"):
@@ -60,14 +63,16 @@ def test_values_that_half_precision_cannot_hold_are_refused_by_name(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_fit_a_network_of_the_same_settings(model, bundle) -> None:
+def test_weights_fit_a_network_of_the_same_settings(model: keras.Model, bundle: Bundle) -> None:
     other = build_unet(SETTINGS)
     assign_weights(other, bundle.weights)
     image = np.random.default_rng(0).random((1, 8, 8, 8, 1), np.float32)
     np.testing.assert_array_equal(other(image), model(image))
 
 
-def test_missing_and_misshapen_weights_are_refused_by_name(model, bundle) -> None:
+def test_missing_and_misshapen_weights_are_refused_by_name(
+    model: keras.Model, bundle: Bundle
+) -> None:
     weights = dict(bundle.weights)
     del weights["unet_bn_down_0/gamma"]
     weights["unet_likelihood/bias"] = np.zeros(7)
@@ -109,7 +114,7 @@ def test_a_link_into_an_annex_that_leads_nowhere_is_told(tmp_path: Path) -> None
         load_bundle(tmp_path / "weights.npz")
 
 
-def test_interrupted_writing_leaves_the_old_file(tmp_path: Path, bundle) -> None:
+def test_interrupted_writing_leaves_the_old_file(tmp_path: Path, bundle: Bundle) -> None:
     path = tmp_path / "model.npz"
     save_bundle(path, bundle)
     before = path.read_bytes()

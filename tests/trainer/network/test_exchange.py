@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 from synthseg_common.labels import SYNTHSEG_V2
+from synthseg_trainer.aliases import FloatArray, Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
@@ -25,7 +26,7 @@ RECORDED = Path(__file__).parent / "data"
 NETWORK = NetworkSettings(n_labels=33, features=2, n_levels=2, stem=2)
 
 
-def _bundle(network):
+def _bundle(network: NetworkSettings) -> Bundle:
     """A network whose every array is another, moving statistics too."""
     rng = np.random.default_rng(0)
     shapes = {name: value.shape for name, value in weights_of(build_unet(network)).items()}
@@ -33,32 +34,32 @@ def _bundle(network):
     return Bundle(network=network, labels=SYNTHSEG_V2, weights=weights, info={"name": "small"})
 
 
-def _assert_same_weights(found, expected):
+def _assert_same_weights(found: Weights, expected: Weights) -> None:
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 @pytest.fixture(scope="module")
-def bundle():
+def bundle() -> Bundle:
     return _bundle(NETWORK)
 
 
 @pytest.fixture
-def exported(tmp_path: Path, bundle):
+def exported(tmp_path: Path, bundle: Bundle) -> Path:
     """`small.weights.h5` and `small.json`."""
     write_keras_weights(tmp_path / "small.weights.h5", bundle)
     return tmp_path / "small.weights.h5"
 
 
-def test_what_goes_out_comes_back(exported, bundle) -> None:
+def test_what_goes_out_comes_back(exported: Path, bundle: Bundle) -> None:
     back = load_network(exported)
     assert (back.network, back.labels, back.info) == (bundle.network, bundle.labels, bundle.info)
     _assert_same_weights(back.weights, bundle.weights)
     assert sorted(p.name for p in exported.parent.iterdir()) == ["small.json", "small.weights.h5"]
 
 
-def test_what_goes_out_is_what_keras_loads(exported, bundle) -> None:
+def test_what_goes_out_is_what_keras_loads(exported: Path, bundle: Bundle) -> None:
     model = build_unet(NETWORK)
     model.load_weights(exported)
     _assert_same_weights(weights_of(model), bundle.weights)
@@ -79,7 +80,7 @@ def test_a_file_outlives_the_names_that_our_classes_had(tmp_path: Path) -> None:
     _assert_same_weights(load_network(path).weights, written.weights)
 
 
-def test_weights_kept_in_half_the_width_come_in(tmp_path: Path, exported) -> None:
+def test_weights_kept_in_half_the_width_come_in(tmp_path: Path, exported: Path) -> None:
     keras.config.set_dtype_policy("bfloat16")
     try:
         model = build_unet(NETWORK)
@@ -100,13 +101,13 @@ def test_weights_that_jax_wrote_give_the_logits_that_jax_computed() -> None:
     np.testing.assert_allclose(logits, recorded["logits"], atol=1e-4)
 
 
-def _python_with(backend):
+def _python_with(backend: str) -> str | None:
     """A Python that has Keras and the backend, but need not have TensorFlow; `None` if none has."""
     named = os.environ.get(f"SYNTHSEG_{backend.upper()}_PYTHON")
     return named or (sys.executable if importlib.util.find_spec(backend) else None)
 
 
-def _run_elsewhere(backend, *arguments):
+def _run_elsewhere(backend: str, *arguments: Path) -> None:
     python = _python_with(backend)
     if python is None:
         pytest.skip(f"{backend} is not installed; SYNTHSEG_{backend.upper()}_PYTHON may name one")
@@ -124,7 +125,7 @@ def _run_elsewhere(backend, *arguments):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def _logits(path, image):
+def _logits(path: Path, image: FloatArray) -> FloatArray:
     loaded = load_network(path)
     model = build_unet(loaded.network)
     assign_weights(model, loaded.weights)
@@ -139,19 +140,19 @@ def test_a_network_trained_on_another_backend_answers_the_same_here(
     _run_elsewhere(backend, tmp_path)
     recorded = np.load(tmp_path / f"{backend}_logits.npz")
     logits = _logits(tmp_path / f"{backend}.weights.h5", recorded["image"])
-    np.testing.assert_allclose(logits, recorded["logits"], atol=1e-4 * np.ptp(logits))
+    np.testing.assert_allclose(logits, recorded["logits"], atol=1e-4 * float(np.ptp(logits)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_another_backend_reads_what_goes_out(tmp_path: Path, exported, backend: str) -> None:
+def test_another_backend_reads_what_goes_out(tmp_path: Path, exported: Path, backend: str) -> None:
     _run_elsewhere(backend, tmp_path, exported)
     recorded = np.load(tmp_path / f"{backend}_logits.npz")
     logits = _logits(exported, recorded["image"])
-    np.testing.assert_allclose(logits, recorded["logits"], atol=1e-4 * np.ptp(logits))
+    np.testing.assert_allclose(logits, recorded["logits"], atol=1e-4 * float(np.ptp(logits)))
 
 
-def test_weights_of_another_network_are_refused(exported) -> None:
+def test_weights_of_another_network_are_refused(exported: Path) -> None:
     beside = exported.with_name("small.json")
     content = json.loads(beside.read_text())
     for change, complaint in (
@@ -167,7 +168,7 @@ def test_weights_of_another_network_are_refused(exported) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_holds_no_weights_is_named(tmp_path: Path, exported) -> None:
+def test_a_file_that_holds_no_weights_is_named(tmp_path: Path, exported: Path) -> None:
     other = exported.with_name("other.weights.h5")
     exported.with_name("small.json").rename(exported.with_name("other.json"))
     with pytest.raises(CheckpointError, match=r"other\.weights\.h5: no such file"):
@@ -182,7 +183,7 @@ def test_a_file_that_holds_no_weights_is_named(tmp_path: Path, exported) -> None
             load_network(other)
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, bundle) -> None:
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, bundle: Bundle) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CheckpointError, match=r"a\.weights\.h5 cannot be written: "):
         write_keras_weights(tmp_path / "file" / "a.weights.h5", bundle)
@@ -194,19 +195,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, bundle) -> None
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".yml"])
-def test_settings_beside_weights_may_be_yaml(exported, bundle, suffix: str) -> None:
+def test_settings_beside_weights_may_be_yaml(exported: Path, bundle: Bundle, suffix: str) -> None:
     exported.with_name("small.json").unlink()
     text = "network: {features: 2, n_levels: 2, stem: 2}\nlabels: v2"
     exported.with_name(f"small{suffix}").write_text(text)
     assert load_network(exported).network == bundle.network
 
 
-def test_json_beside_weights_goes_before_yaml(exported, bundle) -> None:
+def test_json_beside_weights_goes_before_yaml(exported: Path, bundle: Bundle) -> None:
     exported.with_name("small.yaml").write_text("network: {}\nlabels: v1")
     assert load_network(exported).labels == bundle.labels
 
 
-def test_weights_without_settings_name_what_was_looked_for(exported) -> None:
+def test_weights_without_settings_name_what_was_looked_for(exported: Path) -> None:
     exported.with_name("small.json").unlink()
     with pytest.raises(
         ConfigError, match=r"expected small\.json, small\.yaml or small\.yml beside"

@@ -12,7 +12,7 @@ SETTINGS = NetworkSettings(n_labels=5, features=3, n_levels=2, stem=2)
 
 
 @pytest.fixture(scope="module")
-def network():
+def network() -> tuple[tf.Tensor, keras.layers.Layer, tf.Tensor]:
     keras.utils.set_random_seed(0)
     model = build_unet(SETTINGS)
     head = model.get_layer(LOGITS)
@@ -20,7 +20,9 @@ def network():
     return model(image), head, keras.Model(model.input, head.input)(image)
 
 
-def test_all_subvoxels_are_the_network_s_answer_in_the_order_of_folded_targets(network) -> None:
+def test_all_subvoxels_are_the_network_s_answer_in_the_order_of_folded_targets(
+    network: tuple[tf.Tensor, keras.layers.Layer, tf.Tensor],
+) -> None:
     answer, head, features = network
     logits = head_logits(head, features, 2).numpy()
     labels = logits.shape[-1]
@@ -28,7 +30,9 @@ def test_all_subvoxels_are_the_network_s_answer_in_the_order_of_folded_targets(n
     np.testing.assert_allclose(logits, folded, atol=1e-5)
 
 
-def test_some_subvoxels_are_a_part_of_all(network) -> None:
+def test_some_subvoxels_are_a_part_of_all(
+    network: tuple[tf.Tensor, keras.layers.Layer, tf.Tensor],
+) -> None:
     _, head, features = network
     every = head_logits(head, features, 2).numpy()
     some = head_logits(head, features, 2, tf.constant([6, 1])).numpy()

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +13,7 @@ UPSTREAM = RNG.normal(size=VOLUME.shape).astype(np.float32)
 WEIGHTS = [RNG.uniform(0.5, 2, 5).astype(np.float32), RNG.normal(size=5).astype(np.float32)]
 
 
-def _forth_and_back(layer):
+def _forth_and_back(layer: keras.layers.Layer) -> list[tf.Tensor]:
     layer.build(VOLUME.shape)
     layer.set_weights(WEIGHTS)
     volume = tf.constant(VOLUME)
@@ -47,9 +48,9 @@ def test_a_constant_volume_becomes_the_shift_however_it_is_compiled(
 ) -> None:
     layer = InstanceNormalization(epsilon=1e-3, dtype=precision)
     layer.build(shape)
-    layer.set_weights([np.float32([1, 2]), np.float32([0.5, -0.5])])
+    layer.set_weights([np.array([1, 2], np.float32), np.array([0.5, -0.5], np.float32)])
 
-    def forth_and_back(volume):
+    def forth_and_back(volume: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(volume)
             answer = tf.cast(layer(volume), tf.float32)

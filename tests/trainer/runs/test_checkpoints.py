@@ -1,5 +1,6 @@
 import resource
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from synthseg_trainer.runs.checkpoints import (
     save_checkpoint,
     step_of,
 )
+from typed import there
 
 
-def _checkpoint(step, size=3):
+def _checkpoint(step: int, size: int = 3) -> Checkpoint:
     bundle = Bundle(
         network=NetworkSettings(n_labels=32),
         labels=SYNTHSEG_V1,
@@ -34,7 +36,7 @@ def _checkpoint(step, size=3):
 def test_newest_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     for step in (9, 10):
         save_checkpoint(tmp_path, _checkpoint(step), keep=3)
-    found = latest_checkpoint(tmp_path)
+    found = there(latest_checkpoint(tmp_path))
     assert found.step == 10
     np.testing.assert_array_equal(found.bundle.weights["layer/kernel"], [10, 10, 10])
     assert [int(value[0]) for value in found.optimizer] == list(range(10, 22))
@@ -70,14 +72,14 @@ def test_a_copy_that_its_owner_named_is_no_checkpoint_and_stays(tmp_path: Path) 
         save_checkpoint(tmp_path, _checkpoint(step), keep=1, keep_every_steps=3)
     assert [step_of(folder) for folder in checkpoint_folders(tmp_path)] == [3]
     assert all(copy.is_dir() for copy in copies)
-    assert latest_checkpoint(tmp_path).step == 3
+    assert there(latest_checkpoint(tmp_path)).step == 3
     assert find_bundle(tmp_path).parent.name == "step-00000003"
 
 
 def test_the_highest_step_is_the_newest_also_with_a_digit_more(tmp_path: Path) -> None:
     for step in (99_999_999, 100_000_000):
         save_checkpoint(tmp_path, _checkpoint(step))
-    assert latest_checkpoint(tmp_path).step == 100_000_000
+    assert there(latest_checkpoint(tmp_path)).step == 100_000_000
     assert find_bundle(tmp_path).parent.name == "step-100000000"
 
 
@@ -90,9 +92,9 @@ def test_a_run_that_fell_back_from_a_broken_checkpoint_keeps_what_it_writes_then
     for step in (2, 3):
         assert save_checkpoint(tmp_path, _checkpoint(step), keep=1).is_dir()
     with pytest.warns(RuntimeWarning, match="Trying the one before"):
-        assert latest_checkpoint(tmp_path).step == 3
+        assert there(latest_checkpoint(tmp_path)).step == 3
     save_checkpoint(tmp_path, _checkpoint(4), keep=1)
-    assert latest_checkpoint(tmp_path).step == 4
+    assert there(latest_checkpoint(tmp_path)).step == 4
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
 
 
@@ -130,7 +132,7 @@ def test_broken_newest_checkpoint_falls_back_with_a_warning(tmp_path: Path, name
         newest = save_checkpoint(tmp_path, _checkpoint(step), keep=3)
     (newest / name).write_bytes(b"broken")
     with pytest.warns(RuntimeWarning, match="Trying the one before"):
-        assert latest_checkpoint(tmp_path).step == 1
+        assert there(latest_checkpoint(tmp_path)).step == 1
 
 
 def test_a_run_with_only_broken_checkpoints_is_refused(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_a_run_with_only_broken_checkpoints_is_refused(tmp_path: Path) -> None:
 
 
 @contextmanager
-def _room_for(size):
+def _room_for(size: int) -> Iterator[None]:
     """Files can grow to a number of bytes only, as on a disk that is full."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
@@ -166,7 +168,7 @@ def test_a_full_disk_is_named_and_what_was_saved_before_stays(
         "Give it rights and room, then go on with --resume."
     )
     assert [path.name for path in place.parent.iterdir()] == ["step-00000001"]
-    assert len(latest_checkpoint(tmp_path).optimizer) == 12
+    assert len(there(latest_checkpoint(tmp_path)).optimizer) == 12
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_a_full_disk_is_named_and_what_was_saved_before_stays(
     ],
 )
 def test_a_run_that_cannot_be_written_is_refused_in_a_line(
-    tmp_path: Path, taken: str, run, named: str
+    tmp_path: Path, taken: str, run: str, named: str
 ) -> None:
     (tmp_path / taken).parent.mkdir(exist_ok=True)
     (tmp_path / taken).touch()

@@ -34,7 +34,7 @@ def test_a_date_in_the_settings_is_its_text(tmp_path: Path) -> None:
     assert json.loads(json.dumps(info))["trained"] == "2026-01-05"
 
 
-def test_settings_of_a_training_describe_its_weights(run_config) -> None:
+def test_settings_of_a_training_describe_its_weights(run_config: Path) -> None:
     described = read_description(run_config)
     assert described.labels == SYNTHSEG_V2
     assert described.network.features == 4
@@ -48,7 +48,7 @@ def test_settings_of_a_training_describe_its_weights(run_config) -> None:
 
 
 def test_labels_that_a_training_asked_for_are_those_of_its_weights(
-    run_config, tmp_path: Path, head_store
+    run_config: Path, tmp_path: Path, head_store: Path
 ) -> None:
     targets = [value and value + 1000 for value in open_store(head_store).labels.targets]
     text = f"  labels: {{targets: {targets}}}\n  elastic:"
@@ -74,7 +74,7 @@ def test_labels_that_a_training_asked_for_are_those_of_its_weights(
     ],
 )
 def test_settings_that_describe_no_network_are_refused(
-    tmp_path: Path, content: str | None, complaint: str, error
+    tmp_path: Path, content: str | None, complaint: str, error: type[Exception]
 ) -> None:
     path = tmp_path / "model.json"
     if content is not None:
@@ -84,7 +84,9 @@ def test_settings_that_describe_no_network_are_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_settings_beside_what_carries_its_own_are_refused(tmp_path: Path, small_bundle) -> None:
+def test_settings_beside_what_carries_its_own_are_refused(
+    tmp_path: Path, small_bundle: Path
+) -> None:
     with pytest.raises(ConfigError, match="carries its settings"):
         load_network(small_bundle, tmp_path / "model.json")
 

@@ -4,14 +4,14 @@ from synthseg_trainer.runs.progress_display import LINE_INTERVAL_S, Bar, Lines, 
 
 
 class _Terminal(io.StringIO):
-    def isatty(self):
+    def isatty(self) -> bool:
         return True
 
 
 class _Clock:
     now = 0.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 

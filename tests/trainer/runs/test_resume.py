@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import pytest
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
@@ -17,13 +18,13 @@ DONE = 15
 """Steps done: in the middle of the second stage."""
 
 
-def _difference(done=DONE, **changes):
+def _difference(done: int = DONE, **changes: Any) -> list[str]:
     return resume_difference(
         settings_as_json(SETTINGS), dataclasses.replace(SETTINGS, **changes), done
     )
 
 
-def _with_steps(*steps):
+def _with_steps(*steps: int) -> tuple[Stage, ...]:
     pairs = zip(SETTINGS.stages, steps, strict=False)
     return tuple(dataclasses.replace(stage, steps=count) for stage, count in pairs)
 
@@ -43,7 +44,7 @@ def _with_steps(*steps):
         {"stages": (*SETTINGS.stages, Stage(name="d", steps=1, generator=GENERATOR))},
     ],
 )
-def test_what_does_not_change_what_was_learned_may_change(changes) -> None:
+def test_what_does_not_change_what_was_learned_may_change(changes: dict[str, Any]) -> None:
     assert _difference(**changes) == []
 
 
@@ -66,9 +67,7 @@ def test_what_does_not_change_what_was_learned_may_change(changes) -> None:
         ({"stages": _with_steps(10, 4)}, ["steps: 15 are done, 14 are asked for"]),
     ],
 )
-def test_what_changes_what_was_learned_is_shown(
-    changes: dict[str, object], shown: list[str]
-) -> None:
+def test_what_changes_what_was_learned_is_shown(changes: dict[str, Any], shown: list[str]) -> None:
     assert _difference(**changes) == shown
 
 

@@ -44,7 +44,7 @@ def test_each_worker_may_have_its_own_place_for_the_same_maps() -> None:
         (KeyError("a fault of ours"), True, "KeyError: 'a fault of ours'"),
     ],
 )
-def test_workers_fail_as_the_one_that_failed(error, outage: bool, named: str) -> None:
+def test_workers_fail_as_the_one_that_failed(error: Exception, outage: bool, named: str) -> None:
     with pytest.raises(TrainerError) as caught:
         check_failures([None, failure_of(error)])
     assert str(caught.value) == f"worker 1 cannot begin: {named}"
@@ -52,7 +52,7 @@ def test_workers_fail_as_the_one_that_failed(error, outage: bool, named: str) ->
 
 
 def test_a_process_alone_fails_with_its_own_error() -> None:
-    def fail():
+    def fail() -> None:
         raise KeyError("a fault of ours")
 
     with pytest.raises(KeyError, match="a fault of ours"):

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import tensorflow as tf
 from synthseg_generator.cluster.connection import open_cluster
 from synthseg_generator.feed.samples import SampleSource, Shard
 from synthseg_generator.store.label_store import open_store
+from synthseg_trainer.aliases import Array
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint, step_of
@@ -30,6 +32,7 @@ from synthseg_trainer.training.distribution import (
 )
 from synthseg_trainer.training.feed import open_feed
 from synthseg_trainer.training.loop import train
+from typed import there
 
 # Seconds of work that a busy machine stretches to minutes.
 pytestmark = pytest.mark.timeout(1500)
@@ -58,11 +61,15 @@ keep_checkpoints: 2
 """
 
 
+Workers = tuple[Callable[..., subprocess.Popen[str]], Path, list[str]]
+"""What starts a worker of two, their run, and their addresses."""
+
+
 @pytest.fixture(scope="module")
-def config(head_store, tmp_path_factory: pytest.TempPathFactory):
+def config(head_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     """A function that writes a run of four samples per step."""
 
-    def write(steps):
+    def write(steps: int) -> Path:
         path = tmp_path_factory.mktemp("config") / "run.yaml"
         path.write_text(RUN.format(store=head_store, rest=steps - 2))
         return path
@@ -71,7 +78,9 @@ def config(head_store, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def single(config, tmp_path_factory: pytest.TempPathFactory):
+def single(
+    config: Callable[[int], Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Array]:
     """What the run records on one device with the whole batch, in this process."""
     folder = tmp_path_factory.mktemp("single")
     options = {"config": config(STEPS), "run": folder / "run", "record": folder / "record.npz"}
@@ -81,12 +90,12 @@ def single(config, tmp_path_factory: pytest.TempPathFactory):
     return _read(folder / "record.npz")
 
 
-def _read(record):
+def _read(record: Path) -> dict[str, Array]:
     with np.load(record) as file:
         return {name: file[name] for name in file.files}
 
 
-def _start(*arguments, **environment):
+def _start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
@@ -96,7 +105,7 @@ def _start(*arguments, **environment):
     )
 
 
-def _finish(process, expected=0):
+def _finish(process: subprocess.Popen[str], expected: int = 0) -> str:
     try:
         output, _ = process.communicate(timeout=1200)
     finally:
@@ -105,7 +114,7 @@ def _finish(process, expected=0):
     return output
 
 
-def _finish_all(processes, expected):
+def _finish_all(processes: list[subprocess.Popen[str]], expected: int) -> None:
     try:
         for process in processes:
             _finish(process, expected)
@@ -114,10 +123,10 @@ def _finish_all(processes, expected):
         for process in processes:
             process.kill()
             process.wait()
-            process.stdout.close()
+            there(process.stdout).close()
 
 
-def _assert_learned_the_same(record, single):
+def _assert_learned_the_same(record: dict[str, Array], single: dict[str, Array]) -> None:
     np.testing.assert_allclose(record["losses"], single["losses"], rtol=1e-5)
     # A voxel whose two best labels come close may change sides; at a worker the run goes on.
     scores = single["scores"][: len(record["scores"])]
@@ -129,7 +138,9 @@ def _assert_learned_the_same(record, single):
 
 
 @pytest.fixture(scope="module")
-def two_replicas(config, tmp_path_factory: pytest.TempPathFactory):
+def two_replicas(
+    config: Callable[[int], Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Array]:
     """What a process with two replicas on the CPU records."""
     folder = tmp_path_factory.mktemp("replicas")
     options = {"config": config(STEPS), "run": folder, "record": folder / "r.npz"}
@@ -137,7 +148,9 @@ def two_replicas(config, tmp_path_factory: pytest.TempPathFactory):
     return _read(folder / "r.npz")
 
 
-def test_two_replicas_learn_what_one_device_learns(two_replicas, single) -> None:
+def test_two_replicas_learn_what_one_device_learns(
+    two_replicas: dict[str, Array], single: dict[str, Array]
+) -> None:
     """Each takes two of the four samples: losses, weights, their average, moving statistics."""
     np.testing.assert_array_equal(two_replicas["samples"], single["samples"])
     assert two_replicas["unet_bn_down_0/moving_mean"].shape[0] == 2
@@ -145,7 +158,9 @@ def test_two_replicas_learn_what_one_device_learns(two_replicas, single) -> None
     _assert_learned_the_same(two_replicas, single)
 
 
-def test_an_overflow_on_one_replica_leaves_the_step_out_on_all(two_replicas) -> None:
+def test_an_overflow_on_one_replica_leaves_the_step_out_on_all(
+    two_replicas: dict[str, Array],
+) -> None:
     first, left_out, following = two_replicas["overflow"]
     np.testing.assert_array_equal(left_out, first)
     assert np.all(following != first)
@@ -153,7 +168,7 @@ def test_an_overflow_on_one_replica_leaves_the_step_out_on_all(two_replicas) -> 
 
 
 def test_two_workers_fed_by_dask_learn_what_one_device_learns(
-    config, single, tmp_path: Path
+    config: Callable[[int], Path], single: dict[str, Array], tmp_path: Path
 ) -> None:
     """And leave together, saved, when one is told to stop, and go on together, but not apart."""
     run = tmp_path / "run"
@@ -193,7 +208,7 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(
     np.testing.assert_array_equal(taken, single["samples"])
     _assert_learned_the_same(records[0], single)
     assert [len(record["scores"]) for record in records] == [1, 0], "one of them scores"
-    assert latest_checkpoint(run).step == STEPS
+    assert there(latest_checkpoint(run)).step == STEPS
     (apart, *waited), (apart_too, *failed) = (record["refusals"].tolist() for record in records)
     assert f"step: {STEPS} -> 0" in apart
     assert apart_too == apart
@@ -203,13 +218,13 @@ def test_two_workers_fed_by_dask_learn_what_one_device_learns(
 
 
 @pytest.fixture
-def workers(config, tmp_path: Path):
+def workers(config: Callable[[int], Path], tmp_path: Path) -> Iterator[Workers]:
     """A function that starts a worker of two by the command; its run, and their addresses."""
     started = []
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
     command = ("-m", "synthseg_trainer", "train", config(100_000), "--run", tmp_path / "run")
 
-    def start(index, *options):
+    def start(index: int, *options: object) -> subprocess.Popen[str]:
         task = {"type": "worker", "index": index}
         described = {"cluster": {"worker": addresses}, "task": task}
         started.append(_start(*command, *options, TF_CONFIG=json.dumps(described)))
@@ -221,11 +236,11 @@ def workers(config, tmp_path: Path):
         process.communicate()
 
 
-def test_a_worker_says_whom_it_waits_for_and_whom_it_lost(workers) -> None:
+def test_a_worker_says_whom_it_waits_for_and_whom_it_lost(workers: Workers) -> None:
     """The second one is started late, and killed in the middle of the run."""
     start, run, (_, other) = workers
     first = start(0)
-    lines = iter(first.stdout.readline, "")
+    lines = iter(there(first.stdout).readline, "")
     waits = next(line for line in lines if "waits for" in line)
     assert f"waits for worker 1 ({other}: nothing listens there); it gives up in" in waits
     second = start(1)
@@ -239,7 +254,7 @@ def test_a_worker_says_whom_it_waits_for_and_whom_it_lost(workers) -> None:
     assert "Traceback" not in output
 
 
-def test_a_peer_that_answers_and_does_not_join_is_not_waited_for_for_ever(workers) -> None:
+def test_a_peer_that_answers_and_does_not_join_is_not_waited_for_for_ever(workers: Workers) -> None:
     """Another program listens there, or the worker has ended since: TensorFlow would wait on."""
     start, _, (_, other) = workers
     with socket.create_server(("127.0.0.1", int(other.rpartition(":")[2]))):
@@ -247,7 +262,7 @@ def test_a_peer_that_answers_and_does_not_join_is_not_waited_for_for_ever(worker
     assert f"All machines are there (worker 1 ({other})); TensorFlow joins them within" in output
 
 
-def _free_ports(count):
+def _free_ports(count: int) -> list[int]:
     """Free now, and below those that the system gives away until the workers take them."""
     found = []
     for port in random.sample(range(20_000, 32_000), 200):
@@ -258,23 +273,25 @@ def _free_ports(count):
     return found
 
 
-def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(config, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(
+    config: Callable[[int], Path], tmp_path: Path
+) -> None:
     """`kill -9` between two steps, then SIGTERM: exit code 143, saved; one device."""
     path, run = config(100_000), tmp_path / "run"
     command = ("-m", "synthseg_trainer", "train", path, "--run", run)
     killed = _start(*command)
     _signal_after_step(killed, run, 2, signal.SIGKILL)
     _finish(killed, -signal.SIGKILL)
-    reached = latest_checkpoint(run).step
+    reached = there(latest_checkpoint(run)).step
     resumed = _start(*command, "--resume")
     _signal_after_step(resumed, run, reached, signal.SIGTERM)
     assert "interrupted at step" in _finish(resumed, 143)
-    ended = latest_checkpoint(run)
+    ended = there(latest_checkpoint(run))
     settings = load_settings(path)
     rest = dataclasses.replace(settings.stages[1], steps=ended.step - 2)
     stages = (settings.stages[0], rest)
     train(dataclasses.replace(settings, stages=stages, checkpoint_steps=1000), tmp_path / "whole")
-    whole = latest_checkpoint(tmp_path / "whole")
+    whole = there(latest_checkpoint(tmp_path / "whole"))
     assert whole.step == ended.step
     for name, value in whole.bundle.weights.items():
         np.testing.assert_array_equal(ended.bundle.weights[name], value, err_msg=name)
@@ -282,7 +299,9 @@ def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(config, tmp_path:
         np.testing.assert_array_equal(value, other)
 
 
-def _signal_after_step(process, run, step, number):
+def _signal_after_step(
+    process: subprocess.Popen[str], run: Path, step: int, number: signal.Signals
+) -> None:
     """Sends a signal once there is a checkpoint beyond a step, at whatever the run does then."""
     deadline = time.monotonic() + 900
     while not any(step_of(folder) > step for folder in checkpoint_folders(run)):
@@ -369,7 +388,7 @@ def test_a_process_alone_writes() -> None:
     assert is_chief(tf.distribute.get_strategy())
 
 
-def test_dask_workers_feed_the_samples_that_this_process_would_make(run_config) -> None:
+def test_dask_workers_feed_the_samples_that_this_process_would_make(run_config: Path) -> None:
     settings = load_settings(run_config)
     source = SampleSource(open_store(settings.store), settings.stages[0].generator, settings.seed)
     with open_feed(workers=1) as feed:

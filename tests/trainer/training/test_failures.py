@@ -1,4 +1,5 @@
 import socket
+from collections.abc import Iterator
 
 import pytest
 import tensorflow as tf
@@ -9,8 +10,8 @@ from synthseg_trainer.training.failures import made, named_failures
 from synthseg_trainer.training.peers import Peer
 
 
-def _samples(error):
-    def elements():
+def _samples(error: Exception | None) -> tf.data.Dataset:
+    def elements() -> Iterator[int]:
         yield 1
         if error is not None:
             raise error
@@ -19,7 +20,7 @@ def _samples(error):
     return tf.data.Dataset.from_generator(remember_errors(elements), output_signature=signature)
 
 
-def _store_error(cause=None):
+def _store_error(cause: Exception | None = None) -> StoreError:
     error = StoreError("maps.zarr: map bob cannot be read.")
     error.__cause__ = cause
     return error
@@ -35,7 +36,7 @@ def _store_error(cause=None):
     ],
 )
 def test_a_run_says_what_a_sample_said_and_is_an_outage_where_that_is_one(
-    error, outage: bool
+    error: Exception, outage: bool
 ) -> None:
     with pytest.raises(TrainerError) as caught:
         list(made(_samples(error)))
@@ -44,7 +45,7 @@ def test_a_run_says_what_a_sample_said_and_is_an_outage_where_that_is_one(
 
 
 @pytest.mark.parametrize("error", [KeyError("row"), TypeError("no rows"), ValueError("shapes\nx")])
-def test_a_fault_of_the_program_in_a_sample_keeps_its_traceback(error) -> None:
+def test_a_fault_of_the_program_in_a_sample_keeps_its_traceback(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
         list(made(_samples(error)))
     assert caught.value is error
@@ -86,7 +87,7 @@ BY_SOCKET = (
 
 
 @pytest.fixture
-def peers():
+def peers() -> Iterator[list[Peer]]:
     """A machine that answers and one that does not."""
     with socket.create_server(("127.0.0.1", 0)) as answers:
         with socket.create_server(("127.0.0.1", 0)) as gone:
@@ -111,7 +112,9 @@ def peers():
         ),
     ],
 )
-def test_a_lost_machine_is_named_with_what_tensorflow_says(peers, message, said: str) -> None:
+def test_a_lost_machine_is_named_with_what_tensorflow_says(
+    peers: list[Peer], message: str, said: str
+) -> None:
     with pytest.raises(OutageError) as caught, named_failures(25, peers):
         raise tf.errors.UnavailableError(None, None, message)
     assert str(caught.value) == (
@@ -120,7 +123,7 @@ def test_a_lost_machine_is_named_with_what_tensorflow_says(peers, message, said:
     )
 
 
-def test_a_machine_that_was_lost_and_is_back_is_sought_in_the_logs(peers) -> None:
+def test_a_machine_that_was_lost_and_is_back_is_sought_in_the_logs(peers: list[Peer]) -> None:
     with (
         pytest.raises(OutageError, match=r"lost, though worker 0 \(.*their own last lines say"),
         named_failures(25, peers[:1]),
@@ -128,7 +131,7 @@ def test_a_machine_that_was_lost_and_is_back_is_sought_in_the_logs(peers) -> Non
         raise tf.errors.AbortedError(None, None, BY_SOCKET)
 
 
-def test_whatever_error_a_machine_that_is_gone_leaves_is_its_loss(peers) -> None:
+def test_whatever_error_a_machine_that_is_gone_leaves_is_its_loss(peers: list[Peer]) -> None:
     """As NCCL's are."""
     with (
         pytest.raises(OutageError, match=r"worker 1 .* is lost\. TensorFlow says: Internal, NCCL"),
@@ -146,6 +149,8 @@ def test_an_outage_of_a_machine_alone_is_one() -> None:
 
 
 @pytest.mark.parametrize("kind", [tf.errors.InvalidArgumentError, tf.errors.InternalError])
-def test_a_fault_of_the_program_keeps_its_traceback(peers, kind) -> None:
+def test_a_fault_of_the_program_keeps_its_traceback(
+    peers: list[Peer], kind: type[Exception]
+) -> None:
     with pytest.raises(kind), named_failures(7, peers[:1]):
         raise kind(None, None, "shapes")

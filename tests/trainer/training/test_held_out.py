@@ -9,18 +9,19 @@ from synthseg_trainer.config import load_settings
 from synthseg_trainer.runs.progress import RunLog
 from synthseg_trainer.training.held_out import HeldOutScores
 from synthseg_trainer.training.state import Training
+from typed import there
 
 
 @pytest.fixture(scope="module")
-def training(run_config, tmp_path_factory: pytest.TempPathFactory):
+def training(run_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
     """A run before its first step."""
     return Training(load_settings(run_config), tmp_path_factory.mktemp("fresh"))
 
 
-def test_answers_lie_where_the_whole_network_puts_them(training) -> None:
-    source = training.sources.of_validation()
+def test_answers_lie_where_the_whole_network_puts_them(training: Training) -> None:
+    source = there(training.sources.of_validation())
     (batch,) = source.dataset(Shard(count=1)).batch(1)
-    image, target, answer = training._scorer._compiled(batch)
+    image, target, answer = there(training._scorer)._compiled(batch)
     logits = training.learner.model(image, training=False).numpy()
     found = np.take_along_axis(logits, answer.numpy()[..., np.newaxis], axis=-1)[..., 0]
     # Of two labels that come as close as rounding, which processors do differently, either may win.
@@ -29,8 +30,8 @@ def test_answers_lie_where_the_whole_network_puts_them(training) -> None:
     assert target.shape == answer.shape
 
 
-def test_scores_come_with_names_and_a_picture(training) -> None:
-    scores = training.validate()
+def test_scores_come_with_names_and_a_picture(training: Training) -> None:
+    scores = there(training.validate())
     assert scores.names[17] == "left hippocampus"
     assert set(scores.dice) == set(scores.names) - {0}
     assert scores.mean == pytest.approx(np.nanmean(list(scores.dice.values())))
@@ -38,7 +39,7 @@ def test_scores_come_with_names_and_a_picture(training) -> None:
     assert scores.picture.max() == 255
 
 
-def test_a_run_without_held_out_maps_has_no_scores(run_config, tmp_path: Path) -> None:
+def test_a_run_without_held_out_maps_has_no_scores(run_config: Path, tmp_path: Path) -> None:
     settings = load_settings(run_config)
     validation = dataclasses.replace(settings.validation, maps=())
     assert (
@@ -47,7 +48,7 @@ def test_a_run_without_held_out_maps_has_no_scores(run_config, tmp_path: Path) -
 
 
 def test_tensorboard_gets_losses_speed_dice_by_name_and_the_picture(
-    training, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    training: Training, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = RunLog(tmp_path, training, training.settings)
     for step in (1, 2):

@@ -1,10 +1,12 @@
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
+from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.config import AdamSettings, NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import weights_of
@@ -17,21 +19,21 @@ SETTINGS = TrainSettings(
 )
 
 
-def _learner(**changes):
+def _learner(**changes: Any) -> Learner:
     settings = dataclasses.replace(SETTINGS, **changes)
     return Learner(settings, tf.distribute.get_strategy())
 
 
-def _gradients(learner, scale=1.0):
+def _gradients(learner: Learner, scale: float = 1.0) -> list[tf.Tensor]:
     return [tf.fill(v.shape, tf.constant(scale, tf.float32)) for v in learner.variables]
 
 
-def _step(learner, gradients):
+def _step(learner: Learner, gradients: list[tf.Tensor]) -> None:
     learner.apply(gradients)
     learner.update_average()
 
 
-def _mean_gradients(learner):
+def _mean_gradients(learner: Learner) -> list[FloatArray]:
     """What the optimizer took as gradients at its first step."""
     return [v.numpy() / 0.1 for v in learner.optimizer.variables if "momentum" in v.path]
 

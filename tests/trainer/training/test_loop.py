@@ -3,45 +3,52 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Literal, cast
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_generator.errors import GeneratorError
-from synthseg_trainer.config import load_settings
+from synthseg_trainer.aliases import Batch
+from synthseg_trainer.config import Stage, TrainSettings, load_settings
 from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.network.bundle import load_bundle
 from synthseg_trainer.runs.best import BEST
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint
+from synthseg_trainer.training.held_out import HeldOutScores
 from synthseg_trainer.training.loop import check_health, run_training, train
-from synthseg_trainer.training.sources import SyntheticSources
+from synthseg_trainer.training.sources import BatchSource, SyntheticSources
 from synthseg_trainer.training.state import Training
-from synthseg_trainer.training.step import StepResult
+from synthseg_trainer.training.step import StepResult, TrainStep
+from typed import there
 
 
 @pytest.fixture(scope="module")
-def settings(run_config):
+def settings(run_config: Path) -> TrainSettings:
     return load_settings(run_config)
 
 
 @pytest.fixture(scope="module")
-def finished_run(settings, tmp_path_factory: pytest.TempPathFactory):
+def finished_run(settings: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("run")
     assert train(settings, run) is True
     return run
 
 
-def test_a_run_ends_with_a_checkpoint_of_its_last_step(settings, finished_run) -> None:
-    assert latest_checkpoint(finished_run).step == settings.total_steps
+def test_a_run_ends_with_a_checkpoint_of_its_last_step(
+    settings: TrainSettings, finished_run: Path
+) -> None:
+    assert there(latest_checkpoint(finished_run)).step == settings.total_steps
 
 
-def test_a_run_writes_tensorboard_scalars(finished_run) -> None:
+def test_a_run_writes_tensorboard_scalars(finished_run: Path) -> None:
     assert list((finished_run / "logs").glob("events.*"))
 
 
-def test_training_changes_weights_and_moving_statistics(finished_run) -> None:
+def test_training_changes_weights_and_moving_statistics(finished_run: Path) -> None:
     first, *_, last = checkpoint_folders(finished_run)
     before, after = (load_bundle(folder / "model.npz").weights for folder in (first, last))
     for name in ("unet_conv_downarm_0_0/kernel", "unet_bn_down_0/moving_mean"):
@@ -51,28 +58,35 @@ def test_training_changes_weights_and_moving_statistics(finished_run) -> None:
 class _Told(Training):
     """Gets SIGTERM while it takes a step: the next one is its last."""
 
-    def __init__(self, settings, run, step):
+    def __init__(self, settings: TrainSettings, run: Path, step: int) -> None:
         super().__init__(settings, run, resume=True)
-        self.told_at, self.saved = step, []
+        self.told_at = step
+        self.saved: list[int] = []
 
-    def make_step(self, stage, source):
-        take = super().make_step(stage, source)
+    def make_step(self, stage: Stage, source: BatchSource) -> TrainStep:
+        return _TellingStep(self, stage, source)
 
-        def take_and_be_told(batch, asked):
-            result = take(batch, asked)
-            if self.step + 1 == self.told_at:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return result
-
-        return take_and_be_told
-
-    def save(self):
+    def save(self) -> None:
         self.saved.append(self.step)
         super().save()
 
 
+class _TellingStep(TrainStep):
+    """Takes a step, and sends SIGTERM where its run is to be told."""
+
+    def __init__(self, run: _Told, stage: Stage, source: BatchSource) -> None:
+        super().__init__(run.settings, stage, source, run.learner)
+        self._run = run
+
+    def __call__(self, batch: Batch, asked: bool = False) -> StepResult:
+        result = super().__call__(batch, asked)
+        if self._run.step + 1 == self._run.told_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+
+
 def test_a_run_told_to_stop_goes_on_to_the_same_network_to_the_bit(
-    settings, finished_run, tmp_path: Path
+    settings: TrainSettings, finished_run: Path, tmp_path: Path
 ) -> None:
     """SIGTERM in the second stage; moving statistics, optimizer and averaged weights too.
 
@@ -80,9 +94,9 @@ def test_a_run_told_to_stop_goes_on_to_the_same_network_to_the_bit(
     """
     run = tmp_path / "run"
     assert not run_training(_Told(settings, run, 2))
-    assert latest_checkpoint(run).state["next_sample"] == 3 * settings.batch_size
+    assert there(latest_checkpoint(run)).state["next_sample"] == 3 * settings.batch_size
     assert run_training(_Told(settings, run, 4))
-    expected, found = (latest_checkpoint(folder) for folder in (finished_run, run))
+    expected, found = (there(latest_checkpoint(folder)) for folder in (finished_run, run))
     assert found.state == expected.state
     for name, value in expected.bundle.weights.items():
         np.testing.assert_array_equal(found.bundle.weights[name], value)
@@ -91,7 +105,7 @@ def test_a_run_told_to_stop_goes_on_to_the_same_network_to_the_bit(
     assert _scores(run) == _scores(finished_run)
 
 
-def _scores(run):
+def _scores(run: Path) -> tuple[dict[tuple[int, str], str], object, int]:
     """What TensorBoard shows of the held-out maps, and the score of the best network."""
     found = {}
     for path in (run / "logs").glob("events.*"):
@@ -104,7 +118,7 @@ def _scores(run):
 
 
 def test_a_run_told_to_stop_is_saved_once_and_scored_when_it_goes_on(
-    settings, finished_run, tmp_path: Path
+    settings: TrainSettings, finished_run: Path, tmp_path: Path
 ) -> None:
     """At a step that is due for both: whoever asks may not wait for a score."""
     run = tmp_path / "run"
@@ -117,7 +131,7 @@ def test_a_run_told_to_stop_is_saved_once_and_scored_when_it_goes_on(
     assert {step for step, _ in _scores(run)[0]} == {4, 5}
 
 
-def test_a_file_in_the_place_of_the_run_is_refused(settings, tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_run_is_refused(settings: TrainSettings, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.touch()
     with pytest.raises(CheckpointError, match="run cannot be written: there is a file of that"):
@@ -125,7 +139,7 @@ def test_a_file_in_the_place_of_the_run_is_refused(settings, tmp_path: Path) -> 
 
 
 def test_a_broken_newest_checkpoint_leaves_the_one_before(
-    settings, finished_run, tmp_path: Path
+    settings: TrainSettings, finished_run: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
@@ -136,7 +150,7 @@ def test_a_broken_newest_checkpoint_leaves_the_one_before(
     assert training.step == settings.total_steps - 1
 
 
-def test_a_run_does_not_go_on_with_other_data(settings, finished_run) -> None:
+def test_a_run_does_not_go_on_with_other_data(settings: TrainSettings, finished_run: Path) -> None:
     class Others(SyntheticSources):
         fingerprint = "other"
 
@@ -144,20 +158,26 @@ def test_a_run_does_not_go_on_with_other_data(settings, finished_run) -> None:
         Training(settings, finished_run, resume=True, sources=Others(settings))
 
 
-def test_a_folder_with_a_run_is_not_overwritten(settings, finished_run) -> None:
+def test_a_folder_with_a_run_is_not_overwritten(
+    settings: TrainSettings, finished_run: Path
+) -> None:
     with pytest.raises(CheckpointError, match="pass --resume"):
         Training(settings, finished_run)
 
 
-def test_changed_settings_are_refused_with_the_difference(settings, finished_run) -> None:
+def test_changed_settings_are_refused_with_the_difference(
+    settings: TrainSettings, finished_run: Path
+) -> None:
     changed = dataclasses.replace(settings, seed=7)
     with pytest.raises(CheckpointError, match="seed: 1 -> 7") as error:
         Training(changed, finished_run, resume=True)
     assert f"--initial-weights {finished_run}." in str(error.value)
 
 
-def test_validation_scores_every_structure_of_held_out_maps(settings, finished_run) -> None:
-    scores = Training(settings, finished_run, resume=True).validate().dice
+def test_validation_scores_every_structure_of_held_out_maps(
+    settings: TrainSettings, finished_run: Path
+) -> None:
+    scores = there(Training(settings, finished_run, resume=True).validate()).dice
     assert len(scores) == 32
     present = [score for score in scores.values() if np.isfinite(score)]
     assert present
@@ -165,7 +185,7 @@ def test_validation_scores_every_structure_of_held_out_maps(settings, finished_r
 
 
 def test_what_a_later_stage_asks_in_vain_is_refused_before_the_first_step(
-    settings, tmp_path: Path
+    settings: TrainSettings, tmp_path: Path
 ) -> None:
     first, second = settings.stages
     wrong = dataclasses.replace(second.generator, map_weights=(("nobody", 1.0),))
@@ -177,7 +197,9 @@ def test_what_a_later_stage_asks_in_vain_is_refused_before_the_first_step(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_map_that_cannot_be_read_ends_a_run_with_its_name(settings, tmp_path: Path) -> None:
+def test_a_map_that_cannot_be_read_ends_a_run_with_its_name(
+    settings: TrainSettings, tmp_path: Path
+) -> None:
     store = tmp_path / "heads.zarr"
     shutil.copytree(settings.store, store)
     for name in ("head_0", "head_1"):
@@ -188,7 +210,7 @@ def test_a_map_that_cannot_be_read_ends_a_run_with_its_name(settings, tmp_path: 
 
 @pytest.mark.parametrize(("checkpoint_steps", "advised"), [(1, True), (1000, False)])
 def test_a_loss_that_is_not_finite_names_the_sample_and_a_checkpoint_that_there_is(
-    settings, tmp_path: Path, checkpoint_steps: int, advised: bool
+    settings: TrainSettings, tmp_path: Path, checkpoint_steps: int, advised: bool
 ) -> None:
     wild = dataclasses.replace(
         settings.stages[1], learning_rate=1e30, final_learning_rate=None, steps=20
@@ -207,22 +229,26 @@ def test_a_loss_that_is_not_finite_names_the_sample_and_a_checkpoint_that_there_
 
 @pytest.mark.parametrize("lost_in", ["save", "validate", "batches"])
 def test_what_is_lost_around_a_step_is_an_outage_as_in_it(
-    settings, tmp_path: Path, lost_in: str
+    settings: TrainSettings, tmp_path: Path, lost_in: str
 ) -> None:
     """TensorFlow tells of a lost machine wherever it computes next."""
 
     class Lost(Training):
-        def _lose(self, *_):
+        def _lose(self) -> None:
             if self.step >= 2:
                 raise tf.errors.UnavailableError(None, None, "Socket closed")
 
-        def save(self):
-            self._lose() if lost_in == "save" else super().save()
+        def save(self) -> None:
+            if lost_in == "save":
+                self._lose()
+            super().save()
 
-        def validate(self):
-            return self._lose() if lost_in == "validate" else super().validate()
+        def validate(self) -> HeldOutScores | None:
+            if lost_in == "validate":
+                self._lose()
+            return super().validate()
 
-        def batches(self, source):
+        def batches(self, source: BatchSource) -> Iterator[Batch]:
             for batch in super().batches(source):
                 if lost_in == "batches":
                     self._lose()
@@ -234,20 +260,26 @@ def test_what_is_lost_around_a_step_is_an_outage_as_in_it(
 
 @pytest.mark.parametrize(("normalization", "shared"), [("batch", True), ("instance", False)])
 def test_with_shared_statistics_the_sample_may_be_another_machine_s(
-    settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalization: str, shared: bool
+    settings: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    normalization: Literal["batch", "instance"],
+    shared: bool,
 ) -> None:
     cluster = {"worker": ["a:1", "b:1"]}
     described = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(described))
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     network = dataclasses.replace(settings.network, normalization=normalization)
-    training = SimpleNamespace(
+    # A real run of two machines would wait for the other one.
+    run = SimpleNamespace(
         settings=dataclasses.replace(settings, batch_size=4, network=network),
         strategy=SimpleNamespace(cluster_resolver=resolver),
         run=tmp_path,
         step=6,
     )
-    source = SimpleNamespace(describe=lambda k, run: f"sample {k}")
+    training = cast("Training", run)
+    source = cast("BatchSource", SimpleNamespace(describe=lambda k, run: f"sample {k}"))
     result = StepResult(float("nan"), False, {24: float("nan")}, (24,), stop=False)
     with pytest.raises(TrainerError, match=r"is not finite: sample 24") as caught:
         check_health(training, settings.stages[0], source, result)

@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from compiled import finite_in_every_way
+from synthseg_trainer.aliases import Array, FloatArray
 from synthseg_trainer.config import LossWeights
 from synthseg_trainer.training.losses import (
     cross_entropy_loss,
@@ -26,12 +28,17 @@ WEIGHTS = [
 
 
 @pytest.fixture(scope="module")
-def recorded(shared_data: Path):
+def recorded(shared_data: Path) -> dict[str, Array]:
     with np.load(shared_data / "reference" / "layers" / "losses.npz") as file:
         return {name: file[name] for name in file.files}
 
 
-def _mean_over_batch(loss, probabilities, one_hot, weights=None):
+def _mean_over_batch(
+    loss: Callable[..., tf.Tensor],
+    probabilities: Array,
+    one_hot: Array,
+    weights: LossWeights | None = None,
+) -> float:
     n_labels = one_hot.shape[-1]
     values = []
     for p, g in zip(probabilities, one_hot, strict=True):
@@ -42,10 +49,10 @@ def _mean_over_batch(loss, probabilities, one_hot, weights=None):
             near = near_boundaries(target, n_labels, weights.boundary_distance)
             near = tf.reshape(near, (-1, n_labels))
         values.append(float(loss(tf.constant(logits), tf.reshape(target, (-1,)), weights, near)))
-    return np.mean(values)
+    return float(np.mean(values))
 
 
-def _wl2_of_batch(recorded, truth):
+def _wl2_of_batch(recorded: dict[str, Array], truth: str) -> float:
     """As a step does: totals over weights of all samples."""
     terms = sample_terms("wl2", LossWeights())
     n_labels = recorded[truth].shape[-1]
@@ -85,20 +92,25 @@ def _wl2_of_batch(recorded, truth):
     ],
 )
 def test_loss_equals_the_official_one(
-    recorded, loss, scores: str, truth: str, weights, value: str
+    recorded: dict[str, Array],
+    loss: Callable[..., tf.Tensor],
+    scores: str,
+    truth: str,
+    weights: LossWeights | None,
+    value: str,
 ) -> None:
     ours = _mean_over_batch(loss, recorded[scores], recorded[truth], weights)
     assert ours == pytest.approx(float(recorded[value]), rel=1e-5)
 
 
-def test_inverse_volume_equals_the_official_one(recorded) -> None:
+def test_inverse_volume_equals_the_official_one(recorded: dict[str, Array]) -> None:
     weights = LossWeights(inverse_volume=True)
     ours = _mean_over_batch(dice_loss, recorded["pred"][:1], recorded["gt"][:1], weights)
     assert ours == pytest.approx(float(recorded["dice_dyn_b1"]), rel=1e-5)
 
 
 def test_class_weights_of_cross_entropy_equal_the_official_ones_but_for_its_sum_over_an_axis(
-    recorded,
+    recorded: dict[str, Array],
 ) -> None:
     n_labels, last_axis = recorded["gt"].shape[-1], recorded["gt"].shape[-2]
     ours = _mean_over_batch(cross_entropy_loss, recorded["pred"], recorded["gt"], CLASSES)
@@ -106,11 +118,11 @@ def test_class_weights_of_cross_entropy_equal_the_official_ones_but_for_its_sum_
     assert ours == pytest.approx(expected, rel=1e-5)
 
 
-def test_wl2_of_a_batch_equals_the_official_one(recorded) -> None:
+def test_wl2_of_a_batch_equals_the_official_one(recorded: dict[str, Array]) -> None:
     assert _wl2_of_batch(recorded, "gt") == pytest.approx(float(recorded["wl2"]), rel=1e-5)
 
 
-def test_wl2_is_finite_on_background_alone(recorded) -> None:
+def test_wl2_is_finite_on_background_alone(recorded: dict[str, Array]) -> None:
     assert np.isnan(recorded["wl2_all_bg"])
     assert _wl2_of_batch(recorded, "gt_all_bg") == pytest.approx(33.6, abs=0.1)
 
@@ -124,7 +136,9 @@ def test_wl2_weighs_background_as_told() -> None:
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_background_alone_gives_a_finite_loss_and_gradient(loss, weights) -> None:
+def test_background_alone_gives_a_finite_loss_and_gradient(
+    loss: Callable[..., tf.Tensor], weights: LossWeights | None
+) -> None:
     logits = tf.random.stateless_normal((64, 3), [1, 2])
     target = tf.zeros(64, tf.int32)
     near = tf.reshape(near_boundaries(tf.zeros((4, 4, 4), tf.int32), 3, 3), (-1, 3))
@@ -136,14 +150,16 @@ def test_background_alone_gives_a_finite_loss_and_gradient(loss, weights) -> Non
 
 
 # So sure that float32 drops the square of every other label's probability.
-SURE = np.tile(np.float32([[60, 0, 0]]), (64, 1))
+SURE = np.tile(np.array([[60, 0, 0]], np.float32), (64, 1))
 ONE_VOXEL = np.eye(1, 64, 21, dtype=np.int32)[0]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("target", [ONE_VOXEL, 0 * ONE_VOXEL], ids=["one voxel", "background"])
-def test_losses_and_gradients_are_finite_however_they_are_compiled(loss, target) -> None:
-    def loss_and_gradient(logits, target):
+def test_losses_and_gradients_are_finite_however_they_are_compiled(
+    loss: Callable[..., tf.Tensor], target: tf.Tensor
+) -> None:
+    def loss_and_gradient(logits: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         near = near_boundaries(tf.reshape(target, (4, 4, 4)), 3, 1)
         near = tf.reshape(near, (-1, 3))
         with tf.GradientTape() as tape:
@@ -156,10 +172,12 @@ def test_losses_and_gradients_are_finite_however_they_are_compiled(loss, target)
 
 @pytest.mark.parametrize("background", [1e-8, 1e-40])
 @pytest.mark.parametrize("target", [ONE_VOXEL, 0 * ONE_VOXEL], ids=["one voxel", "background"])
-def test_wl2_of_little_weight_is_finite_however_it_is_compiled(background: float, target) -> None:
+def test_wl2_of_little_weight_is_finite_however_it_is_compiled(
+    background: float, target: tf.Tensor
+) -> None:
     """Also where float32 holds a weight with few digits, or a processor takes it for 0."""
 
-    def loss_and_gradient(logits, target):
+    def loss_and_gradient(logits: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(logits)
             terms = wl2_terms(logits, target, background)
@@ -185,7 +203,7 @@ def test_cross_entropy_of_a_sure_and_wrong_answer_is_finite_and_corrected() -> N
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_equal_weights_change_nothing(loss) -> None:
+def test_equal_weights_change_nothing(loss: Callable[..., tf.Tensor]) -> None:
     logits = tf.random.stateless_normal((7, 3), [3, 4])
     target = tf.constant([0, 1, 2, 2, 1, 0, 0])
     plain, weighed = (float(loss(logits, target, w)) for w in (None, LossWeights(classes=(2,) * 3)))
@@ -194,7 +212,9 @@ def test_equal_weights_change_nothing(loss) -> None:
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_gradient_equals_finite_differences(loss, weights) -> None:
+def test_gradient_equals_finite_differences(
+    loss: Callable[..., tf.Tensor], weights: LossWeights | None
+) -> None:
     logits = tf.random.stateless_normal((8, 3), [3, 4])
     volume = tf.constant([0, 1, 2, 2, 1, 0, 0, 1])
     near = tf.random.stateless_uniform((8, 3), [5, 6]) < 0.5
@@ -208,7 +228,7 @@ def test_gradient_of_the_warm_up_equals_finite_differences() -> None:
     )
 
 
-def _assert_slope(loss, logits):
+def _assert_slope(loss: Callable[..., tf.Tensor], logits: FloatArray) -> None:
     with tf.GradientTape() as tape:
         tape.watch(logits)
         value = loss(logits)

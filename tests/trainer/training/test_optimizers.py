@@ -1,9 +1,11 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
+from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.config import AdamSettings, NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.network.layer_names import LOGITS
@@ -18,7 +20,7 @@ SETTINGS = TrainSettings(
 )
 
 
-def _steps(count, **changes):
+def _steps(count: int, **changes: Any) -> dict[str, FloatArray]:
     """How far some steps along random gradients move each weight, by layer and variable."""
     learner = Learner(dataclasses.replace(SETTINGS, **changes), tf.distribute.get_strategy())
     before = learner.weights()
@@ -30,7 +32,7 @@ def _steps(count, **changes):
     return {name: value - before[name] for name, value in learner.weights().items()}
 
 
-def _is_kernel(name, moved):
+def _is_kernel(name: str, moved: FloatArray) -> bool:
     return moved.ndim == 5 and not name.startswith(LOGITS)
 
 

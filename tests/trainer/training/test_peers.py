@@ -22,10 +22,11 @@ from synthseg_trainer.training.peers import (
     read_cluster,
     spoken_wait,
 )
+from typed import there
 
 
 @pytest.fixture
-def ports():
+def ports() -> list[int]:
     """Three free ports, below those that the system gives away."""
     found = []
     for port in random.sample(range(20_000, 32_000), 200):
@@ -36,18 +37,19 @@ def ports():
     return found
 
 
-def _described(ports, index, host="127.0.0.1"):
+def _described(ports: list[int], index: int, host: str = "127.0.0.1") -> str:
     addresses = [f"{host if i != index else '127.0.0.1'}:{port}" for i, port in enumerate(ports)]
     return json.dumps(
         {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     )
 
 
-def test_machines_that_come_one_after_the_other_all_meet(ports) -> None:
+def test_machines_that_come_one_after_the_other_all_meet(ports: list[int]) -> None:
     """The first to see all of them leaves its port to TensorFlow, which the others see then."""
-    said, met = [], threading.Barrier(4)
+    said: list[str] = []
+    met = threading.Barrier(4)
 
-    def come(index):
+    def come(index: int) -> None:
         meet(read_cluster(_described(ports, index)), 60, said.append)
         with socket.create_server(("", ports[index])):  # as TensorFlow does
             met.wait(60)
@@ -65,10 +67,10 @@ def test_machines_that_come_one_after_the_other_all_meet(ports) -> None:
     assert re.search(rf"127.0.0.1:({ports[0]}|{ports[1]})\) answers; it gives up in", said[0])
 
 
-def test_a_machine_that_waits_answers_every_time_however_soon_it_closes(ports) -> None:
+def test_a_machine_that_waits_answers_every_time_however_soon_it_closes(ports: list[int]) -> None:
     done = threading.Event()
 
-    def take(server):
+    def take(server: socket.socket) -> None:
         while not done.is_set():
             connection, _ = server.accept()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -89,7 +91,7 @@ def test_a_machine_that_waits_answers_every_time_however_soon_it_closes(ports) -
     assert absent == [{}] * 100
 
 
-def test_a_machine_that_does_not_come_is_named_with_its_reason(ports) -> None:
+def test_a_machine_that_does_not_come_is_named_with_its_reason(ports: list[int]) -> None:
     with (
         socket.create_server(("127.0.0.1", ports[1])),
         pytest.raises(OutageError) as caught,
@@ -102,7 +104,9 @@ def test_a_machine_that_does_not_come_is_named_with_its_reason(ports) -> None:
     )
 
 
-def test_a_name_that_does_not_resolve_is_told_from_a_machine_that_is_not_up(ports) -> None:
+def test_a_name_that_does_not_resolve_is_told_from_a_machine_that_is_not_up(
+    ports: list[int],
+) -> None:
     """As a pod's before the pod is there; it may yet come."""
     cluster = read_cluster(_described(ports[:2], 0, host="worker-1.invalid"))
     (reason,) = absent_peers(cluster.others, 60).values()
@@ -112,7 +116,9 @@ def test_a_name_that_does_not_resolve_is_told_from_a_machine_that_is_not_up(port
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_wait_at_once(ports, number, code: int) -> None:
+def test_a_signal_ends_the_wait_at_once(
+    ports: list[int], number: signal.Signals, code: int
+) -> None:
     program = """
 import sys
 from synthseg_trainer.signals import signals_end_it
@@ -127,7 +133,7 @@ with signals_end_it():
         [sys.executable, "-c", program, described], stderr=subprocess.PIPE, text=True
     )
     try:
-        assert "waits for worker 1 (worker.invalid" in process.stderr.readline()
+        assert "waits for worker 1 (worker.invalid" in there(process.stderr).readline()
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     finally:
@@ -138,7 +144,7 @@ with signals_end_it():
     assert "Traceback" not in said
 
 
-def test_a_port_that_is_taken_here_is_told(ports) -> None:
+def test_a_port_that_is_taken_here_is_told(ports: list[int]) -> None:
     with (
         socket.create_server(("", ports[0])),
         pytest.raises(
@@ -148,7 +154,7 @@ def test_a_port_that_is_taken_here_is_told(ports) -> None:
         meet(read_cluster(_described(ports, 0)), 60)
 
 
-def test_a_machine_alone_waits_for_nobody(ports) -> None:
+def test_a_machine_alone_waits_for_nobody(ports: list[int]) -> None:
     meet(read_cluster(_described(ports[:1], 0)), 0.0)
 
 
@@ -182,7 +188,7 @@ def test_chief_and_workers_are_needed_and_nobody_else() -> None:
 
 
 def test_what_lasts_is_spoken_of_with_who_is_missing(
-    ports, capsys: pytest.CaptureFixture[str]
+    ports: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     peer = Peer("worker 1", "127.0.0.1", ports[1])
     said = ""

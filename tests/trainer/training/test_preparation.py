@@ -9,7 +9,7 @@ from synthseg_trainer.training.feed import local_feed
 from synthseg_trainer.training.preparation import prepared
 
 
-def test_a_process_alone_prepares_its_own_samples(run_config) -> None:
+def test_a_process_alone_prepares_its_own_samples(run_config: Path) -> None:
     with prepared(tf.distribute.get_strategy(), lambda: load_settings(run_config)) as ready:
         assert ready == (load_settings(run_config), local_feed)
 
@@ -26,7 +26,7 @@ def test_nothing_is_opened_for_wrong_settings(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_does_not_answer_is_named(
-    run_config, monkeypatch: pytest.MonkeyPatch
+    run_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.connection.CONNECT_TIMEOUT_S", 0.5)
     opened = prepared(

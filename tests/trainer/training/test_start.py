@@ -1,10 +1,13 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_common.labels import SYNTHSEG_V1
+from synthseg_generator.feed.samples import Shard
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
+from synthseg_trainer.aliases import Batch
 from synthseg_trainer.config import NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import load_bundle
@@ -15,13 +18,13 @@ HEAD = "unet_likelihood/"
 NETWORK = NetworkSettings(n_labels=32, features=4, n_levels=3)
 
 
-def _learner(network):
+def _learner(network: NetworkSettings) -> Learner:
     stage = Stage(name="s", steps=1, generator=GeneratorSettings(crop=Crop(shape=(8, 8, 8))))
     settings = TrainSettings(store="none.zarr", network=network, stages=(stage,))
     return Learner(settings, tf.distribute.get_strategy())
 
 
-def test_a_network_of_the_same_labels_is_taken_whole(small_bundle) -> None:
+def test_a_network_of_the_same_labels_is_taken_whole(small_bundle: Path) -> None:
     learner = _learner(NETWORK)
     start_from_network(learner, NETWORK, SYNTHSEG_V1, small_bundle)
     taken = learner.weights()
@@ -29,7 +32,7 @@ def test_a_network_of_the_same_labels_is_taken_whole(small_bundle) -> None:
         np.testing.assert_array_equal(taken[name], value)
 
 
-def test_with_other_labels_the_last_layer_starts_anew(small_bundle) -> None:
+def test_with_other_labels_the_last_layer_starts_anew(small_bundle: Path) -> None:
     network = dataclasses.replace(NETWORK, n_labels=3)
     learner = _learner(network)
     own = learner.weights()
@@ -47,7 +50,7 @@ def test_with_other_labels_the_last_layer_starts_anew(small_bundle) -> None:
         np.testing.assert_array_equal(value, expected[name])
 
 
-def test_another_network_is_refused_by_what_differs(small_bundle) -> None:
+def test_another_network_is_refused_by_what_differs(small_bundle: Path) -> None:
     network = dataclasses.replace(NETWORK, features=5, normalization="instance")
     with pytest.raises(CheckpointError, match=r"features 4 instead of 5, normalization batch"):
         start_from_network(_learner(network), network, SYNTHSEG_V1, small_bundle)
@@ -55,10 +58,13 @@ def test_another_network_is_refused_by_what_differs(small_bundle) -> None:
 
 def test_the_last_layer_starts_at_how_often_labels_are() -> None:
     class Source:
-        def dataset(self, shard):
+        def dataset(self, shard: Shard) -> tf.data.Dataset:
             return tf.data.Dataset.from_tensors({"k": 0}).repeat(shard.count)
 
-        def render(self, batch):
+        def describe(self, k: int, folder: Path) -> str:
+            return f"sample {k}"
+
+        def render(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
             return None, tf.constant([[[[0, 0, 0, 1]]]])
 
     network = dataclasses.replace(NETWORK, n_labels=3, stem=2)

@@ -20,14 +20,15 @@ from synthseg_generator.settings.generator import Uniform
 from synthseg_generator.settings.scans import ScanNoise
 from synthseg_generator.store.ingest import ingest
 from synthseg_generator.store.label_store import open_store
-from synthseg_trainer.config import load_settings
+from synthseg_trainer.config import TrainSettings, load_settings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.runs.checkpoints import latest_checkpoint
 from synthseg_trainer.training.feed import open_feed
 from synthseg_trainer.training.loop import train
 from synthseg_trainer.training.sources import SyntheticSources
 from synthseg_trainer.training.state import Training
-from synthseg_trainer.training.supervised import ScanSources, sources_of
+from synthseg_trainer.training.supervised import ScanSource, ScanSources, sources_of
+from typed import load_nifti, there
 
 RUN = """
 supervised: {{enabled: {enabled}, noise: {{std: [0, 4]}}}}
@@ -44,7 +45,9 @@ log_steps: 1
 
 
 @pytest.fixture(scope="module")
-def pair_store(tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]):
+def pair_store(
+    tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]
+) -> Path:
     """Two heads and a scan of each."""
     folder = tmp_path_factory.mktemp("pairs")
     for name in ("scans", "maps"):
@@ -60,10 +63,10 @@ def pair_store(tmp_path_factory: pytest.TempPathFactory, make_head: Callable[...
 
 
 @pytest.fixture
-def settings(tmp_path: Path, pair_store):
+def settings(tmp_path: Path, pair_store: Path) -> Callable[..., TrainSettings]:
     """A function that makes settings of a run."""
 
-    def make(enabled="true", crop=(24, 24, 24)):
+    def make(enabled: str = "true", crop: tuple[int, int, int] = (24, 24, 24)) -> TrainSettings:
         path = tmp_path / "run.yaml"
         path.write_text(RUN.format(enabled=enabled, crop=list(crop)))
         return load_settings(path, store=str(pair_store))
@@ -71,15 +74,17 @@ def settings(tmp_path: Path, pair_store):
     return make
 
 
-def test_settings_choose_what_a_run_learns_from(settings) -> None:
+def test_settings_choose_what_a_run_learns_from(settings: Callable[..., TrainSettings]) -> None:
     assert isinstance(sources_of(settings()), ScanSources)
     assert isinstance(sources_of(settings(enabled="false")), SyntheticSources)
     assert settings().supervised.noise.std.high == 4
 
 
-def test_a_run_learns_from_scans_and_goes_on_with_nothing_else(tmp_path: Path, settings) -> None:
+def test_a_run_learns_from_scans_and_goes_on_with_nothing_else(
+    tmp_path: Path, settings: Callable[..., TrainSettings]
+) -> None:
     assert train(settings(), tmp_path)
-    checkpoint = latest_checkpoint(tmp_path)
+    checkpoint = there(latest_checkpoint(tmp_path))
     assert checkpoint.step == 2
     assert all(np.isfinite(value).all() for value in checkpoint.bundle.weights.values())
     with pytest.raises(CheckpointError, match=r"supervised\.enabled: True -> False"):
@@ -87,18 +92,22 @@ def test_a_run_learns_from_scans_and_goes_on_with_nothing_else(tmp_path: Path, s
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_ends_where_the_whole_one_does(tmp_path: Path, settings) -> None:
+def test_an_interrupted_run_ends_where_the_whole_one_does(
+    tmp_path: Path, settings: Callable[..., TrainSettings]
+) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(settings(), whole)
     first = Path("checkpoints") / "step-00000001"
     shutil.copytree(whole / first, parts / first)
     assert train(settings(), parts, resume=True)
-    ends = [latest_checkpoint(run).bundle.weights for run in (whole, parts)]
+    ends = [there(latest_checkpoint(run)).bundle.weights for run in (whole, parts)]
     for name, value in ends[0].items():
         np.testing.assert_array_equal(value, ends[1][name], err_msg=name)
 
 
-def test_batches_hold_augmented_scans_and_their_labels(settings) -> None:
+def test_batches_hold_augmented_scans_and_their_labels(
+    settings: Callable[..., TrainSettings],
+) -> None:
     sources = sources_of(settings())
     source = sources.of_stage(settings().stages[0])
     (batch,) = source.dataset(Shard(count=2)).padded_batch(2)
@@ -107,10 +116,14 @@ def test_batches_hold_augmented_scans_and_their_labels(settings) -> None:
     assert targets.shape == (2, 24, 24, 24)
     assert 0 < np.ptp(images) <= 1 + 1e-6
     assert np.unique(targets).max() < len(sources.labels)
-    assert sources.of_validation().samples.store.names == ("head_1",)
+    held_out = sources.of_validation()
+    assert isinstance(held_out, ScanSource)
+    assert held_out.samples.store.names == ("head_1",)
 
 
-def test_the_command_that_describes_a_sample_writes_it(tmp_path: Path, settings) -> None:
+def test_the_command_that_describes_a_sample_writes_it(
+    tmp_path: Path, settings: Callable[..., TrainSettings]
+) -> None:
     """With the noise of the run, and without the maps that are held out."""
     noise = ScanNoise(std=Uniform(9, 9))
     supervised = dataclasses.replace(settings().supervised, noise=noise)
@@ -125,25 +138,29 @@ def test_the_command_that_describes_a_sample_writes_it(tmp_path: Path, settings)
     (written,) = tmp_path.glob("*/sample-00003_image.nii.gz")
     (batch,) = source.dataset(Shard(first=3, count=1)).batch(1)
     image, _ = source.render(batch)
-    np.testing.assert_allclose(nib.load(written).get_fdata(), image[0, ..., 0], atol=1e-5)
+    np.testing.assert_allclose(load_nifti(written).get_fdata(), image[0, ..., 0], atol=1e-5)
 
 
-def test_boxes_of_all_sizes_share_a_graph(tmp_path: Path, settings) -> None:
+def test_boxes_of_all_sizes_share_a_graph(
+    tmp_path: Path, settings: Callable[..., TrainSettings]
+) -> None:
     small = settings(crop=(16, 16, 16))
     training = Training(small, tmp_path / "run")
     source = training.sources.of_stage(small.stages[0])
+    assert isinstance(source, ScanSource)
     boxes = {source.samples.element(k)["labels"].shape for k in range(3)}
     assert len(boxes) == 3
     step = training.make_step(small.stages[0], source)
     assert all(step(batch).healthy for batch in itertools.islice(training.batches(source), 3))
     assert step._compiled.experimental_get_tracing_count() == 1
-    assert np.isfinite(training.validate().mean)
-    assert training._scorer._compiled.experimental_get_tracing_count() == 1
+    assert np.isfinite(there(training.validate()).mean)
+    assert there(training._scorer)._compiled.experimental_get_tracing_count() == 1
 
 
-def test_padding_of_a_box_is_never_looked_at(settings) -> None:
+def test_padding_of_a_box_is_never_looked_at(settings: Callable[..., TrainSettings]) -> None:
     small = settings(crop=(16, 16, 16))
     source = sources_of(small).of_stage(small.stages[0])
+    assert isinstance(source, ScanSource)
     (element,) = source.dataset(Shard(count=1))
     box = source.samples.element(0)["labels"].shape
     assert element["labels"].shape == source.samples.map_shape != box
@@ -158,7 +175,7 @@ def test_padding_of_a_box_is_never_looked_at(settings) -> None:
 
 
 @pytest.mark.slow
-def test_dask_workers_prepare_the_same_samples(settings) -> None:
+def test_dask_workers_prepare_the_same_samples(settings: Callable[..., TrainSettings]) -> None:
     shard = Shard(first=1, count=3)
     here = sources_of(settings()).of_stage(settings().stages[0])
     with open_feed(workers=1) as feed:

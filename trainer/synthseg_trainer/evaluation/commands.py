@@ -3,14 +3,49 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
+from synthseg_common.command_options import takes
 
 _PATH = click.Path(path_type=Path)
 LEFT_OUT = 1
 """Exit code where a file cannot be read and the other scans are scored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """What `evaluate` is asked; its help says what each of them means."""
+
+    truth: Path
+    answers: Path
+    output: Path | None
+    against: Path | None
+    posteriors: Path | None
+    distances: bool
+    voxels: bool
+    as_original: bool
+    label_list: str | None
+    merge_parcels: bool
+    partial: bool
+    jobs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateOptions:
+    """What `validate` is asked; its help says what each of them means."""
+
+    run: Path
+    scans: Path
+    labels: Path
+    output: Path | None
+    every: int
+    flip: bool
+    limit: int | None
+    merge_parcels: bool
+    partial: bool
+    threads: int | None
 
 
 @click.command()
@@ -48,17 +83,8 @@ LEFT_OUT = 1
 @click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
 @click.option("--partial", is_flag=True, help="Leave out scans that one of the folders lacks.")
 @click.option("--jobs", default=1, type=click.IntRange(min=1), help="Processes.")
-def evaluate(
-    truth: Path,
-    answers: Path,
-    output: Path | None,
-    against: Path | None,
-    posteriors: Path | None,
-    label_list: str | None,
-    partial: bool,
-    jobs: int,
-    **scored: Any,
-) -> None:
+@takes(EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> None:
     """Scores segmentations against others of the same scans: Dice, surface distances, tests.
 
     TRUTH and ANSWERS are two label maps, or two folders whose files have the same names (endings
@@ -72,17 +98,24 @@ def evaluate(
     from synthseg_trainer.evaluation.pair_scores import Scoring
     from synthseg_trainer.evaluation.summary import summary
 
-    labels = read_label_list(label_list) if label_list else None
-    request = report.Evaluation(
-        truth=truth,
-        answers=answers,
-        against=against,
-        posteriors=posteriors,
-        scoring=Scoring(labels=labels, **scored),
-        partial=partial,
-        output=output,
+    labels = read_label_list(options.label_list) if options.label_list else None
+    scoring = Scoring(
+        labels=labels,
+        merge_parcels=options.merge_parcels,
+        distances=options.distances,
+        voxels=options.voxels,
+        as_original=options.as_original,
     )
-    result = report.evaluate(request, jobs=jobs)
+    request = report.Evaluation(
+        truth=options.truth,
+        answers=options.answers,
+        against=options.against,
+        posteriors=options.posteriors,
+        scoring=scoring,
+        partial=options.partial,
+        output=options.output,
+    )
+    result = report.evaluate(request, jobs=options.jobs)
     for line in summary(request, result):
         click.echo(line)
     files = report.write_result(request, result)
@@ -114,16 +147,8 @@ def evaluate(
 @click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
 @click.option("--partial", is_flag=True, help="Leave out scans that have no label map.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
-def validate(
-    run: Path,
-    scans: Path,
-    labels: Path,
-    output: Path | None,
-    every: int,
-    partial: bool,
-    threads: int | None,
-    **options: Any,
-) -> None:
+@takes(ValidateOptions)
+def validate(options: ValidateOptions) -> None:
     """Scores the checkpoints of RUN on scans with label maps, and names the best.
 
     Checkpoints that are scored already are not scored again. Writes tables, curves and the best
@@ -132,18 +157,21 @@ def validate(
     """
     from synthseg_trainer.startup import prepare_tensorflow
 
-    prepare_tensorflow(threads)
+    prepare_tensorflow(options.threads)
     from synthseg_trainer.evaluation import validate as validation
     from synthseg_trainer.runs.best import BEST
 
+    how = validation.ValidationOptions(
+        flip=options.flip, limit=options.limit, merge_parcels=options.merge_parcels
+    )
     found = validation.validate(
-        run,
-        scans,
-        labels,
-        validation.ValidationOptions(**options),
-        output=output,
-        every=every,
-        partial=partial,
+        options.run,
+        options.scans,
+        options.labels,
+        how,
+        output=options.output,
+        every=options.every,
+        partial=options.partial,
         say=click.echo,
     )
     best = found.folder / BEST

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from synthseg_common.labels import BACKGROUND
 
+from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.image_files import ImageFileError
 from synthseg_trainer.evaluation.label_lists import LabelList
@@ -58,7 +59,7 @@ class Scores:
 
     scans: tuple[str, ...]
     labels: LabelList
-    values: Mapping[str, np.ndarray]
+    values: Mapping[str, FloatArray]
     coverage: Coverage = Coverage()
     failures: tuple[str, ...] = ()
 
@@ -67,7 +68,7 @@ class Scores:
         """Columns of the labels that are structures; background is none."""
         return [i for i, label in enumerate(self.labels.values) if label != BACKGROUND]
 
-    def means(self, metric: str = DICE) -> np.ndarray:
+    def means(self, metric: str = DICE) -> FloatArray:
         """float64 `[scan]`: mean over the structures that have a score."""
         return mean_of_present(self.values[metric][:, self.structures].T)
 
@@ -184,7 +185,7 @@ def _try_pair(files: tuple[Path, ...], scoring: Scoring) -> PairScores | ImageFi
         return error
 
 
-def _values(found: list[PairScores], labels: LabelList, scoring: Scoring) -> dict[str, np.ndarray]:
+def _values(found: list[PairScores], labels: LabelList, scoring: Scoring) -> dict[str, FloatArray]:
     """By metric float64 `[scan, label + 1]`; what a pair lacks altogether has no score."""
     nothing = np.full(len(scoring.metrics), np.nan)
     rows = [[s.values.get(label, nothing) for label in (*labels.values, None)] for s in found]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from synthseg_generator.pictures.figures import save_figure
 
+from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.evaluation.comparison import Scores
 from synthseg_trainer.evaluation.score_tables import MEAN, WHOLE, title
 from synthseg_trainer.evaluation.surface import DISTANCES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _DOTS_PER_INCH = 110
 _INCHES_PER_GROUP = 0.32
@@ -53,7 +58,7 @@ def draw_box_plot(path: Path, sets: Mapping[str, Scores], unit: str) -> None:
 
 
 def draw_curves(
-    path: Path, steps: Sequence[int], scores: np.ndarray, names: Sequence[str], best: int
+    path: Path, steps: Sequence[int], scores: FloatArray, names: Sequence[str], best: int
 ) -> None:
     """Draws Dice against training steps: the mean, and each structure, both sides together.
 
@@ -75,8 +80,17 @@ def draw_curves(
     left.plot(steps, _mean(per_scan, axis=1), color=_COLOURS[0], linewidth=2, marker=marker)
     left.axvline(steps[best], color=_COLOURS[1], linestyle="--", linewidth=1)
     left.set_title(f"mean over the structures; grey: each scan; best: step {steps[best]}")
-    for name, line, style in _curves(_mean(scores, axis=1), names):
-        right.plot(steps, line, linewidth=1.2, label=name, marker=marker, markersize=3, **style)
+    for name, line, (colour, dash) in _curves(_mean(scores, axis=1), names):
+        right.plot(
+            steps,
+            line,
+            linewidth=1.2,
+            label=name,
+            marker=marker,
+            markersize=3,
+            color=colour,
+            linestyle=dash,
+        )
     right.set_title("structures, left and right together, mean over the scans")
     right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     for axis in (left, right):
@@ -87,16 +101,16 @@ def draw_curves(
     save_figure(figure, path)
 
 
-def _figure(rows: int, width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def _figure(rows: int, width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False).ravel()
+    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
-def _boxes(axis: Any, scores: Scores, metric: str, index: int, count: int) -> None:
+def _boxes(axis: Axes, scores: Scores, metric: str, index: int, count: int) -> None:
     columns = np.column_stack([scores.values[metric], scores.means(metric)]).T
     present = [column[np.isfinite(column)] for column in columns]
     width = 0.7 / count
@@ -121,7 +135,7 @@ def _boxes(axis: Any, scores: Scores, metric: str, index: int, count: int) -> No
         axis.plot(np.full(len(column), place), column, ".", color=_COLOURS[index], markersize=3)
 
 
-def _legend(figure: Any, names: Sequence[str]) -> None:
+def _legend(figure: Figure, names: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     patches = [
@@ -131,9 +145,9 @@ def _legend(figure: Any, names: Sequence[str]) -> None:
 
 
 def _curves(
-    scores: np.ndarray, names: Sequence[str]
-) -> list[tuple[str, np.ndarray, dict[str, Any]]]:
-    """One line per structure, of both sides together: name, float64 `[checkpoint]`, style."""
+    scores: FloatArray, names: Sequence[str]
+) -> list[tuple[str, FloatArray, tuple[str, str]]]:
+    """One line per structure, of both sides: name, float64 `[checkpoint]`, colour and dash."""
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         groups.setdefault(name.removeprefix(_LEFT).removeprefix(_RIGHT), []).append(index)
@@ -142,15 +156,17 @@ def _curves(
         (
             name,
             _mean(scores[:, members], axis=1),
-            {"color": f"C{number % 10}", "linestyle": dashes[number // 10 % len(dashes)]},
+            (f"C{number % 10}", dashes[number // 10 % len(dashes)]),
         )
         for number, (name, members) in enumerate(groups.items())
     ]
 
 
-def _mean(scores: np.ndarray, axis: int) -> np.ndarray:
+def _mean(scores: FloatArray, axis: int) -> FloatArray:
     """Mean of what is there along an axis; NaN for none."""
     present = np.isfinite(scores)
     counts = present.sum(axis=axis)
     sums = np.where(present, scores, 0.0).sum(axis=axis)
-    return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+    means = np.full(counts.shape, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means

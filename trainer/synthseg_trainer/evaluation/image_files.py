@@ -20,6 +20,7 @@ from synthseg_common.images import (
     without_ending,
 )
 
+from synthseg_trainer.aliases import Array, FloatArray, LabelArray, MaskArray
 from synthseg_trainer.errors import TrainerError
 
 LABELS_SUFFIX = "_synthseg"
@@ -43,8 +44,8 @@ class PlacedImage:
         affine: float64 `[4, 4]`, voxel indices to mm in RAS.
     """
 
-    values: np.ndarray
-    affine: np.ndarray
+    values: Array
+    affine: FloatArray
 
     def to_ras(self) -> PlacedImage:
         """The same volume with its axes along right, anterior, superior; a view."""
@@ -76,9 +77,9 @@ def read_labels(path: Path, *, merge_parcels: bool = False) -> PlacedImage:
     return PlacedImage(labels, volume.affine)
 
 
-def _are_labels(values: np.ndarray) -> np.ndarray:
+def _are_labels(values: Array) -> MaskArray:
     """Where values are whole numbers, but for rounding, that int32 holds: bool, same shape."""
-    fit: np.ndarray = np.abs(values) <= _LARGEST_LABEL
+    fit: MaskArray = np.abs(values) <= _LARGEST_LABEL
     if not np.issubdtype(values.dtype, np.integer):
         with np.errstate(invalid="ignore"):  # infinities and NaN
             fit &= np.abs(values - np.rint(values)) < _LARGEST_FRACTION
@@ -100,7 +101,7 @@ def read_image(path: Path) -> PlacedImage:
     )
 
 
-def label_on_grid(labels: PlacedImage, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+def label_on_grid(labels: PlacedImage, shape: tuple[int, ...], affine: FloatArray) -> LabelArray:
     """The label at each voxel of another grid, nearest neighbour; background outside.
 
     Returns:
@@ -112,7 +113,7 @@ def label_on_grid(labels: PlacedImage, shape: tuple[int, ...], affine: np.ndarra
 
     mapping = np.linalg.inv(labels.affine) @ affine
     # Voxels reach half a voxel beyond their centres; SciPy's usual mode ends at the centres.
-    on_grid: np.ndarray = affine_transform(
+    on_grid: LabelArray = affine_transform(
         labels.values,
         mapping[:3, :3],
         mapping[:3, 3],
@@ -160,7 +161,7 @@ def read_image_header(path: Path) -> ImageHeader:
         raise ImageFileError(str(error)) from error
 
 
-def read_each_image(header: ImageHeader) -> Iterator[np.ndarray]:
+def read_each_image(header: ImageHeader) -> Iterator[Array]:
     """Reads the volumes of a file, one after the other, to its end.
 
     Raises:

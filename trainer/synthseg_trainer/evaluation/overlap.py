@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from synthseg_trainer.aliases import Array, FloatArray, LabelArray
 
 ORIGINAL_EPSILON = 1e-5
 """What the original adds to the sizes in `fast_dice`: a label in neither map scores 0 there."""
 
 
 def dice_scores(
-    truth: np.ndarray, answer: np.ndarray, labels: Sequence[int], *, epsilon: float = 0.0
-) -> np.ndarray:
+    truth: LabelArray, answer: LabelArray, labels: Sequence[int], *, epsilon: float = 0.0
+) -> FloatArray:
     """Hard Dice of each label.
 
     Args:
@@ -33,11 +36,11 @@ def dice_scores(
         np.bincount(first, minlength=inside)[:count] + np.bincount(second, minlength=inside)[:count]
     )
     with np.errstate(invalid="ignore"):
-        scores = 2.0 * both / (sizes + epsilon)
+        scores: FloatArray = 2.0 * both / (sizes + epsilon)
     return scores[np.searchsorted(known, labels)]
 
 
-def dice_of_masks(first: np.ndarray, second: np.ndarray) -> float:
+def dice_of_masks(first: Array, second: Array) -> float:
     """Dice of two masks; NaN if both are empty.
 
     One of them may hold probabilities: then this is the soft Dice.
@@ -48,15 +51,17 @@ def dice_of_masks(first: np.ndarray, second: np.ndarray) -> float:
     return 2.0 * float((first * second).sum(dtype=np.float64)) / sizes
 
 
-def mean_of_present(scores: np.ndarray) -> np.ndarray:
+def mean_of_present(scores: FloatArray) -> FloatArray:
     """Mean over rows of the scores that are there: `[row, label]` to `[label]`, NaN for none."""
     present = np.isfinite(scores)
     counts = present.sum(axis=0)
     sums = np.where(present, scores, 0.0).sum(axis=0)
-    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    means = np.full(len(counts), np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means
 
 
-def _indices(known: np.ndarray, volume: np.ndarray) -> np.ndarray:
+def _indices(known: LabelArray, volume: LabelArray) -> NDArray[np.intp]:
     """Position of each voxel's label among the known ones; one past the last for any other."""
     flat = volume.ravel()
     place = np.minimum(np.searchsorted(known, flat), len(known) - 1)

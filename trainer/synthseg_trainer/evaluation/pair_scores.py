@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from synthseg_common.labels import BACKGROUND
 
+from synthseg_trainer.aliases import FloatArray, LabelArray
 from synthseg_trainer.evaluation.image_files import label_on_grid, read_labels
 from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import ORIGINAL_EPSILON, dice_scores
@@ -55,7 +56,7 @@ class Scoring:
 class PairScores:
     """Scores of one scan: by label one value per metric, the whole structure under `None`."""
 
-    values: dict[int | None, np.ndarray]
+    values: dict[int | None, FloatArray]
     in_truth: frozenset[int]
     in_answer: frozenset[int]
 
@@ -80,7 +81,7 @@ def score_pair(files: tuple[Path, ...], scoring: Scoring) -> PairScores:
     labels = scoring.labels.values if scoring.labels else occurring
     measure = _measure_as_original if scoring.as_original else _measure
     affine = np.eye(4) if scoring.voxels else found.affine
-    values: dict[int | None, np.ndarray] = {}
+    values: dict[int | None, FloatArray] = {}
     if len(labels):
         rows = measure(expected, answered, labels, affine, scoring)
         values.update(zip(labels, rows, strict=True))
@@ -89,7 +90,7 @@ def score_pair(files: tuple[Path, ...], scoring: Scoring) -> PairScores:
     return PairScores(values, *present)
 
 
-def _cut(truth: np.ndarray, answer: np.ndarray, scoring: Scoring) -> tuple[np.ndarray, np.ndarray]:
+def _cut(truth: LabelArray, answer: LabelArray, scoring: Scoring) -> tuple[LabelArray, LabelArray]:
     """Both maps, cut to what matters."""
     background = scoring.labels is not None and BACKGROUND in scoring.labels.values
     if background and not scoring.as_original:
@@ -106,8 +107,12 @@ def _cut(truth: np.ndarray, answer: np.ndarray, scoring: Scoring) -> tuple[np.nd
 
 
 def _measure(
-    truth: np.ndarray, answer: np.ndarray, labels: Any, affine: np.ndarray, scoring: Scoring
-) -> np.ndarray:
+    truth: LabelArray,
+    answer: LabelArray,
+    labels: Sequence[int],
+    affine: FloatArray,
+    scoring: Scoring,
+) -> FloatArray:
     """float64 `[label, metric]`."""
     dice = dice_scores(truth, answer, labels)[:, None]
     if not scoring.distances:
@@ -116,8 +121,12 @@ def _measure(
 
 
 def _measure_as_original(
-    truth: np.ndarray, answer: np.ndarray, labels: Any, affine: np.ndarray, scoring: Scoring
-) -> np.ndarray:
+    truth: LabelArray,
+    answer: LabelArray,
+    labels: Sequence[int],
+    affine: FloatArray,
+    scoring: Scoring,
+) -> FloatArray:
     epsilon = ORIGINAL_EPSILON if len(labels) > 1 else 0.0
     dice = dice_scores(truth, answer, labels, epsilon=epsilon)[:, None]
     if not scoring.distances:

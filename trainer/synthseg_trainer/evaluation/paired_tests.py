@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synthseg_trainer.aliases import FloatArray
+
 
 @dataclass(frozen=True)
 class PairedTest:
@@ -28,7 +30,7 @@ class PairedTest:
     cohens_d: float
 
 
-def paired_test(first: np.ndarray, second: np.ndarray) -> PairedTest:
+def paired_test(first: FloatArray, second: FloatArray) -> PairedTest:
     """Compares two sets of scores.
 
     Args:
@@ -46,7 +48,7 @@ def paired_test(first: np.ndarray, second: np.ndarray) -> PairedTest:
     return PairedTest(len(first), *means, _wilcoxon(first, second), cohens_d(first, second))
 
 
-def cohens_d(first: np.ndarray, second: np.ndarray) -> float:
+def cohens_d(first: FloatArray, second: FloatArray) -> float:
     """Cohen's d of two samples as the original has it.
 
     It weighs variances by n - 1 that were divided by n, so d is larger by sqrt(n / (n - 1)) than
@@ -59,7 +61,7 @@ def cohens_d(first: np.ndarray, second: np.ndarray) -> float:
     return float((first.mean() - second.mean()) / np.sqrt(pooled))
 
 
-def _wilcoxon(first: np.ndarray, second: np.ndarray) -> float:
+def _wilcoxon(first: FloatArray, second: FloatArray) -> float:
     from scipy.stats import wilcoxon
 
     if np.array_equal(first, second):

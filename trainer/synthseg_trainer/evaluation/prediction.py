@@ -7,8 +7,7 @@ Probabilities exist for a slab at a time.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ import tensorflow as tf
 from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 from synthseg_common.processing import INPUT_PERCENTILES, SMOOTHING_SIGMA_VOXELS
 
+from synthseg_trainer.aliases import FloatArray, LabelArray, Tensor, Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.blocks import unfold
 from synthseg_trainer.network.bundle import assign_weights
@@ -46,7 +46,7 @@ class Predictor:
         self._plain = tf.function(self._slab_labels, input_signature=[rows])
         self._averaged = tf.function(self._slab_labels, input_signature=[rows, rows])
 
-    def load(self, weights: Mapping[str, np.ndarray]) -> None:
+    def load(self, weights: Weights) -> None:
         """Gives the network other weights, by `<layer>/<variable>`.
 
         Raises:
@@ -55,8 +55,8 @@ class Predictor:
         assign_weights(self._model, weights)
 
     def segment(
-        self, image: np.ndarray, *, flip: bool = True, min_size: int = DEFAULT_MIN_SIZE
-    ) -> np.ndarray:
+        self, image: FloatArray, *, flip: bool = True, min_size: int = DEFAULT_MIN_SIZE
+    ) -> LabelArray:
         """Segments a scan, without the clean-up of connected components.
 
         Args:
@@ -78,7 +78,7 @@ class Predictor:
         inside = tuple(slice(b, b + n) for b, n in zip(before, image.shape, strict=True))
         return labels[inside]
 
-    def _slabs(self, features: list[Any]) -> Any:
+    def _slabs(self, features: list[Tensor]) -> Iterator[LabelArray]:
         """Labels slab by slab along x, int32 `[thickness, y, z]`."""
         stem, size = self.network.stem, int(features[0].shape[1])
         thickness = max(_SLAB_VOXELS // stem, 1)
@@ -93,7 +93,7 @@ class Predictor:
             start = (first - low) * stem
             yield labels.numpy()[start : start + thickness * stem]
 
-    def _slab_labels(self, plain: Any, mirrored: Any = None) -> Any:
+    def _slab_labels(self, plain: Tensor, mirrored: Tensor | None = None) -> Tensor:
         posterior = self._probabilities(plain)
         if mirrored is not None:
             other = tf.reverse(self._probabilities(mirrored), [0])
@@ -102,7 +102,7 @@ class Predictor:
             posterior = _smooth(posterior, axis)
         return tf.argmax(posterior, axis=-1, output_type=tf.int32)
 
-    def _probabilities(self, features: Any) -> Any:
+    def _probabilities(self, features: Tensor) -> Tensor:
         """float32 `[x, y, z, label]` of folded features `[1, x/s, y/s, z/s, feature]`."""
         stem = self.network.stem
         folded = tf.nn.softmax(head_logits(self._head, features, stem)[0])
@@ -111,7 +111,7 @@ class Predictor:
         return unfold(folded, stem)[0]
 
 
-def rescale(image: np.ndarray) -> np.ndarray:
+def rescale(image: FloatArray) -> FloatArray:
     """Clips to the 0.5th and 99.5th percentile over all voxels and maps those to 0 and 1.
 
     Returns:
@@ -121,10 +121,11 @@ def rescale(image: np.ndarray) -> np.ndarray:
     if not high > low:
         return np.zeros(image.shape, np.float32)
     clipped = np.clip(image, np.float32(low), np.float32(high)).astype(np.float64)
-    return np.clip((clipped - low) / (high - low), 0, 1).astype(np.float32)
+    scaled: FloatArray = np.clip((clipped - low) / (high - low), 0, 1).astype(np.float32)
+    return scaled
 
 
-def _smooth(posterior: Any, axis: int) -> Any:
+def _smooth(posterior: Tensor, axis: int) -> Tensor:
     """Blurs along an axis with three voxels of a Gaussian, zeros around the volume."""
     neighbour = math.exp(-1 / (2 * SMOOTHING_SIGMA_VOXELS**2))
     total = 1 + 2 * neighbour

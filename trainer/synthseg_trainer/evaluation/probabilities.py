@@ -11,6 +11,7 @@ from synthseg_common.images import ImageHeader
 from synthseg_common.labels import BACKGROUND
 from synthseg_generator.label_table import LABEL_TABLES
 
+from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.evaluation.comparison import ComparisonError
 from synthseg_trainer.evaluation.image_files import (
     ImageFileError,
@@ -43,7 +44,7 @@ def compare_probabilities(
     channels: LabelList | None = None,
     *,
     merge_parcels: bool = False,
-) -> np.ndarray:
+) -> FloatArray:
     """Soft Dice of probability maps.
 
     Args:

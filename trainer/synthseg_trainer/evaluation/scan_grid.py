@@ -10,6 +10,7 @@ from nibabel.affines import voxel_sizes
 from synthseg_common.processing import VOXEL_MM
 from synthseg_common.resampling import ANTIALIAS, new_centres, stays_on_grid
 
+from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.evaluation.image_files import PlacedImage
 
 
@@ -36,7 +37,7 @@ def on_network_grid(scan: PlacedImage, voxel_mm: float = VOXEL_MM) -> PlacedImag
     return PlacedImage(values, affine).to_ras()
 
 
-def _resample_axis(values: np.ndarray, axis: int, factor: float) -> np.ndarray:
+def _resample_axis(values: FloatArray, axis: int, factor: float) -> FloatArray:
     """Resamples along one axis; `factor` is old voxel size over new."""
     from scipy.ndimage import gaussian_filter1d
 
@@ -50,4 +51,5 @@ def _resample_axis(values: np.ndarray, axis: int, factor: float) -> np.ndarray:
     weight = (positions - low).astype(np.float32)
     weight = weight.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
     below, above = (np.take(values, index, axis) for index in (low, high))
-    return below + (above - below) * weight
+    between: FloatArray = below + (above - below) * weight
+    return between

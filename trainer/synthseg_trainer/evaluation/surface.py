@@ -17,6 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from synthseg_trainer.aliases import FloatArray, LabelArray, MaskArray
+
 DISTANCES = ("hausdorff", "hausdorff_99", "hausdorff_95", "mean_distance")
 """Names of the distances, as the original calls its files."""
 _PERCENTILES = (100, 99, 95)
@@ -24,8 +26,8 @@ _NOWHERE = np.iinfo(np.int32).min
 
 
 def surface_distances(
-    truth: np.ndarray, answer: np.ndarray, labels: Sequence[int], affine: np.ndarray
-) -> np.ndarray:
+    truth: LabelArray, answer: LabelArray, labels: Sequence[int], affine: FloatArray
+) -> FloatArray:
     """Distances of each label between two label maps on one grid.
 
     Args:
@@ -45,7 +47,7 @@ def surface_distances(
     return np.array([_distances(a, b) for a, b in zip(first, second, strict=True)])
 
 
-def original_distances(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
+def original_distances(truth: MaskArray, answer: MaskArray) -> FloatArray:
     """The original's distances between two masks of one shape.
 
     Returns:
@@ -62,24 +64,26 @@ def original_distances(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
     return _summary(maps[1][edges[0]], maps[0][edges[1]])
 
 
-def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _distances(first: FloatArray, second: FloatArray) -> FloatArray:
     """Distances between two sets of points, `[n, 3]` each."""
     from scipy.spatial import cKDTree
 
     if not len(first) or not len(second):
         return np.full(len(DISTANCES), np.nan)
     one, other = (cKDTree(points, balanced_tree=False) for points in (first, second))
-    return _summary(other.query(first)[0], one.query(second)[0])
+    pairs = ((other, first), (one, second))
+    there, back = (np.asarray(tree.query(points)[0]) for tree, points in pairs)
+    return _summary(there, back)
 
 
-def _summary(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+def _summary(there: FloatArray, back: FloatArray) -> FloatArray:
     if not len(there) or not len(back):
         return np.full(len(DISTANCES), np.nan)
     both = np.concatenate([there, back])
     return np.array([*np.percentile(both, _PERCENTILES), (there.mean() + back.mean()) / 2])
 
 
-def _box(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...]:
+def _box(first: MaskArray, second: MaskArray) -> tuple[slice, ...]:
     """Bounding box of two masks together; everything where both are empty."""
     mask = first | second
     if not mask.any():
@@ -89,8 +93,8 @@ def _box(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...]:
 
 
 def _surface_points(
-    volume: np.ndarray, labels: Sequence[int], directions: np.ndarray
-) -> list[np.ndarray]:
+    volume: LabelArray, labels: Sequence[int], directions: FloatArray
+) -> list[FloatArray]:
     """float64 `[n, 3]` per label: centres in mm of its voxels that touch something else."""
     padded = np.pad(volume, 1, constant_values=_NOWHERE)
     inner = (slice(1, -1),) * 3
@@ -104,6 +108,6 @@ def _surface_points(
     order = np.argsort(values, kind="stable")
     first, last = (np.searchsorted(values[order], labels, side=s) for s in ("left", "right"))
     return [
-        indices[order[a:b]] @ directions.T.astype(np.float64)
+        indices[order[a:b]].astype(np.float64) @ directions.T.astype(np.float64)
         for a, b in zip(first, last, strict=True)
     ]

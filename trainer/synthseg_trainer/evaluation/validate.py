@@ -18,12 +18,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from synthseg_common.contract import is_brain
 from synthseg_common.processing import DEFAULT_LIMIT, VOXEL_MM
 
+from synthseg_trainer.aliases import FloatArray, JsonObject, LabelArray
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.evaluation.image_files import (
     ImageFileError,
@@ -139,7 +140,7 @@ def _score_one(
     step: int,
     path: Path,
     folder: Path,
-    setup: Mapping[str, Any],
+    setup: JsonObject,
     records: dict[int, tuple[Record, str]],
     say: Callable[[str], None],
 ) -> None:
@@ -208,7 +209,7 @@ class _Scorer:
         self._predictor.load(bundle.weights)
         return self._predictor
 
-    def _prepare(self, scan: Path, labels: Path, bundle: Bundle) -> tuple[np.ndarray, np.ndarray]:
+    def _prepare(self, scan: Path, labels: Path, bundle: Bundle) -> tuple[FloatArray, LabelArray]:
         """A scan as the network takes it, and its label map on the same grid."""
         voxel_mm = float(bundle.info.get("voxel_size_mm", VOXEL_MM))
         image = on_network_grid(read_image(scan), voxel_mm)

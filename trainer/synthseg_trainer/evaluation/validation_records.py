@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from synthseg_common.files import write_text
 
+from synthseg_trainer.aliases import FloatArray, JsonObject
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.overlap import mean_of_present
 from synthseg_trainer.runs.checkpoints import STEP
@@ -42,7 +42,7 @@ class Record:
     scans: tuple[str, ...]
     labels: tuple[int, ...]
     names: tuple[str, ...]
-    dice: np.ndarray
+    dice: FloatArray
 
     @property
     def mean(self) -> float:
@@ -50,7 +50,7 @@ class Record:
         return float(np.nanmean(mean_of_present(self.dice.T)))
 
 
-def setup_of(options: Mapping[str, Any], pairs: Mapping[str, tuple[Path, ...]]) -> dict[str, Any]:
+def setup_of(options: JsonObject, pairs: Mapping[str, tuple[Path, ...]]) -> JsonObject:
     """How checkpoints are scored, and on what, as JSON values.
 
     Args:
@@ -72,7 +72,7 @@ def setup_of(options: Mapping[str, Any], pairs: Mapping[str, tuple[Path, ...]]) 
     return {**options, "scans": sorted(pairs), _CONTENTS: digest.hexdigest()}
 
 
-def write_record(folder: Path, record: Record, digest: str, setup: Mapping[str, Any]) -> None:
+def write_record(folder: Path, record: Record, digest: str, setup: JsonObject) -> None:
     """Writes the scores of one checkpoint.
 
     Args:
@@ -95,7 +95,7 @@ def write_record(folder: Path, record: Record, digest: str, setup: Mapping[str, 
     write_text(folder / f"step-{record.step:08d}.json", json.dumps(content))
 
 
-def read_records(folder: Path, setup: Mapping[str, Any]) -> dict[int, tuple[Record, str]]:
+def read_records(folder: Path, setup: JsonObject) -> dict[int, tuple[Record, str]]:
     """Scores of earlier calls by step, with the digest of their weights.
 
     Raises:
@@ -125,7 +125,7 @@ def read_records(folder: Path, setup: Mapping[str, Any]) -> dict[int, tuple[Reco
     return records
 
 
-def _difference(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+def _difference(folder: Path, theirs: JsonObject, ours: JsonObject) -> str:
     changed = [
         f"{name}: {theirs.get(name)} -> {ours[name]}"
         for name in ours

@@ -24,7 +24,7 @@ def unfold(volume: keras.KerasTensor, block: int) -> keras.KerasTensor:
     return ops.reshape(volume, (batch, x * block, y * block, z * block, channels))
 
 
-class _Blocks(layers.Layer):
+class _Blocks(layers.Layer):  # type: ignore[misc]  # Keras ships no types
     """A layer that knows the edge of its blocks."""
 
     def __init__(self, block: int, **kwargs: object) -> None:

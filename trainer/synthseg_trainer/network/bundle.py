@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -19,6 +18,7 @@ from synthseg_common.files import replacing
 from synthseg_common.images.content import placeholder
 from synthseg_common.labels import SegmentationLabels
 
+from synthseg_trainer.aliases import FloatArray, JsonObject, Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 
@@ -42,8 +42,8 @@ class Bundle:
 
     network: NetworkSettings
     labels: SegmentationLabels
-    weights: Mapping[str, np.ndarray]
-    info: Mapping[str, Any] = field(default_factory=dict)
+    weights: Weights
+    info: JsonObject = field(default_factory=dict)
 
 
 def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> None:
@@ -68,6 +68,7 @@ def save_bundle(path: Path, bundle: Bundle, dtype: DTypeLike = np.float32) -> No
         name: _narrowed(value, dtype, f"{path}: {name}") for name, value in bundle.weights.items()
     }
     with replacing(path) as temporary, temporary.open("wb") as file:
+        # For a type checker an array might be called `allow_pickle`.
         np.savez(file, **{_METADATA: np.array(json.dumps(metadata))}, **arrays)  # type: ignore[arg-type]
 
 
@@ -104,7 +105,7 @@ def load_bundle(path: Path) -> Bundle:
         raise CheckpointError(f"{path}: the bundle's metadata do not fit: {error}.") from error
 
 
-def _narrowed(value: np.ndarray, dtype: DTypeLike, name: str) -> np.ndarray:
+def _narrowed(value: FloatArray, dtype: DTypeLike, name: str) -> FloatArray:
     """A variable in the type that it has on disk; `name` is for the error."""
     with np.errstate(over="ignore"):
         narrowed = np.asarray(value, dtype)
@@ -115,7 +116,7 @@ def _narrowed(value: np.ndarray, dtype: DTypeLike, name: str) -> np.ndarray:
     raise CheckpointError(f"{name} holds values that are not finite.")
 
 
-def _read(opened: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(opened: BinaryIO) -> tuple[JsonObject, dict[str, FloatArray]]:
     """Metadata and weights of an open bundle."""
     file = np.load(opened, allow_pickle=False)
     if not isinstance(file, np.lib.npyio.NpzFile):
@@ -128,7 +129,7 @@ def _read(opened: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return metadata, weights
 
 
-def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
+def weights_of(model: keras.Model) -> dict[str, FloatArray]:
     """The model's variables as float32 arrays by `<layer>/<variable>`."""
     return {
         f"{layer.name}/{variable.name}": np.asarray(variable.numpy(), np.float32)
@@ -138,7 +139,7 @@ def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
     }
 
 
-def assign_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+def assign_weights(model: keras.Model, weights: Weights) -> None:
     """Gives the model these weights: every variable, with its shape, and nothing else.
 
     Raises:

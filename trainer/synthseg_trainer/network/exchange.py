@@ -14,13 +14,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from synthseg_common.errors import OutputError, reason_of
 from synthseg_common.files import FileGroup, replacing, write_text
 from synthseg_common.labels import SegmentationLabels
 
+from synthseg_trainer.aliases import FloatArray, JsonObject
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.network.bundle import Bundle, assign_weights
@@ -45,7 +46,7 @@ class Description:
 
     network: NetworkSettings
     labels: SegmentationLabels
-    info: Mapping[str, Any]
+    info: JsonObject
 
 
 def is_keras_weights(path: Path) -> bool:
@@ -129,13 +130,13 @@ def write_keras_weights(path: Path, bundle: Bundle) -> Path:
     return beside
 
 
-def _read_arrays(path: Path) -> dict[tuple[str, int], np.ndarray]:
+def _read_arrays(path: Path) -> dict[tuple[str, int], FloatArray]:
     """The arrays by layer and number, which is the variable's in its layer."""
     import h5py  # Keras needs it too
 
-    found: dict[tuple[str, int], np.ndarray] = {}
+    found: dict[tuple[str, int], FloatArray] = {}
 
-    def visit(place: str, item: Any) -> None:
+    def visit(place: str, item: h5py.Group | h5py.Dataset) -> None:
         if isinstance(item, h5py.Dataset):
             found[item.parent.attrs["name"], int(place.split("/")[-1])] = _values(item)
 
@@ -152,7 +153,7 @@ def _read_arrays(path: Path) -> dict[tuple[str, int], np.ndarray]:
     return found
 
 
-def _values(dataset: h5py.Dataset) -> np.ndarray:
+def _values(dataset: h5py.Dataset) -> FloatArray:
     """A dataset as float32."""
     if dataset.attrs.get("dtype") != "bfloat16":
         return np.asarray(dataset, np.float32)
@@ -163,8 +164,8 @@ def _values(dataset: h5py.Dataset) -> np.ndarray:
 
 
 def _by_variable(
-    arrays: Mapping[tuple[str, int], np.ndarray], model: keras.Model
-) -> dict[str, np.ndarray]:
+    arrays: Mapping[tuple[str, int], FloatArray], model: keras.Model
+) -> dict[str, FloatArray]:
     """Arrays by `<layer>/<variable>`; one of no such variable keeps its number."""
     names = {
         (layer.name, number): variable.name

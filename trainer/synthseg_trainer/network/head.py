@@ -6,12 +6,19 @@ largest tensor of the network.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from synthseg_trainer.aliases import Tensor
 
-def head_logits(head: Any, features: Any, stem: int, subvoxels: Any = None) -> Any:
+if TYPE_CHECKING:
+    import keras
+
+
+def head_logits(
+    head: keras.layers.Layer, features: Tensor, stem: int, subvoxels: Tensor | None = None
+) -> Tensor:
     """Logits of the last convolution, of 1³, for some sub-voxels only.
 
     Args:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers
 
+from synthseg_trainer.aliases import Tensor
+
 
 @keras.saving.register_keras_serializable("synthseg")
-class InstanceNormalization(layers.GroupNormalization):
+class InstanceNormalization(layers.GroupNormalization):  # type: ignore[misc]  # Keras ships no types
     """Each channel of each sample by its own mean and deviation, then scaled and shifted.
 
     On one sample that is batch normalisation in training, for which TensorFlow has a kernel: it
     takes half the time of Keras' steps, forth and back, and sums in float32 whatever the width.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         # One group per channel.
         super().__init__(**{**kwargs, "groups": -1})
 
@@ -29,7 +29,7 @@ class InstanceNormalization(layers.GroupNormalization):
         parts = [self._normalize(part) for part in tf.split(volume, volume.shape[0])]
         return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
 
-    def _normalize(self, sample: Any) -> Any:
+    def _normalize(self, sample: Tensor) -> Tensor:
         import tensorflow as tf
 
         shape = tf.shape(sample)

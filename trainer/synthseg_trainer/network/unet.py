@@ -6,7 +6,7 @@ but not the settings alone: `NetworkSettings` is in `synthseg_trainer.config`.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import keras
 from keras import layers, ops
@@ -16,9 +16,12 @@ from synthseg_trainer.network import layer_names as names
 from synthseg_trainer.network.blocks import DepthToSpace, SpaceToDepth
 from synthseg_trainer.network.instance_norm import InstanceNormalization
 
+_Gradient = Callable[..., tuple[keras.KerasTensor, keras.KerasTensor]]
+"""Gradients of the sum, by those of what it goes into."""
+
 
 @keras.saving.register_keras_serializable("synthseg")
-class Convolution(layers.Conv3D):
+class Convolution(layers.Conv3D):  # type: ignore[misc]  # Keras ships no types
     """A 3-D convolution whose bias also learns in half the width.
 
     TensorFlow sums the gradient of a bias over all voxels in the width of the features; of the
@@ -34,8 +37,10 @@ class Convolution(layers.Conv3D):
         return volume if self.activation is None else self.activation(volume)
 
 
-@ops.custom_gradient
-def _add_bias(volume: keras.KerasTensor, bias: keras.KerasTensor) -> tuple[keras.KerasTensor, Any]:
+@ops.custom_gradient  # type: ignore[untyped-decorator]  # Keras ships no types
+def _add_bias(
+    volume: keras.KerasTensor, bias: keras.KerasTensor
+) -> tuple[keras.KerasTensor, _Gradient]:
     def gradient(
         *upstreams: keras.KerasTensor, upstream: keras.KerasTensor | None = None
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from synthseg_generator.settings.files import digest_settings
 
@@ -27,7 +26,7 @@ def digest_of_scans(validation: Validation) -> str:
 
 
 def keep_if_best(
-    run: Path, bundle: Bundle, mean_dice: float, *, digest: str | None = None, **scores: Any
+    run: Path, bundle: Bundle, mean_dice: float, *, digest: str | None = None, **scores: object
 ) -> bool:
     """Keeps a network if it scores higher than the one kept so far.
 

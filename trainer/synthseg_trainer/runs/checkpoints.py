@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from synthseg_common.errors import reason_of
 from synthseg_common.files import probe_folder, sync, sync_tree
 
+from synthseg_trainer.aliases import Array, JsonObject
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, load_bundle, save_bundle
 
@@ -47,8 +47,8 @@ class Checkpoint:
     """
 
     bundle: Bundle
-    optimizer: tuple[np.ndarray, ...]
-    state: dict[str, Any]
+    optimizer: tuple[Array, ...]
+    state: JsonObject
 
     @property
     def step(self) -> int:

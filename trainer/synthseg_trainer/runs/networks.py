@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from synthseg_common.labels import SegmentationLabels
 from synthseg_generator.errors import ConfigError as GeneratorConfigError
@@ -17,6 +16,7 @@ from synthseg_generator.label_table import read_label_table
 from synthseg_generator.settings.files import read_yaml
 from synthseg_generator.settings.generator import read_settings
 
+from synthseg_trainer.aliases import JsonObject
 from synthseg_trainer.config import NetworkSettings, load_settings, output_labels_of
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.network.bundle import Bundle, load_bundle
@@ -88,7 +88,7 @@ def _of_training(path: Path) -> Description:
     return Description(settings.network, labels, training_info(settings))
 
 
-def _of_network(content: Mapping[str, Any], path: Path) -> Description:
+def _of_network(content: JsonObject, path: Path) -> Description:
     unknown = [key for key in content if key not in _KEYS]
     missing = [key for key in ("network", "labels") if key not in content]
     if unknown or missing:
@@ -107,22 +107,22 @@ def _of_network(content: Mapping[str, Any], path: Path) -> Description:
     return Description(settings, labels, {**known, **info})
 
 
-def _group(content: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
+def _group(content: JsonObject, name: str, path: Path) -> JsonObject:
     group = content[name]
     if not isinstance(group, Mapping):
         raise ConfigError(f"{path}: {name} must be a group of settings, got {group!r}.")
     return group
 
 
-def _info(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _info(content: JsonObject, path: Path) -> JsonObject:
     """The provenance as JSON values: a date, which YAML knows, as text."""
     if content.get("info") is None:
         return {}
-    info: dict[str, Any] = json.loads(json.dumps(_group(content, "info", path), default=str))
+    info: JsonObject = json.loads(json.dumps(_group(content, "info", path), default=str))
     return info
 
 
-def _labels_and_info(labels: Any, folder: Path) -> tuple[SegmentationLabels, dict[str, Any]]:
+def _labels_and_info(labels: object, folder: Path) -> tuple[SegmentationLabels, JsonObject]:
     if isinstance(labels, Mapping):
         return SegmentationLabels.from_json(labels), {}
     beside = folder / str(labels)

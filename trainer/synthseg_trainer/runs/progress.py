@@ -4,39 +4,46 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import tensorflow as tf
 
 from synthseg_trainer.errors import OutageError
 from synthseg_trainer.runs.checkpoints import prepare_folder
 from synthseg_trainer.runs.progress_display import Display, Silent, open_display
-from synthseg_trainer.signals import spare_signals
+from synthseg_trainer.signals import SignalWatch
 
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
     from synthseg_trainer.training.held_out import HeldOutScores
     from synthseg_trainer.training.state import Training
 
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
+"""As Python takes and gives it; `None` of one that C code set."""
+
 
 class Interruption:
     """Remembers SIGTERM and SIGINT, so that a run ends after the step in hand, saved.
 
-    A second signal acts at once.
+    A second signal acts at once. Handlers are the process's own, so those before come back.
+
+    Args:
+        watch: What would end the process at the first; `None` where nothing does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watch: SignalWatch | None = None) -> None:
         self.asked = False
-        self._before: dict[int, object] = {}
+        self._watch = watch or SignalWatch()
+        self._before: dict[int, Handler] = {}
 
     def __enter__(self) -> Interruption:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._remember)
-        spare_signals(1)
+        self._watch.spare(1)
         return self
 
     def __exit__(
@@ -45,7 +52,7 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        spare_signals(0)
+        self._watch.spare(0)
         self._restore()
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
@@ -55,7 +62,7 @@ class Interruption:
     def _restore(self) -> None:
         while self._before:
             number, handler = self._before.popitem()
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
 
 
 class RunLog:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
+from synthseg_trainer.aliases import JsonObject
 from synthseg_trainer.config import TrainSettings
 
 
-def training_info(settings: TrainSettings) -> dict[str, Any]:
+def training_info(settings: TrainSettings) -> JsonObject:
     """Provenance of a network, as JSON values.
 
     Args:
@@ -36,7 +36,7 @@ def training_info(settings: TrainSettings) -> dict[str, Any]:
     }
 
 
-def settings_as_json(settings: TrainSettings) -> dict[str, Any]:
+def settings_as_json(settings: TrainSettings) -> JsonObject:
     """The settings as the nested JSON values that a checkpoint holds."""
-    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
+    values: JsonObject = json.loads(json.dumps(dataclasses.asdict(settings)))
     return values

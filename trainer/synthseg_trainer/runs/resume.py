@@ -6,10 +6,10 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 
+from synthseg_trainer.aliases import Json, JsonObject
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.runs.checkpoints import Checkpoint, latest_checkpoint
@@ -54,7 +54,7 @@ def checkpoint_to_resume(run: Path, settings: TrainSettings, resume: bool) -> Ch
     return found
 
 
-def resume_difference(theirs: Mapping[str, Any], settings: TrainSettings, done: int) -> list[str]:
+def resume_difference(theirs: JsonObject, settings: TrainSettings, done: int) -> list[str]:
     """What a resumed run would change and must not, as `name: old -> new`.
 
     Steps may change from the stage on that the run has reached, stages may follow those known.
@@ -82,7 +82,7 @@ def resume_difference(theirs: Mapping[str, Any], settings: TrainSettings, done: 
     return [*settings_difference(old, new, free), *_overtaken(known, ours, done)]
 
 
-def _overtaken(known: Mapping[str, Any], ours: Mapping[str, Any], done: int) -> list[str]:
+def _overtaken(known: JsonObject, ours: JsonObject, done: int) -> list[str]:
     """The stage in which the run is, if it would now end before the steps that are done."""
     begun = 0
     for index, (old, new) in enumerate(zip(known["stages"], ours["stages"], strict=False)):
@@ -95,7 +95,7 @@ def _overtaken(known: Mapping[str, Any], ours: Mapping[str, Any], done: int) -> 
     return []
 
 
-def _completed(values: Any, settings: Any) -> Any:
+def _completed(values: Json, settings: object) -> Json:
     """Old settings with the defaults of what they do not name, in the form of now."""
     if isinstance(settings, GeneratorSettings):
         return json.loads(json.dumps(dataclasses.asdict(generator_settings(values))))
@@ -113,7 +113,7 @@ def _completed(values: Any, settings: Any) -> Any:
     return values
 
 
-def _default_of(field: dataclasses.Field[Any]) -> Any:
+def _default_of(field: dataclasses.Field[Json]) -> Json:
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
     else:
@@ -123,7 +123,7 @@ def _default_of(field: dataclasses.Field[Any]) -> Any:
     return json.loads(json.dumps(default, default=dataclasses.asdict))
 
 
-def settings_difference(old: Any, new: Any, free: Sequence[str], path: str = "") -> list[str]:
+def settings_difference(old: Json, new: Json, free: Sequence[str], path: str = "") -> list[str]:
     """Where two nested settings differ, as `name: old -> new`, but for the names in `free`."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         names = [name for name in {**old, **new} if f"{path}{name}" not in free]

@@ -6,11 +6,13 @@ import numpy as np
 from synthseg_common.colours import paint_labels
 from synthseg_generator.pictures.figures import find_middle, turn_upright
 
+from synthseg_trainer.aliases import FloatArray, LabelArray, Picture
+
 _GAP = 4
 _MAX_ENLARGED = 64  # smaller volumes are shown with several pixels a voxel
 
 
-def sample_picture(image: np.ndarray, target: np.ndarray, answer: np.ndarray) -> np.ndarray:
+def sample_picture(image: FloatArray, target: LabelArray, answer: LabelArray) -> Picture:
     """Draws three planes through the middle of the structures.
 
     Args:
@@ -39,7 +41,7 @@ def sample_picture(image: np.ndarray, target: np.ndarray, answer: np.ndarray) ->
     return np.vstack([np.hstack([_framed(plane, height, width) for plane in row]) for row in rows])
 
 
-def _framed(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+def _framed(plane: Picture, height: int, width: int) -> Picture:
     """A plane in the middle of a black frame."""
     spare = [height + _GAP - plane.shape[0], width + _GAP - plane.shape[1]]
     around = [(side // 2, side - side // 2) for side in spare]

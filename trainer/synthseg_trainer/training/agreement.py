@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar
 
 import numpy as np
 import tensorflow as tf
 from synthseg_common.errors import SynthSegError, is_outage
 
+from synthseg_trainer.aliases import Array, LabelArray, Tensor
 from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.runs.resume import settings_difference
 from synthseg_trainer.training.distribution import has_peers, peers_of
@@ -22,11 +23,24 @@ from synthseg_trainer.training.peers import spoken_wait
 
 T = TypeVar("T")
 
+
+class Failure(TypedDict):
+    """What the other workers must know of an error, as JSON values.
+
+    Attributes:
+        text: What it says.
+        outage: Whether trying again may help.
+    """
+
+    text: str
+    outage: bool
+
+
 # Where the same maps and weights lie on each machine.
 _OWN = ("settings.store", "settings.initial_weights")
 
 
-def agree(strategy: tf.distribute.Strategy, **own: Any) -> None:
+def agree(strategy: tf.distribute.Strategy, **own: object) -> None:
     """Refuses a run whose workers would begin differently; on all of them, which must all ask.
 
     Args:
@@ -39,7 +53,7 @@ def agree(strategy: tf.distribute.Strategy, **own: Any) -> None:
     check_agreement(exchange(strategy, own))
 
 
-def check_agreement(states: Sequence[Mapping[str, Any]]) -> None:
+def check_agreement(states: Sequence[Mapping[str, object]]) -> None:
     """Compares what the workers begin with, in their order; see `agree`."""
     for number, other in enumerate(states):
         differing = settings_difference(states[0], other, free=_OWN)
@@ -70,19 +84,20 @@ def together(strategy: tf.distribute.Strategy, action: Callable[[], T]) -> T:
     except Exception as error:
         exchange(strategy, failure_of(error))
         raise
-    check_failures(exchange(strategy, None))
+    none: Failure | None = None
+    check_failures(exchange(strategy, none))
     return result
 
 
-def failure_of(error: Exception) -> dict[str, Any]:
-    """What the other workers must know of an error, as JSON values; see `check_failures`."""
+def failure_of(error: Exception) -> Failure:
+    """What the other workers must know of an error; see `check_failures`."""
     own = isinstance(error, (SynthSegError, ModuleNotFoundError))
     text = str(error) if own else f"{type(error).__name__}: {error}"
     # A fault of ours is none of the settings'.
-    return {"text": text, "outage": is_outage(error) or not own}
+    return Failure(text=text, outage=is_outage(error) or not own)
 
 
-def check_failures(failures: Sequence[Mapping[str, Any] | None]) -> None:
+def check_failures(failures: Sequence[Failure | None]) -> None:
     """Fails as another worker did; takes `failure_of` from each, `None` of those that did not.
 
     Raises:
@@ -94,7 +109,7 @@ def check_failures(failures: Sequence[Mapping[str, Any] | None]) -> None:
             raise problem(f"worker {number} cannot begin: {failure['text']}")
 
 
-def digest_of(arrays: Iterable[np.ndarray]) -> str:
+def digest_of(arrays: Iterable[Array]) -> str:
     """A short name for the values of arrays in their order."""
     digest = hashlib.sha256()
     for array in arrays:
@@ -102,7 +117,7 @@ def digest_of(arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()[:12]
 
 
-def exchange(strategy: tf.distribute.Strategy, own: Any) -> list[Any]:
+def exchange(strategy: tf.distribute.Strategy, own: T) -> list[T]:
     """What every worker says, in their order; all of them must call this at the same time.
 
     Args:
@@ -120,7 +135,7 @@ def exchange(strategy: tf.distribute.Strategy, own: Any) -> list[Any]:
         return _exchange(strategy, own)
 
 
-def _exchange(strategy: tf.distribute.Strategy, own: Any) -> list[Any]:
+def _exchange(strategy: tf.distribute.Strategy, own: T) -> list[T]:
     text = np.frombuffer(json.dumps(own).encode(), np.uint8)
     sizes = _rows(strategy, np.array([text.size]))[:, 0]
     rows = _rows(strategy, np.pad(text, (0, sizes.max() - text.size)))
@@ -128,14 +143,14 @@ def _exchange(strategy: tf.distribute.Strategy, own: Any) -> list[Any]:
     return [json.loads(row[:size].astype(np.uint8).tobytes()) for row, size in pairs]
 
 
-def _rows(strategy: tf.distribute.Strategy, own: np.ndarray) -> np.ndarray:
+def _rows(strategy: tf.distribute.Strategy, own: LabelArray) -> LabelArray:
     """int64 `[worker, n]` from whole numbers `[n]` of each, below 2^24.
 
     A sum of float32 is the one exchange that works on every device: gradients take it too.
     """
     values = tf.constant(own, tf.float32)
 
-    def place() -> Any:
+    def place() -> Tensor:
         context = tf.distribute.get_replica_context()
         row = tf.one_hot(context.replica_id_in_sync_group, strategy.num_replicas_in_sync)
         return context.all_reduce(tf.distribute.ReduceOp.SUM, row[:, None] * values)

@@ -6,13 +6,12 @@ do not mind the order of voxels, so targets are folded alike instead of unfoldin
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.graph.synthesizer import Synthesizer
 from synthseg_generator.store.label_store import find_cubic_voxel_size_mm
 
+from synthseg_trainer.aliases import Tensor
 from synthseg_trainer.network.blocks import fold
 
 
@@ -26,7 +25,7 @@ def make_synthesizer(source: SampleSource) -> Synthesizer:
     )
 
 
-def draw_subvoxels(count: int, stem: int, seed: Any) -> Any:
+def draw_subvoxels(count: int, stem: int, seed: Tensor) -> Tensor:
     """Draws which sub-voxels of each block are scored: int32 `[count]`.
 
     Args:
@@ -38,12 +37,12 @@ def draw_subvoxels(count: int, stem: int, seed: Any) -> Any:
     return tf.argsort(order)[:count]
 
 
-def fold_target(target: Any, stem: int) -> Any:
+def fold_target(target: Tensor, stem: int) -> Tensor:
     """Orders targets as the folded logits: `[b, x, y, z]` to `[b, x/s, y/s, z/s, stem³]`."""
     return fold(target[..., None], stem)
 
 
-def fold_labels(values: Any, stem: int) -> Any:
+def fold_labels(values: Tensor, stem: int) -> Tensor:
     """Orders values of labels likewise: `[x, y, z, l]` to `[x/s, y/s, z/s, stem³, l]`."""
     folded = fold(values[None], stem)[0]
     return tf.reshape(folded, (*folded.shape[:3], stem**3, values.shape[-1]))

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from synthseg_generator.feed.samples import Shard
@@ -138,7 +137,7 @@ def samples_per_replica(strategy: tf.distribute.Strategy, batch_size: int, passe
     Raises:
         ConfigError: The batch cannot be shared evenly.
     """
-    replicas = strategy.num_replicas_in_sync
+    replicas = int(strategy.num_replicas_in_sync)
     if batch_size % (replicas * passes):
         shared = f"{replicas} replicas" + (f" in {passes} passes each" if passes > 1 else "")
         raise ConfigError(
@@ -149,7 +148,7 @@ def samples_per_replica(strategy: tf.distribute.Strategy, batch_size: int, passe
     return batch_size // replicas
 
 
-def shard_of(context: Any, batch_size: int, first_step: int) -> Shard:
+def shard_of(context: tf.distribute.InputContext, batch_size: int, first_step: int) -> Shard:
     """The samples of one worker: step s takes samples s·batch to (s + 1)·batch - 1 in all.
 
     So the samples of a step depend on its number and the global batch, not on the workers.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import tensorflow as tf
 from synthseg_generator.feed.samples import SampleSource, Shard, make_sample_dataset
 from synthseg_generator.scans.samples import ScanSampleSource, make_scan_dataset
 
+from synthseg_trainer.aliases import Batch, Tensor
 from synthseg_trainer.training.peers import DEFAULT_WAIT_S
 
 Feed = Callable[[SampleSource, Shard], tf.data.Dataset]
@@ -67,14 +67,14 @@ def _of_one_size(samples: tf.data.Dataset, map_shape: Sequence[int]) -> tf.data.
     first met, and several machines wait for each other for ever if their graphs differ in number.
     """
 
-    def pad(element: Mapping[str, Any]) -> dict[str, Any]:
+    def pad(element: Batch) -> dict[str, Tensor]:
         volumes = {name: element[name] for name in _VOLUMES if name in element}
         return {**element, **{name: _padded(v, map_shape) for name, v in volumes.items()}}
 
     return samples.map(pad)
 
 
-def _padded(box: Any, map_shape: Sequence[int]) -> Any:
+def _padded(box: Tensor, map_shape: Sequence[int]) -> Tensor:
     """`[x, y, z, ...]` with zeros after the end, of the shape `map_shape` along x, y, z."""
     after = tf.constant(map_shape) - tf.shape(box)[:3]
     sides = [(0, after[axis]) if axis < 3 else (0, 0) for axis in range(len(box.shape))]

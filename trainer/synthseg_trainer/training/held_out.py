@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 from synthseg_generator.feed.samples import Shard
 
+from synthseg_trainer.aliases import Batch, FloatArray, Picture, Tensor
 from synthseg_trainer.evaluation.overlap import dice_scores, mean_of_present
 from synthseg_trainer.network.blocks import unfold
 from synthseg_trainer.network.head import head_logits
@@ -33,7 +34,7 @@ class HeldOutScores:
 
     dice: Mapping[int, float]
     names: Mapping[int, str]
-    picture: np.ndarray
+    picture: Picture
 
     @property
     def mean(self) -> float:
@@ -72,7 +73,7 @@ class HeldOutScorer:
 
     def __call__(self) -> HeldOutScores:
         """Scores the network as it is now, with averaged weights if there are any."""
-        scores: list[np.ndarray] = []
+        scores: list[FloatArray] = []
         picture = np.zeros((1, 1, 3), np.uint8)
         channels = range(len(self._values))
         with self._learner.averaged():
@@ -89,7 +90,7 @@ class HeldOutScorer:
             picture=picture,
         )
 
-    def _answer(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    def _answer(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Images, and true and answered channels in the order of the voxels."""
         image, target = self._source.render(batch)
         learner, stem = self._learner, self._stem

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from synthseg_trainer.aliases import Array, FloatArray, Tensor, Weights
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import assign_weights, weights_of
@@ -17,11 +17,12 @@ from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.network.unet import build_unet
 from synthseg_trainer.training.optimizers import build_optimizer
 
-Tensor = Any
-
 
 class Learner:
     """Network and optimizer of a run, on all of its devices.
+
+    Building it seeds Keras' generators and sets its precision, which are the process's own: layers
+    read both when they are made. The precision is the usual one again afterwards.
 
     Args:
         settings: The run.
@@ -31,7 +32,8 @@ class Learner:
     def __init__(self, settings: TrainSettings, strategy: tf.distribute.Strategy) -> None:
         self.strategy = strategy
         self._clip_norm = settings.adam.clip_norm
-        self._decay = settings.average_decay
+        decay = settings.average_decay
+        self._new_share = 0.0 if decay is None else 1.0 - decay
         keras.utils.set_random_seed(settings.seed)
         keras.mixed_precision.set_global_policy(settings.precision)
         with strategy.scope():
@@ -43,7 +45,7 @@ class Learner:
             self.body = keras.Model(self.model.input, self.head.input)
             self.variables = self.model.trainable_variables
             self.optimizer = build_optimizer(settings, self.variables)
-            averaged = self.variables if self._decay is not None else []
+            averaged = self.variables if decay is not None else []
             self._averages = [tf.Variable(v.numpy(), trainable=False) for v in averaged]
         keras.mixed_precision.set_global_policy("float32")
 
@@ -72,8 +74,8 @@ class Learner:
         for average, variable in zip(self._averages, self.variables, strict=False):
             self.strategy.extended.update(average, self._move, args=(variable.value,))
 
-    def _move(self, average: Any, value: Tensor) -> None:
-        average.assign_sub((1.0 - self._decay) * (average - value))  # type: ignore[operator]
+    def _move(self, average: tf.Variable, value: Tensor) -> None:
+        average.assign_sub(self._new_share * (average - value))
 
     def forget_moments(self) -> None:
         """Starts the optimizer anew."""
@@ -98,17 +100,17 @@ class Learner:
             for value, variable in zip(kept, self.variables, strict=False):
                 variable.assign(value)
 
-    def weights(self) -> dict[str, np.ndarray]:
+    def weights(self) -> dict[str, FloatArray]:
         """The weights to use, averaged if there is an average, by `<layer>/<variable>`."""
         with self.averaged():
             return weights_of(self.model)
 
-    def state(self) -> tuple[np.ndarray, ...]:
+    def state(self) -> tuple[Array, ...]:
         """The optimizer's variables and, with an average, the weights that it is the average of."""
         own = self.variables if self._averages else []
         return tuple(np.asarray(v.numpy()) for v in [*self.optimizer.variables, *own])
 
-    def restore(self, weights: Mapping[str, np.ndarray], state: Sequence[np.ndarray]) -> None:
+    def restore(self, weights: Weights, state: Sequence[Array]) -> None:
         """The way back of `weights` and `state`.
 
         Raises:

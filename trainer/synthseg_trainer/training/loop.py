@@ -18,6 +18,7 @@ from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, prepare_run
 from synthseg_trainer.runs.progress import Interruption, RunLog
+from synthseg_trainer.signals import SignalWatch
 from synthseg_trainer.training.agreement import together
 from synthseg_trainer.training.distribution import has_peers, peers_of
 from synthseg_trainer.training.failures import lost_peers, named_failures
@@ -37,6 +38,7 @@ def train(
     strategy: tf.distribute.Strategy | None = None,
     feed: Feed = local_feed,
     sources: Sources | None = None,
+    watch: SignalWatch | None = None,
 ) -> bool:
     """Trains a network, to the last step or until a signal asks to stop.
 
@@ -47,6 +49,7 @@ def train(
         strategy: The devices; by default the only one there is.
         feed: Who prepares samples; by default this process.
         sources: What the network learns from; by default what the settings say, from `feed`.
+        watch: What else ends the process at a signal, to be told that the first one is the run's.
 
     Returns:
         Whether the last step was done; false after SIGTERM or SIGINT, with the state saved.
@@ -60,16 +63,16 @@ def train(
         sources = together(strategy, lambda: sources_of(settings, feed))
     with lost_peers("the machines could not begin together", peers_of(strategy)):
         training = Training(settings, run, resume=resume, strategy=strategy, sources=sources)
-    return run_training(training)
+    return run_training(training, watch)
 
 
-def run_training(training: Training) -> bool:
+def run_training(training: Training, watch: SignalWatch | None = None) -> bool:
     """Takes the steps of a run that are left; see `train`."""
     settings, run = training.settings, training.run
     together(training.strategy, lambda: prepare_run(run) if training.writes else None)
     log = RunLog(run, training, settings)
     try:
-        with Interruption() as interruption:
+        with Interruption(watch) as interruption:
             # What was saved at this step may have been stopped or killed before its score.
             with _together(training):
                 _score_if_due(training, log)

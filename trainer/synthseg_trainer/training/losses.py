@@ -7,13 +7,12 @@ voxels. `sample_terms` says how those of the samples of a batch make its loss.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from synthseg_trainer.aliases import Tensor
 from synthseg_trainer.config.stage import LossWeights
-
-Tensor = Any
 
 _EPSILON = 1e-7
 # Target logits of the warm-up (official).
@@ -181,8 +180,8 @@ def _fused_loss(
     The large tensors `[voxel, label]` cost as much as the network: this makes three of them.
     """
 
-    @tf.custom_gradient
-    def loss_of(logits: Tensor) -> tuple[Tensor, Any]:
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow ships no types
+    def loss_of(logits: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         n_labels, n_voxels = logits.shape[-1], tf.cast(tf.shape(target)[0], logits.dtype)
         probabilities = tf.nn.softmax(logits)
         true = _of_target(probabilities, target)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
 
+from synthseg_trainer.aliases import Tensor
 from synthseg_trainer.config import AdamSettings, TrainSettings
 
 
-def build_optimizer(settings: TrainSettings, variables: Sequence[Any]) -> Any:
+def build_optimizer(
+    settings: TrainSettings, variables: Sequence[keras.Variable]
+) -> keras.optimizers.Optimizer:
     """The optimizer of a run, built for these variables.
 
     Args:
@@ -51,7 +53,7 @@ def _muon(adam: AdamSettings, rate: float) -> keras.optimizers.Optimizer:
 
 
 @keras.saving.register_keras_serializable("synthseg")
-class KernelMuon(keras.optimizers.Muon):
+class KernelMuon(keras.optimizers.Muon):  # type: ignore[misc]  # Keras ships no types
     """Muon for the kernels of convolutions, Adam for all other weights.
 
     Keras' own takes matrices alone; here a kernel `[x, y, z, in, out]` is the matrix
@@ -64,10 +66,12 @@ class KernelMuon(keras.optimizers.Muon):
         arXiv:2502.16982.
     """
 
-    def _should_use_adamw(self, variable: Any) -> bool:
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
         return len(variable.shape) != 5 or tuple(variable.shape[:3]) == (1, 1, 1)
 
-    def _muon_update_step(self, gradient: Any, variable: Any, lr: Any, m: Any) -> None:
+    def _muon_update_step(
+        self, gradient: Tensor, variable: keras.Variable, lr: Tensor, m: keras.Variable
+    ) -> None:
         self.assign(m, ops.add(ops.multiply(m, self.momentum), gradient))
         ahead = ops.add(gradient, ops.multiply(m, self.momentum))
         matrix = ops.reshape(ahead, (-1, variable.shape[-1]))

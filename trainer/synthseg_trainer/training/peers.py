@@ -12,11 +12,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from synthseg_trainer.errors import ConfigError, OutageError
 from synthseg_trainer.signals import start_deaf_thread
@@ -97,7 +96,7 @@ def read_cluster(described: str) -> Cluster:
     return Cluster(own, tuple(peers.values()))
 
 
-def others_of(jobs: Any, task_type: str, task_id: int) -> tuple[Peer, ...]:
+def others_of(jobs: Mapping[str, object], task_type: str, task_id: int) -> tuple[Peer, ...]:
     """The machines of a cluster without one of them; `jobs` lists addresses by the name of a job.
 
     Raises:
@@ -106,7 +105,7 @@ def others_of(jobs: Any, task_type: str, task_id: int) -> tuple[Peer, ...]:
     return tuple(peer for key, peer in _peers(jobs) if key != (task_type, task_id))
 
 
-def _peers(cluster: Any) -> Iterator[tuple[tuple[str | None, int], Peer]]:
+def _peers(cluster: object) -> Iterator[tuple[tuple[str | None, int], Peer]]:
     jobs = cluster if isinstance(cluster, dict) else {}
     for job in _JOBS:
         addresses = jobs.get(job, [])

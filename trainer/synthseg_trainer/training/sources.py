@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import tensorflow as tf
 from synthseg_common.files import write_text
@@ -20,12 +20,11 @@ from synthseg_generator.settings.files import digest_settings, dump_settings
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.store.label_store import LabelStore, open_store
 
+from synthseg_trainer.aliases import Batch, JsonObject, Tensor
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.training.batch import make_synthesizer
 from synthseg_trainer.training.feed import Feed, local_feed
-
-Tensor = Any
 
 
 class BatchSource(Protocol):
@@ -43,7 +42,7 @@ class BatchSource(Protocol):
             batched with `padded_batch`: what differs in size must bear padding at its end.
         """
 
-    def render(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    def render(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Makes images and targets of a batch of elements, inside the graph of a step.
 
         Returns:
@@ -101,7 +100,7 @@ class SyntheticSource:
         """See `BatchSource`."""
         return self._feed(self.samples, shard)
 
-    def render(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    def render(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See `BatchSource`."""
         boxes = batch.get("box_start")
         pairs = [
@@ -115,9 +114,7 @@ class SyntheticSource:
         images, targets = zip(*pairs, strict=True)
         return tf.stack(images), tf.stack(targets)
 
-    def _synthesize(
-        self, labels: Tensor, row: Mapping[str, Any], box: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def _synthesize(self, labels: Tensor, row: Batch, box: Tensor | None) -> tuple[Tensor, Tensor]:
         noise = draw_voxel_noise(row["noise_seed"], self._synthesizer.noise_shape)
         image, target = self._synthesizer(labels, row, noise, box)
         return image, target
@@ -138,7 +135,7 @@ def replay_command(
     k: int,
     folder: Path,
     left_out: Sequence[str],
-    supervised: Mapping[str, Any] | None = None,
+    supervised: JsonObject | None = None,
 ) -> str:
     """The command that writes sample `k` again; its settings become a file in `folder`.
 
@@ -149,7 +146,7 @@ def replay_command(
         left_out: Maps of the store that `samples` does not take.
         supervised: Settings of augmented scans, if it is one.
     """
-    settings: dict[str, Any] = {"generator": dump_settings(samples.settings)}
+    settings: dict[str, object] = {"generator": dump_settings(samples.settings)}
     if supervised is not None:
         settings["supervised"] = supervised
     replay = folder / f"replay-{digest_settings(samples.settings)[:8]}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from synthseg_trainer.aliases import Batch
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle
@@ -149,7 +149,7 @@ class Training:
             self.settings.keep_every_steps,
         )
 
-    def batches(self, source: BatchSource) -> Iterator[Any]:
+    def batches(self, source: BatchSource) -> Iterator[Batch]:
         """Batches from the present step on, shared between the devices.
 
         Taking one raises `TrainerError` if a sample cannot be made.

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from synthseg_trainer.aliases import Batch, Tensor
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.network.head import head_logits
 from synthseg_trainer.training.batch import draw_subvoxels, fold_labels, fold_target
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.losses import Terms, near_boundaries, sample_terms
 from synthseg_trainer.training.sources import BatchSource
-
-Tensor = Any
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class TrainStep:
         # Nothing in it is for AutoGraph, whose look at every line takes longer than tracing them.
         self._compiled = tf.function(self._step, autograph=False)
 
-    def __call__(self, batch: Any, asked: bool = False) -> StepResult:
+    def __call__(self, batch: Batch, asked: bool = False) -> StepResult:
         """Takes a step.
 
         Args:
@@ -102,16 +101,16 @@ class TrainStep:
             stop=bool(first.stop > 0),
         )
 
-    def _local(self, value: Any) -> Sequence[Any]:
-        values: Sequence[Any] = self._learner.strategy.experimental_local_results(value)
+    def _local(self, value: Tensor) -> Sequence[Tensor]:
+        values: Sequence[Tensor] = self._learner.strategy.experimental_local_results(value)
         return values
 
-    def _step(self, batch: Any, asked: Tensor) -> _Replica:
+    def _step(self, batch: Batch, asked: Tensor) -> _Replica:
         results: _Replica = self._learner.strategy.run(self._replica_step, args=(batch, asked))
         self._learner.update_average()
         return results
 
-    def _replica_step(self, batch: Mapping[str, Any], asked: Tensor) -> _Replica:
+    def _replica_step(self, batch: Batch, asked: Tensor) -> _Replica:
         gradients: list[Tensor] = []
         terms: list[Terms] = []
         for part in self._passes(batch):
@@ -133,7 +132,7 @@ class TrainStep:
         losses = tf.stack([term.total / term.weight for term in terms])
         return _Replica(all_total / all_weight, all_health, stop, batch["k"], losses, health)
 
-    def _passes(self, batch: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    def _passes(self, batch: Batch) -> list[Batch]:
         passes = self._settings.accumulate_steps
         size = batch["k"].shape[0] // passes
         return [
@@ -141,7 +140,7 @@ class TrainStep:
             for i in range(passes)
         ]
 
-    def _gradients(self, batch: Mapping[str, Any]) -> tuple[list[Tensor], list[Terms]]:
+    def _gradients(self, batch: Batch) -> tuple[list[Tensor], list[Terms]]:
         """Gradient of the sum of totals, times the optimizer's scale, and terms of each sample."""
         learner = self._learner
         images, targets = self._source.render(batch)

@@ -5,10 +5,9 @@ The loop, the losses, the stages and what a checkpoint holds are the same; only 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from synthseg_generator.feed.samples import Shard
@@ -19,6 +18,7 @@ from synthseg_generator.scans.stored_scans import fingerprint_scans
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm
 
+from synthseg_trainer.aliases import Batch, Tensor
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.training.feed import Feed, local_feed
 from synthseg_trainer.training.sources import (
@@ -27,8 +27,6 @@ from synthseg_trainer.training.sources import (
     map_name,
     replay_command,
 )
-
-Tensor = Any
 
 
 class ScanSource:
@@ -56,7 +54,7 @@ class ScanSource:
         """See `BatchSource`."""
         return self._feed(self.samples, shard)
 
-    def render(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    def render(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See `BatchSource`."""
         pairs = []
         for i in range(batch["k"].shape[0]):

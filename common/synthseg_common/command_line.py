@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import signal
 import sys
 import threading
@@ -59,6 +58,7 @@ def _keep_the_end_quiet() -> None:
 
     Logging and hooks are the whole process's, which has nothing more to tell.
     """
+    import logging  # which a command that only prints its help does without
 
     def mute() -> None:
         logging.disable(logging.CRITICAL)

@@ -223,8 +223,11 @@ def _write_array(stream: BinaryIO, array: AnyArray, header: Header) -> None:
 
 def _stored_type(header: Header) -> AnyDType:
     """The type of voxels on disk, in the format's byte order."""
-    stored: AnyDType = header.get_data_dtype()
-    return stored.newbyteorder(">" if isinstance(header, MGHHeader) else "<")
+    if isinstance(header, MGHHeader):
+        of_mgh: AnyDType = header.get_data_dtype()
+        return of_mgh.newbyteorder(">")
+    of_nifti: AnyDType = header.get_data_dtype()
+    return of_nifti.newbyteorder("<")
 
 
 def _write_footer(stream: BinaryIO, header: Header) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from types import TracebackType
 
 import numpy as np
@@ -89,6 +90,19 @@ class Session:
         It is None again when a request, which then is tried once, has been answered.
         """
         return self._connection.gone
+
+    def of_model(self, model: ModelChoice) -> Session:
+        """A session with another model of the same server, over the same connection.
+
+        It ends with this one: waits, scans that end servers, and closing are common to both.
+
+        Args:
+            model: Which model.
+        """
+        other = copy(self)
+        other.model = model
+        other._descriptions = Descriptions(self._connection, model)
+        return other
 
     def predict(
         self,
@@ -179,7 +193,7 @@ class Session:
             timeout_s=self.timeout_s or default_timeout_s(image.size, flip),
             metadata=metadata or {},
             most_values=self._most_values(image.shape, least),
-            awaits_model=self._connection.expects_model,
+            awaits_model=self._descriptions.expects_model,
             with_scan=True,
         )
         answer, version = self.ask(asked)

@@ -103,7 +103,7 @@ _UNNAMED = "other"
 def read_label_table(choice: str | Path) -> LabelTable:
     """The table that `--labels` names.
 
-    A file of your own anatomy (JSON or YAML) is one object:
+    A file of your own anatomy (JSON or YAML) is one object::
 
         values: [0, 2, 41]        label values of the maps: neutral, then left, then right ones
         n_neutral: 1              how many of them have no side

@@ -18,7 +18,7 @@ def test_the_documented_caller_needs_nothing_but_the_messages(
     address: str, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:
     scan = save_scan(tmp_path / "scan.nii.gz", affine=np.diag([1.0, 1, 1, 1]))
-    shutil.copy(REPOSITORY / "docs/raw_client.py", tmp_path)
+    shutil.copy(REPOSITORY / "docs/how-to/raw_client.py", tmp_path)
     # What protoc makes of messages.proto stands beside it.
     shutil.copy(REPOSITORY / "client/synthseg_client/messages_pb2.py", tmp_path)
     command = [sys.executable, "raw_client.py", address, str(scan)]
@@ -39,7 +39,7 @@ def test_the_documented_caller_needs_nothing_but_the_messages(
 
 
 def test_the_documented_recipe_writes_the_messages_where_the_script_looks() -> None:
-    recipe = (REPOSITORY / "docs/raw_client.py").read_text().split('"""')[1]
+    recipe = (REPOSITORY / "docs/how-to/raw_client.py").read_text().split('"""')[1]
     written = there(re.search(r"protoc -I (\S+) --python_out=(\S+) (\S+)", recipe))
     script = there(re.search(r"python (\S+\.py) ", recipe))[1]
     assert (REPOSITORY / written[1] / written[3]).is_file()

@@ -13,7 +13,8 @@ from synthseg_generator.settings.generator import (
     generator_settings,
 )
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "generator.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "reference" / "generator-settings.md").read_text(encoding="utf-8")
 
 
 def _names(settings, path=""):
@@ -43,5 +44,5 @@ def test_the_example_in_python_runs(shared_data: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(folder)
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     names = {}
-    exec(compile(example, "generator.md", "exec"), names)
+    exec(compile(example, "generator-settings.md", "exec"), names)
     assert len(names["settings"].mixture.specific_means[0].rows) == 25

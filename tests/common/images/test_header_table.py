@@ -1,4 +1,4 @@
-"""Every bad header value of docs/headers.md, written to a file and given to every reader."""
+"""Every bad value of docs/reference/headers.md, written to a file and given to every reader."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store.label_map_files import read_headers, read_label_map
 from synthseg_trainer.evaluation.image_files import ImageFileError, read_labels
 
-TABLE = Path(__file__).resolve().parents[3] / "docs" / "headers.md"
+TABLE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "headers.md"
 NAN, INF = float("nan"), float("inf")
 SINGULAR = np.diag([1.0, 1.0, 0.0, 1.0])
 ELSEWHERE = AFFINE.copy()

@@ -3,8 +3,8 @@
 Make the messages first, in any language; for Python, from the repository's root:
 
     pip install grpcio-tools nibabel numpy
-    python -m grpc_tools.protoc -I client/synthseg_client --python_out=docs messages.proto
-    python docs/raw_client.py localhost:8500 scan.nii.gz
+    python -m grpc_tools.protoc -I client/synthseg_client --python_out=docs/how-to messages.proto
+    python docs/how-to/raw_client.py localhost:8500 scan.nii.gz
 
 Python looks for `messages_pb2.py` beside the script, so that is where it is written.
 

@@ -7,13 +7,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 from synthseg_common.errors import ImageError, one_line, reason_of
 from synthseg_common.images.content import GZIP, refuse_pointer
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 MOST_SHRUNK = 1100
 """No gzip stream shrinks its content by more."""
@@ -37,7 +34,8 @@ class _Inflating(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    # Python 3.11 has no name yet for the type of what holds bytes that may be written.
+    def readinto(self, buffer: Any) -> int:
         """Fills some of the buffer; 0 at the end."""
         room = memoryview(buffer)
         while not self._ended:

@@ -9,13 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synthseg_common.arrays import AnyArray as AnyArray
-    from synthseg_common.arrays import BoolArray as BoolArray
-    from synthseg_common.arrays import Float32Array as Float32Array
-    from synthseg_common.arrays import Float64Array as Float64Array
-    from synthseg_common.arrays import Int32Array as Int32Array
-    from synthseg_common.arrays import Int64Array as Int64Array
-    from synthseg_common.arrays import UInt8Array as UInt8Array
     from synthseg_common.colours import colour_of as colour_of
     from synthseg_common.colours import label_colours as label_colours
     from synthseg_common.colours import paint_labels as paint_labels
@@ -23,13 +16,6 @@ if TYPE_CHECKING:
     from synthseg_common.errors import LabelTableError as LabelTableError
     from synthseg_common.errors import OutputError as OutputError
     from synthseg_common.errors import SynthSegError as SynthSegError
-    from synthseg_common.files import FileGroup as FileGroup
-    from synthseg_common.files import replacing as replacing
-    from synthseg_common.files import write_text as write_text
-    from synthseg_common.images import ImageHeader as ImageHeader
-    from synthseg_common.images import Placement as Placement
-    from synthseg_common.images import read_header as read_header
-    from synthseg_common.images import read_values as read_values
     from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES as CONTRAST_SPECIFIC_CLASSES
     from synthseg_common.labels import GENERATION_V1 as GENERATION_V1
     from synthseg_common.labels import GENERATION_V2 as GENERATION_V2
@@ -39,34 +25,20 @@ if TYPE_CHECKING:
     from synthseg_common.labels import SegmentationLabels as SegmentationLabels
 
 _HOMES = {
-    "AnyArray": "arrays",
-    "BoolArray": "arrays",
     "CONTRAST_SPECIFIC_CLASSES": "labels",
-    "FileGroup": "files",
-    "Float32Array": "arrays",
-    "Float64Array": "arrays",
     "GENERATION_V1": "labels",
     "GENERATION_V2": "labels",
     "GenerationLabels": "labels",
     "ImageError": "errors",
-    "ImageHeader": "images",
-    "Int32Array": "arrays",
-    "Int64Array": "arrays",
     "LabelTableError": "errors",
     "OutputError": "errors",
-    "Placement": "images",
     "SYNTHSEG_V1": "labels",
     "SYNTHSEG_V2": "labels",
     "SegmentationLabels": "labels",
     "SynthSegError": "errors",
-    "UInt8Array": "arrays",
     "colour_of": "colours",
     "label_colours": "colours",
     "paint_labels": "colours",
-    "read_header": "images",
-    "read_values": "images",
-    "replacing": "files",
-    "write_text": "files",
 }
 __all__ = [*_HOMES]
 

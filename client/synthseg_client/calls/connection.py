@@ -32,8 +32,6 @@ class Connection:
 
     Attributes:
         address: The server.
-        expects_model: Whether the model is known to be there, so that one waits for it when it is
-            not.
     """
 
     def __init__(
@@ -46,7 +44,7 @@ class Connection:
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.address = address
-        self.expects_model = False
+        self._expects_model = False
         self._model = model
         self._outage = Outage(
             limit_s=retry.server_wait_s, is_back=self._is_back, revive=revive, tell=tell
@@ -70,6 +68,10 @@ class Connection:
         self._caller.flights.close()
         for channel in tuple(self._channels):
             channel.close()
+
+    def note_model(self, name: str) -> None:
+        """Takes note that a model has answered: where it is the one asked for, it will again."""
+        self._expects_model |= name == self._model.name
 
     def at_close(self, end: Callable[[], None]) -> None:
         """Has `end` called when the connection is closed."""
@@ -170,7 +172,7 @@ class Connection:
             )
         except grpc.RpcError as error:
             absent = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED]
-            absent += [grpc.StatusCode.NOT_FOUND] * self.expects_model
+            absent += [grpc.StatusCode.NOT_FOUND] * self._expects_model
             return error.code() not in (*absent, grpc.StatusCode.CANCELLED)
         except ValueError:  # the channel was closed
             return False

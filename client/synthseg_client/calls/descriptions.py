@@ -29,10 +29,13 @@ class Descriptions:
 
     Attributes:
         latest: That of the version met last, if any was.
+        expects_model: Whether the model is known to be there, so that one waits for it when it is
+            not.
     """
 
     def __init__(self, connection: Connection, choice: ModelChoice) -> None:
         self.latest: Model | None = None
+        self.expects_model = False
         self._connection = connection
         self._choice = choice
         self._lock = threading.Lock()
@@ -75,13 +78,12 @@ class Descriptions:
             return self.latest
 
     def _ask_for_chosen(self) -> Model:
-        connection = self._connection
         try:
-            return self._ask_for(self._choice, awaits_model=connection.expects_model)
+            return self._ask_for(self._choice, awaits_model=self.expects_model)
         except (ModelGoneError, BadRequestError) as error:
-            if connection.expects_model or not self._is_on_its_way(error):
+            if self.expects_model or not self._is_on_its_way(error):
                 raise
-        connection.expects_model = True
+        self._expect_model()
         return self._ask_for(self._choice, awaits_model=True)
 
     def _ask_for(self, choice: ModelChoice, *, awaits_model: bool = False) -> Model:
@@ -96,8 +98,12 @@ class Descriptions:
         version = answer.model_spec.version.value
         model = read_description(arrays, self._choice.name, version)
         self._by_version[version] = model
-        self._connection.expects_model = True
+        self._expect_model()
         return model
+
+    def _expect_model(self) -> None:
+        self.expects_model = True
+        self._connection.note_model(self._choice.name)
 
     def _is_on_its_way(self, error: ModelError) -> bool:
         """Whether the model that was chosen, and is not there, is being loaded.

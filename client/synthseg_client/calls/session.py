@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from types import TracebackType
 
 import numpy as np
@@ -77,11 +77,7 @@ class Session:
             return self
         with self._lock:
             if name not in self._others:
-                other = copy.copy(self)
-                other.model = ModelChoice(name=name)
-                other._connection = self._connection.for_model(other.model)
-                other._descriptions = Descriptions(other._connection, other.model)
-                self._others[name] = other
+                self._others[name] = self.of_model(ModelChoice(name=name))
             return self._others[name]
 
     def __enter__(self) -> Session:
@@ -110,6 +106,20 @@ class Session:
         It is None again when a request, which then is tried once, has been answered.
         """
         return self._connection.gone
+
+    def of_model(self, model: ModelChoice) -> Session:
+        """A session with another model of the same server, over the same connection.
+
+        It ends with this one: waits, scans that end servers, and closing are common to both.
+
+        Args:
+            model: Which model.
+        """
+        other = copy(self)
+        other.model = model
+        other._connection = self._connection.for_model(model)
+        other._descriptions = Descriptions(other._connection, model)
+        return other
 
     def predict(
         self,
@@ -204,7 +214,7 @@ class Session:
             timeout_s=self.timeout_s or default_timeout_s(image.size, flip),
             metadata=metadata or {},
             most_values=self._most_values(image.shape, least),
-            awaits_model=self._connection.expects_model,
+            awaits_model=self._descriptions.expects_model,
             with_scan=True,
         )
         answer, version = self.ask(asked)

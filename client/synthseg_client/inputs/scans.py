@@ -35,7 +35,7 @@ NPZ_AFFINE = "affine"
 """Its affine; without one, voxels are taken to be 1 mm in RAS order."""
 
 # NumPy reads array headers with ast.literal_eval, which in Python 3.11 and 3.12 may fail with a
-# SystemError in two threads at once (python/cpython#106905).
+# SystemError in two threads at once (python/cpython#106905): of the whole process, so the lock is.
 _NPZ_TURN = threading.Lock()
 # NIfTI's codes of what numbers mean.
 _LABEL_INTENTS = (1002, 1003)

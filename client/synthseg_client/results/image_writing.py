@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
+from nibabel.freesurfer.mghformat import MGHHeader
 from synthseg_common.arrays import AnyArray, AnyDType
 from synthseg_common.files import FileGroup, replacing
 from synthseg_common.formats import WRITABLE, format_of
@@ -23,6 +24,7 @@ from synthseg_client.model import LabelTable
 from synthseg_client.results.colour_tables import mgh_tag
 from synthseg_client.results.written import check_written
 
+Header = nib.Nifti1Header | MGHHeader
 _GZIP_LEVEL = 1  # labels shrink as well as with higher levels, in a fraction of the time
 _DESCRIP_BYTES = 79
 _UNIT_NAMES = {1e3: "meter", 1.0: "mm", 1e-3: "micron"}
@@ -125,13 +127,13 @@ def _write(
         _write_npz(path, array, placement.affine, group)
         return
     header = _header(path, array.shape, array.dtype, placement, description)
-    if table is not None and not isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+    if table is not None and not isinstance(header, MGHHeader):
         header.set_intent("label", name="synthseg")
     with _checked(path, array.shape, placement, group) as stream:
         _write_header(stream, header)
         _write_array(stream, array, header)
         _write_footer(stream, header)
-        if table is not None and isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+        if table is not None and isinstance(header, MGHHeader):
             stream.write(mgh_tag(table.values, table.names))
 
 
@@ -177,7 +179,7 @@ def _open(path: Path) -> Iterator[BinaryIO]:
 
 def _header(
     path: Path, shape: tuple[int, ...], dtype: AnyDType, placement: Placement, description: str
-) -> Any:
+) -> Header:
     """A fresh header: nothing of the scan's own is carried over, since it may name the patient."""
     if _kind(path) == "mgh":
         return nib.MGHImage(_Blank(shape, dtype), placement.affine).header
@@ -216,20 +218,31 @@ class _Blank:
         raise TypeError("has no values")
 
 
-def _write_header(stream: BinaryIO, header: Any) -> None:
-    is_mgh = isinstance(header, nib.freesurfer.mghformat.MGHHeader)
-    (header.writehdr_to if is_mgh else header.write_to)(stream)
-    offset = header.get_data_offset() if is_mgh else int(header["vox_offset"])
+def _write_header(stream: BinaryIO, header: Header) -> None:
+    if isinstance(header, MGHHeader):
+        header.writehdr_to(stream)
+        offset = int(header.get_data_offset())
+    else:
+        header.write_to(stream)
+        offset = int(header["vox_offset"])
     stream.write(b"\0" * (offset - stream.tell()))
 
 
-def _write_array(stream: BinaryIO, array: AnyArray, header: Any) -> None:
-    order = ">" if isinstance(header, nib.freesurfer.mghformat.MGHHeader) else "<"
-    values = array.astype(header.get_data_dtype().newbyteorder(order), copy=False)
+def _write_array(stream: BinaryIO, array: AnyArray, header: Header) -> None:
+    values = array.astype(_stored_type(header), copy=False)
     for index in range(values.shape[-1]):  # slice by slice: no second copy of the volume
         stream.write(np.asfortranarray(values[..., index]).tobytes(order="F"))
 
 
-def _write_footer(stream: BinaryIO, header: Any) -> None:
-    if isinstance(header, nib.freesurfer.mghformat.MGHHeader):
+def _stored_type(header: Header) -> AnyDType:
+    """The type of voxels on disk, in the format's byte order."""
+    if isinstance(header, MGHHeader):
+        of_mgh: AnyDType = header.get_data_dtype()
+        return of_mgh.newbyteorder(">")
+    of_nifti: AnyDType = header.get_data_dtype()
+    return of_nifti.newbyteorder("<")
+
+
+def _write_footer(stream: BinaryIO, header: Header) -> None:
+    if isinstance(header, MGHHeader):
         header.writeftr_to(stream)

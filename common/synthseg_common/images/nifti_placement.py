@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from nibabel.nifti1 import Nifti1Header
 from nibabel.quaternions import quat2mat
 
 from synthseg_common.arrays import AnyArray, Float64Array
@@ -49,7 +49,9 @@ _SHEARED = (
 )
 
 
-def placement_of(path: Path, header: Any, shape: tuple[int, ...], notes: list[str]) -> Placement:
+def placement_of(
+    path: Path, header: Nifti1Header, shape: tuple[int, ...], notes: list[str]
+) -> Placement:
     """Reads units, voxel sizes, sform and qform of a header.
 
     Args:
@@ -96,7 +98,7 @@ def placement_of(path: Path, header: Any, shape: tuple[int, ...], notes: list[st
     return placement
 
 
-def _unit(header: Any, notes: list[str]) -> tuple[float, str]:
+def _unit(header: Nifti1Header, notes: list[str]) -> tuple[float, str]:
     """Millimetres to the header's unit, and its name where that is another."""
     code = int(header["xyzt_units"]) & _SPACE_BITS
     if code not in _UNIT_MM:
@@ -107,7 +109,7 @@ def _unit(header: Any, notes: list[str]) -> tuple[float, str]:
     return _UNIT_MM[code], _UNIT_NAMES.get(code, "")
 
 
-def _codes(header: Any, notes: list[str]) -> tuple[int, int]:
+def _codes(header: Nifti1Header, notes: list[str]) -> tuple[int, int]:
     """The codes of sform and qform; 0 for a form that counts as missing."""
     qform_code = _code(header, "qform", "took the qform as one of another space", notes)
     if qform_code:
@@ -119,7 +121,7 @@ def _codes(header: Any, notes: list[str]) -> tuple[int, int]:
     return _code(header, "sform", words, notes), 0
 
 
-def _code(header: Any, form: str, otherwise: str, notes: list[str]) -> int:
+def _code(header: Nifti1Header, form: str, otherwise: str, notes: list[str]) -> int:
     """A code that is known, or what stands for it; `otherwise` tells of one that is not."""
     code = int(header[f"{form}_code"])
     if code in _KNOWN_CODES:
@@ -129,7 +131,7 @@ def _code(header: Any, form: str, otherwise: str, notes: list[str]) -> int:
     return ALIGNED if code > 0 else 0
 
 
-def _qform(header: Any, notes: list[str]) -> Float64Array | None:
+def _qform(header: Nifti1Header, notes: list[str]) -> Float64Array | None:
     """float64 `[4, 4]` in the header's unit; None where the quaternion is no rotation."""
     vector = np.array([header[f"quatern_{axis}"] for axis in "bcd"], np.float64)
     with np.errstate(all="ignore"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from nibabel.volumeutils import apply_read_scaling
@@ -105,7 +105,7 @@ def tell_notes(header: ImageHeader) -> None:
 
 
 @contextmanager
-def _voxels(header: ImageHeader) -> Iterator[BinaryIO]:
+def _voxels(header: ImageHeader) -> Iterator[io.BufferedIOBase]:
     """A stream at the first voxel, which is read to its end when the block ends well."""
     with opened(header.data_path) as stream:
         skip(stream, header.offset)
@@ -114,10 +114,10 @@ def _voxels(header: ImageHeader) -> Iterator[BinaryIO]:
             read_on(stream)
 
 
-def _next(stream: BinaryIO, header: ImageHeader, shape: tuple[int, ...]) -> AnyArray:
+def _next(stream: io.BufferedIOBase, header: ImageHeader, shape: tuple[int, ...]) -> AnyArray:
     wanted = math.prod(shape) * header.dtype.itemsize
     voxels = bytearray(wanted)
-    got = stream.readinto(voxels)  # type: ignore[attr-defined]
+    got = stream.readinto(voxels)
     if got < wanted:
         raise EOFError(f"{got} bytes of voxels where {wanted} were promised")
     values = np.frombuffer(voxels, header.dtype).reshape(shape, order="F")

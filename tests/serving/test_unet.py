@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_common.labels import SYNTHSEG_V2
-from synthseg_serving.errors import ExportError, WeightsError
+from synthseg_serving.errors import ExportError
 from synthseg_serving.instance_unet import served_unet
 from synthseg_serving.unet import ACTIVATIONS as SERVED_ACTIVATIONS
 from synthseg_serving.unet import ServedUnet
@@ -114,33 +114,6 @@ def test_original_weights_give_the_originals_probabilities(shared_data: Path) ->
     with np.load(models / "random_v1_probe.npz") as probe:
         found = tf.function(served.probabilities, autograph=False)(probe["x"][0])
         np.testing.assert_allclose(found[::2, ::2, ::2], probe["y"][0], atol=1e-4)
-
-
-def test_missing_and_misshapen_weights_are_named(make_bundle: Callable[..., Bundle]) -> None:
-    trained = make_bundle()
-    weights = dict(trained.weights)
-    del weights["unet_bn_down_0/gamma"]
-    weights["unet_likelihood/bias"] = np.zeros(5, np.float32)
-    with pytest.raises(
-        WeightsError, match=r"unet_bn_down_0/gamma is missing.*bias has shape \(5,\)"
-    ):
-        ServedUnet(trained.network, weights, trained.labels.flip_channels)
-
-
-def test_weights_that_are_not_finite_are_refused(make_bundle: Callable[..., Bundle]) -> None:
-    trained = make_bundle()
-    weights = dict(trained.weights)
-    weights["unet_likelihood/bias"] = np.full_like(weights["unet_likelihood/bias"], np.nan)
-    with pytest.raises(WeightsError, match="unet_likelihood/bias holds values that are not finite"):
-        ServedUnet(trained.network, weights, trained.labels.flip_channels)
-
-
-def test_negative_variances_are_refused(make_bundle: Callable[..., Bundle]) -> None:
-    trained = make_bundle()
-    weights = dict(trained.weights)
-    weights["unet_bn_up_0/moving_variance"] = -weights["unet_bn_up_0/moving_variance"]
-    with pytest.raises(WeightsError, match="unet_bn_up_0/moving_variance holds negative values"):
-        ServedUnet(trained.network, weights, trained.labels.flip_channels)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
+import numpy as np
 import pytest
 import tensorflow as tf
 from synthseg_serving.server import Server
@@ -24,6 +25,10 @@ from tensorflow_serving.config import model_server_config_pb2
 
 # Longer than any stall of a busy machine; nothing waits for its end.
 TIMEOUT_S = 300
+ONES = np.ones((2, 2, 2), np.float32)
+"""A volume that the stand-in model takes."""
+QUICK: dict[str, Any] = {"poll_s": 0.1, "packed": False}
+"""Settings of a server that looks often, and answers as TF Serving does by default."""
 
 Input: TypeAlias = Array | float | list[int]
 """What becomes a tensor of a request."""
@@ -112,6 +117,12 @@ class Running:
 
     server: Server
     calls: Calls
+
+
+def version_of(calls: Calls) -> int:
+    """The version that answers a request."""
+    answer = calls.prediction.Predict(calls.request("", image=ONES), timeout=TIMEOUT_S)
+    return int(answer.model_spec.version.value)
 
 
 def refused(call: Callable[[], object]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ import grpc
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from server_calls import OPTIONS, TIMEOUT_S, Calls, Running
+from server_calls import OPTIONS, QUICK, TIMEOUT_S, Calls, Running
 from stand_in import BegunRun, LongRun, save_synth, synth_config, synth_entry
 from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_serving.cli import main
@@ -25,7 +25,7 @@ from synthseg_serving.server import Server, ServerSettings
 from synthseg_serving.variables import variable_shapes
 from synthseg_serving.versions import ModelConfig
 from synthseg_trainer.config import NetworkSettings
-from synthseg_trainer.network.bundle import Bundle
+from synthseg_trainer.network.bundle import Bundle, save_bundle
 
 SMALL = NetworkSettings(n_labels=33, features=4, n_levels=3, stem=2)
 BINARY_VARIABLE = "TF_SERVING_BINARY"
@@ -62,6 +62,13 @@ def make_bundle() -> Callable[..., Bundle]:
 def bundle() -> Bundle:
     """The small network that the session's tests share."""
     return random_bundle()
+
+
+@pytest.fixture
+def bundle_file(bundle: Bundle, tmp_path: Path) -> Path:
+    """The small network, as a file."""
+    save_bundle(tmp_path / "bundle.npz", bundle)
+    return tmp_path / "bundle.npz"
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +111,17 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ru
     for server, channel in running:
         channel.close()
         server.stop(0)
+
+
+@pytest.fixture
+def live(
+    start: Callable[..., Running], save_synth: Callable[[Path, int], Path], tmp_path: Path
+) -> tuple[Calls, Path]:
+    """The stand-in model of a folder of the test's own, looked at often; and that folder."""
+    folder = tmp_path / "live"
+    folder.mkdir()
+    save_synth(folder, 1)
+    return start(ModelConfig(name="live", base_path=folder), **QUICK).calls, folder
 
 
 @pytest.fixture(scope="session")

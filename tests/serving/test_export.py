@@ -9,31 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from click.testing import CliRunner
 from synthseg_client.answers.evidence import read_evidence
 from synthseg_common import contract
 from synthseg_common.errors import TRY_AGAIN, exit_code_of
 from synthseg_serving import export as export_module
-from synthseg_serving.cli import main
 from synthseg_serving.errors import ExportError
 from synthseg_serving.export import export_bundle, model_info, next_version
-from synthseg_serving.servable import Servable
-from synthseg_serving.warmup import WARMUP_FILE, read_warmup
-from synthseg_trainer.network.bundle import Bundle, save_bundle
+from synthseg_trainer.network.bundle import Bundle
 from synthseg_trainer.runs.checkpoints import find_bundle
 from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow_serving.apis import prediction_log_pb2
-
-
-@pytest.fixture
-def bundle_file(bundle: Bundle, tmp_path: Path) -> Path:
-    save_bundle(tmp_path / "bundle.npz", bundle)
-    return tmp_path / "bundle.npz"
-
-
-def run(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    return result.exit_code, result.output
 
 
 def test_saved_model_carries_the_defaults(model_dir: Path) -> None:
@@ -51,16 +35,6 @@ def test_weights_are_stored_once(model_dir: Path, bundle: Bundle) -> None:
     # Parity kernels hold more taps than the kernels that they replace, the head is there twice.
     assert weights < variables.stat().st_size < 2.5 * weights
     assert (model_dir / "1" / "saved_model.pb").stat().st_size < 1_000_000
-
-
-def test_warmup_is_one_small_request_for_labels_and_evidence(model_dir: Path) -> None:
-    path = model_dir / "1" / WARMUP_FILE
-    (record,) = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
-    log = prediction_log_pb2.PredictionLog.FromString(record)
-    assert log.predict_log.request.model_spec.name == "synthseg"
-    (request,) = read_warmup(path)
-    assert tf.make_ndarray(request.inputs["image"]).shape == (32, 32, 32)
-    assert path.stat().st_size < 200_000
 
 
 def test_model_loads_in_tensorflow_too(model_dir: Path) -> None:
@@ -134,19 +108,13 @@ def test_voxels_that_are_no_cubes_are_refused(bundle: Bundle, tmp_path: Path) ->
 
 @pytest.mark.parametrize("voxels", [1, 128**3 - 1, 1024**3 + 1])
 def test_a_budget_that_no_request_or_any_would_fit_is_refused(
-    voxels: int, bundle_file: Path, tmp_path: Path
+    run_main: Callable[..., tuple[int, str]], voxels: int, bundle_file: Path, tmp_path: Path
 ) -> None:
-    code, output = run("export", bundle_file, tmp_path / "models", "--max-voxels", voxels)
+    code, output = run_main("export", bundle_file, tmp_path / "models", "--max-voxels", voxels)
     assert code == 2
     assert "a model takes from 2097152 voxels" in output
     assert f"got {voxels}" in output
     assert not (tmp_path / "models").exists()
-
-
-def test_command_sets_the_budget(bundle_file: Path, tmp_path: Path) -> None:
-    code, _ = run("export", bundle_file, tmp_path / "models", "--max-voxels", 128**3)
-    assert code == 0
-    assert Servable(tmp_path / "models" / "1", 1, threads=1).budget.max_voxels == 128**3
 
 
 @pytest.mark.parametrize("source", ["bundle", "checkpoint", "run"])
@@ -158,49 +126,6 @@ def test_bundle_is_found_in_file_checkpoint_and_run(source: str, tmp_path: Path)
     newest = tmp_path / "checkpoints" / "step-00001000"
     paths = {"bundle": newest / "model.npz", "checkpoint": newest, "run": tmp_path}
     assert find_bundle(paths[source]) == newest / "model.npz"
-
-
-def test_command_prints_the_new_version(bundle_file: Path, tmp_path: Path) -> None:
-    code, output = run("export", bundle_file, tmp_path / "models", "--version", 4)
-    assert (code, output.splitlines()[-1]) == (0, str(tmp_path / "models" / "4"))
-    assert (tmp_path / "models" / "4" / "saved_model.pb").is_file()
-
-
-def bad_sources(folder: Path) -> dict[str, tuple[Path, str]]:
-    (folder / "text.npz").write_text("no bundle")
-    (folder / "empty").mkdir()
-    np.savez(folder / "other.npz", a=np.ones(3))
-    good = folder / "bundle.npz"
-    (folder / "cut.npz").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
-    return {
-        "missing": (folder / "missing", "no such file or folder"),
-        "text": (folder / "text.npz", "is not a model bundle"),
-        "empty folder": (folder / "empty", "holds no checkpoint"),
-        "other arrays": (folder / "other.npz", "is not a model bundle"),
-        "truncated": (folder / "cut.npz", "is not a model bundle"),
-    }
-
-
-@pytest.mark.parametrize("name", ["missing", "text", "empty folder", "other arrays", "truncated"])
-def test_bad_source_is_one_line_and_code_2(name: str, bundle_file: Path) -> None:
-    folder = bundle_file.parent
-    source, message = bad_sources(folder)[name]
-    code, output = run("export", source, folder / "models")
-    assert code == 2
-    assert message in output
-    assert str(source) in output
-    assert output.count("\n") == 1
-    assert not (folder / "models").exists()
-
-
-def test_help_and_version_need_no_tensorflow(make_python: Callable[[str], str]) -> None:
-    code = (
-        "import sys; from click.testing import CliRunner; from synthseg_serving.cli import main\n"
-        "for a in (['--help'], ['serve', '--help'], ['--version']):\n"
-        "    assert CliRunner().invoke(main, a).exit_code == 0\n"
-        "print('tensorflow' in sys.modules, 'grpc' in sys.modules)"
-    )
-    assert make_python(code) == "False False\n"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The server as a process: ready line, clean end, death with its parent, errors at the start."""
+"""The server as a process: ready line, clean end, death with its parent."""
 
 from __future__ import annotations
 
@@ -119,76 +119,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def test_folder_without_versions_is_one_line_and_code_2(
-    run_main: Callable[..., tuple[int, str]], tmp_path: Path
-) -> None:
-    code, output = run_main("serve", tmp_path)
-    assert code == 2
-    assert f"{tmp_path} holds no versions" in output
-    assert output.count("\n") == 1
-
-
-def test_place_of_the_ready_file_is_looked_at_before_anything_is_loaded(
-    run_main: Callable[..., tuple[int, str]], model_dir: Path, tmp_path: Path
-) -> None:
-    code, output = run_main("serve", model_dir, "--ready-file", tmp_path / "none" / "ready")
-    assert code == 2
-    assert output == f"Error: {tmp_path}/none is no folder, expected one for the ready file.\n"
-    code, output = run_main("serve", model_dir, "--ready-file", tmp_path)
-    assert code == 2
-    assert output == f"Error: {tmp_path} is a folder, expected the name of a file to write.\n"
-    assert not list(tmp_path.iterdir())
-
-
-def test_version_folder_instead_of_its_parent_is_pointed_out(
-    run_main: Callable[..., tuple[int, str]], model_dir: Path
-) -> None:
-    code, output = run_main("serve", model_dir / "1")
-    assert code == 2
-    assert "is one version of a model; give its parent folder" in output
-
-
-@pytest.mark.parametrize("content", [b"", b"no model", None])
-def test_broken_version_is_one_line_and_code_2(
-    run_main: Callable[..., tuple[int, str]], tmp_path: Path, content: bytes | None
-) -> None:
-    (tmp_path / "m" / "1").mkdir(parents=True)
-    if content is not None:
-        (tmp_path / "m" / "1" / "saved_model.pb").write_bytes(content)
-    code, output = run_main("serve", tmp_path / "m", "--address", f"unix:{tmp_path}/s")
-    assert code == 2
-    assert f"{tmp_path}/m/1: the model does not load" in output
-    assert output.count("\n") == 1
-    assert not (tmp_path / "s").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["missing"], "cannot be read as a model folder"),
-        (["m", "--model-config-file", "c"], "not both"),
-        (["m", "--tls-key", "k"], "--tls-cert"),
-        (["--model-config-file", "none"], "none cannot be read"),
-        (["m", "--threads", "0"], "x>=1"),
-    ],
-)
-def test_wrong_usage_is_code_2(
-    run_main: Callable[..., tuple[int, str]], arguments: list[str], message: str
-) -> None:
-    code, output = run_main("serve", *arguments)
-    assert code == 2
-    assert message in output
-    assert "Traceback" not in output
-
-
-def test_no_model_and_no_weights_says_so(
-    run_main: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from synthseg_serving import shipped
-
-    monkeypatch.setattr(shipped.shipped_model_dir, "__defaults__", (tmp_path / "no.npz", None))
-    code, output = run_main("serve")
-    assert code == 2
-    assert "holds no weights" in output

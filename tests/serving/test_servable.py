@@ -30,14 +30,14 @@ def test_asking_for_ever_other_outputs_takes_no_more_memory(model_dir: Path) -> 
         contract.FLIP: np.array(False),
     }
     sets = [list(s) for n in (2, 3) for s in itertools.permutations(sorted(signature.outputs), n)]
-    first, others = sets[:60], sets[60:140]
+    first, others = sets[:24], sets[36:90]  # of the first, more than a session keeps
     assert len({frozenset(s) for s in others}) > 30
     for outputs in first:
         servable.run(signature, inputs, outputs)
     with peak_growth() as growth:
         answers = [servable.run(signature, inputs, outputs) for outputs in others]
     assert [list(answer) for answer in answers] == others
-    assert growth.mib < 60  # the answers themselves, about 20
+    assert growth.mib < 60  # the answers themselves, about 15
     everything = servable.run(signature, inputs, list(signature.outputs))
     for answer in answers:
         for name, value in answer.items():

@@ -1,208 +1,27 @@
-"""The embedded server: hot reload, queue, limits, TLS, and the model as a caller sees it."""
+"""The embedded server: queue, addresses, TLS, and its end."""
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import shutil
 import socket
 import stat
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 import tensorflow as tf
-from server_calls import TIMEOUT_S, Calls, Running, refused
+from server_calls import ONES, QUICK, TIMEOUT_S, Calls, Running, refused
 from stand_in import BegunRun, LongRun
 from synthseg_common import contract
 from synthseg_common.processor import available_cores
 from synthseg_serving.errors import ModelError, StartError
-from synthseg_serving.manager import ModelManager, State
+from synthseg_serving.manager import State
 from synthseg_serving.server import Server, ServerSettings, Tls
-from synthseg_serving.versions import ModelConfig, VersionPolicy
-from synthseg_trainer.network.bundle import Bundle
-
-ONES = np.ones((2, 2, 2), np.float32)
-QUICK = {"poll_s": 0.1, "packed": False}
-
-
-def test_request_with_only_an_image_uses_the_defaults(served: Calls, scan: np.ndarray) -> None:
-    answer = served.predict("", (contract.LABELS, contract.NETWORK_SHAPE), image=scan)
-    assert answer[contract.NETWORK_SHAPE].tolist() == [contract.DEFAULT_MIN_SIZE] * 3
-    assert answer[contract.LABELS].shape == scan.shape
-    plain = served.predict("", (contract.LABELS,), image=scan, flip=False)
-    assert (plain[contract.LABELS] != answer[contract.LABELS]).any()
-
-
-def test_signature_tells_shapes_types_and_defaults(served: Calls) -> None:
-    signature = served.metadata().signature_def[contract.SEGMENT_SIGNATURE]
-    sizes = {n: [d.size for d in i.tensor_shape.dim] for n, i in signature.inputs.items()}
-    assert sizes == {"image": [-1, -1, -1], "min_size": [3], "flip": []}
-    defaults = {n: tf.make_ndarray(t).tolist() for n, t in signature.defaults.items()}
-    assert defaults == {"min_size": [128, 128, 128], "flip": True}
-    assert set(signature.outputs) == {contract.LABELS, *contract.EVIDENCE, *contract.DENSE}
-
-
-def test_describe_answers_the_label_table(served: Calls, bundle: Bundle) -> None:
-    table = served.predict(contract.DESCRIBE_SIGNATURE)
-    assert table[contract.LABEL_VALUES].tolist() == list(bundle.labels.values)
-    assert [n.decode() for n in table[contract.LABEL_NAMES]] == list(bundle.labels.names)
-    assert table[contract.TOPOLOGY_CLASSES].tolist() == list(bundle.labels.topology_classes)
-    assert table[contract.FLIP_CHANNELS].tolist() == list(bundle.labels.flip_channels)
-    info = json.loads(table[contract.MODEL_INFO].item())
-    assert info["contract"] == contract.VERSION
-    assert (info["name"], info["version"], info["licence"]) == ("small", 1, "x")
-    assert info["network"]["stem"] == 2
-
-
-def test_graphs_refusal_reaches_the_caller(served: Calls) -> None:
-    image = np.full((8, 8, 8), np.inf, np.float32)
-    code, details = refused(lambda: served.predict("", (contract.LABELS,), image=image))
-    assert code == "INVALID_ARGUMENT"
-    assert "every voxel of image must be finite" in details
-
-
-@pytest.fixture
-def live(
-    start: Callable[..., Running], save_synth: Callable[[Path, int], Path], tmp_path: Path
-) -> tuple[Calls, Path]:
-    folder = tmp_path / "live"
-    folder.mkdir()
-    save_synth(folder, 1)
-    return start(ModelConfig(name="live", base_path=folder), **QUICK).calls, folder
-
-
-def version_of(calls: Calls) -> int:
-    answer = calls.prediction.Predict(calls.request("", image=ONES), timeout=TIMEOUT_S)
-    return int(answer.model_spec.version.value)
-
-
-def test_new_version_replaces_the_old_one_without_a_gap(
-    live: tuple[Calls, Path],
-    save_synth: Callable[[Path, int], Path],
-    eventually: Callable[..., bool],
-) -> None:
-    calls, folder = live
-    save_synth(folder, 2)
-    # Every request on the way is answered, by one or the other.
-    assert eventually(lambda: version_of(calls) == 2)
-    assert eventually(lambda: calls.status() == [(2, State.AVAILABLE), (1, State.END)])
-    shutil.rmtree(folder / "2")
-    assert eventually(lambda: calls.status() == [(2, State.END), (1, State.AVAILABLE)])
-    assert version_of(calls) == 1
-
-
-def test_broken_version_leaves_the_old_one_serving(
-    live: tuple[Calls, Path], eventually: Callable[..., bool]
-) -> None:
-    calls, folder = live
-    (folder / "3.tmp").mkdir()
-    (folder / "3.tmp" / "saved_model.pb").write_bytes(b"no model")
-    (folder / "3.tmp").rename(folder / "3")
-    assert eventually(lambda: calls.status()[0] == (3, State.END))
-    assert calls.status()[1] == (1, State.AVAILABLE)
-    assert version_of(calls) == 1
-
-
-def test_vanished_folder_stops_nothing_and_is_told_once(
-    live: tuple[Calls, Path],
-    save_synth: Callable[[Path, int], Path],
-    eventually: Callable[..., bool],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO)
-    calls, folder = live
-    away = folder.rename(folder.with_name("away"))
-    assert eventually(lambda: f"{folder} cannot be read" in caplog.text)
-    assert version_of(calls) == 1
-    time.sleep(5 * QUICK["poll_s"])
-    away.rename(folder)
-    assert eventually(lambda: f"{folder} can be read again" in caplog.text)
-    assert caplog.text.count(f"{folder} cannot be read") == 1
-    save_synth(folder, 2)
-    assert eventually(lambda: version_of(calls) == 2)
-
-
-def test_folder_that_vanishes_while_it_is_listed_stops_nothing(
-    tmp_path: Path, save_synth: Callable[[Path, int], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "model"
-    folder.mkdir()
-    save_synth(folder, 1)
-    manager = ModelManager(threads=1)
-    manager.apply([ModelConfig(name="synth", base_path=folder)])
-    is_dir = Path.is_dir
-
-    def too_late(path: Path) -> bool:
-        if path.parent == folder and folder.exists():
-            folder.rename(tmp_path / "away")
-        return is_dir(path)
-
-    monkeypatch.setattr(Path, "is_dir", too_late)
-    manager.poll()
-    assert manager.available("synth") == [1]
-    manager.close()
-
-
-def test_version_that_is_copied_slowly_is_served_when_it_is_whole(
-    live: tuple[Calls, Path],
-    save_synth: Callable[[Path, int], Path],
-    eventually: Callable[..., bool],
-    tmp_path: Path,
-) -> None:
-    calls, folder = live
-    whole = save_synth(tmp_path, 2)
-    (folder / "2").mkdir()
-    assert eventually(lambda: calls.status()[0] == (2, State.END))
-    shutil.copytree(whole, folder / "2", dirs_exist_ok=True)
-    assert eventually(lambda: version_of(calls) == 2)
-
-
-def test_folder_names_that_are_no_number_are_left_alone(
-    live: tuple[Calls, Path],
-    save_synth: Callable[[Path, int], Path],
-    eventually: Callable[..., bool],
-    tmp_path: Path,
-) -> None:
-    calls, folder = live
-    save_synth(tmp_path, 5).rename(folder / "5.tmp")
-    save_synth(folder, 2)
-    # Whoever saw 2 saw the other one too.
-    assert eventually(lambda: calls.status() == [(2, State.AVAILABLE), (1, State.END)])
-
-
-def test_reload_that_cannot_be_served_changes_nothing(
-    live: tuple[Calls, Path], tmp_path: Path
-) -> None:
-    calls, folder = live
-    (tmp_path / "empty").mkdir()
-    good = {"name": "live", "base_path": str(folder), "model_platform": "tensorflow"}
-    ghost = {**good, "name": "ghost"}
-    missing = str(tmp_path / "missing")
-    code, details = refused(lambda: calls.reload(good, {**ghost, "base_path": missing}))
-    assert (code, missing in details) == ("NOT_FOUND", True)
-    code, details = refused(
-        lambda: calls.reload(good, {**ghost, "base_path": str(tmp_path / "empty")})
-    )
-    assert code == "NOT_FOUND"
-    assert "holds no version" in details
-    assert version_of(calls) == 1
-    calls.reload(good)
-    assert version_of(calls) == 1
-
-
-def test_only_the_chosen_versions_are_served(
-    start: Callable[..., Running], synth_dir: Path
-) -> None:
-    policy = VersionPolicy(specific=(1,))
-    calls = start(ModelConfig(name="synth", base_path=synth_dir, policy=policy)).calls
-    assert calls.status() == [(1, State.AVAILABLE)]
+from synthseg_serving.versions import ModelConfig
 
 
 def test_full_queue_refuses_and_later_serves(
@@ -246,66 +65,6 @@ def test_places_are_free_again_when_the_deadline_has_passed(
 
     # The callers are gone at once, their runs a moment later.
     assert eventually(served_again)
-
-
-def test_status_and_label_table_answer_beside_a_long_request(
-    start: Callable[..., Running],
-    synth_config: Callable[..., ModelConfig],
-    synth_dir: Path,
-    begin_long_run: Callable[[Calls, Path], BegunRun],
-) -> None:
-    calls = start(synth_config(synth_dir), waiting=0, **QUICK).calls
-    run, future = begin_long_run(calls, synth_dir)
-    assert calls.status()[0] == (2, State.AVAILABLE)
-    calls.metadata()
-    assert not future.done()
-    run.end()
-    assert future.result().model_spec.version.value == 2
-
-
-def test_request_keeps_the_version_it_started_with(
-    live: tuple[Calls, Path],
-    save_synth: Callable[[Path, int], Path],
-    begin_long_run: Callable[[Calls, Path], BegunRun],
-    eventually: Callable[..., bool],
-) -> None:
-    (calls, folder), (old, new) = live, (1, 2)
-    run, future = begin_long_run(calls, folder)
-    save_synth(folder, new)
-    assert eventually(lambda: calls.status() == [(new, State.AVAILABLE), (old, State.UNLOADING)])
-    assert not future.done()
-    run.end()
-    assert future.result().model_spec.version.value == old
-    assert eventually(lambda: calls.status()[1] == (old, State.END))
-
-
-def test_answer_that_no_message_holds_is_refused(
-    start: Callable[..., Running], synth_config: Callable[..., ModelConfig], synth_dir: Path
-) -> None:
-    calls = start(synth_config(synth_dir), largest_answer_bytes=1000).calls
-    image = np.ones((11, 10, 10), np.float32)
-    code, details = refused(lambda: calls.predict("", image=image))
-    assert code == "OUT_OF_RANGE"
-    assert "the answer has 1104 bytes, a message holds 1000" in details
-    assert calls.predict("", ("volumes",), image=image)["volumes"].tolist() == [1100]
-
-
-def test_long_messages_are_cut(served: Calls) -> None:
-    _, details = refused(lambda: served.predict("x" * 2000))
-    assert details.endswith("...TRUNCATED")
-    assert len(details) == 1024 + len("...TRUNCATED")
-
-
-def test_answers_do_not_depend_on_the_encoding(
-    start: Callable[..., Running], model_dir: Path, served: Calls
-) -> None:
-    typed = start(ModelConfig(name="synthseg", base_path=model_dir), packed=False).calls
-    image = np.random.default_rng(0).uniform(size=(20, 20, 20)).astype(np.float32)
-    least = np.full(3, 32, np.int32)
-    one, other = (calls.predict(image=image, min_size=least) for calls in (served, typed))
-    assert set(one) == set(other)
-    for name, value in one.items():
-        np.testing.assert_array_equal(value, other[name])
 
 
 def test_unix_socket_is_the_users_alone(

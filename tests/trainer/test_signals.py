@@ -57,7 +57,7 @@ def test_the_first_signal_of_a_run_lets_the_step_end_and_the_second_does_not() -
         BLOCKED
         + OTHER_THREAD
         + """
-from synthseg_trainer.runs.progress import Interruption
+from synthseg_trainer.signals import Interruption
 with signals.signals_end_it(0.2) as watch, Interruption(watch):
     block()
 """
@@ -80,7 +80,7 @@ def test_the_first_signal_of_a_run_is_not_taken_for_one_that_ends_it() -> None:
     program = """
 import os, signal, time
 from synthseg_trainer import signals
-from synthseg_trainer.runs.progress import Interruption
+from synthseg_trainer.signals import Interruption
 
 signals.GRACE_S = 0.1
 with signals.signals_end_it(0.2) as watch, Interruption(watch) as interruption:

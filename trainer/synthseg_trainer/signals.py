@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT of a command that waits: they end it, even inside of TensorFlow."""
+"""SIGTERM and SIGINT: they end a command, even inside of TensorFlow; a run ends its step first."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Any, TypeAlias
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 5.0
 """How long Python may take to end a command, to stop its Dask workers for instance."""
+
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
+"""As Python takes and gives it; `None` of one that C code set."""
 
 
 class Stopped(SystemExit):
@@ -67,6 +71,45 @@ class SignalWatch:
             return  # it ended by itself
         _say(signal.Signals(number).name)
         os._exit(128 + number)
+
+
+class Interruption:
+    """Remembers SIGTERM and SIGINT, so that a run ends after the step in hand, saved.
+
+    A second signal acts at once. Handlers are the process's own, so those before come back.
+
+    Args:
+        watch: What would end the process at the first; `None` where nothing does.
+    """
+
+    def __init__(self, watch: SignalWatch | None = None) -> None:
+        self.asked = False
+        self._watch = watch or SignalWatch()
+        self._before: dict[int, Handler] = {}
+
+    def __enter__(self) -> Interruption:
+        for number in NUMBERS:
+            self._before[number] = signal.signal(number, self._remember)
+        self._watch.spare(1)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._watch.spare(0)
+        self._restore()
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, handler)
 
 
 @contextmanager

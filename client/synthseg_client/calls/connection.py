@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 
 import grpc
@@ -54,12 +53,6 @@ class Connection:
         )
         self._channels = [open_channel(address)]
         self._at_close: Callable[[], None] = lambda: None
-
-    def for_model(self, model: ModelChoice) -> Connection:
-        """The same connection for another of the server's models, which need not be there."""
-        other = copy.copy(self)
-        other._model, other.expects_model = model, False
-        return other
 
     def close(self) -> None:
         """Closes the channels; requests and waits under way end with an error."""

@@ -117,8 +117,7 @@ class Session:
         """
         other = copy(self)
         other.model = model
-        other._connection = self._connection.for_model(model)
-        other._descriptions = Descriptions(other._connection, model)
+        other._descriptions = Descriptions(self._connection, model)
         return other
 
     def predict(

@@ -8,9 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from nifti_files import load_nifti
 from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.cli import main
-from typed import load_nifti
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pytest
-from numpy.typing import DTypeLike
-from synthseg_trainer.aliases import Array, FloatArray, LabelArray
+from nifti_files import save_volume
+from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation import comparison
 from synthseg_trainer.evaluation.comparison import (
-    ComparisonError,
     Coverage,
     Scores,
     compare,
@@ -21,64 +19,15 @@ from synthseg_trainer.evaluation.pair_scores import PairScores, Scoring
 from synthseg_trainer.evaluation.pairs import match_files
 
 
-def _save(
-    path: Path, values: Array, affine: FloatArray | None = None, dtype: DTypeLike = np.int16
-) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    nib.save(nib.Nifti1Image(values.astype(dtype), np.eye(4) if affine is None else affine), path)
-    return path
-
-
 def _scores(truth: Path, answer: Path, **scoring: Any) -> Scores:
     return compare(match_files(truth, answer), Scoring(**scoring))
 
 
-def test_a_map_agrees_fully_with_itself(tmp_path: Path, labels: LabelArray) -> None:
-    path = _save(tmp_path / "a.nii.gz", labels)
-    scores = _scores(path, path, distances=True)
-    assert scores.scans == ("a",)
-    assert scores.labels.values == (3, 42)
-    np.testing.assert_array_equal(scores.values["dice"], [[1, 1, 1]])
-    for metric in ("hausdorff", "hausdorff_99", "hausdorff_95", "mean_distance"):
-        np.testing.assert_array_equal(scores.values[metric], [[0, 0, 0]])
-
-
-def test_orientation_and_grid_of_the_files_do_not_matter(
-    tmp_path: Path, labels: LabelArray
-) -> None:
-    truth = _save(tmp_path / "truth.nii.gz", labels)
-    turned = nib.as_closest_canonical(nib.load(truth)).as_reoriented(
-        nib.orientations.axcodes2ornt("LPS", (("L", "R"), ("P", "A"), ("I", "S")))
-    )
-    answer = tmp_path / "answer.nii.gz"
-    nib.save(turned, answer)
-    finer = _save(
-        tmp_path / "finer.nii", labels.repeat(2, 0), np.diag([0.5, 1, 1, 1]) @ _shift(-0.5)
-    )
-    assert _scores(truth, answer).means() == [1.0]
-    assert _scores(truth, finer).means() == [1.0]
-
-
-def _shift(x: float) -> FloatArray:
-    affine = np.eye(4)
-    affine[0, 3] = x
-    return affine
-
-
-def test_distances_follow_the_voxel_size_of_the_answer(tmp_path: Path, labels: LabelArray) -> None:
-    affine = np.diag([3.0, 1.0, 1.0, 1.0])
-    truth = _save(tmp_path / "truth.nii", labels, affine)
-    answer = _save(tmp_path / "answer.nii", np.roll(labels, 1, 0), affine)
-    assert _scores(truth, answer, distances=True).values["hausdorff"][0, 0] == 3
-    in_voxels = _scores(truth, answer, distances=True, voxels=True)
-    assert in_voxels.values["hausdorff"][0, 0] == 1
-
-
 def test_a_structure_that_one_scan_misses_scores_zero(tmp_path: Path, labels: LabelArray) -> None:
     for name in ("one.nii", "two.nii"):
-        _save(tmp_path / "truth" / name, labels)
+        save_volume(tmp_path / "truth" / name, labels)
         seen = labels if name == "one.nii" else np.where(labels == 3, 0, labels)
-        _save(tmp_path / "answers" / name, seen)
+        save_volume(tmp_path / "answers" / name, seen)
     scores = _scores(tmp_path / "truth", tmp_path / "answers", distances=True)
     np.testing.assert_array_equal(scores.values["dice"][:, :2], [[1, 1], [0, 1]])
     assert np.isnan(scores.values["hausdorff"][1, 0])
@@ -88,8 +37,8 @@ def test_a_structure_that_one_scan_misses_scores_zero(tmp_path: Path, labels: La
 def test_labels_that_one_set_does_not_know_are_left_out_and_said(
     tmp_path: Path, labels: LabelArray
 ) -> None:
-    truth = _save(tmp_path / "t.nii", np.where(labels == 3, 77, labels))
-    answer = _save(tmp_path / "a.nii", labels)
+    truth = save_volume(tmp_path / "t.nii", np.where(labels == 3, 77, labels))
+    answer = save_volume(tmp_path / "a.nii", labels)
     scores = _scores(truth, answer)
     assert scores.labels.values == (42,)
     assert scores.coverage == Coverage(truth_alone=(77,), answers_alone=(3,))
@@ -101,9 +50,9 @@ def test_labels_that_one_set_does_not_know_are_left_out_and_said(
 def test_what_one_method_never_finds_is_scored_if_the_other_finds_it(
     tmp_path: Path, labels: LabelArray
 ) -> None:
-    truth = _save(tmp_path / "t.nii", np.where(labels == 42, 77, labels))
-    one = _save(tmp_path / "one.nii", np.where(labels == 42, 78, labels))
-    other = _save(tmp_path / "other.nii", np.where(labels == 3, 79, labels // 42 * 77))
+    truth = save_volume(tmp_path / "t.nii", np.where(labels == 42, 77, labels))
+    one = save_volume(tmp_path / "one.nii", np.where(labels == 42, 78, labels))
+    other = save_volume(tmp_path / "other.nii", np.where(labels == 3, 79, labels // 42 * 77))
     for answers in ((one, other), (other, one)):
         sets = [match_files(truth, answer) for answer in answers]
         found = dict(zip(answers, compare_sets(sets, Scoring()), strict=True))
@@ -114,18 +63,10 @@ def test_what_one_method_never_finds_is_scored_if_the_other_finds_it(
         assert found[other].coverage == Coverage(answers_alone=(79,), never_found=(3,))
 
 
-def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels: LabelArray) -> None:
-    parcels = np.where(labels == 3, 1005, np.where(labels == 42, 2035, 0))
-    truth, answer = _save(tmp_path / "t.nii", parcels), _save(tmp_path / "a.nii", labels)
-    assert _scores(truth, answer, merge_parcels=True).means() == [1.0]
-    with pytest.raises(ComparisonError, match="no label in common"):
-        _scores(truth, answer)
-
-
 def test_processes_give_the_same_scores(tmp_path: Path, labels: LabelArray) -> None:
     for number in range(3):
-        _save(tmp_path / "truth" / f"{number}.nii", labels)
-        _save(tmp_path / "answers" / f"{number}.nii", np.roll(labels, number, 1))
+        save_volume(tmp_path / "truth" / f"{number}.nii", labels)
+        save_volume(tmp_path / "answers" / f"{number}.nii", np.roll(labels, number, 1))
     pairs = match_files(tmp_path / "truth", tmp_path / "answers")
     scoring = Scoring(distances=True)
     alone, together = (compare(pairs, scoring, jobs=jobs) for jobs in (1, 2))

@@ -5,8 +5,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from nifti_files import save_volume
 from numpy.typing import DTypeLike
-from synthseg_trainer.aliases import Array, FloatArray, LabelArray
+from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.evaluation.image_files import (
     ImageFileError,
     PlacedImage,
@@ -15,7 +16,6 @@ from synthseg_trainer.evaluation.image_files import (
     read_image,
     read_labels,
 )
-from synthseg_trainer.evaluation.pairs import match_files
 
 
 @pytest.fixture
@@ -25,24 +25,15 @@ def labels() -> LabelArray:
     return volume
 
 
-def _save(
-    path: Path, values: Array, affine: FloatArray | None = None, dtype: DTypeLike = np.int16
-) -> Path:
-    kind = nib.MGHImage if path.suffix == ".mgz" else nib.Nifti1Image
-    path.parent.mkdir(exist_ok=True)
-    nib.save(kind(values.astype(dtype), np.eye(4) if affine is None else affine), path)
-    return path
-
-
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mgz"])
 def test_labels_come_back_from_every_format(tmp_path: Path, labels: LabelArray, name: str) -> None:
-    path = _save(tmp_path / name, labels, dtype=np.int32)
+    path = save_volume(tmp_path / name, labels, dtype=np.int32)
     np.testing.assert_array_equal(read_labels(path).values, labels)
 
 
 def test_turned_to_ras_a_volume_still_lies_where_it_did(tmp_path: Path, labels: LabelArray) -> None:
     affine = np.array([[0, 0, -1, 9], [-1.0, 0, 0, 4], [0, 2, 0, 7], [0, 0, 0, 1]])
-    volume = read_labels(_save(tmp_path / "a.nii", labels, affine))
+    volume = read_labels(save_volume(tmp_path / "a.nii", labels, affine))
     turned = volume.to_ras()
     assert nib.aff2axcodes(turned.affine) == ("R", "A", "S")
     for here, there in ((volume, turned), (turned, volume)):
@@ -52,7 +43,7 @@ def test_turned_to_ras_a_volume_still_lies_where_it_did(tmp_path: Path, labels: 
 
 
 def test_parcels_count_as_cortex_when_asked(tmp_path: Path, labels: LabelArray) -> None:
-    path = _save(tmp_path / "a.nii", np.where(labels == 3, 1005, 2035))
+    path = save_volume(tmp_path / "a.nii", np.where(labels == 3, 1005, 2035))
     assert set(np.unique(read_labels(path, merge_parcels=True).values)) == {3, 42}
 
 
@@ -63,12 +54,12 @@ def test_what_is_no_label_map_is_refused_by_name(tmp_path: Path, labels: LabelAr
     broken.write_text("text")
     with pytest.raises(ImageFileError, match=r"broken\.nii\.gz: is text"):
         read_labels(broken)
-    scan = _save(tmp_path / "scan.nii", labels * 0.3, dtype=np.float32)
+    scan = save_volume(tmp_path / "scan.nii", labels * 0.3, dtype=np.float32)
     with pytest.raises(
         ImageFileError, match=r"scan\.nii is no label map: .* no 32-bit integers, such as 0\.9"
     ):
         read_labels(scan)
-    series = _save(tmp_path / "series.nii", np.stack([labels] * 2, axis=-1))
+    series = save_volume(tmp_path / "series.nii", np.stack([labels] * 2, axis=-1))
     with pytest.raises(
         ImageFileError, match=r"series\.nii has shape .* expected a label map of three"
     ):
@@ -90,7 +81,7 @@ def test_values_that_no_label_can_have_are_named(
     values = labels.astype(dtype)
     values[1, 2, 3] = value
     with pytest.raises(ImageFileError, match=rf"a\.nii is no label map: .* such as {named}\."):
-        read_labels(_save(tmp_path / "a.nii", values, dtype=dtype))
+        read_labels(save_volume(tmp_path / "a.nii", values, dtype=dtype))
 
 
 @pytest.mark.parametrize("read", [read_labels, read_image])
@@ -107,7 +98,7 @@ def test_colours_and_complex_numbers_are_refused(
 def test_a_compressed_file_with_a_changed_byte_is_refused(
     tmp_path: Path, labels: LabelArray
 ) -> None:
-    path = _save(tmp_path / "a.nii.gz", labels)
+    path = save_volume(tmp_path / "a.nii.gz", labels)
     stored = bytearray(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0))
     stored[2000] ^= 1
     path.write_bytes(stored)
@@ -137,7 +128,7 @@ def test_a_grid_beside_by_less_than_half_a_voxel_shows_the_same_labels(
 def test_of_a_scan_of_many_volumes_the_first_counts_and_no_voxel_is_nan(tmp_path: Path) -> None:
     values = np.stack([np.full((4, 5, 6), v, np.float32) for v in (1, 2)], axis=-1)
     values[0, 0, 0, 0] = np.nan
-    image = read_image(_save(tmp_path / "a.nii.gz", values, dtype=np.float32)).values
+    image = read_image(save_volume(tmp_path / "a.nii.gz", values, dtype=np.float32)).values
     assert image.shape == (4, 5, 6)
     assert (image[0, 0, 0], image[1, 1, 1]) == (0, 1)
 
@@ -146,7 +137,7 @@ def test_names_leave_endings_and_the_client_s_suffix_aside(
     tmp_path: Path, labels: LabelArray
 ) -> None:
     for name in ("one_synthseg.nii.gz", "two.mgz", ".hidden.nii", "._one.nii.gz"):
-        _save(tmp_path / name, labels, dtype=np.int32) if name[0] != "." else (
+        save_volume(tmp_path / name, labels, dtype=np.int32) if name[0] != "." else (
             tmp_path / name
         ).write_text("junk")
     for name in ("notes.txt", "volumes.csv", "settings.json"):
@@ -157,60 +148,6 @@ def test_names_leave_endings_and_the_client_s_suffix_aside(
 
 def test_two_files_of_one_scan_are_refused(tmp_path: Path, labels: LabelArray) -> None:
     for name in ("one.nii", "one.nii.gz"):
-        _save(tmp_path / name, labels)
+        save_volume(tmp_path / name, labels)
     with pytest.raises(ImageFileError, match=r"one\.nii and one\.nii\.gz both belong to one"):
         find_images(tmp_path)
-
-
-@pytest.fixture
-def folders(tmp_path: Path, labels: LabelArray) -> tuple[Path, Path]:
-    for name in ("one.nii", "two.nii.gz"):
-        _save(tmp_path / "truth" / name, labels)
-    for name in ("one_synthseg.nii", "one_posteriors.nii"):
-        _save(tmp_path / "answers" / name, labels)
-    return tmp_path / "truth", tmp_path / "answers"
-
-
-def test_scans_without_an_answer_are_named_and_may_be_left_out(folders: tuple[Path, Path]) -> None:
-    with pytest.raises(
-        ImageFileError, match=r"answers lacks 1 of the 2 scans in .*: two\.nii\.gz\. "
-    ):
-        match_files(*folders)
-    assert list(match_files(*folders, partial=True)) == ["one"]
-
-
-def test_other_files_beside_the_answers_do_not_matter(
-    folders: tuple[Path, Path], labels: LabelArray
-) -> None:
-    _save(folders[1] / "two.nii", labels)
-    matched = match_files(*folders)
-    assert {name: paths[1].name for name, paths in matched.items()} == {
-        "one": "one_synthseg.nii",
-        "two": "two.nii",
-    }
-
-
-def test_a_file_and_a_folder_are_no_pair(folders: tuple[Path, Path]) -> None:
-    with pytest.raises(ImageFileError, match="must all be files, or all be folders"):
-        match_files(folders[0], folders[1] / "one_synthseg.nii")
-    with pytest.raises(ImageFileError, match="nowhere: no such file or folder"):
-        match_files(folders[0], folders[0] / "nowhere")
-
-
-def test_folders_that_share_nothing_are_refused(
-    folders: tuple[Path, Path], tmp_path: Path, labels: LabelArray
-) -> None:
-    _save(tmp_path / "others" / "three.nii", labels)
-    with pytest.raises(ImageFileError, match="hold no files of the same name"):
-        match_files(folders[0], tmp_path / "others")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ImageFileError, match="empty holds no NIfTI or MGH files"):
-        match_files(tmp_path / "empty", folders[0])
-
-
-def test_a_single_map_that_was_not_fetched_is_told_with_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / "map.nii.gz").symlink_to(".git/annex/objects/x/y/MD5E-s1--0")
-    with pytest.raises(
-        ImageFileError, match=r"map\.nii\.gz: .*git-annex.*datalad get map\.nii\.gz"
-    ):
-        match_files(tmp_path / "map.nii.gz", tmp_path)

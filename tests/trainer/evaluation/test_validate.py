@@ -1,4 +1,3 @@
-import csv
 import json
 from pathlib import Path
 
@@ -6,6 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from nifti_files import load_nifti
 from synthseg_common.labels import SegmentationLabels
 from synthseg_trainer.cli import main
 from synthseg_trainer.config import NetworkSettings
@@ -14,7 +14,7 @@ from synthseg_trainer.evaluation.validation_records import ValidationError
 from synthseg_trainer.network.bundle import Bundle, load_bundle, weights_of
 from synthseg_trainer.network.unet import build_unet
 from synthseg_trainer.runs.checkpoints import Checkpoint, save_checkpoint
-from typed import load_nifti
+from tables import read_rows
 
 LABELS = SegmentationLabels(
     values=(0, 5, 7),
@@ -65,11 +65,6 @@ def _validate(run: Path, scans: tuple[Path, Path], *options: str) -> Result:
     return CliRunner().invoke(main, [*arguments, *options])
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_all_checkpoints_are_scored_and_the_best_is_kept(
     run: Path, scans: tuple[Path, Path]
 ) -> None:
@@ -93,7 +88,7 @@ def test_all_checkpoints_are_scored_and_the_best_is_kept(
 
 def test_dice_is_that_of_the_label_maps(run: Path, scans: tuple[Path, Path]) -> None:
     _validate(run, scans)
-    curve = _rows(run / "validation" / "curve.csv")
+    curve = read_rows(run / "validation" / "curve.csv")
     # 200 answers core (12 x 14 x 16 of 16 x 18 x 20 voxels) everywhere, 300 the shell.
     size, core, shell = 16 * 18 * 20, 12 * 14 * 16, 16 * 18 * 2
     expected = [(0, 0), (2 * core / (size + core), 0), (0, 2 * shell / (size + shell))]
@@ -101,7 +96,7 @@ def test_dice_is_that_of_the_label_maps(run: Path, scans: tuple[Path, Path]) -> 
         assert float(row["core"]) == pytest.approx(first, abs=1e-5)
         assert float(row["shell"]) == pytest.approx(second, abs=1e-5)
         assert float(row["mean"]) == pytest.approx((first + second) / 2, abs=1e-5)
-    assert len(_rows(run / "validation" / "scores.csv")) == 3 * 2 * 2
+    assert len(read_rows(run / "validation" / "scores.csv")) == 3 * 2 * 2
 
 
 def test_scored_checkpoints_are_not_scored_again_and_outlive_rotation(
@@ -197,7 +192,7 @@ def test_scans_without_a_label_map_can_be_left_out(run: Path, scans: tuple[Path,
     assert "two.nii.gz. Add them, or leave them out with --partial." in done.stderr
     done = _validate(run, scans, "--every", "3", "--partial")
     assert done.exit_code == 0, done.output
-    assert {row["subject"] for row in _rows(run / "validation" / "scores.csv")} == {"one"}
+    assert {row["subject"] for row in read_rows(run / "validation" / "scores.csv")} == {"one"}
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_scored(

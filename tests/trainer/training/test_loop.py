@@ -13,29 +13,17 @@ import pytest
 import tensorflow as tf
 from synthseg_generator.errors import GeneratorError
 from synthseg_trainer.aliases import Batch
-from synthseg_trainer.config import Stage, TrainSettings, load_settings
+from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.network.bundle import load_bundle
 from synthseg_trainer.runs.best import BEST
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint
 from synthseg_trainer.training.held_out import HeldOutScores
 from synthseg_trainer.training.loop import check_health, run_training, train
-from synthseg_trainer.training.sources import BatchSource, SyntheticSources
+from synthseg_trainer.training.sources import BatchSource
 from synthseg_trainer.training.state import Training
 from synthseg_trainer.training.step import StepResult, TrainStep
 from typed import there
-
-
-@pytest.fixture(scope="module")
-def settings(run_config: Path) -> TrainSettings:
-    return load_settings(run_config)
-
-
-@pytest.fixture(scope="module")
-def finished_run(settings: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("run")
-    assert train(settings, run) is True
-    return run
 
 
 def test_a_run_ends_with_a_checkpoint_of_its_last_step(
@@ -136,52 +124,6 @@ def test_a_file_in_the_place_of_the_run_is_refused(settings: TrainSettings, tmp_
     run.touch()
     with pytest.raises(CheckpointError, match="run cannot be written: there is a file of that"):
         train(settings, run)
-
-
-def test_a_broken_newest_checkpoint_leaves_the_one_before(
-    settings: TrainSettings, finished_run: Path, tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished_run, run)
-    newest = checkpoint_folders(run)[-1]
-    (newest / "optimizer.npz").write_bytes(b"broken")
-    with pytest.warns(RuntimeWarning, match="Trying the one before"):
-        training = Training(settings, run, resume=True)
-    assert training.step == settings.total_steps - 1
-
-
-def test_a_run_does_not_go_on_with_other_data(settings: TrainSettings, finished_run: Path) -> None:
-    class Others(SyntheticSources):
-        fingerprint = "other"
-
-    with pytest.raises(CheckpointError, match="was trained on other data than"):
-        Training(settings, finished_run, resume=True, sources=Others(settings))
-
-
-def test_a_folder_with_a_run_is_not_overwritten(
-    settings: TrainSettings, finished_run: Path
-) -> None:
-    with pytest.raises(CheckpointError, match="pass --resume"):
-        Training(settings, finished_run)
-
-
-def test_changed_settings_are_refused_with_the_difference(
-    settings: TrainSettings, finished_run: Path
-) -> None:
-    changed = dataclasses.replace(settings, seed=7)
-    with pytest.raises(CheckpointError, match="seed: 1 -> 7") as error:
-        Training(changed, finished_run, resume=True)
-    assert f"--initial-weights {finished_run}." in str(error.value)
-
-
-def test_validation_scores_every_structure_of_held_out_maps(
-    settings: TrainSettings, finished_run: Path
-) -> None:
-    scores = there(Training(settings, finished_run, resume=True).validate()).dice
-    assert len(scores) == 32
-    present = [score for score in scores.values() if np.isfinite(score)]
-    assert present
-    assert all(0 <= score <= 1 for score in present)
 
 
 def test_what_a_later_stage_asks_in_vain_is_refused_before_the_first_step(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from nifti_files import load_nifti
 from synthseg_generator.cli import main as generator_command
 from synthseg_generator.feed.samples import Shard
 from synthseg_generator.label_table import LABEL_TABLES
@@ -28,7 +29,7 @@ from synthseg_trainer.training.loop import train
 from synthseg_trainer.training.sources import SyntheticSources
 from synthseg_trainer.training.state import Training
 from synthseg_trainer.training.supervised import ScanSource, ScanSources, sources_of
-from typed import load_nifti, there
+from typed import there
 
 RUN = """
 supervised: {{enabled: {enabled}, noise: {{std: [0, 4]}}}}

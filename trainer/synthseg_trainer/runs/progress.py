@@ -1,68 +1,23 @@
-"""What a run shows: how far it is, TensorBoard, and the end that a signal asks for."""
+"""What a run shows: how far it is, and TensorBoard."""
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from synthseg_trainer.errors import OutageError
 from synthseg_trainer.runs.checkpoints import prepare_folder
 from synthseg_trainer.runs.progress_display import Display, Silent, open_display
-from synthseg_trainer.signals import SignalWatch
 
 if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
     from synthseg_trainer.training.held_out import HeldOutScores
     from synthseg_trainer.training.state import Training
-
-Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
-"""As Python takes and gives it; `None` of one that C code set."""
-
-
-class Interruption:
-    """Remembers SIGTERM and SIGINT, so that a run ends after the step in hand, saved.
-
-    A second signal acts at once. Handlers are the process's own, so those before come back.
-
-    Args:
-        watch: What would end the process at the first; `None` where nothing does.
-    """
-
-    def __init__(self, watch: SignalWatch | None = None) -> None:
-        self.asked = False
-        self._watch = watch or SignalWatch()
-        self._before: dict[int, Handler] = {}
-
-    def __enter__(self) -> Interruption:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._remember)
-        self._watch.spare(1)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._watch.spare(0)
-        self._restore()
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        self._restore()
-
-    def _restore(self) -> None:
-        while self._before:
-            number, handler = self._before.popitem()
-            signal.signal(number, handler)
 
 
 class RunLog:

@@ -17,8 +17,8 @@ from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, prepare_run
-from synthseg_trainer.runs.progress import Interruption, RunLog
-from synthseg_trainer.signals import SignalWatch
+from synthseg_trainer.runs.progress import RunLog
+from synthseg_trainer.signals import Interruption, SignalWatch
 from synthseg_trainer.training.agreement import together
 from synthseg_trainer.training.distribution import has_peers, peers_of
 from synthseg_trainer.training.failures import lost_peers, named_failures

@@ -1,0 +1,27 @@
+"""Volumes in files, as tests write and read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import DTypeLike
+from synthseg_trainer.aliases import Array, FloatArray
+
+
+def load_nifti(path: str | Path) -> nib.Nifti1Image:
+    """A NIfTI image, whose voxels are still on disk."""
+    image = nib.load(path)
+    assert isinstance(image, nib.Nifti1Image)
+    return image
+
+
+def save_volume(
+    path: Path, values: Array, affine: FloatArray | None = None, dtype: DTypeLike = np.int16
+) -> Path:
+    """Writes voxels of 1 mm, or as `affine` says, as NIfTI or MGH; the folder need not be there."""
+    kind = nib.MGHImage if path.suffix == ".mgz" else nib.Nifti1Image
+    path.parent.mkdir(exist_ok=True)
+    nib.save(kind(values.astype(dtype), np.eye(4) if affine is None else affine), path)
+    return path

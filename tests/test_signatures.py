@@ -25,12 +25,6 @@ def count_parameters(function: Function) -> int:
     return len([name for name in names if name not in ("self", "cls")])
 
 
-def is_command(function: Function) -> bool:
-    """Whether click calls it, with a parameter per option: `@main.command(...)`."""
-    calls = [node for node in function.decorator_list if isinstance(node, ast.Call)]
-    return any(isinstance(c.func, ast.Attribute) and c.func.attr == "command" for c in calls)
-
-
 def test_no_signature_has_more_than_eight_parameters() -> None:
     long = [
         f"{path.relative_to(REPOSITORY)}:{function.lineno} {function.name} has {count}"
@@ -38,7 +32,7 @@ def test_no_signature_has_more_than_eight_parameters() -> None:
         for path in sorted((REPOSITORY / package).rglob("*.py"))
         if not path.name.endswith("_pb2.py")
         for function in functions_of(path)
-        if (count := count_parameters(function)) > MOST_PARAMETERS and not is_command(function)
+        if (count := count_parameters(function)) > MOST_PARAMETERS
     ]
     assert long == []
 
@@ -47,10 +41,3 @@ def test_parameters_are_counted_as_a_caller_gives_them() -> None:
     method = "class C:\n    def f(self, a, /, b, *rest, c=1, **more): ..."
     (function,) = (n for n in ast.walk(ast.parse(method)) if isinstance(n, ast.FunctionDef))
     assert count_parameters(function) == 3
-    assert not is_command(function)
-
-
-def test_a_command_is_known_by_its_decorator() -> None:
-    text = "@main.command('add')\n@click.option('--x')\ndef add(x): ..."
-    (function,) = (n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef))
-    assert is_command(function)

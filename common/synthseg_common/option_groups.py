@@ -1,4 +1,4 @@
-"""Options of commands that belong together, as one frozen object each.
+"""Options and arguments of commands that belong together, as one frozen object each.
 
     @dataclass(frozen=True, kw_only=True)
     class Pace:
@@ -15,14 +15,15 @@ its value. Whoever builds such an object without click gets the same defaults.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 Answer = TypeVar("Answer")
-_OPTION = "click option"
+Command = Callable[..., Answer]
+_PARAMETER = "click parameter"
 
 
 def option(*flags: str, **settings: Any) -> Any:
@@ -32,35 +33,48 @@ def option(*flags: str, **settings: Any) -> Any:
         flags: As `click.option` takes them, without the name of the field.
         settings: The same: `type`, `help`, `is_flag`, ...
     """
-    metadata = {_OPTION: (flags, settings)}
+    metadata = {_PARAMETER: lambda field: click.option(*flags, field, **settings)}
     if settings.get("required"):
         return dataclasses.field(metadata=metadata)
     without = False if settings.get("is_flag") else () if settings.get("multiple") else None
     return dataclasses.field(default=settings.get("default", without), metadata=metadata)
 
 
-def with_options(
-    group: type[Any], name: str = ""
-) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-    """Gives a command the options of a group, whose values come as one object.
+def argument(*, required: bool = True, **settings: Any) -> Any:
+    """A field that an argument of a command fills; it is called after the field.
 
     Args:
-        group: A dataclass all of whose fields are made by `option`.
+        required: Whether the argument has to be given; else the field is `None` without it.
+        settings: As `click.argument` takes them: `type`, `metavar`, ...
+    """
+    metadata = {_PARAMETER: lambda field: click.argument(field, required=required, **settings)}
+    if required:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=None, metadata=metadata)
+
+
+def with_options(
+    group: type[Any], name: str = "", *, leave_out: Sequence[str] = ()
+) -> Callable[[Command[Answer]], Command[Answer]]:
+    """Gives a command the options and arguments of a group, whose values come as one object.
+
+    Args:
+        group: A dataclass all of whose fields are made by `option` or `argument`.
         name: Of the command's parameter; by default that of the group in lower case.
+        leave_out: Fields that this command does not offer; they keep their defaults.
     """
     parameter = name or group.__name__.lower()
-    fields = dataclasses.fields(group)
+    fields = [field for field in dataclasses.fields(group) if field.name not in leave_out]
 
-    def decorate(command: Callable[..., Answer]) -> Callable[..., Answer]:
+    def decorate(command: Command[Answer]) -> Command[Answer]:
         @wraps(command)
         def gathering(**given: Any) -> Answer:
             values = {field.name: given.pop(field.name) for field in fields}
             return command(**given, **{parameter: group(**values)})
 
-        decorated: Callable[..., Answer] = gathering
+        decorated: Command[Answer] = gathering
         for field in reversed(fields):
-            flags, settings = field.metadata[_OPTION]
-            decorated = click.option(*flags, field.name, **settings)(decorated)
+            decorated = field.metadata[_PARAMETER](field.name)(decorated)
         return decorated
 
     return decorate

@@ -8,21 +8,19 @@ from pathlib import Path
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
+from synthseg_common.option_groups import with_options
 
 from synthseg_generator.cli_options import (
+    PriorOptions,
     SourceOptions,
+    WorkOptions,
     first_option,
     open_source,
-    plan_option,
     progress_bar,
-    scans_option,
-    scheduler_option,
-    seed_option,
-    settings_option,
-    without_option,
-    workers_option,
 )
 
+_takes_source = with_options(SourceOptions, "source")
+_takes_work = with_options(WorkOptions, "work")
 FOUND_PROBLEMS = 1
 
 
@@ -45,9 +43,8 @@ def main() -> None:
     show_default=True,
     help="Labels that the maps may hold: v2, v1 (SynthSeg 1.0), or a JSON or YAML file.",
 )
-@workers_option
-@scheduler_option
-def ingest(label_dir: Path, store: str, labels: str, workers: int, scheduler: str | None) -> None:
+@_takes_work
+def ingest(label_dir: Path, store: str, labels: str, work: WorkOptions) -> None:
     """Writes the label maps (NIfTI, MGH) of LABEL_DIR into STORE, a local path or fsspec URL.
 
     Maps are aligned to RAS and must share a voxel size. A new store appears whole or not at all;
@@ -59,7 +56,12 @@ def ingest(label_dir: Path, store: str, labels: str, workers: int, scheduler: st
     table = read_label_table(labels)
     with progress_bar("ingest") as progress:
         report = run(
-            label_dir, store, table, workers=workers, scheduler=scheduler, progress=progress
+            label_dir,
+            store,
+            table,
+            workers=work.workers,
+            scheduler=work.scheduler,
+            progress=progress,
         )
     click.echo(f"{store}: {len(report.written)} maps added, {len(report.kept)} were there.")
 
@@ -103,9 +105,8 @@ def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> 
     show_default=True,
     help="Smaller structures are reported.",
 )
-@workers_option
-@scheduler_option
-def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None) -> None:
+@_takes_work
+def check(store: str, min_volume_mm3: float, work: WorkOptions) -> None:
     """Says what is wrong with the label maps of STORE for training; exit code 1 on errors."""
     from synthseg_generator.check.linter import Severity
     from synthseg_generator.check.linter import check as run
@@ -116,8 +117,8 @@ def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None
         findings = run(
             opened,
             min_volume_mm3=min_volume_mm3,
-            workers=workers,
-            scheduler=scheduler,
+            workers=work.workers,
+            scheduler=work.scheduler,
             progress=progress,
         )
     for finding in findings:
@@ -134,45 +135,23 @@ def check(store: str, min_volume_mm3: float, workers: int, scheduler: str | None
 @click.option("--samples", type=click.IntRange(1, 100), default=6, show_default=True)
 @first_option
 @click.option("--stages", is_flag=True, help="Show each sample step by step instead.")
-@seed_option
-@settings_option
-@plan_option
-@without_option
-@scans_option
+@_takes_source
 def preview(
-    store: str,
-    picture: Path,
-    samples: int,
-    first: int,
-    stages: bool,
-    seed: int,
-    settings_path: Path | None,
-    plan_path: str | None,
-    without: tuple[str, ...],
-    scans: bool,
+    store: str, picture: Path, samples: int, first: int, stages: bool, source: SourceOptions
 ) -> None:
     """Draws synthetic scans beside their labels into PICTURE; the same seed draws the same."""
-    if scans and stages:
+    if source.scans and stages:
         raise UsageProblem("--stages shows synthetic scans: leave --stages or --scans out.")
-    source = open_source(
-        SourceOptions(
-            store=store,
-            seed=seed,
-            settings_path=settings_path,
-            plan_path=plan_path,
-            without=without,
-            scans=scans,
-        )
-    )
+    opened = open_source(store, source)
     from synthseg_generator.brain_generator import BrainGenerator
     from synthseg_generator.pictures.preview import preview as draw_sheet
     from synthseg_generator.pictures.stages import draw_stages
     from synthseg_generator.scan_generator import choose_generator
 
     if stages:
-        draw_stages(BrainGenerator.from_source(source), picture, samples, first)
+        draw_stages(BrainGenerator.from_source(opened), picture, samples, first)
     else:
-        draw_sheet(choose_generator(source), picture, samples, first)
+        draw_sheet(choose_generator(opened), picture, samples, first)
     click.echo(str(picture))
 
 
@@ -180,24 +159,20 @@ def preview(
 @click.argument("store")
 @click.argument("plan")
 @click.option("--samples", type=click.IntRange(1), required=True, help="How many samples.")
-@seed_option
-@settings_option
-@without_option
+@with_options(SourceOptions, "source", leave_out=("plan_path", "scans"))
 @click.option(
     "--workers",
     type=click.IntRange(1),
     help="Processes that draw; one per core by default, none for a plan of one block.",
 )
-@scheduler_option
+@with_options(WorkOptions, "work", leave_out=("workers",))
 def plan(
     store: str,
     plan: str,
     samples: int,
-    seed: int,
-    settings_path: Path | None,
-    without: tuple[str, ...],
+    source: SourceOptions,
     workers: int | None,
-    scheduler: str | None,
+    work: WorkOptions,
 ) -> None:
     """Draws the parameters of samples of STORE into PLAN, a local path or fsspec URL.
 
@@ -205,13 +180,11 @@ def plan(
     """
     from synthseg_generator.feed.plan_writing import write_plan
 
-    source = open_source(
-        SourceOptions(store=store, seed=seed, settings_path=settings_path, without=without)
-    )
+    opened = open_source(store, source)
     workers = workers or os.cpu_count() or 1
     with progress_bar("plan") as progress:
         drawn = write_plan(
-            source, samples, plan, workers=workers, scheduler=scheduler, progress=progress
+            opened, samples, plan, workers=workers, scheduler=work.scheduler, progress=progress
         )
     versions = ", ".join(f"{name} {version}" for name, version in drawn.versions.items())
     click.echo(f"{plan}: {drawn.n_samples} samples, drawn by {versions}.")
@@ -222,47 +195,23 @@ def plan(
 @click.argument("out_dir", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--samples", type=click.IntRange(1), required=True, help="How many samples.")
 @first_option
-@seed_option
-@settings_option
-@plan_option
-@without_option
-@scans_option
-@workers_option
-@scheduler_option
+@_takes_source
+@_takes_work
 def generate(
-    store: str,
-    out_dir: Path,
-    samples: int,
-    first: int,
-    seed: int,
-    settings_path: Path | None,
-    plan_path: str | None,
-    without: tuple[str, ...],
-    scans: bool,
-    workers: int,
-    scheduler: str | None,
+    store: str, out_dir: Path, samples: int, first: int, source: SourceOptions, work: WorkOptions
 ) -> None:
     """Writes synthetic scans and their labels as NIfTI files into OUT_DIR; resumable."""
-    source = open_source(
-        SourceOptions(
-            store=store,
-            seed=seed,
-            settings_path=settings_path,
-            plan_path=plan_path,
-            without=without,
-            scans=scans,
-        )
-    )
+    opened = open_source(store, source)
     from synthseg_generator.sample_files import generate as run
 
     with progress_bar("generate") as progress:
         report = run(
-            source,
+            opened,
             out_dir,
             samples,
             first=first,
-            workers=workers,
-            scheduler=scheduler,
+            workers=work.workers,
+            scheduler=work.scheduler,
             progress=progress,
         )
     click.echo(f"{out_dir}: {len(report.written)} samples made, {len(report.kept)} were there.")
@@ -272,35 +221,8 @@ def generate(
 @click.argument("scan_dir", type=click.Path(path_type=Path))
 @click.argument("label_dir", type=click.Path(path_type=Path))
 @click.argument("out_dir", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--labels",
-    "labels",
-    default="v2",
-    show_default=True,
-    help="Labels and intensity classes: v2, v1, or a JSON or YAML file.",
-)
-@click.option(
-    "--tissue-classes",
-    is_flag=True,
-    help="Both sides alike and similar tissues together, as for contrast-specific training.",
-)
-@click.option("--rescale/--no-rescale", default=True, show_default=True, help="Scale scans first.")
-@click.option(
-    "--mad",
-    type=click.Choice(["gaussian", "raw"]),
-    default="gaussian",
-    show_default=True,
-    help="Deviations times 1.4826 (as the original with SciPy 1.4), or plain (with later SciPy).",
-)
-def priors(
-    scan_dir: Path,
-    label_dir: Path,
-    out_dir: Path,
-    labels: str,
-    tissue_classes: bool,
-    rescale: bool,
-    mad: str,
-) -> None:
+@with_options(PriorOptions, "options")
+def priors(scan_dir: Path, label_dir: Path, out_dir: Path, options: PriorOptions) -> None:
     """Estimates how bright each class is in the scans of one contrast, from scans and label maps.
 
     Files are matched in sorted order and must share their grid. OUT_DIR receives mixture.yaml for a
@@ -316,12 +238,12 @@ def priors(
         save_priors,
     )
 
-    table = read_label_table(labels).labels
+    table = read_label_table(options.labels).labels
     settings = PriorSettings(
         values=table.values,
-        classes=find_tissue_classes(table) if tissue_classes else table.classes,
-        rescale=rescale,
-        mad=Mad[mad.upper()],
+        classes=find_tissue_classes(table) if options.tissue_classes else table.classes,
+        rescale=options.rescale,
+        mad=Mad[options.mad.upper()],
     )
     scans, label_maps = zip(*find_pairs(scan_dir, label_dir), strict=True)
     for path in save_priors(estimate_priors(scans, label_maps, settings), out_dir):

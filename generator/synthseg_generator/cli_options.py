@@ -1,4 +1,4 @@
-"""What several commands of `synthseg-generator` share: options, the samples they name, progress."""
+"""Options of `synthseg-generator`, the samples they name, and progress; loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,74 +10,95 @@ from typing import TYPE_CHECKING
 
 import click
 from synthseg_common.command_line import UsageProblem
+from synthseg_common.option_groups import option
 
 if TYPE_CHECKING:
     from synthseg_generator.feed.samples import SampleSource
     from synthseg_generator.store.label_store import LabelStore
 
-settings_option = click.option(
-    "--settings",
-    "settings_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="YAML or JSON file with the generative model, or a recipe by name (released, 2021); by "
-    "default that of the released network.",
-)
-seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Names the samples."
-)
-plan_option = click.option(
-    "--plan", "plan_path", help="Take samples from this plan; it fixes settings and seed."
-)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
 first_option = click.option(
     "--first", type=click.IntRange(0), default=0, show_default=True, help="Number of the first."
-)
-without_option = click.option(
-    "--without",
-    multiple=True,
-    metavar="MAP",
-    help="Leave this map of STORE out, as a training does with those that it validates on.",
-)
-scans_option = click.option(
-    "--scans",
-    is_flag=True,
-    help="Augment the scans of STORE instead, as supervised training does; --settings may be its "
-    "file, of which the groups generator and supervised count.",
-)
-workers_option = click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Processes that share the work; 1 starts none.",
-)
-scheduler_option = click.option(
-    "--scheduler", help="Address of a running Dask scheduler to use instead, tcp://host:port."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """Which samples a command shall take, as its options say.
+    """Which samples of a store a command shall take."""
 
-    Attributes:
-        store: The label store.
-        seed: Names the samples.
-        settings_path: File or recipe with the generative model; `None` for the released one.
-        plan_path: A plan that the samples are taken from.
-        without: Maps that are left out.
-        scans: Whether the store's scans are augmented instead.
-    """
+    seed: int = option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Names the samples."
+    )
+    settings_path: Path | None = option(
+        "--settings",
+        type=_FILE,
+        help="YAML or JSON file with the generative model, or a recipe by name (released, 2021); "
+        "by default that of the released network.",
+    )
+    plan_path: str | None = option(
+        "--plan", help="Take samples from this plan; it fixes settings and seed."
+    )
+    without: tuple[str, ...] = option(
+        "--without",
+        multiple=True,
+        metavar="MAP",
+        help="Leave this map of STORE out, as a training does with those that it validates on.",
+    )
+    scans: bool = option(
+        "--scans",
+        is_flag=True,
+        help="Augment the scans of STORE instead, as supervised training does; --settings may be "
+        "its file, of which the groups generator and supervised count.",
+    )
 
-    store: str
-    seed: int
-    settings_path: Path | None = None
-    plan_path: str | None = None
-    without: tuple[str, ...] = ()
-    scans: bool = False
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOptions:
+    """Which processes share the work."""
+
+    workers: int = option(
+        "--workers",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Processes that share the work; 1 starts none.",
+    )
+    scheduler: str | None = option(
+        "--scheduler", help="Address of a running Dask scheduler to use instead, tcp://host:port."
+    )
 
 
-def open_source(options: SourceOptions) -> SampleSource:
-    """The samples that the options name: drawn, planned, or of the store's scans.
+@dataclass(frozen=True, kw_only=True)
+class PriorOptions:
+    """Which classes are estimated, and how."""
+
+    labels: str = option(
+        "--labels",
+        default="v2",
+        show_default=True,
+        help="Labels and intensity classes: v2, v1, or a JSON or YAML file.",
+    )
+    tissue_classes: bool = option(
+        "--tissue-classes",
+        is_flag=True,
+        help="Both sides alike and similar tissues together, as for contrast-specific training.",
+    )
+    rescale: bool = option(
+        "--rescale/--no-rescale", default=True, show_default=True, help="Scale scans first."
+    )
+    mad: str = option(
+        "--mad",
+        type=click.Choice(["gaussian", "raw"]),
+        default="gaussian",
+        show_default=True,
+        help="Deviations times 1.4826 (as the original with SciPy 1.4), or plain (with later "
+        "SciPy).",
+    )
+
+
+def open_source(store_path: str, options: SourceOptions) -> SampleSource:
+    """The samples of a store that the options name: drawn, planned, or of the store's scans.
 
     Raises:
         GeneratorError: The store, the plan or the settings cannot be read, or do not fit together.
@@ -88,7 +109,7 @@ def open_source(options: SourceOptions) -> SampleSource:
     from synthseg_generator.scans.samples import ScanSampleSource
     from synthseg_generator.settings.files import load_scan_noise, load_settings
 
-    store = _open_store(options)
+    store = _open_store(store_path, options.without)
     if options.plan_path is not None:
         _refuse_beside_plan(options)
         return open_plan(options.plan_path, store)
@@ -101,15 +122,15 @@ def open_source(options: SourceOptions) -> SampleSource:
     return source
 
 
-def _open_store(options: SourceOptions) -> LabelStore:
+def _open_store(path: str, without: tuple[str, ...]) -> LabelStore:
     """The store, or what is left of it without some maps."""
     from synthseg_generator.store.label_store import open_store
 
-    store = open_store(options.store)
-    if not options.without:
+    store = open_store(path)
+    if not without:
         return store
-    store.select(options.without)  # names that are not there
-    left = [name for name in store.names if name not in options.without]
+    store.select(without)  # names that are not there
+    left = [name for name in store.names if name not in without]
     if not left:
         raise UsageProblem(f"--without leaves no map of {store.path}.")
     return store.select(left)

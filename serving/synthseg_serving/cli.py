@@ -5,25 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from pathlib import Path
-from typing import Literal
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup
-from synthseg_common.command_options import takes
-from synthseg_common.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
+from synthseg_common.option_groups import with_options
 
 from synthseg_serving.cpu import choose_instructions
-from synthseg_serving.options import FOUND, ExportOptions, ServeOptions
-
-_max_voxels = click.option(
-    "--max-voxels",
-    default=DEFAULT_MAX_VOXELS,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Voxels that the network grid may have; servers refuse requests for more. The default is "
-    "320 x 320 x 320.",
-)
+from synthseg_serving.options import ExportOptions, FileChoice, ImportOptions, ServeOptions
 
 
 @click.group(cls=ErrorReportingGroup, extra="serving")
@@ -37,23 +25,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("model_dir", type=click.Path(path_type=Path))
-@click.option(
-    "--version",
-    type=click.IntRange(min=1),
-    help="Number of the version; the next free one by default.",
-)
-@click.option(
-    "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
-)
-@_max_voxels
-@click.option(
-    "--settings",
-    type=click.Path(path_type=Path),
-    help="What weights from Keras belong to; by default the .json file beside them.",
-)
-@takes(ExportOptions)
+@with_options(ExportOptions, "options")
 def export(options: ExportOptions) -> None:
     """Writes a trained network to MODEL_DIR/<version>/, for TF Serving or `serve`.
 
@@ -71,31 +43,9 @@ def export(options: ExportOptions) -> None:
 
 
 @main.command("import-weights")
-@click.argument("source", required=False, type=click.Path(path_type=Path))
-@click.argument("models", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--labels",
-    type=click.Choice(["v1", "v2"]),
-    help="Label table that a file must have: SynthSeg 1.0 or 2.0. By default it is recognised.",
-)
-@click.option(
-    "--version",
-    type=click.IntRange(min=1),
-    help="Of a single file: number of the version; the next free one by default.",
-)
-@click.option(
-    "--name",
-    help="Of a single file: name under which it will be served; its network's by default.",
-)
-@_max_voxels
-def import_weights(
-    source: Path | None,
-    models: Path | None,
-    labels: Literal["v1", "v2"] | None,
-    version: int | None,
-    name: str | None,
-    max_voxels: int,
-) -> None:
+@with_options(FileChoice, "choice")
+@with_options(ImportOptions, "options")
+def import_weights(choice: FileChoice, options: ImportOptions) -> None:
     """Makes served models of the original SynthSeg's weights.
 
     SOURCE is a folder that holds synthseg_2.0.h5, synthseg_robust_2.0.h5, synthseg_parc_2.0.h5,
@@ -105,106 +55,13 @@ def import_weights(
     they go into the user's cache, once, as `serve --official` has it, and the folder is printed. Of
     a single file MODELS is the model's own folder.
     """
-    from synthseg_serving.official.commands import FileChoice, import_from
+    from synthseg_serving.official.commands import import_from
 
-    import_from(source, models, FileChoice(labels=labels, version=version, name=name), max_voxels)
+    import_from(options.source, options.models, choice, options.max_voxels)
 
 
 @main.command()
-@click.argument("model_dir", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--name", default=MODEL_NAME, show_default=True, help="Name of the model in requests."
-)
-@click.option(
-    "--model-config-file",
-    type=click.Path(path_type=Path),
-    help="Several models, as TF Serving reads them.",
-)
-@click.option(
-    "--official",
-    is_flag=False,
-    flag_value=FOUND,
-    metavar="[FOLDER]",
-    help="Serve the original SynthSeg's networks, too: FOLDER holds their .h5 files or what "
-    "`import-weights` made of them; by default what SYNTHSEG_MODELS names, else "
-    "$FREESURFER_HOME/models. MODEL_DIR, if any, stands before it, and takes the place of the "
-    "plain one.",
-)
-@click.option(
-    "--own-model",
-    is_flag=True,
-    help="With --official: segment with the model that ships with the package all the same.",
-)
-@click.option(
-    "--on-demand", is_flag=True, help="Load a model when it is first asked for, not at the start."
-)
-@click.option(
-    "--address",
-    "addresses",
-    multiple=True,
-    help="host:port or unix:/path; may be repeated.  [default: localhost:8500]",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="Cores for one computation; all that may be used by default.",
-)
-@click.option("--cpu", is_flag=True, help="Use no GPU.")
-@click.option(
-    "--queue",
-    "waiting",
-    default=8,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Requests that may wait.",
-)
-@click.option(
-    "--poll-seconds",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="Between looks for new versions; 0 looks once.",
-)
-@click.option(
-    "--typed-fields",
-    is_flag=True,
-    help="Answer with one field per value, as TF Serving does by default; slow.",
-)
-@click.option(
-    "--allow-version-labels-for-unavailable-models",
-    "labels_for_unavailable",
-    is_flag=True,
-    help="As TF Serving's flag.",
-)
-@click.option("--tls-key", type=click.Path(path_type=Path), help="Private key (PEM).")
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM).")
-@click.option(
-    "--tls-client-ca",
-    type=click.Path(path_type=Path),
-    help="Clients must be signed by these (PEM).",
-)
-@click.option(
-    "--grace-seconds",
-    default=600.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="For accepted requests after SIGTERM.",
-)
-@click.option(
-    "--ready-file", type=click.Path(path_type=Path), help="Also write the ready line here."
-)
-@click.option(
-    "--idle-minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    help="End when nobody asked for anything for so long.",
-)
-@click.option(
-    "--parent-death",
-    is_flag=True,
-    help="End with the parent process, whose pipe is standard input.",
-)
-@click.option("-v", "--verbose", is_flag=True, help="Say more in the log.")
-@takes(ServeOptions)
+@with_options(ServeOptions, "options")
 def serve(options: ServeOptions) -> None:
     """Serves a model with the services of TF Serving.
 

@@ -1,10 +1,20 @@
-"""What the commands are asked, as frozen objects; each command's help says what they mean."""
+"""What the commands are asked, as frozen objects; loads nothing heavy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import click
+from synthseg_common.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
+from synthseg_common.option_groups import argument, option
+
+_PATH = click.Path(path_type=Path)
+_MAX_VOXELS = (
+    "Voxels that the network grid may have; servers refuse requests for more. The default is "
+    "320 x 320 x 320."
+)
 _UNIX = "unix:"
 FOUND = ""
 """In the place of a folder of official weights: wherever they are found."""
@@ -14,39 +24,155 @@ FOUND = ""
 class ExportOptions:
     """What `export` is asked."""
 
-    source: Path
-    model_dir: Path
-    version: int | None
-    name: str
-    max_voxels: int
-    settings: Path | None
+    source: Path = argument(type=_PATH)
+    model_dir: Path = argument(type=_PATH)
+    version: int | None = option(
+        "--version",
+        type=click.IntRange(min=1),
+        help="Number of the version; the next free one by default.",
+    )
+    name: str = option(
+        "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
+    )
+    max_voxels: int = option(
+        "--max-voxels",
+        default=DEFAULT_MAX_VOXELS,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help=_MAX_VOXELS,
+    )
+    settings: Path | None = option(
+        "--settings",
+        type=_PATH,
+        help="What weights from Keras belong to; by default the .json file beside them.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileChoice:
+    """What `import-weights` is told of a single file."""
+
+    labels: Literal["v1", "v2"] | None = option(
+        "--labels",
+        type=click.Choice(["v1", "v2"]),
+        help="Label table that a file must have: SynthSeg 1.0 or 2.0. By default it is recognised.",
+    )
+    version: int | None = option(
+        "--version",
+        type=click.IntRange(min=1),
+        help="Of a single file: number of the version; the next free one by default.",
+    )
+    name: str | None = option(
+        "--name",
+        help="Of a single file: name under which it will be served; its network's by default.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
+    """What `import-weights` is asked."""
+
+    source: Path | None = argument(required=False, type=_PATH)
+    models: Path | None = argument(required=False, type=_PATH)
+    max_voxels: int = option(
+        "--max-voxels",
+        default=DEFAULT_MAX_VOXELS,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help=_MAX_VOXELS,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions:
     """What `serve` is asked."""
 
-    model_dir: Path | None
-    name: str
-    model_config_file: Path | None
-    official: str | None
-    own_model: bool
-    on_demand: bool
-    addresses: tuple[str, ...]
-    threads: int | None
-    cpu: bool
-    waiting: int
-    poll_seconds: float
-    typed_fields: bool
-    labels_for_unavailable: bool
-    tls_key: Path | None
-    tls_cert: Path | None
-    tls_client_ca: Path | None
-    grace_seconds: float
-    ready_file: Path | None
-    idle_minutes: float | None
-    parent_death: bool
-    verbose: bool
+    model_dir: Path | None = argument(required=False, type=_PATH)
+    name: str = option(
+        "--name", default=MODEL_NAME, show_default=True, help="Name of the model in requests."
+    )
+    model_config_file: Path | None = option(
+        "--model-config-file", type=_PATH, help="Several models, as TF Serving reads them."
+    )
+    official: str | None = option(
+        "--official",
+        is_flag=False,
+        flag_value=FOUND,
+        metavar="[FOLDER]",
+        help="Serve the original SynthSeg's networks, too: FOLDER holds their .h5 files or what "
+        "`import-weights` made of them; by default what SYNTHSEG_MODELS names, else "
+        "$FREESURFER_HOME/models. MODEL_DIR, if any, stands before it, and takes the place of the "
+        "plain one.",
+    )
+    own_model: bool = option(
+        "--own-model",
+        is_flag=True,
+        help="With --official: segment with the model that ships with the package all the same.",
+    )
+    on_demand: bool = option(
+        "--on-demand",
+        is_flag=True,
+        help="Load a model when it is first asked for, not at the start.",
+    )
+    addresses: tuple[str, ...] = option(
+        "--address",
+        multiple=True,
+        help="host:port or unix:/path; may be repeated.  [default: localhost:8500]",
+    )
+    threads: int | None = option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Cores for one computation; all that may be used by default.",
+    )
+    cpu: bool = option("--cpu", is_flag=True, help="Use no GPU.")
+    waiting: int = option(
+        "--queue",
+        default=8,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Requests that may wait.",
+    )
+    poll_seconds: float = option(
+        "--poll-seconds",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(min=0),
+        help="Between looks for new versions; 0 looks once.",
+    )
+    typed_fields: bool = option(
+        "--typed-fields",
+        is_flag=True,
+        help="Answer with one field per value, as TF Serving does by default; slow.",
+    )
+    labels_for_unavailable: bool = option(
+        "--allow-version-labels-for-unavailable-models", is_flag=True, help="As TF Serving's flag."
+    )
+    tls_key: Path | None = option("--tls-key", type=_PATH, help="Private key (PEM).")
+    tls_cert: Path | None = option("--tls-cert", type=_PATH, help="Certificate chain (PEM).")
+    tls_client_ca: Path | None = option(
+        "--tls-client-ca", type=_PATH, help="Clients must be signed by these (PEM)."
+    )
+    grace_seconds: float = option(
+        "--grace-seconds",
+        default=600.0,
+        show_default=True,
+        type=click.FloatRange(min=0),
+        help="For accepted requests after SIGTERM.",
+    )
+    ready_file: Path | None = option(
+        "--ready-file", type=_PATH, help="Also write the ready line here."
+    )
+    idle_minutes: float | None = option(
+        "--idle-minutes",
+        type=click.FloatRange(min=0, min_open=True),
+        help="End when nobody asked for anything for so long.",
+    )
+    parent_death: bool = option(
+        "--parent-death",
+        is_flag=True,
+        help="End with the parent process, whose pipe is standard input.",
+    )
+    verbose: bool = option("-v", "--verbose", is_flag=True, help="Say more in the log.")
 
     @property
     def sockets(self) -> list[Path]:

@@ -12,7 +12,6 @@ COMMON = Package(
     (
         (
             "arrays",
-            "command_options",
             "contract",
             "errors",
             "formats",

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
-from serve_options import NOTHING
+from synthseg_serving.options import ServeOptions
 
 KEY, CERTIFICATE, CA = Path("k"), Path("c"), Path("ca")
 
 
 def test_sockets_are_the_addresses_that_are_files() -> None:
-    options = dataclasses.replace(NOTHING, addresses=("localhost:1", "unix:/run/s", "unix:t"))
+    options = ServeOptions(addresses=("localhost:1", "unix:/run/s", "unix:t"))
     assert options.sockets == [Path("/run/s"), Path("t")]
-    assert NOTHING.sockets == []
+    assert ServeOptions().sockets == []
 
 
 @pytest.mark.parametrize(
@@ -31,5 +30,5 @@ def test_sockets_are_the_addresses_that_are_files() -> None:
 def test_tls_needs_key_and_certificate(
     key: Path | None, certificate: Path | None, ca: Path | None, whole: bool
 ) -> None:
-    options = dataclasses.replace(NOTHING, tls_key=key, tls_cert=certificate, tls_client_ca=ca)
+    options = ServeOptions(tls_key=key, tls_cert=certificate, tls_client_ca=ca)
     assert options.tls_is_whole is whole

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
-from synthseg_common.command_options import takes
 from synthseg_common.contract import MODEL_NAME
 from synthseg_common.errors import TERMINATED
+from synthseg_common.option_groups import argument, option, with_options
 
 from synthseg_trainer.evaluation.commands import evaluate, validate
 from synthseg_trainer.signals import SignalWatch, signals_end_it, signals_held
@@ -24,32 +24,68 @@ if TYPE_CHECKING:
     from synthseg_trainer.config import TrainSettings
 
 
+_PATH = click.Path(path_type=Path)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """What `train` is asked; its help says what each of them means."""
+    """What to train, where to, and with which processes."""
 
-    config: Path
-    run: Path
-    store: str | None
-    initial_weights: str | None
-    resume: bool
-    workers: int
-    scheduler: str | None
-    threads: int | None
-    cpu_replicas: int
-    wait_minutes: float
+    config: Path = argument(type=_PATH)
+    run: Path = option("--run", required=True, type=_PATH, help="Folder of checkpoints and logs.")
+    store: str | None = option("--store", help="Label store, over that of CONFIG.")
+    initial_weights: str | None = option(
+        "--initial-weights",
+        help="Run, checkpoint, bundle (.npz) or Keras weights (.weights.h5) to start from.",
+    )
+    resume: bool = option(
+        "--resume",
+        is_flag=True,
+        help="Go on from the newest checkpoint in the folder, if there is one.",
+    )
+    workers: int = option(
+        "--workers",
+        default=0,
+        type=click.IntRange(min=0),
+        help="Dask workers that prepare samples; 0 for none.",
+    )
+    scheduler: str | None = option(
+        "--scheduler", help="Address of a running Dask scheduler (tcp://host:port)."
+    )
+    threads: int | None = option(
+        "--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default."
+    )
+    cpu_replicas: int = option(
+        "--cpu-replicas",
+        default=1,
+        type=click.IntRange(min=1),
+        help="Replicas on the CPU, to try a distributed run.",
+    )
+    wait_minutes: float = option(
+        "--wait-minutes",
+        default=10.0,
+        show_default=True,
+        type=click.FloatRange(min=0, min_open=True),
+        help="How long to wait for other machines: those of TF_CONFIG, and Dask workers.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackOptions:
-    """What `pack` is asked; its help says what each of them means."""
+    """Which network to pack, where to, and what is told of it."""
 
-    source: Path
-    output: Path
-    settings: Path | None
-    name: str | None
-    licence: str | None
-    half: bool
+    source: Path = argument(type=_PATH)
+    output: Path = argument(type=_PATH)
+    settings: Path | None = option(
+        "--settings",
+        type=_PATH,
+        help="What weights from Keras belong to; by default the JSON or YAML file beside them.",
+    )
+    name: str | None = option(
+        "--name", help="What the model is called, in the place of its name in SOURCE."
+    )
+    licence: str | None = option("--licence", help="Under which licence the weights may be used.")
+    half: bool = option("--half", is_flag=True, help="Store weights as float16, in half the size.")
 
 
 @click.group(cls=ErrorReportingGroup, extra="trainer")
@@ -59,42 +95,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option(
-    "--run", required=True, type=click.Path(path_type=Path), help="Folder of checkpoints and logs."
-)
-@click.option("--store", help="Label store, over that of CONFIG.")
-@click.option(
-    "--initial-weights",
-    help="Run, checkpoint, bundle (.npz) or Keras weights (.weights.h5) to start from.",
-)
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Go on from the newest checkpoint in the folder, if there is one.",
-)
-@click.option(
-    "--workers",
-    default=0,
-    type=click.IntRange(min=0),
-    help="Dask workers that prepare samples; 0 for none.",
-)
-@click.option("--scheduler", help="Address of a running Dask scheduler (tcp://host:port).")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
-@click.option(
-    "--cpu-replicas",
-    default=1,
-    type=click.IntRange(min=1),
-    help="Replicas on the CPU, to try a distributed run.",
-)
-@click.option(
-    "--wait-minutes",
-    default=10.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="How long to wait for other machines: those of TF_CONFIG, and Dask workers.",
-)
-@takes(TrainOptions)
+@with_options(TrainOptions, "options")
 def train(options: TrainOptions) -> None:
     """Trains the network of CONFIG, a YAML file or the name of a recipe (see `recipes`).
 
@@ -151,17 +152,7 @@ def _train(
 
 
 @main.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
-@click.option(
-    "--settings",
-    type=click.Path(path_type=Path),
-    help="What weights from Keras belong to; by default the JSON or YAML file beside them.",
-)
-@click.option("--name", help="What the model is called, in the place of its name in SOURCE.")
-@click.option("--licence", help="Under which licence the weights may be used.")
-@click.option("--half", is_flag=True, help="Store weights as float16, in half the size.")
-@takes(PackOptions)
+@with_options(PackOptions, "options")
 def pack(options: PackOptions) -> None:
     """Packs the network of SOURCE into one file, OUTPUT.npz.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: RUF009 - `option` makes a field, as `dataclasses.field` does.
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import click
 from synthseg_common.contract import DEFAULT_MAX_VOXELS
@@ -14,23 +12,9 @@ from synthseg_serving.errors import WeightsError
 from synthseg_serving.official.cache import cached_set
 from synthseg_serving.official.networks import V1, V2
 from synthseg_serving.official.weights import OfficialFile, inspect_weights
+from synthseg_serving.options import FileChoice
 
 _TABLES = {"v1": V1, "v2": V2}
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileChoice:
-    """What is said of a single file.
-
-    Attributes:
-        labels: Table that it must have.
-        version: Number of the version; the next free one by default.
-        name: Name under which it will be served.
-    """
-
-    labels: Literal["v1", "v2"] | None = None
-    version: int | None = None
-    name: str | None = None
 
 
 def import_from(

@@ -7,83 +7,90 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from synthseg_common.command_options import takes
+from synthseg_common.option_groups import argument, option, with_options
 
 _PATH = click.Path(path_type=Path)
+_MERGE_PARCELS = "Read cortical parcels 1xxx, 2xxx as 3 and 42."
 LEFT_OUT = 1
 """Exit code where a file cannot be read and the other scans are scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """What `evaluate` is asked; its help says what each of them means."""
+    """What is scored, and how."""
 
-    truth: Path
-    answers: Path
-    output: Path | None
-    against: Path | None
-    posteriors: Path | None
-    distances: bool
-    voxels: bool
-    as_original: bool
-    label_list: str | None
-    merge_parcels: bool
-    partial: bool
-    jobs: int
+    truth: Path = argument(type=_PATH)
+    answers: Path = argument(type=_PATH)
+    output: Path | None = option(
+        "--o",
+        type=_PATH,
+        help="A .csv for Dice alone, one row per scan; or a folder for all tables and a box plot.",
+    )
+    against: Path | None = option(
+        "--against",
+        type=_PATH,
+        help="Segmentations of another method, to test against; p values are of single tests.",
+    )
+    posteriors: Path | None = option(
+        "--posteriors",
+        type=_PATH,
+        help="Probabilities of ANSWERS, for soft Dice; channels ascend by label value.",
+    )
+    distances: bool = option(
+        "--distances", is_flag=True, help="Measure surface distances: HD 100, 99, 95, mean."
+    )
+    voxels: bool = option("--voxels", is_flag=True, help="Distances in voxels, not mm.")
+    as_original: bool = option(
+        "--as-original",
+        is_flag=True,
+        help="The original's numbers: voxels, its cuts, its values for what is missing.",
+    )
+    label_list: str | None = option(
+        "--labels",
+        help="What to score: 2,3,41; v1; v2; a label table, .npy or text. "
+        "By default what occurs in both.",
+    )
+    merge_parcels: bool = option("--merge-parcels", is_flag=True, help=_MERGE_PARCELS)
+    partial: bool = option(
+        "--partial", is_flag=True, help="Leave out scans that one of the folders lacks."
+    )
+    jobs: int = option("--jobs", default=1, type=click.IntRange(min=1), help="Processes.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidateOptions:
-    """What `validate` is asked; its help says what each of them means."""
+    """Which run is scored on which scans, and how."""
 
-    run: Path
-    scans: Path
-    labels: Path
-    output: Path | None
-    every: int
-    flip: bool
-    limit: int | None
-    merge_parcels: bool
-    partial: bool
-    threads: int | None
+    run: Path = argument(type=_PATH)
+    scans: Path = option("--scans", required=True, type=_PATH, help="Folder of scans.")
+    labels: Path = option(
+        "--labels", required=True, type=_PATH, help="Folder of label maps of the same names."
+    )
+    output: Path | None = option(
+        "--o", type=_PATH, help="Folder of the results; RUN/validation by default."
+    )
+    every: int = option(
+        "--every", default=1, type=click.IntRange(min=1), help="Score every n-th checkpoint."
+    )
+    flip: bool = option(
+        "--flip", is_flag=True, help="Average with the mirrored pass, as a server does."
+    )
+    limit: int | None = option(
+        "--crop",
+        type=click.IntRange(min=1),
+        help="Longest side in voxels, cut around the structures; 192 for brains by default.",
+    )
+    merge_parcels: bool = option("--merge-parcels", is_flag=True, help=_MERGE_PARCELS)
+    partial: bool = option(
+        "--partial", is_flag=True, help="Leave out scans that have no label map."
+    )
+    threads: int | None = option(
+        "--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default."
+    )
 
 
 @click.command()
-@click.argument("truth", type=_PATH)
-@click.argument("answers", type=_PATH)
-@click.option(
-    "--o",
-    "output",
-    type=_PATH,
-    help="A .csv for Dice alone, one row per scan; or a folder for all tables and a box plot.",
-)
-@click.option(
-    "--against",
-    type=_PATH,
-    help="Segmentations of another method, to test against; p values are of single tests.",
-)
-@click.option(
-    "--posteriors",
-    type=_PATH,
-    help="Probabilities of ANSWERS, for soft Dice; channels ascend by label value.",
-)
-@click.option("--distances", is_flag=True, help="Measure surface distances: HD 100, 99, 95, mean.")
-@click.option("--voxels", is_flag=True, help="Distances in voxels, not mm.")
-@click.option(
-    "--as-original",
-    is_flag=True,
-    help="The original's numbers: voxels, its cuts, its values for what is missing.",
-)
-@click.option(
-    "--labels",
-    "label_list",
-    help="What to score: 2,3,41; v1; v2; a label table, .npy or text. "
-    "By default what occurs in both.",
-)
-@click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
-@click.option("--partial", is_flag=True, help="Leave out scans that one of the folders lacks.")
-@click.option("--jobs", default=1, type=click.IntRange(min=1), help="Processes.")
-@takes(EvaluateOptions)
+@with_options(EvaluateOptions, "options")
 def evaluate(options: EvaluateOptions) -> None:
     """Scores segmentations against others of the same scans: Dice, surface distances, tests.
 
@@ -132,22 +139,7 @@ def evaluate(options: EvaluateOptions) -> None:
 
 
 @click.command()
-@click.argument("run", type=_PATH)
-@click.option("--scans", required=True, type=_PATH, help="Folder of scans.")
-@click.option("--labels", required=True, type=_PATH, help="Folder of label maps of the same names.")
-@click.option("--o", "output", type=_PATH, help="Folder of the results; RUN/validation by default.")
-@click.option("--every", default=1, type=click.IntRange(min=1), help="Score every n-th checkpoint.")
-@click.option("--flip", is_flag=True, help="Average with the mirrored pass, as a server does.")
-@click.option(
-    "--crop",
-    "limit",
-    type=click.IntRange(min=1),
-    help="Longest side in voxels, cut around the structures; 192 for brains by default.",
-)
-@click.option("--merge-parcels", is_flag=True, help="Read cortical parcels 1xxx, 2xxx as 3 and 42.")
-@click.option("--partial", is_flag=True, help="Leave out scans that have no label map.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
-@takes(ValidateOptions)
+@with_options(ValidateOptions, "options")
 def validate(options: ValidateOptions) -> None:
     """Scores the checkpoints of RUN on scans with label maps, and names the best.
 

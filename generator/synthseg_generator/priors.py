@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthseg_common.arrays import Float64Array, IntegerArray
 from synthseg_common.errors import ImageError
 from synthseg_common.files import write_array, write_text
 from synthseg_common.images import (
@@ -35,7 +36,6 @@ from synthseg_common.labels import (
     GenerationLabels,
 )
 
-from synthseg_generator.arrays import Doubles, Integers
 from synthseg_generator.errors import LabelError
 from synthseg_generator.problems import Problem, name_some, note_problems, raise_problems
 from synthseg_generator.settings.generator import Prior
@@ -95,8 +95,8 @@ class IntensityPriors:
         stds: float64 `[channel, 2, class]`: the same of the deviations.
     """
 
-    means: Doubles
-    stds: Doubles
+    means: Float64Array
+    stds: Float64Array
 
     def to_mixture(self) -> dict[str, Any]:
         """The priors as the `mixture` group of a settings file: one known contrast per channel."""
@@ -137,7 +137,7 @@ def estimate_priors(
         raise LabelError(
             f"priors need a label map per scan, got {len(scans)} and {len(label_maps)}."
         )
-    statistics: list[tuple[Path, Doubles]] = []
+    statistics: list[tuple[Path, Float64Array]] = []
     problems: list[Problem] = []
     for scan, label_map in zip(scans, label_maps, strict=True):
         with note_problems(problems):
@@ -150,7 +150,7 @@ def estimate_priors(
     return IntensityPriors(means=over_scans[:, 0], stds=over_scans[:, 1])
 
 
-def _scan_statistics(scan: Path, label_map: Path, settings: PriorSettings) -> Doubles:
+def _scan_statistics(scan: Path, label_map: Path, settings: PriorSettings) -> Float64Array:
     """float64 `[channel, 2, class]` of one scan, see `measure_classes`."""
     image, labels = read_pair(scan, label_map)
     if not all(np.isfinite(channel).any() for channel in _channels(image)):
@@ -163,7 +163,7 @@ def _scan_statistics(scan: Path, label_map: Path, settings: PriorSettings) -> Do
     return found
 
 
-def _odd_channels(statistics: Sequence[tuple[Path, Doubles]]) -> list[Problem]:
+def _odd_channels(statistics: Sequence[tuple[Path, Float64Array]]) -> list[Problem]:
     """Scans with another number of channels than most; who has which where none do."""
     by_count: dict[int, list[str]] = {}
     for scan, found in statistics:
@@ -181,7 +181,9 @@ def _odd_channels(statistics: Sequence[tuple[Path, Doubles]]) -> list[Problem]:
     ]
 
 
-def measure_classes(image: Doubles, labels: Integers, settings: PriorSettings) -> Doubles:
+def measure_classes(
+    image: Float64Array, labels: IntegerArray, settings: PriorSettings
+) -> Float64Array:
     """Median and deviation of every class in one channel of one scan.
 
     Args:
@@ -208,7 +210,7 @@ def measure_classes(image: Doubles, labels: Integers, settings: PriorSettings) -
     return result
 
 
-def rescale(image: Doubles) -> Doubles:
+def rescale(image: Float64Array) -> Float64Array:
     """Scales a scan so that its 2nd and 98th percentiles become 0 and 255, and cuts the rest.
 
     Returns:
@@ -218,11 +220,11 @@ def rescale(image: Doubles) -> Doubles:
     if low == high:
         return np.zeros(image.shape)
     new_low, new_high = RESCALE_RANGE
-    share: Doubles = (np.clip(image, low, high) - low) / (high - low)
+    share: Float64Array = (np.clip(image, low, high) - low) / (high - low)
     return new_low + share * (new_high - new_low)
 
 
-def read_pair(scan: Path, label_map: Path) -> tuple[Doubles, Integers]:
+def read_pair(scan: Path, label_map: Path) -> tuple[Float64Array, IntegerArray]:
     """Reads a scan and its labels, both aligned to RAS.
 
     Returns:
@@ -283,11 +285,11 @@ def save_priors(priors: IntensityPriors, folder: Path) -> list[Path]:
     return paths
 
 
-def _normal_prior(rows: Doubles) -> dict[str, Any]:
+def _normal_prior(rows: Float64Array) -> dict[str, Any]:
     return {"distribution": "normal", "rows": np.round(rows.T, 4).tolist()}
 
 
-def _channels(image: Doubles) -> Iterator[Doubles]:
+def _channels(image: Float64Array) -> Iterator[Float64Array]:
     yield from np.moveaxis(image, -1, 0)
 
 
@@ -300,7 +302,7 @@ def _volumes(folder: Path) -> list[Path]:
     return paths
 
 
-def _read(path: Path) -> tuple[Doubles, Doubles]:
+def _read(path: Path) -> tuple[Float64Array, Float64Array]:
     try:
         header = read_header(path)
         tell_notes(header)

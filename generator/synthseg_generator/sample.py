@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from synthseg_generator.arrays import AffineMatrix, Floats, LabelValues
+from synthseg_common.arrays import Float32Array
+
+from synthseg_generator.arrays import AffineMatrix, LabelValues
 from synthseg_generator.draws.sample_parameters import SampleParameters
 from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.samples import SampleSource
@@ -23,7 +25,7 @@ class Sample(NamedTuple):
         labels: int32 `[x, y, z]`, label values that a network shall answer.
     """
 
-    image: Floats
+    image: Float32Array
     labels: LabelValues
 
 

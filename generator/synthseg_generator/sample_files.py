@@ -10,9 +10,10 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from synthseg_common.arrays import AnyArray
 from synthseg_common.files import replacing, write_text
 
-from synthseg_generator.arrays import AffineMatrix, AnyArray
+from synthseg_generator.arrays import AffineMatrix
 from synthseg_generator.cluster.jobs import run_all
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.samples import SampleSource

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from synthseg_common import contract
+from synthseg_common.arrays import AnyArray
 from synthseg_common.memory import MemoryLimit
-from synthseg_trainer.aliases import Array
 from tensorflow.core.framework import tensor_pb2
 
 from synthseg_serving.errors import CallError
@@ -134,7 +134,7 @@ class Room:
         )
 
 
-def requested_grid(inputs: Mapping[str, Array]) -> RequestedGrid | None:
+def requested_grid(inputs: Mapping[str, AnyArray]) -> RequestedGrid | None:
     """The network grid that a request asks for; None if it asks for none, or wrongly."""
     if contract.SCORED_SIZE in inputs:
         return _scored_cube(inputs[contract.SCORED_SIZE])
@@ -150,13 +150,13 @@ def requested_grid(inputs: Mapping[str, Array]) -> RequestedGrid | None:
     return RequestedGrid(shape, "image and min_size ask")
 
 
-def _scored_cube(size: Array) -> RequestedGrid | None:
+def _scored_cube(size: AnyArray) -> RequestedGrid | None:
     """Of a scorer, whose network sees a cube whatever it is sent."""
     edge = int(size.reshape(-1)[0]) if size.size == 1 and size.dtype.kind == "i" else 0
     return RequestedGrid((edge, edge, edge), "scored_size asks") if edge >= 1 else None
 
 
-def _grid_of(labels: Array) -> RequestedGrid | None:
+def _grid_of(labels: AnyArray) -> RequestedGrid | None:
     """Of a parcellator, which is sent labels on the network grid."""
     if not _is_volume(labels):
         return None
@@ -164,5 +164,5 @@ def _grid_of(labels: Array) -> RequestedGrid | None:
     return RequestedGrid((x, y, z), "network_labels ask")
 
 
-def _is_volume(array: Array) -> bool:
+def _is_volume(array: AnyArray) -> bool:
     return array.ndim == 3 and array.size > 0

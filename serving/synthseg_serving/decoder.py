@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 import tensorflow as tf
-from synthseg_trainer.aliases import FloatArray
+from synthseg_common.arrays import FloatArray
 
 PARITIES = tuple(product((0, 1), repeat=3))
 

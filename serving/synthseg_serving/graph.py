@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import tensorflow as tf
-from synthseg_trainer.aliases import Array
+from synthseg_common.arrays import AnyArray
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Input:
     name: str
     dtype: tf.DType
     shape: tuple[int | None, ...]
-    default: Array | None = None
+    default: AnyArray | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Warmup:
         outputs: What is asked for.
     """
 
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, AnyArray]
     outputs: Sequence[str]
 
 

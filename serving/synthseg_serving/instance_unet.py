@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import tensorflow as tf
-from synthseg_trainer.aliases import FloatArray, Weights
+from synthseg_common.arrays import FloatArray
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
 

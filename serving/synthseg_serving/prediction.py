@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 import grpc
 import tensorflow as tf
 from synthseg_common import contract
-from synthseg_trainer.aliases import Array
+from synthseg_common.arrays import AnyArray
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -126,7 +126,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
         self._write(values, response)
         return response
 
-    def _write(self, values: dict[str, Array], response: predict_pb2.PredictResponse) -> None:
+    def _write(self, values: dict[str, AnyArray], response: predict_pb2.PredictResponse) -> None:
         size = sum(value.nbytes for value in values.values())
         if size > self._limits.largest_bytes:
             raise CallError(
@@ -195,7 +195,7 @@ def refuse(context: grpc.ServicerContext, error: CallError) -> NoReturn:
 
 def read_inputs(
     signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest, budget: Budget
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     """Reads a request's inputs and fills in the signature's defaults.
 
     Raises:
@@ -250,7 +250,7 @@ def choose_outputs(signature: meta_graph_pb2.SignatureDef, asked: list[str]) -> 
 
 def _read_input(
     signature: meta_graph_pb2.SignatureDef, request: predict_pb2.PredictRequest, key: str
-) -> Array:
+) -> AnyArray:
     if key in request.inputs:
         try:
             return decode(request.inputs[key])

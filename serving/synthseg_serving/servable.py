@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
-from synthseg_trainer.aliases import Array
+from synthseg_common.arrays import AnyArray
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.client import pywrap_tf_session
 
@@ -70,10 +70,10 @@ class Servable:
     def run(
         self,
         signature: meta_graph_pb2.SignatureDef,
-        inputs: Mapping[str, Array],
+        inputs: Mapping[str, AnyArray],
         outputs: list[str],
         timeout_s: float | None = None,
-    ) -> dict[str, Array]:
+    ) -> dict[str, AnyArray]:
         """Computes outputs of a signature, and nothing that they do not need, or all of them.
 
         Args:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from synthseg_trainer.aliases import Array
+from synthseg_common.arrays import AnyArray
 from tensorflow.core.framework import tensor_pb2
 
 _TYPED_FIELDS = {
@@ -30,7 +30,7 @@ _LARGEST_RANK = 254
 """TensorFlow's; the product of a million sizes would take minutes."""
 
 
-def decode(proto: tensor_pb2.TensorProto) -> Array:
+def decode(proto: tensor_pb2.TensorProto) -> AnyArray:
     """Reads a tensor.
 
     Fewer typed values than elements repeat the last one, none at all stand for zeros, as in
@@ -71,7 +71,7 @@ def element_bytes(proto: tensor_pb2.TensorProto) -> int:
     return np.dtype(object).itemsize if dtype == tf.string else int(dtype.size)
 
 
-def encode(array: Array, packed: bool) -> tensor_pb2.TensorProto:
+def encode(array: AnyArray, packed: bool) -> tensor_pb2.TensorProto:
     """Writes a tensor.
 
     Args:
@@ -105,7 +105,7 @@ def _type_of(proto: tensor_pb2.TensorProto) -> tf.DType:
     return dtype
 
 
-def _typed(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int) -> Array:
+def _typed(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int) -> AnyArray:
     values = getattr(proto, _TYPED_FIELDS[dtype])
     if len(values) > count:
         raise ValueError("more values than elements")

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from synthseg_common.arrays import FloatArray
 from synthseg_common.contract import SIZE_MULTIPLE
-from synthseg_trainer.aliases import FloatArray, Weights
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
-from synthseg_trainer.aliases import FloatArray
+from synthseg_common.arrays import FloatArray
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from synthseg_serving.graph import Warmup

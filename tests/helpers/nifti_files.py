@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from numpy.typing import DTypeLike
-from synthseg_trainer.aliases import Array, FloatArray
+from synthseg_common.arrays import AnyArray, FloatArray
 
 
 def load_nifti(path: str | Path) -> nib.Nifti1Image:
@@ -18,7 +18,7 @@ def load_nifti(path: str | Path) -> nib.Nifti1Image:
 
 
 def save_volume(
-    path: Path, values: Array, affine: FloatArray | None = None, dtype: DTypeLike = np.int16
+    path: Path, values: AnyArray, affine: FloatArray | None = None, dtype: DTypeLike = np.int16
 ) -> Path:
     """Writes voxels of 1 mm, or as `affine` says, as NIfTI or MGH; the folder need not be there."""
     kind = nib.MGHImage if path.suffix == ".mgz" else nib.Nifti1Image

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_serving.official.networks import OfficialNetwork
-from synthseg_trainer.aliases import FloatArray
 
 Value = Callable[[str, tuple[int, ...]], FloatArray | float]
 """Of a variable by its name and shape; a number fills it, and takes no room in the file."""

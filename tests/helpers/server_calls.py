@@ -11,8 +11,8 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_common.arrays import AnyArray
 from synthseg_serving.server import Server
-from synthseg_trainer.aliases import Array
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -30,7 +30,7 @@ ONES = np.ones((2, 2, 2), np.float32)
 QUICK: dict[str, Any] = {"poll_s": 0.1, "packed": False}
 """Settings of a server that looks often, and answers as TF Serving does by default."""
 
-Input: TypeAlias = Array | float | list[int]
+Input: TypeAlias = AnyArray | float | list[int]
 """What becomes a tensor of a request."""
 
 
@@ -61,7 +61,7 @@ class Calls:
         *,
         timeout: float = TIMEOUT_S,
         **inputs: Input,
-    ) -> dict[str, Array]:
+    ) -> dict[str, AnyArray]:
         request = self.request(signature, outputs, **inputs)
         answer = self.prediction.Predict(request, timeout=timeout)
         return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}

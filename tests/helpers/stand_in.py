@@ -9,8 +9,8 @@ from typing import ClassVar, TypeAlias
 import grpc
 import numpy as np
 import tensorflow as tf
+from synthseg_common.arrays import FloatArray
 from synthseg_serving.versions import ModelConfig, VersionPolicy
-from synthseg_trainer.aliases import FloatArray
 from tensorflow_serving.apis import predict_pb2
 
 BegunRun: TypeAlias = "tuple[LongRun, grpc.Future[predict_pb2.PredictResponse]]"

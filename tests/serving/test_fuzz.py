@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from process_memory import peak_growth
 from server_calls import Calls, Running, send_bytes
 from synthseg_common import contract
+from synthseg_common.arrays import AnyArray
 from synthseg_serving.versions import ModelConfig
-from synthseg_trainer.aliases import Array
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -84,7 +84,7 @@ class Target:
     def is_well(self) -> bool:
         """Whether a good request is answered."""
         answer = self.calls.prediction.Predict(self.request(), timeout=DEADLINE_S)
-        labels: Array = tf.make_ndarray(answer.outputs[contract.LABELS])
+        labels: AnyArray = tf.make_ndarray(answer.outputs[contract.LABELS])
         return labels.shape == (6, 7, 8)
 
     def _named(self, message: get_model_status_pb2.GetModelStatusRequest) -> bytes:

@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 from synthseg_common import contract
+from synthseg_common.arrays import FloatArray
 from synthseg_serving.errors import CallError
 from synthseg_serving.servable import Servable
-from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.network.bundle import Bundle, assign_weights
 from synthseg_trainer.network.unet import build_unet
 

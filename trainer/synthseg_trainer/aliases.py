@@ -1,6 +1,6 @@
-"""Names for the types of arrays, tensors and JSON values. Imports nothing heavy.
+"""Names for what arrays, tensors and JSON values hold. Imports nothing heavy.
 
-An array's shape and unit stand in the docstring of whoever takes or returns it.
+Types of arrays by their numbers are in `synthseg_common.arrays`.
 """
 
 from __future__ import annotations
@@ -8,21 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from synthseg_common.arrays import FloatArray, IntegerArray, UInt8Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Array: TypeAlias = NDArray[Any]
-"""Of any type: what a file or a graph holds."""
-FloatArray: TypeAlias = NDArray[np.floating[Any]]
-"""Intensities, probabilities, scores, weights, affines."""
-LabelArray: TypeAlias = NDArray[np.integer[Any]]
+LabelArray: TypeAlias = IntegerArray
 """Label values, or channels of a network."""
-MaskArray: TypeAlias = NDArray[np.bool_]
-"""Which voxels."""
-Picture: TypeAlias = NDArray[np.uint8]
+Picture: TypeAlias = UInt8Array
 """`[height, width, 3]`, red, green, blue."""
 
 Weights: TypeAlias = Mapping[str, FloatArray]

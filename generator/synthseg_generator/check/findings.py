@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from synthseg_common.arrays import Float64Array, IntegerArray
 from synthseg_common.contract import BRAIN
 from synthseg_common.labels import STRUCTURE_NAMES, GenerationLabels
 
-from synthseg_generator.arrays import Doubles, Integers, LabelIds
+from synthseg_generator.arrays import LabelIds
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.store.label_store import LabelStore
 
@@ -55,9 +56,9 @@ class MapSummary:
     """
 
     name: str
-    counts: Integers
-    centroids: Doubles
-    astray: Doubles
+    counts: IntegerArray
+    centroids: Float64Array
+    astray: Float64Array
 
 
 def summarise(store: LabelStore, name: str) -> MapSummary:
@@ -74,13 +75,13 @@ def summarise(store: LabelStore, name: str) -> MapSummary:
     return MapSummary(name, counts, centroids, astray)
 
 
-def _count_planes(ids: LabelIds, axis: int, n_labels: int) -> Integers:
+def _count_planes(ids: LabelIds, axis: int, n_labels: int) -> IntegerArray:
     """Voxels of each label in each plane across an axis: int64 `[label, plane]`."""
     planes = np.moveaxis(ids, axis, 0)
     return np.stack([np.bincount(plane.ravel(), minlength=n_labels) for plane in planes], axis=1)
 
 
-def _astray(planes: Integers, x: Doubles, sides: list[tuple[int, int]]) -> Doubles:
+def _astray(planes: IntegerArray, x: Float64Array, sides: list[tuple[int, int]]) -> Float64Array:
     """Share of each sided label beyond its partner's middle, from voxels per plane across x."""
     share = np.zeros(len(planes))
     place = np.arange(planes.shape[1])

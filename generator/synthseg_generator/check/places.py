@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from synthseg_common.arrays import Float64Array
 from synthseg_common.contract import BRAIN
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.arrays import Doubles
 from synthseg_generator.check.findings import Finding, MapSummary, Severity, list_pairs, name_label
 from synthseg_generator.label_table import LabelTable
 
@@ -96,16 +96,16 @@ def _lies(labels: GenerationLabels, summary: MapSummary) -> bool:
 
 def _way(
     labels: GenerationLabels, summary: MapSummary, start: Sequence[int], end: Sequence[int]
-) -> Doubles:
+) -> Float64Array:
     """From one structure to another in voxels, float64 `[3]`; NaN where either is absent."""
     return _place(labels, summary, end) - _place(labels, summary, start)
 
 
-def _place(labels: GenerationLabels, summary: MapSummary, values: Sequence[int]) -> Doubles:
+def _place(labels: GenerationLabels, summary: MapSummary, values: Sequence[int]) -> Float64Array:
     """Mean voxel index of some labels, float64 `[3]`; NaN where all are absent."""
     indices = [labels.values.index(value) for value in values if value in labels.values]
     counts = summary.counts[indices]
     if not counts.sum():
         return np.full(3, np.nan)
-    total: Doubles = np.nansum(counts[:, None] * summary.centroids[indices], axis=0)
+    total: Float64Array = np.nansum(counts[:, None] * summary.centroids[indices], axis=0)
     return total / float(counts.sum())

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
+from synthseg_common.arrays import Float32Array, Float64Array
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.arrays import Doubles, Floats
 from synthseg_generator.draws.shape import draw_uniform
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings.intensity import BiasField, Mixture, Prior
@@ -26,7 +26,7 @@ _DARK_STD = 5.0
 
 def draw_mixture(
     config: Mixture, labels: GenerationLabels, n_channels: int, rng: np.random.Generator
-) -> tuple[Doubles, Doubles]:
+) -> tuple[Float64Array, Float64Array]:
     """Draws the Gaussian of every label, channel by channel; labels of one class share theirs.
 
     Returns:
@@ -57,7 +57,7 @@ def check_priors(config: Mixture, n_classes: int) -> None:
 
 def _draw_channel(
     config: Mixture, labels: GenerationLabels, channel: int, rng: np.random.Generator
-) -> tuple[Doubles, Doubles]:
+) -> tuple[Float64Array, Float64Array]:
     of_means, of_stds = _choose_priors(config, channel, rng)
     means = np.maximum(_draw_prior("means", of_means, labels.n_classes, rng), 0)
     stds = np.maximum(_draw_prior("stds", of_stds, labels.n_classes, rng), 0)
@@ -97,11 +97,11 @@ def _check_rows(name: str, prior: Prior, n_classes: int) -> None:
         )
 
 
-def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generator) -> Doubles:
+def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generator) -> Float64Array:
     _check_rows(name, prior, n_classes)
     first, second = np.broadcast_to(np.array(prior.rows, float), (n_classes, 2)).T
     draw = rng.uniform if prior.distribution == "uniform" else rng.normal
-    values: Doubles = draw(first, second)
+    values: Float64Array = draw(first, second)
     return values
 
 
@@ -110,7 +110,9 @@ def find_bias_shape(config: BiasField, region: Sequence[int]) -> Shape:
     return coarsen_shape(region, config.scale)
 
 
-def draw_bias_field(config: BiasField, region: Sequence[int], rng: np.random.Generator) -> Floats:
+def draw_bias_field(
+    config: BiasField, region: Sequence[int], rng: np.random.Generator
+) -> Float32Array:
     """Draws the coarse grid of a smooth brightness field; all zero when the channel has none.
 
     Args:

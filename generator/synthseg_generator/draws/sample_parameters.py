@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from synthseg_common.arrays import Float32Array, Int32Array
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.arrays import Floats, Int32s, Row
+from synthseg_generator.arrays import Row
 from synthseg_generator.draws.acquisition import draw_resolutions
 from synthseg_generator.draws.crop import draw_crop, measure_crop
 from synthseg_generator.draws.intensity import draw_bias_field, draw_mixture
@@ -50,19 +51,19 @@ class SampleParameters:
     """
 
     map_index: np.int32
-    map_shape: Int32s
-    matrix: Floats
-    velocity: Floats
-    crop_start: Int32s
+    map_shape: Int32Array
+    matrix: Float32Array
+    velocity: Float32Array
+    crop_start: Int32Array
     flip: np.bool_
-    means: Floats
-    stds: Floats
-    log_bias: Floats
-    gamma: Floats
-    spacing_mm: Floats
-    thickness_mm: Floats
-    blur_factor: Floats
-    noise_seed: Int32s
+    means: Float32Array
+    stds: Float32Array
+    log_bias: Float32Array
+    gamma: Float32Array
+    spacing_mm: Float32Array
+    thickness_mm: Float32Array
+    blur_factor: Float32Array
+    noise_seed: Int32Array
 
     def to_row(self) -> Row:
         """The parameters by name, as a plan or a graph takes them."""

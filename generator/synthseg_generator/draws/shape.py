@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from synthseg_common.arrays import Float32Array, Float64Array
 
-from synthseg_generator.arrays import Doubles, Floats
 from synthseg_generator.settings.ranges import Shape, Uniform, coarsen_shape
 from synthseg_generator.settings.shape import Affine, Elastic
 
@@ -19,7 +19,7 @@ def draw_uniform(interval: Uniform, rng: np.random.Generator) -> float:
     return rng.uniform(interval.low, interval.high)
 
 
-def draw_affine(config: Affine, rng: np.random.Generator) -> Doubles:
+def draw_affine(config: Affine, rng: np.random.Generator) -> Float64Array:
     """Draws a linear deformation about the centre.
 
     Returns:
@@ -37,7 +37,7 @@ def compose_affine(
     scaling: Sequence[float],
     shearing: Sequence[float],
     translation: Sequence[float],
-) -> Doubles:
+) -> Float64Array:
     """Composes scaling after shearing after the rotations, as the official model does.
 
     Args:
@@ -64,7 +64,9 @@ def find_velocity_shape(config: Elastic, map_shape: Sequence[int]) -> Shape:
     return coarsen_shape(map_shape, config.scale)
 
 
-def draw_velocity(config: Elastic, map_shape: Sequence[int], rng: np.random.Generator) -> Floats:
+def draw_velocity(
+    config: Elastic, map_shape: Sequence[int], rng: np.random.Generator
+) -> Float32Array:
     """Draws the coarse velocity field of the elastic warp.
 
     Returns:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Hashable
 from threading import Lock
 
 from numpy.typing import NDArray
-
-from synthseg_generator.arrays import AnyArray, Number
+from synthseg_common.arrays import AnyArray, Number
 
 # 64 maps of 256³ with up to 256 labels. A map that is not kept is read again, in about 10 ms.
 DEFAULT_CACHE_BYTES = 2**30

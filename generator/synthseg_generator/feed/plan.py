@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import zarr
+from synthseg_common.arrays import AnyArray
 
-from synthseg_generator.arrays import AnyArray
 from synthseg_generator.draws.sample_parameters import SampleParameters
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.samples import SampleSource

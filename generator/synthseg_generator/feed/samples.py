@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common.arrays import Number
 from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.arrays import LabelIds, Number
+from synthseg_generator.arrays import LabelIds
 from synthseg_generator.draws.crop import find_least_map_shape, measure_crop
 from synthseg_generator.draws.intensity import check_priors
 from synthseg_generator.draws.sample_parameters import SampleParameters, draw_sample

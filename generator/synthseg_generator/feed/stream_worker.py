@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from synthseg_common.arrays import Int32Array
 
-from synthseg_generator.arrays import Int32s, LabelIds, Row
+from synthseg_generator.arrays import LabelIds, Row
 from synthseg_generator.draws.box import find_needed_box
 from synthseg_generator.feed.samples import SampleSource
 
@@ -31,7 +32,7 @@ class CutSample(NamedTuple):
 
     k: int
     labels: LabelIds
-    box_start: Int32s
+    box_start: Int32Array
     row: Row
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from synthseg_common.arrays import Float32Array
 
-from synthseg_generator.arrays import Floats
 from synthseg_generator.graph.interpolation import enlarge
 
 Tensor = Any
@@ -35,10 +35,10 @@ def measure_gradient(image: Tensor) -> Tensor:
     return ops.sqrt(total)
 
 
-def _band(side: int, kernel: tuple[float, float, float]) -> Floats:
+def _band(side: int, kernel: tuple[float, float, float]) -> Float32Array:
     """Matrix that applies a filter of three weights along an axis of this length."""
     before, here, after = kernel
-    band: Floats = (
+    band: Float32Array = (
         before * np.eye(side, k=-1, dtype=np.float32)
         + here * np.eye(side, dtype=np.float32)
         + after * np.eye(side, k=1, dtype=np.float32)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common.arrays import AnyArray, IntegerArray
 from synthseg_common.files import replacing
 
-from synthseg_generator.arrays import AnyArray, Integers
 from synthseg_generator.errors import StoreError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def turn_upright(plane: AnyArray) -> AnyArray:
     return np.flip(np.swapaxes(plane, 0, 1), axis=0)
 
 
-def find_middle(labels: Integers) -> list[int]:
+def find_middle(labels: IntegerArray) -> list[int]:
     """Voxel at the structures' centre of mass; in the middle of the volume where there are none."""
     inside = labels != 0
     if not inside.any():

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from synthseg_common.arrays import AnyArray
 from synthseg_common.colours import paint_labels
 
-from synthseg_generator.arrays import AnyArray
 from synthseg_generator.pictures.figures import (
     find_middle,
     make_black_figure,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from synthseg_common.arrays import AnyArray, Float32Array
 from synthseg_common.colours import paint_labels
 
-from synthseg_generator.arrays import AnyArray, Floats
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.pictures.figures import make_black_figure, save_figure, turn_upright
 
@@ -99,5 +99,5 @@ def _show(place: Axes, volume: AnyArray) -> None:
     place.set_axis_off()
 
 
-def _first_channel(image: Any) -> Floats:
+def _first_channel(image: Any) -> Float32Array:
     return np.asarray(image)[..., 0]

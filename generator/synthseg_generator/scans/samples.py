@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from synthseg_common.arrays import Float32Array
 
-from synthseg_generator.arrays import Floats, ScanValues
+from synthseg_generator.arrays import ScanValues
 from synthseg_generator.cluster.jobs import run_ordered
 from synthseg_generator.draws.box import find_needed_box
 from synthseg_generator.errors import ConfigError, StoreError
@@ -82,7 +83,7 @@ class ScanSampleSource(SampleSource):
             "row": {**parameters.to_row(), "scan_noise": self.draw_noise(k)},
         }
 
-    def draw_noise(self, k: int) -> Floats:
+    def draw_noise(self, k: int) -> Float32Array:
         """Draws the deviation of the noise of sample `k`: float32 `[channel]`, 0 for none."""
         key = np.random.SeedSequence([self.seed, k], spawn_key=(_NOISE,))
         rng = np.random.default_rng(key)

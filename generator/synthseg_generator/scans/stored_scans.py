@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from synthseg_common.arrays import Float32Array
 from synthseg_common.errors import ImageError, one_line
 from synthseg_common.images import (
     ENDINGS,
@@ -35,7 +36,7 @@ from synthseg_common.images import (
 from synthseg_common.processing import INPUT_PERCENTILES
 from zarr.codecs import ZstdCodec
 
-from synthseg_generator.arrays import Floats, ScanValues
+from synthseg_generator.arrays import ScanValues
 from synthseg_generator.errors import LabelError, StoreError
 from synthseg_generator.problems import Problem, note_problems, raise_problems
 from synthseg_generator.store.label_map_files import digest_file
@@ -240,7 +241,7 @@ def read_scan(path: Path) -> ScanValues:
     return np.stack([_rescaled(volume[..., c], path) for c in range(volume.shape[-1])], axis=-1)
 
 
-def _rescaled(channel: Floats, path: Path) -> ScanValues:
+def _rescaled(channel: Float32Array, path: Path) -> ScanValues:
     low, high = np.percentile(channel, INPUT_PERCENTILES)
     if not high > low:
         raise LabelError(f"{path} shows nothing: nearly all voxels are {low:g}.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from synthseg_common.arrays import AnyArray
 from synthseg_common.errors import ImageError
 from synthseg_common.images import (
     ENDINGS,
@@ -24,7 +25,7 @@ from synthseg_common.images import (
     without_ending,
 )
 
-from synthseg_generator.arrays import AffineMatrix, AnyArray, LabelIds
+from synthseg_generator.arrays import AffineMatrix, LabelIds
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.problems import Problem, name_some, note_problems, raise_problems

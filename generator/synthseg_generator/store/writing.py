@@ -9,10 +9,11 @@ from dataclasses import asdict
 from typing import Any
 
 import zarr
+from synthseg_common.arrays import AnyArray
 from synthseg_common.errors import one_line
 from zarr.codecs import ZstdCodec
 
-from synthseg_generator.arrays import AnyArray, LabelIds
+from synthseg_generator.arrays import LabelIds
 from synthseg_generator.errors import GeneratorError, StoreError
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.store.label_store import (

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from synthseg_common import contract
+from synthseg_common.arrays import FloatArray
 from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2, SegmentationLabels
 from synthseg_common.official_weights import FILES
 from synthseg_common.parcels import PARCELS, QUALITY_GROUPS
-from synthseg_trainer.aliases import FloatArray, Weights
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
 
 from synthseg_serving.official.denoiser import DENOISER, merges_deep_levels

@@ -11,8 +11,9 @@ import json
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
+from synthseg_common.arrays import FloatArray
 from synthseg_common.parcels import GROUP_OF_LABEL, QUALITY_GROUPS
-from synthseg_trainer.aliases import FloatArray, Weights
+from synthseg_trainer.aliases import Weights
 
 from synthseg_serving.blocks import max_pool
 from synthseg_serving.checks import checked_volume, require, scalar

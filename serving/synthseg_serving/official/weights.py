@@ -14,8 +14,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_common.images.content import placeholder
-from synthseg_trainer.aliases import FloatArray
 
 from synthseg_serving.errors import WeightsError
 from synthseg_serving.official.networks import NETWORKS, OfficialNetwork, Shapes, recognise

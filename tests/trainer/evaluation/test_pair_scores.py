@@ -7,7 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nifti_files import save_volume
-from synthseg_trainer.aliases import FloatArray, LabelArray
+from synthseg_common.arrays import FloatArray
+from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.evaluation.comparison import (
     ComparisonError,
     Scores,

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_common.arrays import FloatArray
 from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_serving.inference import Segmenter
-from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.evaluation.prediction import Predictor, rescale

@@ -12,8 +12,9 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from synthseg_common.arrays import FloatArray
 from synthseg_common.labels import SYNTHSEG_V2
-from synthseg_trainer.aliases import FloatArray, Weights
+from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_trainer.aliases import FloatArray
+from synthseg_common.arrays import FloatArray
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.unet import Convolution, build_unet
 

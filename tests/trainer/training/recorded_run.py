@@ -19,8 +19,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from synthseg_common.arrays import AnyArray
 from synthseg_generator.feed.samples import make_sample_dataset
-from synthseg_trainer.aliases import Array, Batch, JsonObject
+from synthseg_trainer.aliases import Batch, JsonObject
 from synthseg_trainer.config import Stage, TrainSettings, load_settings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.training.distribution import choose_strategy
@@ -134,7 +135,7 @@ class RecordedStep(TrainStep):
         return result
 
 
-def _weights(training: Training) -> dict[str, Array]:
+def _weights(training: Training) -> dict[str, AnyArray]:
     """Arrays `[replica, ...]` of the network, and `[1, ...]` of the average."""
     learner = training.learner
     average = {f"average/{name}": value[None] for name, value in learner.weights().items()}
@@ -145,7 +146,7 @@ def _weights(training: Training) -> dict[str, Array]:
     }
 
 
-def _of_replicas(learner: Learner, variable: keras.Variable) -> Array:
+def _of_replicas(learner: Learner, variable: keras.Variable) -> AnyArray:
     local = learner.strategy.experimental_local_results(variable.value)
     return np.stack([value.numpy() for value in local])
 
@@ -175,7 +176,7 @@ def _prepared(
     return prepared(strategy, lambda: load_settings(Path(config)), scheduler=scheduler)
 
 
-def _overflow_on_one_replica(settings: TrainSettings, strategy: tf.distribute.Strategy) -> Array:
+def _overflow_on_one_replica(settings: TrainSettings, strategy: tf.distribute.Strategy) -> AnyArray:
     """The last layer on all replicas: at first, after an overflow on the last, and one step on."""
     learner = Learner(dataclasses.replace(settings, precision="mixed_float16"), strategy)
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_common.arrays import AnyArray
 from synthseg_generator.cluster.connection import open_cluster
-from synthseg_trainer.aliases import Array
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint, step_of
@@ -102,7 +102,7 @@ def long_config(head_store: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="module")
 def single(
     config: Callable[[int], Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     """What the run records on one device with the whole batch, in this process."""
     folder = tmp_path_factory.mktemp("single")
     options = {"config": config(STEPS), "run": folder / "run", "record": folder / "record.npz"}
@@ -112,7 +112,7 @@ def single(
     return _read(folder / "record.npz")
 
 
-def _read(record: Path) -> dict[str, Array]:
+def _read(record: Path) -> dict[str, AnyArray]:
     with np.load(record) as file:
         return {name: file[name] for name in file.files}
 
@@ -148,7 +148,7 @@ def _finish_all(processes: list[subprocess.Popen[str]], expected: int) -> None:
             there(process.stdout).close()
 
 
-def _assert_learned_the_same(record: dict[str, Array], single: dict[str, Array]) -> None:
+def _assert_learned_the_same(record: dict[str, AnyArray], single: dict[str, AnyArray]) -> None:
     np.testing.assert_allclose(record["losses"], single["losses"], rtol=1e-5)
     # A voxel whose two best labels come close may change sides; at a worker the run goes on.
     scores = single["scores"][: len(record["scores"])]
@@ -162,7 +162,7 @@ def _assert_learned_the_same(record: dict[str, Array], single: dict[str, Array])
 @pytest.fixture(scope="module")
 def two_replicas(
     config: Callable[[int], Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     """What a process with two replicas on the CPU records."""
     folder = tmp_path_factory.mktemp("replicas")
     options = {"config": config(STEPS), "run": folder, "record": folder / "r.npz"}
@@ -171,7 +171,7 @@ def two_replicas(
 
 
 def test_two_replicas_learn_what_one_device_learns(
-    two_replicas: dict[str, Array], single: dict[str, Array]
+    two_replicas: dict[str, AnyArray], single: dict[str, AnyArray]
 ) -> None:
     """Each takes two of the four samples: losses, weights, their average, moving statistics."""
     np.testing.assert_array_equal(two_replicas["samples"], single["samples"])
@@ -181,7 +181,7 @@ def test_two_replicas_learn_what_one_device_learns(
 
 
 def test_an_overflow_on_one_replica_leaves_the_step_out_on_all(
-    two_replicas: dict[str, Array],
+    two_replicas: dict[str, AnyArray],
 ) -> None:
     first, left_out, following = two_replicas["overflow"]
     np.testing.assert_array_equal(left_out, first)
@@ -190,7 +190,7 @@ def test_an_overflow_on_one_replica_leaves_the_step_out_on_all(
 
 
 def test_two_workers_fed_by_dask_learn_what_one_device_learns(
-    config: Callable[[int], Path], single: dict[str, Array], tmp_path: Path
+    config: Callable[[int], Path], single: dict[str, AnyArray], tmp_path: Path
 ) -> None:
     """And leave together, saved, when one is told to stop, and go on together, but not apart."""
     run = tmp_path / "run"

@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_common.arrays import FloatArray
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
-from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.config import AdamSettings, NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import weights_of

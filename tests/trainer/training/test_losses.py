@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from compiled import finite_in_every_way
-from synthseg_trainer.aliases import Array, FloatArray
+from synthseg_common.arrays import AnyArray, FloatArray
 from synthseg_trainer.config import LossWeights
 from synthseg_trainer.training.losses import (
     cross_entropy_loss,
@@ -28,15 +28,15 @@ WEIGHTS = [
 
 
 @pytest.fixture(scope="module")
-def recorded(shared_data: Path) -> dict[str, Array]:
+def recorded(shared_data: Path) -> dict[str, AnyArray]:
     with np.load(shared_data / "reference" / "layers" / "losses.npz") as file:
         return {name: file[name] for name in file.files}
 
 
 def _mean_over_batch(
     loss: Callable[..., tf.Tensor],
-    probabilities: Array,
-    one_hot: Array,
+    probabilities: AnyArray,
+    one_hot: AnyArray,
     weights: LossWeights | None = None,
 ) -> float:
     n_labels = one_hot.shape[-1]
@@ -52,7 +52,7 @@ def _mean_over_batch(
     return float(np.mean(values))
 
 
-def _wl2_of_batch(recorded: dict[str, Array], truth: str) -> float:
+def _wl2_of_batch(recorded: dict[str, AnyArray], truth: str) -> float:
     """As a step does: totals over weights of all samples."""
     terms = sample_terms("wl2", LossWeights())
     n_labels = recorded[truth].shape[-1]
@@ -92,7 +92,7 @@ def _wl2_of_batch(recorded: dict[str, Array], truth: str) -> float:
     ],
 )
 def test_loss_equals_the_official_one(
-    recorded: dict[str, Array],
+    recorded: dict[str, AnyArray],
     loss: Callable[..., tf.Tensor],
     scores: str,
     truth: str,
@@ -103,14 +103,14 @@ def test_loss_equals_the_official_one(
     assert ours == pytest.approx(float(recorded[value]), rel=1e-5)
 
 
-def test_inverse_volume_equals_the_official_one(recorded: dict[str, Array]) -> None:
+def test_inverse_volume_equals_the_official_one(recorded: dict[str, AnyArray]) -> None:
     weights = LossWeights(inverse_volume=True)
     ours = _mean_over_batch(dice_loss, recorded["pred"][:1], recorded["gt"][:1], weights)
     assert ours == pytest.approx(float(recorded["dice_dyn_b1"]), rel=1e-5)
 
 
 def test_class_weights_of_cross_entropy_equal_the_official_ones_but_for_its_sum_over_an_axis(
-    recorded: dict[str, Array],
+    recorded: dict[str, AnyArray],
 ) -> None:
     n_labels, last_axis = recorded["gt"].shape[-1], recorded["gt"].shape[-2]
     ours = _mean_over_batch(cross_entropy_loss, recorded["pred"], recorded["gt"], CLASSES)
@@ -118,11 +118,11 @@ def test_class_weights_of_cross_entropy_equal_the_official_ones_but_for_its_sum_
     assert ours == pytest.approx(expected, rel=1e-5)
 
 
-def test_wl2_of_a_batch_equals_the_official_one(recorded: dict[str, Array]) -> None:
+def test_wl2_of_a_batch_equals_the_official_one(recorded: dict[str, AnyArray]) -> None:
     assert _wl2_of_batch(recorded, "gt") == pytest.approx(float(recorded["wl2"]), rel=1e-5)
 
 
-def test_wl2_is_finite_on_background_alone(recorded: dict[str, Array]) -> None:
+def test_wl2_is_finite_on_background_alone(recorded: dict[str, AnyArray]) -> None:
     assert np.isnan(recorded["wl2_all_bg"])
     assert _wl2_of_batch(recorded, "gt_all_bg") == pytest.approx(33.6, abs=0.1)
 

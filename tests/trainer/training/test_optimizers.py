@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_common.arrays import FloatArray
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
-from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.config import AdamSettings, NetworkSettings, Stage, TrainSettings
 from synthseg_trainer.errors import ConfigError
 from synthseg_trainer.network.layer_names import LOGITS

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from nifti_files import load_nifti
+from synthseg_common.arrays import FloatArray
 from synthseg_generator.cli import main as generator_command
 from synthseg_generator.feed.samples import SampleSource, Shard
 from synthseg_generator.settings.generator import Crop, GeneratorSettings, cube
 from synthseg_generator.store.label_store import open_store
-from synthseg_trainer.aliases import FloatArray, LabelArray
+from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.training.sources import BatchSource, SyntheticSource, SyntheticSources

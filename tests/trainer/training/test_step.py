@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_common.arrays import FloatArray
 from synthseg_generator.feed.samples import Shard
 from synthseg_generator.settings.generator import BiasField, Mixture, Prior, Uniform
-from synthseg_trainer.aliases import Batch, FloatArray
+from synthseg_trainer.aliases import Batch
 from synthseg_trainer.config import LossWeights, TrainSettings, load_settings
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.sources import BatchSource

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_common.labels import BACKGROUND
 
-from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.image_files import ImageFileError
 from synthseg_trainer.evaluation.label_lists import LabelList

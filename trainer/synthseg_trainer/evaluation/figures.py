@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_generator.pictures.figures import save_figure
 
-from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.evaluation.comparison import Scores
 from synthseg_trainer.evaluation.score_tables import MEAN, WHOLE, title
 from synthseg_trainer.evaluation.surface import DISTANCES

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from synthseg_common.arrays import AnyArray, BoolArray, FloatArray
 from synthseg_common.errors import ImageError
 from synthseg_common.images import (
     ImageHeader,
@@ -20,7 +21,7 @@ from synthseg_common.images import (
     without_ending,
 )
 
-from synthseg_trainer.aliases import Array, FloatArray, LabelArray, MaskArray
+from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.errors import TrainerError
 
 LABELS_SUFFIX = "_synthseg"
@@ -44,7 +45,7 @@ class PlacedImage:
         affine: float64 `[4, 4]`, voxel indices to mm in RAS.
     """
 
-    values: Array
+    values: AnyArray
     affine: FloatArray
 
     def to_ras(self) -> PlacedImage:
@@ -77,9 +78,9 @@ def read_labels(path: Path, *, merge_parcels: bool = False) -> PlacedImage:
     return PlacedImage(labels, volume.affine)
 
 
-def _are_labels(values: Array) -> MaskArray:
+def _are_labels(values: AnyArray) -> BoolArray:
     """Where values are whole numbers, but for rounding, that int32 holds: bool, same shape."""
-    fit: MaskArray = np.abs(values) <= _LARGEST_LABEL
+    fit: BoolArray = np.abs(values) <= _LARGEST_LABEL
     if not np.issubdtype(values.dtype, np.integer):
         with np.errstate(invalid="ignore"):  # infinities and NaN
             fit &= np.abs(values - np.rint(values)) < _LARGEST_FRACTION
@@ -161,7 +162,7 @@ def read_image_header(path: Path) -> ImageHeader:
         raise ImageFileError(str(error)) from error
 
 
-def read_each_image(header: ImageHeader) -> Iterator[Array]:
+def read_each_image(header: ImageHeader) -> Iterator[AnyArray]:
     """Reads the volumes of a file, one after the other, to its end.
 
     Raises:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common.arrays import AnyArray, FloatArray
 
-from synthseg_trainer.aliases import Array, FloatArray, LabelArray
+from synthseg_trainer.aliases import LabelArray
 
 ORIGINAL_EPSILON = 1e-5
 """What the original adds to the sizes in `fast_dice`: a label in neither map scores 0 there."""
@@ -40,7 +41,7 @@ def dice_scores(
     return scores[np.searchsorted(known, labels)]
 
 
-def dice_of_masks(first: Array, second: Array) -> float:
+def dice_of_masks(first: AnyArray, second: AnyArray) -> float:
     """Dice of two masks; NaN if both are empty.
 
     One of them may hold probabilities: then this is the soft Dice.

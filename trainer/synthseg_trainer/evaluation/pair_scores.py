@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_common.labels import BACKGROUND
 
-from synthseg_trainer.aliases import FloatArray, LabelArray
+from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.evaluation.image_files import label_on_grid, read_labels
 from synthseg_trainer.evaluation.label_lists import LabelList
 from synthseg_trainer.evaluation.overlap import ORIGINAL_EPSILON, dice_scores

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from synthseg_trainer.aliases import FloatArray
+from synthseg_common.arrays import FloatArray
 
 
 @dataclass(frozen=True)

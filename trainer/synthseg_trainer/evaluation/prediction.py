@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from synthseg_common.arrays import FloatArray
 from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
 from synthseg_common.processing import INPUT_PERCENTILES, SMOOTHING_SIGMA_VOXELS
 
-from synthseg_trainer.aliases import FloatArray, LabelArray, Tensor, Weights
+from synthseg_trainer.aliases import LabelArray, Tensor, Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.blocks import unfold
 from synthseg_trainer.network.bundle import assign_weights

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_common.images import ImageHeader
 from synthseg_common.labels import BACKGROUND
 from synthseg_generator.label_table import LABEL_TABLES
 
-from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.evaluation.comparison import ComparisonError
 from synthseg_trainer.evaluation.image_files import (
     ImageFileError,

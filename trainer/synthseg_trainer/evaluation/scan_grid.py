@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 from nibabel.affines import voxel_sizes
+from synthseg_common.arrays import FloatArray
 from synthseg_common.processing import VOXEL_MM
 from synthseg_common.resampling import ANTIALIAS, new_centres, stays_on_grid
 
-from synthseg_trainer.aliases import FloatArray
 from synthseg_trainer.evaluation.image_files import PlacedImage
 
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from synthseg_common.arrays import BoolArray, FloatArray
 
-from synthseg_trainer.aliases import FloatArray, LabelArray, MaskArray
+from synthseg_trainer.aliases import LabelArray
 
 DISTANCES = ("hausdorff", "hausdorff_99", "hausdorff_95", "mean_distance")
 """Names of the distances, as the original calls its files."""
@@ -47,7 +48,7 @@ def surface_distances(
     return np.array([_distances(a, b) for a, b in zip(first, second, strict=True)])
 
 
-def original_distances(truth: MaskArray, answer: MaskArray) -> FloatArray:
+def original_distances(truth: BoolArray, answer: BoolArray) -> FloatArray:
     """The original's distances between two masks of one shape.
 
     Returns:
@@ -83,7 +84,7 @@ def _summary(there: FloatArray, back: FloatArray) -> FloatArray:
     return np.array([*np.percentile(both, _PERCENTILES), (there.mean() + back.mean()) / 2])
 
 
-def _box(first: MaskArray, second: MaskArray) -> tuple[slice, ...]:
+def _box(first: BoolArray, second: BoolArray) -> tuple[slice, ...]:
     """Bounding box of two masks together; everything where both are empty."""
     mask = first | second
     if not mask.any():

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_common.contract import is_brain
 from synthseg_common.processing import DEFAULT_LIMIT, VOXEL_MM
 
-from synthseg_trainer.aliases import FloatArray, JsonObject, LabelArray
+from synthseg_trainer.aliases import JsonObject, LabelArray
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.evaluation.image_files import (
     ImageFileError,

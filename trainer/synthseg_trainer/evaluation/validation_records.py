@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_common.files import write_text
 
-from synthseg_trainer.aliases import FloatArray, JsonObject
+from synthseg_trainer.aliases import JsonObject
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.evaluation.overlap import mean_of_present
 from synthseg_trainer.runs.checkpoints import STEP

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike
+from synthseg_common.arrays import FloatArray
 from synthseg_common.files import replacing
 from synthseg_common.images.content import placeholder
 from synthseg_common.labels import SegmentationLabels
 
-from synthseg_trainer.aliases import FloatArray, JsonObject, Weights
+from synthseg_trainer.aliases import JsonObject, Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from synthseg_common.arrays import FloatArray
 from synthseg_common.errors import OutputError, reason_of
 from synthseg_common.files import FileGroup, replacing, write_text
 from synthseg_common.labels import SegmentationLabels
 
-from synthseg_trainer.aliases import FloatArray, JsonObject
+from synthseg_trainer.aliases import JsonObject
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.network.bundle import Bundle, assign_weights

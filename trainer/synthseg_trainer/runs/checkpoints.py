@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from synthseg_common.arrays import AnyArray
 from synthseg_common.errors import reason_of
 from synthseg_common.files import probe_folder, sync, sync_tree
 
-from synthseg_trainer.aliases import Array, JsonObject
+from synthseg_trainer.aliases import JsonObject
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, load_bundle, save_bundle
 
@@ -47,7 +48,7 @@ class Checkpoint:
     """
 
     bundle: Bundle
-    optimizer: tuple[Array, ...]
+    optimizer: tuple[AnyArray, ...]
     state: JsonObject
 
     @property

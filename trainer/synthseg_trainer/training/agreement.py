@@ -12,9 +12,10 @@ from typing import TypedDict, TypeVar
 
 import numpy as np
 import tensorflow as tf
+from synthseg_common.arrays import AnyArray
 from synthseg_common.errors import SynthSegError, is_outage
 
-from synthseg_trainer.aliases import Array, LabelArray, Tensor
+from synthseg_trainer.aliases import LabelArray, Tensor
 from synthseg_trainer.errors import CheckpointError, OutageError, TrainerError
 from synthseg_trainer.runs.resume import settings_difference
 from synthseg_trainer.training.distribution import has_peers, peers_of
@@ -109,7 +110,7 @@ def check_failures(failures: Sequence[Failure | None]) -> None:
             raise problem(f"worker {number} cannot begin: {failure['text']}")
 
 
-def digest_of(arrays: Iterable[Array]) -> str:
+def digest_of(arrays: Iterable[AnyArray]) -> str:
     """A short name for the values of arrays in their order."""
     digest = hashlib.sha256()
     for array in arrays:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
+from synthseg_common.arrays import FloatArray
 from synthseg_generator.feed.samples import Shard
 
-from synthseg_trainer.aliases import Batch, FloatArray, Picture, Tensor
+from synthseg_trainer.aliases import Batch, Picture, Tensor
 from synthseg_trainer.evaluation.overlap import dice_scores, mean_of_present
 from synthseg_trainer.network.blocks import unfold
 from synthseg_trainer.network.head import head_logits

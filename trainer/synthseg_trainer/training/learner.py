@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 import tensorflow as tf
+from synthseg_common.arrays import AnyArray, FloatArray
 
-from synthseg_trainer.aliases import Array, FloatArray, Tensor, Weights
+from synthseg_trainer.aliases import Tensor, Weights
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import assign_weights, weights_of
@@ -105,12 +106,12 @@ class Learner:
         with self.averaged():
             return weights_of(self.model)
 
-    def state(self) -> tuple[Array, ...]:
+    def state(self) -> tuple[AnyArray, ...]:
         """The optimizer's variables and, with an average, the weights that it is the average of."""
         own = self.variables if self._averages else []
         return tuple(np.asarray(v.numpy()) for v in [*self.optimizer.variables, *own])
 
-    def restore(self, weights: Weights, state: Sequence[Array]) -> None:
+    def restore(self, weights: Weights, state: Sequence[AnyArray]) -> None:
         """The way back of `weights` and `state`.
 
         Raises:

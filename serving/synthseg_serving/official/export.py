@@ -12,7 +12,7 @@ from synthseg_trainer.aliases import Weights
 from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.export import export_bundle, export_graph
-from synthseg_serving.footprint import bytes_per_voxel
+from synthseg_serving.footprint import SCORER_BYTES_PER_VOXEL, bytes_per_voxel
 from synthseg_serving.graph import ServedGraph, Warmup
 from synthseg_serving.official.networks import PARCELLATION, QUALITY, ROBUST
 from synthseg_serving.official.weights import OfficialFile
@@ -126,8 +126,14 @@ _SPECIAL: dict[object, tuple[_Make, Warmup, dict[str, object]]] = {
         _PARCELS_WARMUP,
         {
             contract.ROLE: contract.PARCELLATOR,
-            contract.BYTES_PER_VOXEL: bytes_per_voxel(PARCELLATION.parts[0].network),
+            contract.BYTES_PER_VOXEL: bytes_per_voxel(
+                PARCELLATION.parts[0].network, keeps_probabilities=False
+            ),
         },
     ),
-    QUALITY: (_scorer, _QUALITY_WARMUP, {contract.ROLE: contract.SCORER}),
+    QUALITY: (
+        _scorer,
+        _QUALITY_WARMUP,
+        {contract.ROLE: contract.SCORER, contract.BYTES_PER_VOXEL: SCORER_BYTES_PER_VOXEL},
+    ),
 }

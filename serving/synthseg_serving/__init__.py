@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from synthseg_serving.errors import WeightsError as WeightsError
     from synthseg_serving.export import export_bundle as export_bundle
     from synthseg_serving.memory import MemoryLimit as MemoryLimit
+    from synthseg_serving.official.cache import cached_set as cached_set
+    from synthseg_serving.official.export import read_official as read_official
+    from synthseg_serving.official.importing import import_folder as import_folder
     from synthseg_serving.server import Server as Server
     from synthseg_serving.server import ServerSettings as ServerSettings
     from synthseg_serving.server import Tls as Tls
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from synthseg_serving.sources import read_source as read_source
     from synthseg_serving.versions import ModelConfig as ModelConfig
     from synthseg_serving.versions import VersionPolicy as VersionPolicy
-    from synthseg_serving.weights_import import read_released as read_released
 
 _HOMES = {
     "CallError": "errors",
@@ -45,8 +47,10 @@ _HOMES = {
     "Tls": "server",
     "VersionPolicy": "versions",
     "WeightsError": "errors",
+    "cached_set": "official.cache",
     "export_bundle": "export",
-    "read_released": "weights_import",
+    "import_folder": "official.importing",
+    "read_official": "official.export",
     "read_source": "sources",
     "shipped_model_dir": "shipped",
 }

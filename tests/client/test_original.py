@@ -76,11 +76,11 @@ def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def plain(weights: Path):
     """The plain Keras network, and what its channels mean."""
     import tensorflow as tf
-    from synthseg_serving.weights_import import read_released
+    from synthseg_serving.official.export import read_official
     from synthseg_trainer.network.bundle import assign_weights
     from synthseg_trainer.network.unet import build_unet
 
-    bundle = read_released(weights, "v1")
+    bundle = read_official(weights)
     model = build_unet(bundle.network)
     assign_weights(model, bundle.weights)
 

@@ -63,21 +63,15 @@ def test_robust_chain_is_its_three_networks(robust: tuple[RobustSegmenter, Weigh
     served, weights = robust
     image = np.random.default_rng(0).uniform(size=(EDGE, EDGE, EDGE, 1)).astype(np.float32)
     rough = plain_networks.unet(weights, "unet", image, everywhere)
-    np.testing.assert_allclose(
-        served.rough.probabilities(tf.constant(image)), rough, rtol=0, atol=CLOSE
-    )
+    assert_close(served.rough.probabilities(tf.constant(image)), rough)
     groups = random_groups(EDGE, EDGE, EDGE)
     shown = one_hot(groups, DENOISER.n_labels)
     # Of its skip connections only the two deepest exist.
     mended = plain_networks.unet(weights, "l2l", shown, lambda level: level >= 2)
-    np.testing.assert_allclose(
-        served.denoiser.probabilities(tf.constant(shown)), mended, rtol=0, atol=CLOSE
-    )
+    assert_close(served.denoiser.probabilities(tf.constant(shown)), mended)
     six = np.concatenate([image, one_hot(mended.argmax(-1), DENOISER.n_labels)], -1)
     final = plain_networks.unet(weights, "unet2", six, everywhere)
-    np.testing.assert_allclose(
-        served.unet.probabilities(tf.constant(six)), final, rtol=0, atol=CLOSE
-    )
+    assert_close(served.unet.probabilities(tf.constant(six)), final)
 
 
 def test_between_the_networks_travel_label_maps(robust: tuple[RobustSegmenter, Weights]) -> None:

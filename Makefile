@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DEV := $(VENV)/.installed-dev
 DEMO := $(VENV)/.installed-demo
 
-.PHONY: help demo test test-pythons test-slow lint format bench constraints clean
+.PHONY: help demo test test-pythons test-slow lint docs format bench constraints clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -29,7 +29,7 @@ help: ## List the targets
 demo: $(DEMO) ## Segment a real brain template, write labels, volumes and a picture to demo/output/
 	$(BIN)/python demo/run.py $(DEMO_ARGS)
 
-test: lint ## The whole gate: ruff, mypy, pytest without the slow tests
+test: lint docs ## The whole gate: ruff, mypy, documentation, pytest without the slow tests
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 test-pythons: ## The whole gate on every Python of PYTHONS, each in an environment of its own
@@ -45,10 +45,16 @@ test-pythons: ## The whole gate on every Python of PYTHONS, each in an environme
 test-slow: $(DEV) ## The tests that take minutes
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
-lint: $(DEV) ## ruff (lint and format) and mypy
+lint: $(DEV) ## ruff (lint and format) and mypy; actionlint where it is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if command -v actionlint >/dev/null; then actionlint; fi
+
+# In seconds: the pages import no TensorFlow.
+docs: $(DEV) ## Build the documentation to build/docs/, warnings as errors
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html -d build/doctrees docs build/docs
+	@echo "Documentation: build/docs/index.html"
 
 format: $(DEV) ## Rewrite the files in the project's format
 	$(BIN)/ruff check --fix .
@@ -62,7 +68,7 @@ constraints: $(DEV) ## Write the versions now installed to constraints.txt
 	mv constraints.tmp constraints.txt
 
 clean: ## Remove the environment and everything the targets wrote
-	rm -rf $(VENV) .venv-3.* demo/output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* build dist demo/output .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.created:
 	@if [ -z "$(PYTHON)" ]; then \

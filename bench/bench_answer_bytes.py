@@ -16,8 +16,8 @@ EDGE = 192
 def main() -> None:
     """Asks once for everything, and prints what each kind of answer would weigh."""
     from synthseg_client import open_session, read_scan
-    from synthseg_client.crop import first_box
-    from synthseg_client.grids import prepare
+    from synthseg_client.geometry.crop import first_box
+    from synthseg_client.geometry.grids import prepare
     from synthseg_client.options import Crop
     from synthseg_common import contract
 

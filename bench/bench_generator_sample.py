@@ -147,7 +147,7 @@ def time_stages(source: Any, n_samples: int) -> dict[str, float]:
     """Seconds of each stage of ours when it runs alone, medians; the fused graph overlaps some."""
     import tensorflow as tf
     from synthseg_generator.graph import deformation, intensity, interpolation
-    from synthseg_generator.graph.acquisition import apply_acquisition
+    from synthseg_generator.graph.acquisition import apply_acquisition, compute_blur_reaches
     from synthseg_generator.graph.noise import draw_voxel_noise
     from synthseg_generator.graph.synthesizer import Synthesizer
 
@@ -177,7 +177,9 @@ def time_stages(source: Any, n_samples: int) -> dict[str, float]:
             row["spacing_mm"],
             row["thickness_mm"],
             row["blur_factor"],
-            reaches=synthesize._reaches,
+            reaches=compute_blur_reaches(
+                source.settings.acquisition, source.settings.n_channels, 1.0
+            ),
         ),
         "target": lambda row, _: synthesize.target(row["labels"]),
     }

@@ -126,7 +126,7 @@ def random_bundle() -> object:
 def load_keras(image: object, flip: bool) -> object:
     """The plain network with softmax, run as the original runs it; labels come out."""
     import tensorflow as tf
-    from synthseg_serving.server import available_cores
+    from synthseg_common.processor import available_cores
 
     tf.config.threading.set_intra_op_parallelism_threads(available_cores())
     posteriors, swap = plain_network()
@@ -205,8 +205,8 @@ def load_served(folder: Path, image: object, flip: bool, evidence: bool) -> obje
     from synthseg_serving.cpu import choose_instructions
 
     choose_instructions()
+    from synthseg_common.processor import available_cores
     from synthseg_serving.servable import Servable
-    from synthseg_serving.server import available_cores
 
     servable = Servable(folder, 1, available_cores())
     signature = servable.signatures[contract.SEGMENT_SIGNATURE]

@@ -19,9 +19,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from loading import load_nifti
 from scipy import ndimage
 from synthseg_common.labels import GENERATION_V2, SYNTHSEG_V2
 from two_readers import place_of
+from typed import there
 
 COMMANDS = Path(sys.executable).parent
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -126,7 +128,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[str]:
-    command = [COMMANDS / "synthseg-serving", "serve", model, "--address", "localhost:0"]
+    command = [str(COMMANDS / "synthseg-serving"), "serve", str(model), "--address", "localhost:0"]
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("w") as errors:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -140,7 +142,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[st
     finally:
         child.kill()
         child.wait()
-        child.stdout.close()
+        there(child.stdout).close()
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +210,7 @@ def truth_on(outcome: Outcome, image: nib.Nifti1Image) -> np.ndarray:
 
 
 def test_labels_keep_the_scan_s_axes_and_place_at_1_mm(outcome: Outcome) -> None:
-    scan, labels = nib.load(outcome.scan), nib.load(outcome.labels)
+    scan, labels = load_nifti(outcome.scan), load_nifti(outcome.labels)
     assert nib.aff2axcodes(scan.affine) == ("P", "I", "L")
     assert nib.aff2axcodes(labels.affine) == ("P", "I", "L")
     np.testing.assert_allclose(labels.header.get_zooms(), 1, atol=1e-4)
@@ -222,14 +224,14 @@ def test_labels_keep_the_scan_s_axes_and_place_at_1_mm(outcome: Outcome) -> None
 
 
 def test_labels_are_integers_of_the_model_s_table(outcome: Outcome) -> None:
-    image = nib.load(outcome.labels)
+    image = load_nifti(outcome.labels)
     assert image.get_data_dtype().kind in "iu"
     assert set(np.unique(np.asarray(image.dataobj))) <= set(SYNTHSEG_V2.values)
 
 
 @pytest.mark.parametrize("value", [2, 41, 3, 42])
 def test_structures_lie_where_the_scan_shows_them(outcome: Outcome, value: int) -> None:
-    image = nib.load(outcome.labels)
+    image = load_nifti(outcome.labels)
     found, truth = np.asarray(image.dataobj) == value, truth_on(outcome, image) == value
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
     centres = [place_of(outcome.labels, ndimage.center_of_mass(mask)) for mask in (found, truth)]
@@ -245,7 +247,7 @@ def test_volumes_table_has_a_row_per_scan_and_agrees_with_the_labels(outcome: Ou
     assert row[0] == "scan"
     volumes = dict(zip(header[1:], map(float, row[1:]), strict=True))
     assert volumes["total intracranial"] == pytest.approx(sum(volumes[n] for n in names), rel=1e-4)
-    labels = np.asarray(nib.load(outcome.labels).dataobj)
+    labels = np.asarray(load_nifti(outcome.labels).dataobj)
     for value in (2, 41, 3, 42):
         name = SYNTHSEG_V2.names[SYNTHSEG_V2.values.index(value)]
         assert volumes[name] == pytest.approx((labels == value).sum(), rel=0.25)

@@ -18,8 +18,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
-from synthseg_common.command_line import WRONG_USE
-from synthseg_common.errors import TERMINATED
+from synthseg_common.errors import TERMINATED, WRONG_USE
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store.ingest import ingest
 from synthseg_trainer.config import load_settings
@@ -64,7 +63,7 @@ def find(overlay: str, kind: str, name: str | None = None) -> Manifest:
 def pod_templates(overlay: str) -> Iterator[tuple[str, Manifest]]:
     for manifest in build(overlay):
         if manifest["kind"] in NODE_PATHS:
-            node = manifest
+            node: Any = manifest
             for step in NODE_PATHS[manifest["kind"]]:
                 node = node[step]
             yield manifest["metadata"]["name"], node
@@ -77,7 +76,8 @@ def containers(overlay: str) -> Iterator[Manifest]:
 
 
 def flag(container: Manifest, name: str) -> str:
-    (value,) = (a.split("=", 1)[1] for a in container["args"] if a.startswith(f"--{name}="))
+    arguments: list[str] = container["args"]
+    (value,) = (a.split("=", 1)[1] for a in arguments if a.startswith(f"--{name}="))
     return value
 
 
@@ -93,7 +93,7 @@ def test_every_base_is_used_by_an_overlay() -> None:
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_everything_lies_in_one_namespace_that_enforces_restricted_pods(overlay) -> None:
+def test_everything_lies_in_one_namespace_that_enforces_restricted_pods(overlay: str) -> None:
     namespace = find("namespace", "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for name in (overlay, *KEPT - {"namespace"}):
@@ -102,20 +102,20 @@ def test_everything_lies_in_one_namespace_that_enforces_restricted_pods(overlay)
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_deleting_what_runs_leaves_namespace_and_volumes(overlay) -> None:
+def test_deleting_what_runs_leaves_namespace_and_volumes(overlay: str) -> None:
     assert not {"Namespace", "PersistentVolumeClaim"} & {m["kind"] for m in build(overlay)}
     kept = {m["kind"] for name in KEPT for m in build(name)}
     assert kept == {"Namespace", "PersistentVolumeClaim"}
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_images_are_pinned_by_version(overlay) -> None:
+def test_images_are_pinned_by_version(overlay: str) -> None:
     for container in containers(overlay):
         assert PINNED.match(container["image"]), container["image"]
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_pods_run_without_root_and_without_rights(overlay) -> None:
+def test_pods_run_without_root_and_without_rights(overlay: str) -> None:
     for name, pod in pod_templates(overlay):
         security = pod["spec"]["securityContext"]
         assert security["runAsNonRoot"] is True, name
@@ -130,14 +130,14 @@ def test_pods_run_without_root_and_without_rights(overlay) -> None:
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_every_container_has_requests_and_limits(overlay) -> None:
+def test_every_container_has_requests_and_limits(overlay: str) -> None:
     for container in containers(overlay):
         for bound in ("requests", "limits"):
             assert {"cpu", "memory"} <= container["resources"][bound].keys(), container["name"]
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_volumes_claims_and_config_maps_exist(overlay) -> None:
+def test_volumes_claims_and_config_maps_exist(overlay: str) -> None:
     known = {(m["kind"], m["metadata"]["name"]) for name in (overlay, *KEPT) for m in build(name)}
     for _, pod in pod_templates(overlay):
         volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
@@ -152,7 +152,7 @@ def test_volumes_claims_and_config_maps_exist(overlay) -> None:
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
-def test_selectors_meet_pods_and_ports_have_names_that_exist(overlay) -> None:
+def test_selectors_meet_pods_and_ports_have_names_that_exist(overlay: str) -> None:
     pods = dict(pod_templates(overlay))
     labels = {name: pod["metadata"]["labels"] for name, pod in pods.items()}
     ports = {

@@ -15,12 +15,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import nibabel as nib
+import click
 import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from loading import load_nifti
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "own_anatomy"
 STEPS = 60
@@ -34,18 +36,18 @@ class Outcome:
     folder: Path
     checked: str
     labels: str
-    status: dict[str, object]
+    status: dict[str, Any]
 
 
-def run(command: object, *arguments: object) -> str:
+def run(command: click.Command, *arguments: object) -> str:
     result = CliRunner().invoke(command, [str(a) for a in arguments])
     assert result.exit_code == 0, result.output
     return result.output
 
 
-def settings_of_one_contrast(phantom: dict[str, object]) -> dict[str, object]:
+def settings_of_one_contrast(phantom: dict[str, Any]) -> dict[str, Any]:
     """The example's settings, for a network that learns what a CT-like scan shows in seconds."""
-    settings = yaml.safe_load((EXAMPLE / "train.yaml").read_text())
+    settings: dict[str, Any] = yaml.safe_load((EXAMPLE / "train.yaml").read_text())
     bright = [200 + 0.2 * value for value in phantom["CT_LIKE"].values()]
     # Classes are those of `labels.yaml`: the kidneys share the last one.
     means = [[value, 2] for value in bright[:-1]]
@@ -107,8 +109,8 @@ def test_good_maps_have_nothing_to_complain_about(outcome: Outcome) -> None:
 
 
 def test_the_segmentation_is_one_of_the_scan_at_the_maps_voxel_size(outcome: Outcome) -> None:
-    image = nib.load(outcome.folder / "ct_like.nii.gz")
-    truth = nib.load(outcome.folder / "data" / "truth" / "ct_like.nii.gz")
+    image = load_nifti(outcome.folder / "ct_like.nii.gz")
+    truth = load_nifti(outcome.folder / "data" / "truth" / "ct_like.nii.gz")
     assert image.shape == truth.shape == (40, 32, 40)
     np.testing.assert_allclose(image.affine, truth.affine)
     found, there = (np.asarray(i.dataobj) for i in (image, truth))

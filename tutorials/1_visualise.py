@@ -8,11 +8,14 @@ goes to `tutorial_1/`, or where `--output` says.
 # %%
 import numpy as np
 from heads import label_store, parse
-from synthseg_generator import BrainGenerator
-from synthseg_generator.generate import generate
-from synthseg_generator.pictures.preview import preview
-from synthseg_generator.pictures.stages import draw_stages
-from synthseg_generator.settings.generator import Crop, GeneratorSettings
+from synthseg_generator import (
+    BrainGenerator,
+    Crop,
+    GeneratorSettings,
+    draw_stages,
+    generate,
+    preview,
+)
 
 options = parse(1, "Makes synthetic scans and shows them.")
 

@@ -1,15 +1,13 @@
 """2. What the settings of the generative model do, one group after the other.
 
 Run this as a script (`python tutorials/2_parameters.py --label-maps FOLDER`), or cell by cell in an
-editor that knows `# %%`. `docs/generator.md` describes every setting beside the original's name for
-it. Here each group is switched off in turn, so that its part in a scan can be seen.
+editor that knows `# %%`. `docs/reference/generator-settings.md` describes every setting, beside the
+original's name for it. Here each group is switched off in turn, to show its part in a scan.
 """
 
 # %%
 from heads import label_store, parse
-from synthseg_generator import BrainGenerator
-from synthseg_generator.pictures.preview import preview
-from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
+from synthseg_generator import BrainGenerator, GeneratorSettings, generator_settings, preview
 
 options = parse(2, "Shows what the settings of the generator do.")
 store = label_store(options)

@@ -8,11 +8,14 @@ and nowhere else: take this when you know what you will segment.
 # %%
 import numpy as np
 from heads import label_store, parse
-from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
-from synthseg_generator import BrainGenerator
-from synthseg_generator.generate import generate
-from synthseg_generator.pictures.preview import preview
-from synthseg_generator.settings.generator import generator_settings
+from synthseg_generator import (
+    CONTRAST_SPECIFIC_CLASSES,
+    GENERATION_V2,
+    BrainGenerator,
+    generate,
+    generator_settings,
+    preview,
+)
 
 options = parse(4, "Makes synthetic scans of known contrast and resolution.")
 store = label_store(options)

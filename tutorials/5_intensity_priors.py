@@ -12,12 +12,20 @@ from pathlib import Path
 import numpy as np
 import yaml
 from heads import label_store, parse
-from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
-from synthseg_generator import BrainGenerator
-from synthseg_generator.generate import generate, name_sample_files
-from synthseg_generator.pictures.preview import preview
-from synthseg_generator.priors import Mad, PriorSettings, estimate_priors, find_pairs, save_priors
-from synthseg_generator.settings.generator import generator_settings
+from synthseg_generator import (
+    CONTRAST_SPECIFIC_CLASSES,
+    GENERATION_V2,
+    BrainGenerator,
+    Mad,
+    PriorSettings,
+    estimate_priors,
+    find_pairs,
+    generate,
+    generator_settings,
+    name_sample_files,
+    preview,
+    save_priors,
+)
 
 options = parse(5, "Estimates intensity priors.")
 parser = argparse.ArgumentParser()

@@ -12,9 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import nibabel as nib
 import numpy as np
-from synthseg_generator.label_table import read_label_table
-from synthseg_generator.store.ingest import ingest
-from synthseg_generator.store.label_store import LabelStore, open_store
+from synthseg_generator import LabelStore, ingest, open_store, read_label_table
 
 EDGE = 96
 INVENTED_CROP, CROP = 64, 160

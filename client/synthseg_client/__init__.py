@@ -19,33 +19,89 @@ if TYPE_CHECKING:
     from synthseg_client.api import open_session as open_session
     from synthseg_client.api import segment as segment
     from synthseg_client.api import segment_many as segment_many
-    from synthseg_client.channel import ServerAddress as ServerAddress
-    from synthseg_client.channel import Tls as Tls
+    from synthseg_client.batch.outcome import Outcome as Outcome
+    from synthseg_client.batch.plan import plan_batch as plan_batch
+    from synthseg_client.batch.run import run_batch as run_batch
+    from synthseg_client.batch.settings import BatchSettings as BatchSettings
+    from synthseg_client.batch.tasks import BatchPlan as BatchPlan
+    from synthseg_client.batch.tasks import ScanTask as ScanTask
+    from synthseg_client.calls.channel import ServerAddress as ServerAddress
+    from synthseg_client.calls.channel import Tls as Tls
+    from synthseg_client.calls.model_choice import ModelChoice as ModelChoice
+    from synthseg_client.calls.prediction import Prediction as Prediction
+    from synthseg_client.calls.retry import RetryPolicy as RetryPolicy
+    from synthseg_client.calls.session import Session as Session
+    from synthseg_client.embedded import LocalServer as LocalServer
+    from synthseg_client.errors import AccessDeniedError as AccessDeniedError
+    from synthseg_client.errors import AnswerError as AnswerError
+    from synthseg_client.errors import BadRequestError as BadRequestError
+    from synthseg_client.errors import BrokenConnectionError as BrokenConnectionError
     from synthseg_client.errors import ClientError as ClientError
+    from synthseg_client.errors import EmbeddedServerError as EmbeddedServerError
+    from synthseg_client.errors import LostOnScanError as LostOnScanError
+    from synthseg_client.errors import ModelError as ModelError
+    from synthseg_client.errors import ModelGoneError as ModelGoneError
+    from synthseg_client.errors import OutputError as OutputError
+    from synthseg_client.errors import RequestTooLargeError as RequestTooLargeError
+    from synthseg_client.errors import ResultError as ResultError
+    from synthseg_client.errors import ScanError as ScanError
+    from synthseg_client.errors import ServerBusyError as ServerBusyError
+    from synthseg_client.errors import ServerError as ServerError
+    from synthseg_client.errors import ServerGoneError as ServerGoneError
+    from synthseg_client.errors import ServerTimeoutError as ServerTimeoutError
+    from synthseg_client.errors import ServerUnreachableError as ServerUnreachableError
+    from synthseg_client.errors import UnexpectedError as UnexpectedError
+    from synthseg_client.errors import UnknownModelError as UnknownModelError
+    from synthseg_client.errors import UsageError as UsageError
+    from synthseg_client.inputs.scans import Scan as Scan
+    from synthseg_client.inputs.scans import read_scan as read_scan
     from synthseg_client.model import Model as Model
     from synthseg_client.options import Crop as Crop
     from synthseg_client.options import Options as Options
-    from synthseg_client.retry import RetryPolicy as RetryPolicy
-    from synthseg_client.scans import Scan as Scan
-    from synthseg_client.scans import read_scan as read_scan
-    from synthseg_client.segmentation import Segmentation as Segmentation
-    from synthseg_client.session import ModelChoice as ModelChoice
-    from synthseg_client.session import Session as Session
+    from synthseg_client.segmentation.result import Segmentation as Segmentation
 
 _HOMES = {
+    "AccessDeniedError": "errors",
+    "AnswerError": "errors",
+    "BadRequestError": "errors",
+    "BatchPlan": "batch.tasks",
+    "BatchSettings": "batch.settings",
+    "BrokenConnectionError": "errors",
     "ClientError": "errors",
     "Crop": "options",
+    "EmbeddedServerError": "errors",
+    "LocalServer": "embedded",
+    "LostOnScanError": "errors",
     "Model": "model",
-    "ModelChoice": "session",
+    "ModelChoice": "calls.model_choice",
+    "ModelError": "errors",
+    "ModelGoneError": "errors",
     "Options": "options",
-    "RetryPolicy": "retry",
-    "Scan": "scans",
-    "Segmentation": "segmentation",
-    "ServerAddress": "channel",
-    "Session": "session",
-    "Tls": "channel",
+    "Outcome": "batch.outcome",
+    "OutputError": "errors",
+    "Prediction": "calls.prediction",
+    "RequestTooLargeError": "errors",
+    "ResultError": "errors",
+    "RetryPolicy": "calls.retry",
+    "Scan": "inputs.scans",
+    "ScanError": "errors",
+    "ScanTask": "batch.tasks",
+    "Segmentation": "segmentation.result",
+    "ServerAddress": "calls.channel",
+    "ServerBusyError": "errors",
+    "ServerError": "errors",
+    "ServerGoneError": "errors",
+    "ServerTimeoutError": "errors",
+    "ServerUnreachableError": "errors",
+    "Session": "calls.session",
+    "Tls": "calls.channel",
+    "UnexpectedError": "errors",
+    "UnknownModelError": "errors",
+    "UsageError": "errors",
     "open_session": "api",
-    "read_scan": "scans",
+    "plan_batch": "batch.plan",
+    "read_scan": "inputs.scans",
+    "run_batch": "batch.run",
     "segment": "api",
     "segment_many": "api",
 }

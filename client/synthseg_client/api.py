@@ -5,56 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from synthseg_client.channel import ServerAddress
-from synthseg_client.embedded import EmbeddedServer
+from synthseg_client.calls.channel import ServerAddress
+from synthseg_client.calls.model_choice import ModelChoice
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import Session
+from synthseg_client.embedded import LocalServer
 from synthseg_client.errors import ClientError, error_of
+from synthseg_client.inputs.scans import Scan, check_scan, read_scan
 from synthseg_client.options import Options
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.scans import Scan, check_scan, read_scan
-from synthseg_client.segmentation import Segmentation, segment_scan
-from synthseg_client.session import ModelChoice, Session
+from synthseg_client.segmentation.one_scan import segment_scan
+from synthseg_client.segmentation.result import Segmentation
 
 
 @contextmanager
 def open_session(
-    server: str | ServerAddress | None = None,
+    server: str | ServerAddress | LocalServer | None = None,
     *,
     model: ModelChoice | None = None,
-    model_dir: Path | None = None,
-    threads: int | None = None,
-    cpu: bool = False,
     timeout_s: float | None = None,
     retry: RetryPolicy | None = None,
     tell: Callable[[str], None] | None = None,
-    server_log: IO[str] | None = None,
 ) -> Iterator[Session]:
     """A connection to a model server: to the one named, or to one that is started here meanwhile.
 
     Args:
-        server: Address of a model server.
+        server: Address of a model server, or how to start one; None starts one as it comes.
         model: Which of its models to ask.
-        model_dir: Model that the embedded server shall serve; None is the shipped one.
-        threads: Cores for the embedded server; None is all that this process may use.
-        cpu: Whether the embedded server leaves a GPU alone.
         timeout_s: Deadline of a segmentation; None grows with the number of voxels.
         retry: How patiently failed requests are repeated, and a server is waited for.
         tell: Takes lines for the user, such as what is waited for; None logs them as warnings.
-        server_log: Where the log of the embedded server goes when it has stopped.
 
     Raises:
         EmbeddedServerError: No address was given and no server can be started here.
     """
-    if server is not None:
+    if isinstance(server, str | ServerAddress):
         with Session(server, model, timeout_s=timeout_s, retry=retry, tell=tell) as session:
             yield session
         return
     with (
-        EmbeddedServer(model_dir, threads=threads, cpu=cpu, log=server_log) as embedded,
+        (server or LocalServer()).start() as embedded,
         Session(
             embedded.address,
             model,
@@ -114,7 +107,7 @@ def segment_many(
         Each file with its result, or with the error that befell it; one failure does not stop the
         rest.
     """
-    from synthseg_client.pipeline import in_order
+    from synthseg_client.batch.pipeline import in_order
 
     chosen = options or Options()
 

@@ -12,12 +12,18 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from synthseg_common import contract
+from synthseg_common.official_weights import find_official, refuse_missing
+
 from synthseg_client.errors import EmbeddedServerError
+from synthseg_client.options import Options
 
 SERVER_PACKAGE = "synthseg_serving"
 START_TIMEOUT_S = 300.0
@@ -43,6 +49,72 @@ def is_installed() -> bool:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LocalModels:
+    """Which of the official networks a server that is started here serves beside its own model.
+
+    They are those of `$SYNTHSEG_MODELS`, else of `$FREESURFER_HOME/models`, made servable once;
+    each is loaded when it is first asked.
+
+    Attributes:
+        names: As they are served.
+        official: Whether the official plain network takes the place of the server's own model.
+    """
+
+    names: tuple[str, ...] = ()
+    official: bool = False
+
+    @classmethod
+    def of(cls, options: Options, *, official: bool = False) -> LocalModels:
+        """Those that options ask for."""
+        segmenter = (options.model_name,) if options.model_name else ()
+        return cls(names=(*segmenter, *options.companions()), official=official)
+
+    def arguments(self) -> list[str]:
+        """Of the command that starts the server.
+
+        Raises:
+            UsageError: A weights' file is missing.
+        """
+        wanted = (*self.names, contract.MODEL_NAME) if self.official else self.names
+        if not wanted:
+            return []
+        folder = find_official()
+        refuse_missing(folder, wanted)
+        own = [] if self.official else ["--own-model"]
+        return ["--official", str(folder.absolute()), "--on-demand", *own]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalServer:
+    """How to start a server here.
+
+    Attributes:
+        model_dir: Model to serve; None is the shipped one.
+        models: What else it has to serve.
+        threads: Cores to use; None is all that this process may use.
+        cpu: Whether to leave a GPU alone.
+        log: Where the server's messages go when it has stopped; None keeps them for error messages
+            only.
+    """
+
+    model_dir: Path | None = None
+    models: LocalModels = LocalModels()
+    threads: int | None = None
+    cpu: bool = False
+    log: IO[str] | None = None
+
+    def start(self) -> EmbeddedServer:
+        """A server for a `with` block, at whose beginning it starts."""
+        return EmbeddedServer(
+            self.model_dir,
+            threads=self.threads,
+            cpu=self.cpu,
+            log=self.log,
+            more=self.models.arguments(),
+        )
+
+
 class EmbeddedServer:
     """A model server in a child process, for the length of a `with` block.
 
@@ -56,6 +128,7 @@ class EmbeddedServer:
         cpu: Whether to leave a GPU alone.
         log: Where the server's messages go; None keeps them for error messages only.
         start_timeout_s: How long it may take until it is ready.
+        more: Further arguments of its command.
 
     Attributes:
         address: Where it listens, `unix:/...`.
@@ -69,6 +142,7 @@ class EmbeddedServer:
         cpu: bool = False,
         log: IO[str] | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
+        more: Sequence[str] = (),
     ) -> None:
         self._folder = _private_folder()
         self.address = f"unix:{self._folder / 's.sock'}"
@@ -78,6 +152,7 @@ class EmbeddedServer:
         self._command += ["--threads", str(threads)] if threads else []
         self._command += ["--cpu"] if cpu else []
         self._command += ["--verbose"] if log is not None else []
+        self._command += more
         self._log_path = self._folder / "server.log"
         self._log = log
         self._start_timeout_s = start_timeout_s

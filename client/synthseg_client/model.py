@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from synthseg_common import contract
+from synthseg_common.arrays import AnyArray, Int32Array
 from synthseg_common.labels import CSF
+from synthseg_common.parcels import LEFT_CORTEX, RIGHT_CORTEX
 from synthseg_common.processing import VOXEL_MM
 
 from synthseg_client.errors import ModelError
@@ -34,10 +35,10 @@ class Model:
 
     name: str
     version: int
-    label_values: NDArray[np.int32]
+    label_values: Int32Array
     label_names: tuple[str, ...]
-    topology_classes: NDArray[np.int32]
-    flip_channels: NDArray[np.int32]
+    topology_classes: Int32Array
+    flip_channels: Int32Array
     info: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -60,6 +61,16 @@ class Model:
         """Voxels that the network grid may have; None if the model does not say."""
         told = self.info.get(contract.MAX_VOXELS)
         return None if told is None else int(told)
+
+    @property
+    def role(self) -> str:
+        """What it does, see `contract.ROLE`."""
+        return str(self.info.get(contract.ROLE, contract.SEGMENTER))
+
+    @property
+    def fast_only(self) -> bool:
+        """Whether its answers are meant for the fast clean-up, whatever is asked."""
+        return bool(self.info.get(contract.FAST_CLEAN_UP, False))
 
     @property
     def has_csf(self) -> bool:
@@ -85,7 +96,34 @@ class Model:
         ).hexdigest()
 
 
-def read_description(answer: Mapping[str, NDArray], name: str, version: int) -> Model:
+def fingerprint_of(segmenter: Model, companions: Sequence[Model]) -> str:
+    """Hex digest that changes whenever any of the models that made a result is another."""
+    if not companions:
+        return segmenter.fingerprint()
+    prints = [model.fingerprint() for model in (segmenter, *companions)]
+    return hashlib.sha256(" ".join(prints).encode()).hexdigest()
+
+
+class LabelTable(NamedTuple):
+    """Values and names of what a label map may hold, in ascending order."""
+
+    values: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+def label_table(segmenter: Model, companions: Iterable[Model] = ()) -> LabelTable:
+    """The table of a segmenter's label maps, with the parcels of a companion if it has them."""
+    names = dict(zip(segmenter.label_values.tolist(), segmenter.label_names, strict=True))
+    for model in companions:
+        if model.role == contract.PARCELLATOR:
+            names = {v: n for v, n in names.items() if v not in (LEFT_CORTEX, RIGHT_CORTEX)}
+            parcels = zip(model.label_values.tolist(), model.label_names, strict=True)
+            names |= dict(list(parcels)[1:])
+    values = tuple(sorted(names))
+    return LabelTable(values, tuple(names[value] for value in values))
+
+
+def read_description(answer: Mapping[str, AnyArray], name: str, version: int) -> Model:
     """The model from its answer to `describe`.
 
     Args:

@@ -6,10 +6,21 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, get_args
 
-from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
+from synthseg_common.contract import (
+    DEFAULT_MIN_SIZE,
+    DEFAULT_SCORED_SIZE,
+    LARGEST_SCORED_SIZE,
+    PARCELS_MODEL_NAME,
+    QUALITY_MODEL_NAME,
+    ROBUST_MODEL_NAME,
+    SCORED_SIZE_MULTIPLE,
+    SIZE_MULTIPLE,
+    V1_MODEL_NAME,
+)
 from synthseg_common.processing import DEFAULT_LIMIT
+from synthseg_common.triples import Triple, triple
 
 from synthseg_client.errors import UsageError
 
@@ -26,11 +37,14 @@ class Crop:
         limit: Largest size per axis when `size` is None, placed on the head and grown where
             structures touch the cut; None never cuts.
         least: Smallest network grid per axis when `size` is None; smaller scans are padded.
+        to_content: The box of all that is brighter than the scan's darkest values, enlarged to
+            multiples of 32.
     """
 
-    size: tuple[int, int, int] | None = None
+    size: Triple | None = None
     limit: int | None = DEFAULT_LIMIT
     least: int = DEFAULT_MIN_SIZE
+    to_content: bool = False
 
     @classmethod
     def of_size(cls, sizes: Sequence[int]) -> Crop:
@@ -43,27 +57,41 @@ class Crop:
             raise UsageError(
                 f"--crop takes one positive number, three, or 'none', got {list(sizes)}."
             )
-        full = tuple(sizes) * 3 if len(sizes) == 1 else tuple(sizes)
-        return cls(size=tuple(-(-n // SIZE_MULTIPLE) * SIZE_MULTIPLE for n in full))  # type: ignore[arg-type]
+        full = tuple(sizes) * 3 if len(sizes) == 1 else sizes
+        return cls(size=triple(-(-n // SIZE_MULTIPLE) * SIZE_MULTIPLE for n in full))
 
     @classmethod
     def none(cls) -> Crop:
         """The whole volume, however large."""
         return cls(limit=None)
 
+    @classmethod
+    def content(cls) -> Crop:
+        """What is brighter than the darkest values, as FreeSurfer's `--autocrop`."""
+        return cls(limit=None, to_content=True)
+
     @property
     def explicit(self) -> bool:
         """Whether the user chose the part, so that it is not ours to enlarge."""
-        return self.size is not None
+        return self.size is not None or self.to_content
 
     @property
-    def min_size(self) -> tuple[int, int, int]:
+    def min_size(self) -> Triple:
         """Least network grid that goes with the crop."""
         return self.size or (self.least,) * 3
 
     def for_any_anatomy(self) -> Crop:
         """The same where there is no head to look for: all of the scan, unless the user chose."""
         return self if self.explicit else Crop(limit=None, least=SIZE_MULTIPLE)
+
+
+Network = Literal["chosen", "robust", "v1"]
+"""Which network segments."""
+_MODEL_NAMES: dict[Network, str | None] = {
+    "chosen": None,
+    "robust": ROBUST_MODEL_NAME,
+    "v1": V1_MODEL_NAME,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,22 +104,77 @@ class Options:
             less accurate.
         ct: The scan is a CT in Hounsfield units: values outside 0 to 80 are clipped.
         keep_geometry: Labels and posteriors on the scan's own grid instead of 1 mm voxels.
+        network: Which of the server's networks segments: the one that was chosen, the chain of
+            SynthSeg-robust 2.0 for scans of any quality, or SynthSeg 1.0.
+        parcels: Divide the cortex into the parcels of Desikan et al.
+        quality: Predict how good the segmentation is.
+        scored_size: Edge in voxels of the cube that quality is predicted from.
+        as_original: The numbers of the original code where it errs; see the docs on differences.
     """
 
     crop: Crop = Crop()
     fast: bool = False
     ct: bool = False
     keep_geometry: bool = False
+    network: Network = "chosen"
+    parcels: bool = False
+    quality: bool = False
+    scored_size: int = DEFAULT_SCORED_SIZE
+    as_original: bool = False
 
-    def to_json(self) -> dict[str, Any]:
+    def __post_init__(self) -> None:
+        """Refuses what cannot be asked.
+
+        Raises:
+            UsageError: Another network than there are, or a cube that cannot be scored.
+        """
+        if self.network not in get_args(Network):
+            raise UsageError(
+                f"network is {self.network!r}, expected one of {', '.join(get_args(Network))}."
+            )
+        multiple = SCORED_SIZE_MULTIPLE
+        if self.scored_size % multiple or not multiple <= self.scored_size <= LARGEST_SCORED_SIZE:
+            raise UsageError(
+                f"quality is predicted from a cube of a multiple of {multiple} voxels, "
+                f"{multiple} to {LARGEST_SCORED_SIZE}, got {self.scored_size}."
+            )
+
+    @property
+    def model_name(self) -> str | None:
+        """Name of the model that segments; None for the session's own."""
+        return _MODEL_NAMES[self.network]
+
+    def companions(self) -> tuple[str, ...]:
+        """Names of the models that are asked after the one that segments."""
+        parcels = (PARCELS_MODEL_NAME,) if self.parcels else ()
+        return parcels + ((QUALITY_MODEL_NAME,) if self.quality else ())
+
+    @property
+    def forgets_blur(self) -> bool:
+        """Whether the answer is not blurred: the original's fast variant with anything beside."""
+        return self.as_original and self.fast and bool(self.companions())
+
+    def to_json(self) -> dict[str, object]:
         """For sidecars and journals."""
-        crop: Any = self.crop.size if self.crop.explicit else self.crop.limit
-        return {
+        crop = self.crop.size if self.crop.explicit else self.crop.limit
+        told: dict[str, object] = {
             "crop": crop or "none",
             "fast": self.fast,
             "ct": self.ct,
             "keepgeom": self.keep_geometry,
         }
+        # Only what was asked for: results of before these options were there stay valid.
+        if self.crop.to_content:
+            told["autocrop"] = True
+        if self.network != "chosen":
+            told["network"] = self.network
+        if self.parcels:
+            told["parc"] = True
+        if self.quality:
+            told["qc"] = self.scored_size
+        if self.as_original:
+            told["as_original"] = True
+        return told
 
     def fingerprint(self) -> str:
         """Hex digest that changes whenever a choice does."""

@@ -1,1 +1,54 @@
-"""The ground floor: what several parts share. It imports nothing of theirs, and nothing heavy."""
+"""The ground floor: what several parts share. It imports nothing of theirs, and nothing heavy.
+
+Names are loaded when first used: importing this package loads nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synthseg_common.colours import colour_of as colour_of
+    from synthseg_common.colours import label_colours as label_colours
+    from synthseg_common.colours import paint_labels as paint_labels
+    from synthseg_common.errors import ImageError as ImageError
+    from synthseg_common.errors import LabelTableError as LabelTableError
+    from synthseg_common.errors import OutputError as OutputError
+    from synthseg_common.errors import SynthSegError as SynthSegError
+    from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES as CONTRAST_SPECIFIC_CLASSES
+    from synthseg_common.labels import GENERATION_V1 as GENERATION_V1
+    from synthseg_common.labels import GENERATION_V2 as GENERATION_V2
+    from synthseg_common.labels import SYNTHSEG_V1 as SYNTHSEG_V1
+    from synthseg_common.labels import SYNTHSEG_V2 as SYNTHSEG_V2
+    from synthseg_common.labels import GenerationLabels as GenerationLabels
+    from synthseg_common.labels import SegmentationLabels as SegmentationLabels
+
+_HOMES = {
+    "CONTRAST_SPECIFIC_CLASSES": "labels",
+    "GENERATION_V1": "labels",
+    "GENERATION_V2": "labels",
+    "GenerationLabels": "labels",
+    "ImageError": "errors",
+    "LabelTableError": "errors",
+    "OutputError": "errors",
+    "SYNTHSEG_V1": "labels",
+    "SYNTHSEG_V2": "labels",
+    "SegmentationLabels": "labels",
+    "SynthSegError": "errors",
+    "colour_of": "colours",
+    "label_colours": "colours",
+    "paint_labels": "colours",
+}
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name from its module when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,7 +6,8 @@ import colorsys
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from synthseg_common.arrays import AnyArray, UInt8Array
 
 Rgb = tuple[int, int, int]
 
@@ -49,7 +50,7 @@ def colour_of(value: int) -> Rgb:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def label_colours(values: Sequence[int]) -> NDArray[np.uint8]:
+def label_colours(values: Sequence[int]) -> UInt8Array:
     """Colours of label values.
 
     Returns:
@@ -58,7 +59,7 @@ def label_colours(values: Sequence[int]) -> NDArray[np.uint8]:
     return np.array([colour_of(int(value)) for value in values], np.uint8)
 
 
-def paint_labels(labels: NDArray) -> NDArray[np.uint8]:
+def paint_labels(labels: AnyArray) -> UInt8Array:
     """A label image in colours.
 
     Args:

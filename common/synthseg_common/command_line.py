@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import signal
 import sys
 import threading
@@ -36,6 +35,7 @@ class Terminated(KeyboardInterrupt):
 def terminable() -> Iterator[None]:
     """While it is open, SIGTERM raises `Terminated`; outside of the main thread it does nothing.
 
+    A process has one handler for a signal, so this is global; the one before comes back at the end.
     Without a handler the system would end a process at once, workers and files left behind, and the
     first process of a container, which is spared what it has no handler for, would not end at all.
     """
@@ -54,7 +54,11 @@ def _terminate(_number: int, _frame: object) -> None:
 
 
 def _keep_the_end_quiet() -> None:
-    """Drops what libraries say of work that was broken off, while the process ends."""
+    """Drops what libraries say of work that was broken off, while the process ends.
+
+    Logging and hooks are the whole process's, which has nothing more to tell.
+    """
+    import logging  # which a command that only prints its help does without
 
     def mute() -> None:
         logging.disable(logging.CRITICAL)

@@ -19,6 +19,14 @@ VERSION = 1
 
 MODEL_NAME = "synthseg"
 """Name under which a model is served unless told otherwise."""
+ROBUST_MODEL_NAME = "synthseg_robust"
+"""Name of the chain of networks for scans of any quality."""
+V1_MODEL_NAME = "synthseg_v1"
+"""Name of SynthSeg 1.0 beside 2.0."""
+PARCELS_MODEL_NAME = "synthseg_parcels"
+"""Name of the network that divides the cortex."""
+QUALITY_MODEL_NAME = "synthseg_quality"
+"""Name of the network that scores a segmentation."""
 
 SEGMENT_SIGNATURE = "serving_default"
 DESCRIBE_SIGNATURE = "describe"
@@ -34,11 +42,18 @@ of 32.
 """
 FLIP = "flip"
 """bool scalar, default true: average with the left-right mirrored pass."""
+SMOOTH = "smooth"
+"""bool scalar, default true: blur the probabilities a little, as the released models were meant to.
+"""
 
 # Answer of `serving_default`. `output_filter` chooses; what is not asked for does not travel.
 LABELS = "labels"
 """uint8, uint16 or int32 `[X, Y, Z]` (smallest that holds the table): label values before any
 clean-up.
+"""
+NETWORK_LABELS = "network_labels"
+"""uint8, uint16 or int32 `[network_shape]`: `labels` over the whole padded network grid: what
+models of parcels and of quality are asked with.
 """
 NETWORK_SHAPE = "network_shape"
 """int32 `[3]`: shape of the padded network grid."""
@@ -111,6 +126,46 @@ BYTES_PER_VOXEL = "bytes_per_voxel"
 """In `model_info`: about how much memory a request takes at a server, in bytes per counted voxel of
 the network grid.
 """
+
+FAST_CLEAN_UP = "fast_clean_up"
+"""In `model_info`: true if answers are meant for the fast clean-up alone, whatever is asked."""
+ROLE = "role"
+"""In `model_info`: what the model does, one of the following; `SEGMENTER` if it is not there."""
+SEGMENTER = "segmenter"
+"""Answers label maps from images."""
+PARCELLATOR = "parcellator"
+"""Answers cortical parcels from an image and its label map."""
+SCORER = "scorer"
+"""Answers quality scores from a label map."""
+
+# Request of a parcellator, beside IMAGE (the one that was segmented), SMOOTH, and NETWORK_LABELS as
+# the segmenter answered them, as uint8.
+CLEAN_LABELS = "clean_labels"
+"""uint8 `[X, Y, Z]`: the final label map on the image's grid; parcels divide its cortex."""
+BY_HEMISPHERE = "by_hemisphere"
+"""bool scalar, default true: voxels of one side's cortex get parcels of that side only."""
+
+# Answer of a parcellator.
+PARCELS = "parcels"
+"""uint16 `[X, Y, Z]`: a parcel's value where `clean_labels` says cortex, 0 elsewhere."""
+PARCEL_VOXELS = "parcel_voxels"
+"""float64 `[L]`: sum of each channel's probabilities over the image, in voxels, scaled so that a
+voxel's sum to 1 in the cortex, and with one of background outside; 0 for background.
+"""
+
+# Request of a scorer, beside NETWORK_LABELS as uint8.
+SCORED_SIZE = "scored_size"
+"""int32 scalar, default 224, a multiple of 16: edge of the cube around the brain that is scored."""
+UNFRAMED_LABEL = "unframed_label"
+"""int32 scalar, default 24: the label that counts as background when the cube is placed."""
+
+# Answer of a scorer.
+SCORES = "scores"
+"""float32 `[L - 1]`: predicted Dice of every group but background, in 0 to 1."""
+
+SCORED_SIZE_MULTIPLE = 16
+DEFAULT_SCORED_SIZE = 224
+LARGEST_SCORED_SIZE = 512
 
 # Why a request was refused, where the code alone does not say it: trailing metadata of the embedded
 # server.

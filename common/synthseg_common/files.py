@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from synthseg_common.arrays import AnyArray
 from synthseg_common.errors import OutputError, reason_of
 
 _ENDING = 12
@@ -136,7 +136,7 @@ def write_text(path: Path, text: str, group: FileGroup | None = None) -> None:
         temporary.write_bytes(text.encode(errors="surrogateescape"))
 
 
-def write_array(path: Path, array: NDArray) -> None:
+def write_array(path: Path, array: AnyArray) -> None:
     """Writes one array in NumPy's format.
 
     Raises:

@@ -6,7 +6,8 @@ Smoothed where voxels grow, linear between voxel centres, constant beyond them.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from synthseg_common.arrays import AnyArray, Float64Array
 
 TOLERANCE = 0.05
 """Scans whose voxel size is this close to the target, as a share of it, stay on their grid."""
@@ -17,13 +18,13 @@ ANTIALIAS = 0.25
 _ROUNDING_MM = 1e-6
 
 
-def stays_on_grid(sizes_mm: NDArray, target_mm: float) -> bool:
+def stays_on_grid(sizes_mm: AnyArray, target_mm: float) -> bool:
     """Whether every voxel size is so close to the target that a scan is not sampled anew."""
     off = (sizes_mm - target_mm - _ROUNDING_MM) / target_mm
     return bool(np.all((off > -TOLERANCE) & (off <= TOLERANCE)))
 
 
-def new_centres(factor: float, size: int) -> NDArray[np.float64]:
+def new_centres(factor: float, size: int) -> Float64Array:
     """float64: where the new voxels' centres lie on the old grid, in old voxels.
 
     Written as the original does it: rounding makes it one voxel longer now and then, and sizes must

@@ -11,33 +11,24 @@ Importing this module loads no TensorFlow; the first sample does.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.draws.sample_parameters import SampleParameters
-from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.samples import SampleSource
+from synthseg_generator.sample import Sample, SourcedSamples
 from synthseg_generator.settings.generator import GeneratorSettings
-from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm, open_store
+from synthseg_generator.store.label_store import LabelStore, open_store
+
+Render = Callable[..., Any]
+"""A compiled graph; it gives tensors of image and channels."""
 
 
-class Sample(NamedTuple):
-    """One synthetic scan.
-
-    Attributes:
-        image: float32 `[x, y, z, channel]` in [0, 1], RAS.
-        labels: int32 `[x, y, z]`, label values that a network shall answer.
-    """
-
-    image: np.ndarray
-    labels: np.ndarray
-
-
-class BrainGenerator:
+class BrainGenerator(SourcedSamples[SampleSource]):
     """Draws synthetic scans and their labels from a label store, one after the other, without end.
 
     It has the name and the `generate_brain` of the original. Where the original takes a folder of
@@ -65,29 +56,14 @@ class BrainGenerator:
         first: int = 0,
     ) -> None:
         opened = store if isinstance(store, LabelStore) else open_store(store)
-        self._use(SampleSource(opened, settings or GeneratorSettings(), seed), first)
+        super().__init__(SampleSource(opened, settings or GeneratorSettings(), seed), first)
 
     @classmethod
     def from_source(cls, source: SampleSource, first: int = 0) -> BrainGenerator:
         """A generator of the samples of a source, such as a plan."""
         generator = cls.__new__(cls)
-        generator._use(source, first)
+        SourcedSamples.__init__(generator, source, first)
         return generator
-
-    def _use(self, source: SampleSource, first: int) -> None:
-        self.source = source
-        self.voxel_size_mm = find_cubic_voxel_size_mm(source.store)
-        self._next = first
-
-    def __iter__(self) -> Iterator[Sample]:
-        while True:
-            yield self.generate_brain()
-
-    def generate_brain(self) -> Sample:
-        """Makes the next sample."""
-        sample = self.sample(self._next)
-        self._next += 1
-        return sample
 
     def sample(self, k: int) -> Sample:
         """Makes sample `k`, the same whenever it is asked for.
@@ -112,18 +88,6 @@ class BrainGenerator:
         values = np.array(sorted({0, *labels.targets}), np.int32)
         return Sample(image.numpy(), values[channels.numpy()])
 
-    def affine(self, k: int) -> np.ndarray:
-        """Where sample `k` lies: in the place of the map that it was cut from.
-
-        Returns:
-            float64 `[4, 4]`, voxel indices to RAS mm, as a NIfTI file takes it.
-
-        Raises:
-            ConfigError: The settings do not fit the label maps.
-            StoreError: The label map cannot be read.
-        """
-        return locate_crop(self.source, self.source.parameters(k))
-
 
 @lru_cache(maxsize=4)
 def _build_graph(
@@ -131,10 +95,12 @@ def _build_graph(
     labels: GenerationLabels,
     map_shape: tuple[int, int, int],
     voxel_size_mm: float,
-) -> Any:
+) -> Render:
     """The compiled graph from a map and a row of parameters to image and channels.
 
-    Building one takes seconds, so generators that differ in their samples alone share it.
+    The last ones are kept for the process: building one takes seconds and depends on these
+    arguments alone. Generators that differ in their samples share it, and so do the tasks of a
+    Dask worker, which have nothing else in common.
     """
     import tensorflow as tf
 
@@ -143,8 +109,8 @@ def _build_graph(
 
     synthesize = Synthesizer(settings, labels, map_shape, voxel_size_mm)
 
-    @tf.function
     def render(ids: Any, row: Any) -> Any:
         return synthesize(ids, row, draw_voxel_noise(row["noise_seed"], synthesize.noise_shape))
 
-    return render
+    compiled: Render = tf.function(render)
+    return compiled

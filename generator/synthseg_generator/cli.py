@@ -10,8 +10,9 @@ import click
 from synthseg_common.command_line import ErrorReportingGroup, UsageProblem
 
 from synthseg_generator.cli_options import (
-    find_source,
+    SourceOptions,
     first_option,
+    open_source,
     plan_option,
     progress_bar,
     scans_option,
@@ -79,9 +80,14 @@ def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> 
     from synthseg_generator.scans.stored_scans import add_scans as run
     from synthseg_generator.store.label_store import open_store
 
-    suffixes = {"scan_suffix": scan_suffix, "map_suffix": map_suffix}
     with progress_bar("add-scans") as progress:
-        report = run(scan_dir, open_store(store), **suffixes, progress=progress)
+        report = run(
+            scan_dir,
+            open_store(store),
+            scan_suffix=scan_suffix,
+            map_suffix=map_suffix,
+            progress=progress,
+        )
     click.echo(f"{store}: {len(report.written)} scans added, {len(report.kept)} were there.")
     if report.lacking:
         names = ", ".join(report.lacking[:5]) + (", ..." if len(report.lacking) > 5 else "")
@@ -148,13 +154,25 @@ def preview(
     """Draws synthetic scans beside their labels into PICTURE; the same seed draws the same."""
     if scans and stages:
         raise UsageProblem("--stages shows synthetic scans: leave --stages or --scans out.")
-    source = find_source(store, seed, settings_path, plan_path, without, scans)
+    source = open_source(
+        SourceOptions(
+            store=store,
+            seed=seed,
+            settings_path=settings_path,
+            plan_path=plan_path,
+            without=without,
+            scans=scans,
+        )
+    )
+    from synthseg_generator.brain_generator import BrainGenerator
     from synthseg_generator.pictures.preview import preview as draw_sheet
     from synthseg_generator.pictures.stages import draw_stages
     from synthseg_generator.scan_generator import choose_generator
 
-    run = draw_stages if stages else draw_sheet
-    run(choose_generator(source), picture, samples, first)
+    if stages:
+        draw_stages(BrainGenerator.from_source(source), picture, samples, first)
+    else:
+        draw_sheet(choose_generator(source), picture, samples, first)
     click.echo(str(picture))
 
 
@@ -187,7 +205,9 @@ def plan(
     """
     from synthseg_generator.feed.plan_writing import write_plan
 
-    source = find_source(store, seed, settings_path, None, without)
+    source = open_source(
+        SourceOptions(store=store, seed=seed, settings_path=settings_path, without=without)
+    )
     workers = workers or os.cpu_count() or 1
     with progress_bar("plan") as progress:
         drawn = write_plan(
@@ -223,8 +243,17 @@ def generate(
     scheduler: str | None,
 ) -> None:
     """Writes synthetic scans and their labels as NIfTI files into OUT_DIR; resumable."""
-    source = find_source(store, seed, settings_path, plan_path, without, scans)
-    from synthseg_generator.generate import generate as run
+    source = open_source(
+        SourceOptions(
+            store=store,
+            seed=seed,
+            settings_path=settings_path,
+            plan_path=plan_path,
+            without=without,
+            scans=scans,
+        )
+    )
+    from synthseg_generator.sample_files import generate as run
 
     with progress_bar("generate") as progress:
         report = run(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from synthseg_common.command_line import UsageProblem
+
+if TYPE_CHECKING:
+    from synthseg_generator.feed.samples import SampleSource
+    from synthseg_generator.store.label_store import LabelStore
 
 settings_option = click.option(
     "--settings",
@@ -50,41 +55,72 @@ scheduler_option = click.option(
 )
 
 
-def find_source(
-    store: str,
-    seed: int,
-    settings_path: Path | None,
-    plan_path: str | None,
-    without: tuple[str, ...],
-    scans: bool = False,
-) -> Any:
-    """The samples that the options name: drawn, planned, or of the store's scans."""
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """Which samples a command shall take, as its options say.
+
+    Attributes:
+        store: The label store.
+        seed: Names the samples.
+        settings_path: File or recipe with the generative model; `None` for the released one.
+        plan_path: A plan that the samples are taken from.
+        without: Maps that are left out.
+        scans: Whether the store's scans are augmented instead.
+    """
+
+    store: str
+    seed: int
+    settings_path: Path | None = None
+    plan_path: str | None = None
+    without: tuple[str, ...] = ()
+    scans: bool = False
+
+
+def open_source(options: SourceOptions) -> SampleSource:
+    """The samples that the options name: drawn, planned, or of the store's scans.
+
+    Raises:
+        GeneratorError: The store, the plan or the settings cannot be read, or do not fit together.
+        UsageProblem: Options contradict each other.
+    """
     from synthseg_generator.feed.plan import open_plan
     from synthseg_generator.feed.samples import SampleSource
     from synthseg_generator.scans.samples import ScanSampleSource
     from synthseg_generator.settings.files import load_scan_noise, load_settings
+
+    store = _open_store(options)
+    if options.plan_path is not None:
+        _refuse_beside_plan(options)
+        return open_plan(options.plan_path, store)
+    settings = load_settings(options.settings_path)
+    source = SampleSource(store, settings, options.seed)
+    if options.scans:
+        noise = load_scan_noise(options.settings_path)
+        source = ScanSampleSource(store, settings, noise, options.seed)
+    source.check()
+    return source
+
+
+def _open_store(options: SourceOptions) -> LabelStore:
+    """The store, or what is left of it without some maps."""
     from synthseg_generator.store.label_store import open_store
 
-    opened = open_store(store)
-    if without:
-        opened.select(without)  # names that are not there
-        left = [name for name in opened.names if name not in without]
-        if not left:
-            raise UsageProblem(f"--without leaves no map of {opened.path}.")
-        opened = opened.select(left)
-    if plan_path is None:
-        settings = load_settings(settings_path)
-        source = SampleSource(opened, settings, seed)
-        if scans:
-            source = ScanSampleSource(opened, settings, load_scan_noise(settings_path), seed)
-        source.check()
-        return source
-    if scans:
+    store = open_store(options.store)
+    if not options.without:
+        return store
+    store.select(options.without)  # names that are not there
+    left = [name for name in store.names if name not in options.without]
+    if not left:
+        raise UsageProblem(f"--without leaves no map of {store.path}.")
+    return store.select(left)
+
+
+def _refuse_beside_plan(options: SourceOptions) -> None:
+    if options.scans:
         raise UsageProblem("a plan is of synthetic scans: leave --plan or --scans out.")
     given = click.get_current_context().get_parameter_source("seed")
-    if settings_path is not None or given is not click.core.ParameterSource.DEFAULT:
+    if options.settings_path is not None or given is not click.core.ParameterSource.DEFAULT:
         raise UsageProblem("--plan fixes settings and seed: leave --settings and --seed out.")
-    return open_plan(plan_path, opened)
 
 
 @contextmanager

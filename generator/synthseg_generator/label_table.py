@@ -6,8 +6,8 @@ Importing this module loads nothing heavy.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from synthseg_common.labels import (
 )
 
 from synthseg_generator.errors import LabelError
+from synthseg_generator.settings.files import parse_yaml
 from synthseg_generator.settings.labels import LabelSettings
 
 
@@ -96,14 +97,29 @@ LABEL_TABLES = {
 }
 """The tables of the released models by the name that the command line takes."""
 
-_FILE_KEYS = ("values", "n_neutral", "classes", "targets", "names", "topology", "anatomy")
 _UNNAMED = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TableFile:
+    """What the file of a label table holds, see `read_label_table`."""
+
+    values: tuple[int, ...]
+    n_neutral: int
+    classes: tuple[int, ...] | None = None
+    targets: tuple[int, ...] | None = None
+    names: dict[int, str] | None = None
+    topology: dict[int, int] | None = None
+    anatomy: str | None = None
+
+
+_FILE_KEYS = tuple(f.name for f in fields(_TableFile))
 
 
 def read_label_table(choice: str | Path) -> LabelTable:
     """The table that `--labels` names.
 
-    A file of your own anatomy (JSON or YAML) is one object:
+    A file of your own anatomy (JSON or YAML) is one object::
 
         values: [0, 2, 41]        label values of the maps: neutral, then left, then right ones
         n_neutral: 1              how many of them have no side
@@ -128,60 +144,63 @@ def read_label_table(choice: str | Path) -> LabelTable:
             f"no label table {choice}: give {', '.join(LABEL_TABLES)} or a JSON or YAML file."
         )
     content = _parse(path)
-    unknown = sorted(set(content) - set(_FILE_KEYS), key=str)
-    missing = [key for key in ("values", "n_neutral") if key not in content]
-    if unknown or missing:
-        raise LabelError(
-            f"{path}: unknown keys {unknown}, missing keys {missing}; "
-            f"a label table has {', '.join(_FILE_KEYS)}."
-        )
     try:
-        return _from_columns(content)
-    except (LabelError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return _make_table(_read_columns(content))
+    except ValueError as error:  # ours and those of the tables
         raise LabelError(f"{path}: {error}") from error
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    import yaml  # every JSON file is YAML too
-
+def _parse(path: Path) -> Mapping[object, object]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = parse_yaml(path)
+    except (OSError, ValueError) as error:
         raise LabelError(f"{path} is no readable JSON or YAML: {one_line(error)}.") from error
     if not isinstance(content, dict):
         raise LabelError(f"{path} holds no object with the keys {', '.join(_FILE_KEYS)}.")
     return content
 
 
-def _from_columns(content: Mapping[str, Any]) -> LabelTable:
-    values = _whole_numbers(content["values"])
-    if BACKGROUND not in values:
-        raise LabelError(f"values {values} lack {BACKGROUND}, which stands for the background.")
-    classes = content.get("classes", range(len(values)))
-    names, topology = (content.get(key) or {} for key in ("names", "topology"))
-    table = LabelTable(
-        labels=GenerationLabels(
-            values=values,
-            n_neutral=_whole_number(content["n_neutral"]),
-            classes=_whole_numbers(classes),
-            targets=_whole_numbers(content.get("targets", values)),
-        ),
-        structure_names={_whole_number(k): str(v) for k, v in names.items()},
-        structure_topology={_whole_number(k): _whole_number(v) for k, v in topology.items()},
-    )
-    released = {0, *table.labels.targets} <= set(STRUCTURE_NAMES)
-    table = replace(table, anatomy=str(content.get("anatomy", BRAIN if released else _UNNAMED)))
-    table.segmentation_labels()  # contradictions between the targets show here, not in training
-    return table
+def _read_columns(content: Mapping[object, object]) -> _TableFile:
+    from cattrs import ClassValidationError, Converter
+
+    from synthseg_generator.settings.refusals import tell_complaints
+
+    unknown = sorted(set(content) - set(_FILE_KEYS), key=str)
+    missing = [key for key in ("values", "n_neutral") if key not in content]
+    if unknown or missing:
+        raise LabelError(
+            f"unknown keys {unknown}, missing keys {missing}; "
+            f"a label table has {', '.join(_FILE_KEYS)}."
+        )
+    converter = Converter()
+    converter.register_structure_hook(int, lambda value, _: _read_whole_number(value))
+    try:
+        return converter.structure(content, _TableFile)
+    except ClassValidationError as refusal:
+        raise LabelError("; ".join(map(str, tell_complaints(refusal, "")))) from refusal
 
 
-def _whole_numbers(values: Iterable[Any]) -> tuple[int, ...]:
-    return tuple(_whole_number(value) for value in values)
-
-
-def _whole_number(value: Any) -> int:
+def _read_whole_number(value: int | float | str) -> int:
     """A number that is whole; JSON writes those that name something as text."""
     number = int(value)
     if isinstance(value, bool) or (isinstance(value, float) and value != number):
         raise LabelError(f"expected a whole number, got {value!r}.")
     return number
+
+
+def _make_table(file: _TableFile) -> LabelTable:
+    if BACKGROUND not in file.values:
+        raise LabelError(
+            f"values {file.values} lack {BACKGROUND}, which stands for the background."
+        )
+    targets = file.values if file.targets is None else file.targets
+    classes = tuple(range(len(file.values))) if file.classes is None else file.classes
+    released = {0, *targets} <= set(STRUCTURE_NAMES)
+    table = LabelTable(
+        labels=GenerationLabels(file.values, file.n_neutral, classes, targets),
+        structure_names=file.names or {},
+        structure_topology=file.topology or {},
+        anatomy=file.anatomy or (BRAIN if released else _UNNAMED),
+    )
+    table.segmentation_labels()  # contradictions between the targets show here, not in training
+    return table

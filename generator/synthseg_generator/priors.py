@@ -35,6 +35,7 @@ from synthseg_common.labels import (
     GenerationLabels,
 )
 
+from synthseg_generator.arrays import Doubles, Integers
 from synthseg_generator.errors import LabelError
 from synthseg_generator.problems import Problem, name_some, note_problems, raise_problems
 from synthseg_generator.settings.generator import Prior
@@ -94,8 +95,8 @@ class IntensityPriors:
         stds: float64 `[channel, 2, class]`: the same of the deviations.
     """
 
-    means: np.ndarray
-    stds: np.ndarray
+    means: Doubles
+    stds: Doubles
 
     def to_mixture(self) -> dict[str, Any]:
         """The priors as the `mixture` group of a settings file: one known contrast per channel."""
@@ -136,7 +137,7 @@ def estimate_priors(
         raise LabelError(
             f"priors need a label map per scan, got {len(scans)} and {len(label_maps)}."
         )
-    statistics: list[tuple[Path, np.ndarray]] = []
+    statistics: list[tuple[Path, Doubles]] = []
     problems: list[Problem] = []
     for scan, label_map in zip(scans, label_maps, strict=True):
         with note_problems(problems):
@@ -149,7 +150,7 @@ def estimate_priors(
     return IntensityPriors(means=over_scans[:, 0], stds=over_scans[:, 1])
 
 
-def _scan_statistics(scan: Path, label_map: Path, settings: PriorSettings) -> np.ndarray:
+def _scan_statistics(scan: Path, label_map: Path, settings: PriorSettings) -> Doubles:
     """float64 `[channel, 2, class]` of one scan, see `measure_classes`."""
     image, labels = read_pair(scan, label_map)
     if not all(np.isfinite(channel).any() for channel in _channels(image)):
@@ -162,7 +163,7 @@ def _scan_statistics(scan: Path, label_map: Path, settings: PriorSettings) -> np
     return found
 
 
-def _odd_channels(statistics: Sequence[tuple[Path, np.ndarray]]) -> list[Problem]:
+def _odd_channels(statistics: Sequence[tuple[Path, Doubles]]) -> list[Problem]:
     """Scans with another number of channels than most; who has which where none do."""
     by_count: dict[int, list[str]] = {}
     for scan, found in statistics:
@@ -180,7 +181,7 @@ def _odd_channels(statistics: Sequence[tuple[Path, np.ndarray]]) -> list[Problem
     ]
 
 
-def measure_classes(image: np.ndarray, labels: np.ndarray, settings: PriorSettings) -> np.ndarray:
+def measure_classes(image: Doubles, labels: Integers, settings: PriorSettings) -> Doubles:
     """Median and deviation of every class in one channel of one scan.
 
     Args:
@@ -207,7 +208,7 @@ def measure_classes(image: np.ndarray, labels: np.ndarray, settings: PriorSettin
     return result
 
 
-def rescale(image: np.ndarray) -> np.ndarray:
+def rescale(image: Doubles) -> Doubles:
     """Scales a scan so that its 2nd and 98th percentiles become 0 and 255, and cuts the rest.
 
     Returns:
@@ -217,10 +218,11 @@ def rescale(image: np.ndarray) -> np.ndarray:
     if low == high:
         return np.zeros(image.shape)
     new_low, new_high = RESCALE_RANGE
-    return new_low + (np.clip(image, low, high) - low) / (high - low) * (new_high - new_low)
+    share: Doubles = (np.clip(image, low, high) - low) / (high - low)
+    return new_low + share * (new_high - new_low)
 
 
-def read_pair(scan: Path, label_map: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(scan: Path, label_map: Path) -> tuple[Doubles, Integers]:
     """Reads a scan and its labels, both aligned to RAS.
 
     Returns:
@@ -281,11 +283,11 @@ def save_priors(priors: IntensityPriors, folder: Path) -> list[Path]:
     return paths
 
 
-def _normal_prior(rows: np.ndarray) -> dict[str, Any]:
+def _normal_prior(rows: Doubles) -> dict[str, Any]:
     return {"distribution": "normal", "rows": np.round(rows.T, 4).tolist()}
 
 
-def _channels(image: np.ndarray) -> Iterator[np.ndarray]:
+def _channels(image: Doubles) -> Iterator[Doubles]:
     yield from np.moveaxis(image, -1, 0)
 
 
@@ -298,7 +300,7 @@ def _volumes(folder: Path) -> list[Path]:
     return paths
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read(path: Path) -> tuple[Doubles, Doubles]:
     try:
         header = read_header(path)
         tell_notes(header)

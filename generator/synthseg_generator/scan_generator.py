@@ -5,23 +5,24 @@ Importing this module loads no TensorFlow; the first sample does.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from synthseg_common.labels import GenerationLabels
 
-from synthseg_generator.brain_generator import BrainGenerator, Sample
+from synthseg_generator.brain_generator import BrainGenerator, Render
 from synthseg_generator.feed.samples import SampleSource
+from synthseg_generator.sample import Sample, Samples, SourcedSamples
 from synthseg_generator.scans.samples import ScanSampleSource
+from synthseg_generator.settings.generator import GeneratorSettings
 
 
-class ScanGenerator(BrainGenerator):
-    """Augments the scans of a store as a supervised training does; see `BrainGenerator`.
+class ScanGenerator(SourcedSamples[ScanSampleSource]):
+    """Augments the scans of a store as a supervised training does.
 
-    Its noise is no part of a sample's parameters, so parameters alone cannot be rendered.
+    The noise of a sample is no part of its parameters, so it is made by its number alone.
     """
-
-    source: ScanSampleSource
 
     def sample(self, k: int) -> Sample:
         """Makes sample `k`, the same whenever it is asked for.
@@ -34,39 +35,42 @@ class ScanGenerator(BrainGenerator):
         parameters = source.parameters(k)
         index = int(parameters.map_index)
         row = {**parameters.to_row(), "scan_noise": source.draw_noise(k)}
-        image, channels = self._graph(source.scan(index), source.label_map(index), row)
+        graph = _build_graph(
+            source.settings, source.store.labels, source.map_shape, self.voxel_size_mm
+        )
+        image, channels = graph(source.scan(index), source.label_map(index), row)
         values = np.array(sorted({0, *source.labels.targets}), np.int32)
         return Sample(image.numpy(), values[channels.numpy()])
 
-    def render(self, parameters: Any) -> Sample:
-        """Refuses.
 
-        Raises:
-            NotImplementedError: Always; ask for a `sample`.
-        """
-        raise NotImplementedError("augmented scans are made by their number: use sample(k).")
-
-    @cached_property
-    def _graph(self) -> Any:
-        import tensorflow as tf
-
-        from synthseg_generator.graph.noise import draw_voxel_noise
-        from synthseg_generator.scans.augmenter import ScanAugmenter
-
-        source = self.source
-        augmenter = ScanAugmenter(
-            source.settings, source.store.labels, source.map_shape, self.voxel_size_mm
-        )
-
-        @tf.function
-        def augment(scan: Any, labels: Any, row: Any) -> Any:
-            noise = draw_voxel_noise(row["noise_seed"], augmenter.noise_shape)
-            return augmenter.augment(scan, labels, row, noise, np.zeros(3, np.int32))
-
-        return augment
-
-
-def choose_generator(source: SampleSource) -> BrainGenerator:
+def choose_generator(source: SampleSource) -> Samples:
     """What makes the samples of a source, synthetic or of scans."""
-    kind = ScanGenerator if isinstance(source, ScanSampleSource) else BrainGenerator
-    return kind.from_source(source)
+    if isinstance(source, ScanSampleSource):
+        return ScanGenerator(source)
+    return BrainGenerator.from_source(source)
+
+
+@lru_cache(maxsize=1)
+def _build_graph(
+    settings: GeneratorSettings,
+    labels: GenerationLabels,
+    map_shape: tuple[int, int, int],
+    voxel_size_mm: float,
+) -> Render:
+    """The compiled graph from a scan, its map and a row of parameters to image and channels.
+
+    The last one is kept for the process, for the reasons of `brain_generator`'s.
+    """
+    import tensorflow as tf
+
+    from synthseg_generator.graph.noise import draw_voxel_noise
+    from synthseg_generator.scans.augmenter import ScanAugmenter
+
+    augmenter = ScanAugmenter(settings, labels, map_shape, voxel_size_mm)
+
+    def augment(scan: Any, label_map: Any, row: Any) -> Any:
+        noise = draw_voxel_noise(row["noise_seed"], augmenter.noise_shape)
+        return augmenter.augment(scan, label_map, row, noise, np.zeros(3, np.int32))
+
+    compiled: Render = tf.function(augment)
+    return compiled

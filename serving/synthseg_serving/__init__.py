@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     __version__: str
+    from synthseg_common.memory import MemoryLimit as MemoryLimit
+
     from synthseg_serving.errors import CallError as CallError
     from synthseg_serving.errors import ExportError as ExportError
     from synthseg_serving.errors import ModelError as ModelError
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from synthseg_serving.errors import StartError as StartError
     from synthseg_serving.errors import WeightsError as WeightsError
     from synthseg_serving.export import export_bundle as export_bundle
-    from synthseg_serving.memory import MemoryLimit as MemoryLimit
+    from synthseg_serving.official.export import export_official as export_official
+    from synthseg_serving.official.importing import import_folder as import_folder
+    from synthseg_serving.official.weights import inspect_weights as inspect_weights
     from synthseg_serving.server import Server as Server
     from synthseg_serving.server import ServerSettings as ServerSettings
     from synthseg_serving.server import Tls as Tls
@@ -30,12 +34,11 @@ if TYPE_CHECKING:
     from synthseg_serving.sources import read_source as read_source
     from synthseg_serving.versions import ModelConfig as ModelConfig
     from synthseg_serving.versions import VersionPolicy as VersionPolicy
-    from synthseg_serving.weights_import import read_released as read_released
 
 _HOMES = {
     "CallError": "errors",
     "ExportError": "errors",
-    "MemoryLimit": "memory",
+    "MemoryLimit": "server",
     "ModelConfig": "versions",
     "ModelError": "errors",
     "Server": "server",
@@ -46,7 +49,9 @@ _HOMES = {
     "VersionPolicy": "versions",
     "WeightsError": "errors",
     "export_bundle": "export",
-    "read_released": "weights_import",
+    "export_official": "official.export",
+    "import_folder": "official.importing",
+    "inspect_weights": "official.weights",
     "read_source": "sources",
     "shipped_model_dir": "shipped",
 }

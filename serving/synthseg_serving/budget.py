@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synthseg_common import contract
+from synthseg_common.memory import MemoryLimit
 from synthseg_trainer.aliases import Array
 from tensorflow.core.framework import tensor_pb2
 
 from synthseg_serving.errors import CallError
-from synthseg_serving.memory import MemoryLimit
 from synthseg_serving.tensors import element_bytes, element_count
 
 LARGEST_MESSAGE_BYTES = 2**31 - 1 - 2**20
 """What one gRPC message holds, less a margin for names and shapes."""
 _GIB = 2**30
+
+
+@dataclass(frozen=True)
+class RequestedGrid:
+    """The grid that a network works on to answer a request.
+
+    Attributes:
+        shape: In voxels.
+        source: Which inputs ask for it, and the verb, for messages.
+    """
+
+    shape: tuple[int, int, int]
+    source: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class Budget:
                 contract.TOO_LARGE,
             )
 
-    def check_grid(self, grid: tuple[int, int, int] | None, room: Room) -> None:
+    def check_grid(self, asked: RequestedGrid | None, room: Room) -> None:
         """Refuses a network grid that the model does not take, or this server's memory not hold.
 
         The graph refuses the former too, but only when its turn has come.
@@ -71,14 +84,14 @@ class Budget:
         Raises:
             CallError: It is too large.
         """
-        if grid is None or self.max_voxels is None:
+        if asked is None or self.max_voxels is None:
             return
-        voxels = contract.counted_voxels(grid)
-        if voxels > self.max_voxels or max(grid) > contract.LARGEST_AXIS:
+        voxels = contract.counted_voxels(asked.shape)
+        if voxels > self.max_voxels or max(asked.shape) > contract.LARGEST_AXIS:
             raise CallError(
                 "INVALID_ARGUMENT",
                 f"the network grid may have {self.max_voxels} voxels at most and "
-                f"{contract.LARGEST_AXIS} per axis, image and min_size ask for {list(grid)}, which "
+                f"{contract.LARGEST_AXIS} per axis, {asked.source} for {list(asked.shape)}, which "
                 f"counts as {voxels}",
                 contract.TOO_LARGE,
             )
@@ -97,6 +110,10 @@ class Room:
 
     limit: MemoryLimit | None = None
     held_bytes: int = 0
+
+    def beside(self, more_bytes: int) -> Room:
+        """The room that is left beside what was loaded since."""
+        return replace(self, held_bytes=self.held_bytes + more_bytes)
 
     def check(self, voxels: int, bytes_per_voxel: int) -> None:
         """Refuses what memory cannot hold, even if nothing else is computed.
@@ -117,11 +134,35 @@ class Room:
         )
 
 
-def requested_grid(inputs: Mapping[str, Array]) -> tuple[int, int, int] | None:
+def requested_grid(inputs: Mapping[str, Array]) -> RequestedGrid | None:
     """The network grid that a request asks for; None if it asks for none, or wrongly."""
-    image, least = inputs.get(contract.IMAGE), inputs.get(contract.MIN_SIZE)
-    if image is None or least is None or image.ndim != 3 or least.shape != (3,):
+    if contract.SCORED_SIZE in inputs:
+        return _scored_cube(inputs[contract.SCORED_SIZE])
+    image = inputs.get(contract.IMAGE)
+    if image is None or not _is_volume(image):
         return None
-    if not image.size or least.dtype.kind != "i" or least.min() < 1:
+    labels, least = inputs.get(contract.NETWORK_LABELS), inputs.get(contract.MIN_SIZE)
+    if labels is not None:
+        return _grid_of(labels)
+    if least is None or least.shape != (3,) or least.dtype.kind != "i" or least.min() < 1:
         return None
-    return contract.network_grid(image.shape, least.tolist())
+    shape = contract.network_grid(image.shape, least.tolist())
+    return RequestedGrid(shape, "image and min_size ask")
+
+
+def _scored_cube(size: Array) -> RequestedGrid | None:
+    """Of a scorer, whose network sees a cube whatever it is sent."""
+    edge = int(size.reshape(-1)[0]) if size.size == 1 and size.dtype.kind == "i" else 0
+    return RequestedGrid((edge, edge, edge), "scored_size asks") if edge >= 1 else None
+
+
+def _grid_of(labels: Array) -> RequestedGrid | None:
+    """Of a parcellator, which is sent labels on the network grid."""
+    if not _is_volume(labels):
+        return None
+    x, y, z = labels.shape
+    return RequestedGrid((x, y, z), "network_labels ask")
+
+
+def _is_volume(array: Array) -> bool:
+    return array.ndim == 3 and array.size > 0

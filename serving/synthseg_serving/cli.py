@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup
@@ -13,7 +14,7 @@ from synthseg_common.command_options import takes
 from synthseg_common.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
 
 from synthseg_serving.cpu import choose_instructions
-from synthseg_serving.options import ExportOptions, ServeOptions
+from synthseg_serving.options import FOUND, ExportOptions, ServeOptions
 
 _max_voxels = click.option(
     "--max-voxels",
@@ -70,35 +71,43 @@ def export(options: ExportOptions) -> None:
 
 
 @main.command("import-weights")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("model_dir", type=click.Path(path_type=Path))
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.argument("models", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--labels",
-    required=True,
     type=click.Choice(["v1", "v2"]),
-    help="Label table: SynthSeg 1.0 or 2.0.",
+    help="Label table that a file must have: SynthSeg 1.0 or 2.0. By default it is recognised.",
 )
 @click.option(
     "--version",
     type=click.IntRange(min=1),
-    help="Number of the version; the next free one by default.",
+    help="Of a single file: number of the version; the next free one by default.",
 )
 @click.option(
-    "--name", default=MODEL_NAME, show_default=True, help="Name under which it will be served."
+    "--name",
+    help="Of a single file: name under which it will be served; its network's by default.",
 )
 @_max_voxels
 def import_weights(
-    file: Path, model_dir: Path, labels: str, version: int | None, name: str, max_voxels: int
+    source: Path | None,
+    models: Path | None,
+    labels: Literal["v1", "v2"] | None,
+    version: int | None,
+    name: str | None,
+    max_voxels: int,
 ) -> None:
-    """Writes weights of the original SynthSeg (.h5) to MODEL_DIR/<version>/."""
-    from synthseg_serving.weights_import import RELEASED_V1_BLOB, read_released
+    """Makes served models of the original SynthSeg's weights.
 
-    bundle = read_released(file, labels)
-    if bundle.info["training"]["git_blob"] == RELEASED_V1_BLOB:
-        click.echo(f"{file} is the released SynthSeg 1.0.", err=True)
-    from synthseg_serving.export import export_bundle
+    SOURCE is a folder that holds synthseg_2.0.h5, synthseg_robust_2.0.h5, synthseg_parc_2.0.h5,
+    synthseg_qc_2.0.h5 or synthseg_1.0.h5 (any of them, under any name); unless given, what
+    SYNTHSEG_MODELS names, else $FREESURFER_HOME/models. Each becomes MODELS/<name>/<version>/, and
+    MODELS/models.config lists them for TF Serving and `serve --model-config-file`. Without MODELS
+    they go into the user's cache, once, as `serve --official` has it, and the folder is printed. Of
+    a single file MODELS is the model's own folder.
+    """
+    from synthseg_serving.official.commands import FileChoice, import_from
 
-    click.echo(export_bundle(bundle, model_dir, version, name, max_voxels))
+    import_from(source, models, FileChoice(labels=labels, version=version, name=name), max_voxels)
 
 
 @main.command()
@@ -110,6 +119,24 @@ def import_weights(
     "--model-config-file",
     type=click.Path(path_type=Path),
     help="Several models, as TF Serving reads them.",
+)
+@click.option(
+    "--official",
+    is_flag=False,
+    flag_value=FOUND,
+    metavar="[FOLDER]",
+    help="Serve the original SynthSeg's networks, too: FOLDER holds their .h5 files or what "
+    "`import-weights` made of them; by default what SYNTHSEG_MODELS names, else "
+    "$FREESURFER_HOME/models. MODEL_DIR, if any, stands before it, and takes the place of the "
+    "plain one.",
+)
+@click.option(
+    "--own-model",
+    is_flag=True,
+    help="With --official: segment with the model that ships with the package all the same.",
+)
+@click.option(
+    "--on-demand", is_flag=True, help="Load a model when it is first asked for, not at the start."
 )
 @click.option(
     "--address",
@@ -167,6 +194,11 @@ def import_weights(
     "--ready-file", type=click.Path(path_type=Path), help="Also write the ready line here."
 )
 @click.option(
+    "--idle-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End when nobody asked for anything for so long.",
+)
+@click.option(
     "--parent-death",
     is_flag=True,
     help="End with the parent process, whose pipe is standard input.",
@@ -176,7 +208,7 @@ def import_weights(
 def serve(options: ServeOptions) -> None:
     """Serves a model with the services of TF Serving.
 
-    Without MODEL_DIR it is the model that ships with the package.
+    Without MODEL_DIR it is the model that ships with the package, or the official one.
 
     Prints one line of JSON when it is ready: {"address": ..., "model": ..., "versions": [...]}.
     """
@@ -191,8 +223,13 @@ def serve(options: ServeOptions) -> None:
         die_with_parent(options.sockets)
     if options.cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    if options.model_dir is not None and options.model_config_file is not None:
-        raise click.UsageError("give MODEL_DIR or --model-config-file, not both.")
+    given = {
+        "MODEL_DIR": options.model_dir is not None,
+        "--official": options.official is not None,
+    }
+    for other, is_given in given.items():
+        if options.model_config_file is not None and is_given:
+            raise click.UsageError(f"give {other} or --model-config-file, not both.")
     if not options.tls_is_whole:
         raise click.UsageError("TLS needs --tls-key and --tls-cert.")
     from synthseg_serving.run import serve_until_stopped

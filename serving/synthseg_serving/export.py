@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,11 +20,10 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from synthseg_serving.errors import ExportError
 from synthseg_serving.footprint import bytes_per_voxel
+from synthseg_serving.graph import ServedGraph, Signature, Warmup
 from synthseg_serving.inference import Segmenter
-from synthseg_serving.warmup import write_warmup
+from synthseg_serving.warmup import SEGMENT_WARMUP, write_warmup
 
-FORMAT_VERSION = 3
-"""Changes when the same bundle would be exported as another graph."""
 LEAST_MAX_VOXELS = contract.DEFAULT_MIN_SIZE**3
 LARGEST_MAX_VOXELS = contract.LARGEST_AXIS**3
 # What TensorFlow raises where a file cannot be written, and what the system had said.
@@ -64,6 +64,37 @@ def export_bundle(
             f"a model takes from {LEAST_MAX_VOXELS} voxels, which is what a request without "
             f"min_size asks for, to {LARGEST_MAX_VOXELS}, got {max_voxels}."
         )
+    info = model_info(bundle, max_voxels)
+    return export_graph(
+        lambda told: Segmenter(bundle, told), info, SEGMENT_WARMUP, model_dir, version, name
+    )
+
+
+def export_graph(
+    make: Callable[[dict[str, object]], ServedGraph],
+    info: dict[str, object],
+    warmup: Warmup,
+    model_dir: Path,
+    version: int | None = None,
+    name: str = contract.MODEL_NAME,
+) -> Path:
+    """Writes one version of any served graph; it appears whole or not at all.
+
+    Args:
+        make: Builds the graph in the default one, from what `describe` shall answer.
+        info: That, but for the version.
+        warmup: A request to start with.
+        model_dir: The model's base path.
+        version: Number of the version; the next free one by default.
+        name: Name under which the model will be served, for the warm-up request.
+
+    Returns:
+        The folder `model_dir/<version>`.
+
+    Raises:
+        ExportError: The version exists, the folder cannot be written, or the network cannot be
+            served.
+    """
     number = next_version(model_dir) if version is None else version
     if number < 1:
         raise ExportError(f"a version must be 1 or more, got {number}.")
@@ -72,8 +103,8 @@ def export_bundle(
         raise ExportError(f"{target} exists; choose another version or remove it.")
     temporary = _make_temporary(model_dir, number)
     try:
-        _save(bundle, model_info(bundle, number, max_voxels), temporary)
-        write_warmup(temporary, name)
+        _save(lambda: make({**info, "version": number}), temporary)
+        write_warmup(temporary, name, warmup)
         temporary.chmod(0o755)
         # Servers take a folder up as soon as its name is a number: only a complete one gets it.
         temporary.rename(target)
@@ -96,15 +127,12 @@ def as_os_error(error: OSError | tf.errors.OpError) -> OSError:
     return told
 
 
-def model_info(
-    bundle: Bundle, version: int, max_voxels: int = contract.DEFAULT_MAX_VOXELS
-) -> dict[str, object]:
-    """What `describe` answers as `model_info`."""
+def model_info(bundle: Bundle, max_voxels: int = contract.DEFAULT_MAX_VOXELS) -> dict[str, object]:
+    """What `describe` answers as `model_info`, but for the version."""
     info = bundle.info
     return {
         "contract": contract.VERSION,
         "name": info.get("name", contract.MODEL_NAME),
-        "version": version,
         "network": asdict(bundle.network),
         # Tells trainings apart that differ in their data alone.
         "weights_sha256": weights_digest(bundle),
@@ -142,7 +170,7 @@ def _make_temporary(model_dir: Path, number: int) -> Path:
         raise ExportError(f"{model_dir} cannot be written: {reason_of(error)}.") from error
 
 
-def _save(bundle: Bundle, info: dict[str, object], folder: Path) -> None:
+def _save(make: Callable[[], ServedGraph], folder: Path) -> None:
     """Builds the graph and writes it.
 
     The operations stand in the graph itself rather than in a function that the signature calls, as
@@ -154,18 +182,9 @@ def _save(bundle: Bundle, info: dict[str, object], folder: Path) -> None:
         tf.Graph().as_default(),
         v1.Session(config=v1.ConfigProto(device_count={"GPU": 0})) as session,
     ):
-        segmenter = Segmenter(bundle, info)
-        inputs = {
-            contract.IMAGE: v1.placeholder(tf.float32, None, contract.IMAGE),
-            contract.MIN_SIZE: v1.placeholder(tf.int32, None, contract.MIN_SIZE),
-            contract.FLIP: v1.placeholder(tf.bool, None, contract.FLIP),
-        }
-        signatures = {
-            contract.SEGMENT_SIGNATURE: _signature(inputs, segmenter.segment(**inputs)),
-            contract.DESCRIBE_SIGNATURE: _signature({}, segmenter.describe()),
-        }
-        _complete(signatures[contract.SEGMENT_SIGNATURE])
-        segmenter.unet.restore(session)
+        graph = make()
+        signatures = {name: _built(asked) for name, asked in graph.signatures().items()}
+        graph.restore(session)
         # The builder refuses a folder that exists.
         builder = v1.saved_model.Builder(str(folder / "model"))
         builder.add_meta_graph_and_variables(session, [tf.saved_model.SERVING], signatures)
@@ -173,6 +192,17 @@ def _save(bundle: Bundle, info: dict[str, object], folder: Path) -> None:
     for path in (folder / "model").iterdir():
         path.rename(folder / path.name)
     (folder / "model").rmdir()
+
+
+def _built(signature: Signature) -> meta_graph_pb2.SignatureDef:
+    """A signature's operations, put into the default graph."""
+    inputs = {i.name: tf.compat.v1.placeholder(i.dtype, None, i.name) for i in signature.inputs}
+    built = _signature(inputs, signature.answer(**inputs))
+    for told in signature.inputs:
+        if told.default is not None:
+            built.defaults[told.name].CopyFrom(tf.make_tensor_proto(told.default, told.dtype))
+        built.inputs[told.name].tensor_shape.CopyFrom(tf.TensorShape(told.shape).as_proto())
+    return built
 
 
 def _signature(
@@ -185,16 +215,3 @@ def _signature(
         {key: build(tensor) for key, tensor in outputs.items()},
         tf.saved_model.PREDICT_METHOD_NAME,
     )
-
-
-def _complete(signature: meta_graph_pb2.SignatureDef) -> None:
-    """Writes defaults, and the shapes that the graph leaves open in order to check them itself."""
-    defaults = {
-        contract.MIN_SIZE: tf.make_tensor_proto([contract.DEFAULT_MIN_SIZE] * 3, tf.int32),
-        contract.FLIP: tf.make_tensor_proto(True, tf.bool),
-    }
-    for name, value in defaults.items():
-        signature.defaults[name].CopyFrom(value)
-    shapes = {contract.IMAGE: [None] * 3, contract.MIN_SIZE: [3], contract.FLIP: []}
-    for name, shape in shapes.items():
-        signature.inputs[name].tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())

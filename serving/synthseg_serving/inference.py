@@ -12,10 +12,13 @@ import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
 from synthseg_common.label_types import channel_dtype, sent_label_dtype
+from synthseg_common.labels import SegmentationLabels
 from synthseg_common.processing import SMOOTHING_SIGMA_VOXELS, VOXEL_MM
 from synthseg_trainer.network.bundle import Bundle
 
+from synthseg_serving.checks import finite, first_sizes, require
 from synthseg_serving.errors import ExportError
+from synthseg_serving.graph import Input, Signature
 from synthseg_serving.instance_unet import served_unet
 from synthseg_serving.intensity import rescale
 from synthseg_serving.precision import BYTES, restore, store, to_half
@@ -28,6 +31,10 @@ _MARGIN = 1
 
 class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     """A network with everything around it, ready to be saved."""
+
+    smooths = True
+    """Whether probabilities may be blurred."""
+    input_channels = 1
 
     def __init__(self, bundle: Bundle, info: dict[str, object]) -> None:
         """Takes a trained network.
@@ -50,6 +57,11 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
                 f"the network has {bundle.network.n_labels} channels, the label table "
                 f"{len(bundle.labels)} rows."
             )
+        if bundle.network.n_channels != self.input_channels:
+            raise ExportError(
+                f"the network takes {bundle.network.n_channels} channels; only "
+                f"{self.input_channels} can be served."
+            )
         self.labels = bundle.labels
         self.max_voxels = int(str(info.get(contract.MAX_VOXELS, contract.DEFAULT_MAX_VOXELS)))
         # As text: tf.Module replaces dictionaries by trackable ones, which JSON refuses.
@@ -61,8 +73,26 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         self.fixed: list[int] = [0] + [c for c in range(1, len(topology)) if topology[c] == 0]
         self.others = [c for c in range(len(topology)) if c not in self.fixed]
 
+    def signatures(self) -> dict[str, Signature]:
+        """What a model of this network is asked."""
+        least = np.full(3, contract.DEFAULT_MIN_SIZE, np.int32)
+        inputs = (
+            Input(contract.IMAGE, tf.float32, (None, None, None)),
+            Input(contract.MIN_SIZE, tf.int32, (3,), least),
+            Input(contract.FLIP, tf.bool, (), np.array(True)),
+            Input(contract.SMOOTH, tf.bool, (), np.array(True)),
+        )
+        return {
+            contract.SEGMENT_SIGNATURE: Signature(inputs, self.segment),
+            contract.DESCRIBE_SIGNATURE: Signature((), self.describe),
+        }
+
+    def restore(self, session: tf.compat.v1.Session) -> None:
+        """Gives the variables of the graph their values."""
+        self.unet.restore(session)
+
     def segment(
-        self, image: tf.Tensor, min_size: tf.Tensor, flip: tf.Tensor
+        self, image: tf.Tensor, min_size: tf.Tensor, flip: tf.Tensor, smooth: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Segments one volume; see `contract` for request and answer.
 
@@ -70,6 +100,7 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         servers do not.
         """
         image, min_size, flip = _shaped(image, min_size, flip)
+        smooth = tf.reshape(smooth, []) & self.smooths
         if not self.mirrored:
             flip = tf.zeros_like(flip)
         shape = tf.shape(image)
@@ -77,9 +108,9 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         offset = (grid - shape) // 2
         # Whatever the size of an image decides is known before its voxels are looked at.
         with tf.control_dependencies([grid]):
-            image = _finite(image)
+            image = finite(image)
         volume = tf.pad(rescale(image), tf.stack([offset, grid - shape - offset], 1))
-        volume = volume[..., tf.newaxis]
+        volume = self.network_input(volume[..., tf.newaxis])
         mirrored = tf.cond(
             flip,
             lambda: self._mirrored_pass(volume),
@@ -88,25 +119,24 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         # One pass after the other: together they would need twice the memory and gain no time.
         with tf.control_dependencies([mirrored.flow]):
             volume = tf.identity(volume)
-        answer = self._plain_pass(volume, mirrored, flip)
-        labels = tf.slice(answer.pop(contract.LABELS), offset, shape)
+        answer = self._plain_pass(volume, mirrored, flip, smooth)
+        labels = answer.pop(contract.LABELS)
         return {
-            contract.LABELS: labels,
+            contract.LABELS: tf.slice(labels, offset, shape),
+            contract.NETWORK_LABELS: labels,
             contract.NETWORK_SHAPE: grid,
             contract.OFFSET: offset,
             **answer,
             **self._evidence(answer[contract.POSTERIORS]),
         }
 
+    def network_input(self, volume: tf.Tensor) -> tf.Tensor:
+        """What the network is shown: float32 `[x, y, z, channel]` from `[x, y, z, 1]` in 0 to 1."""
+        return volume
+
     def describe(self) -> dict[str, tf.Tensor]:
         """The label table and the model's provenance; see `contract`."""
-        return {
-            contract.LABEL_VALUES: tf.constant(self.labels.values, tf.int32),
-            contract.LABEL_NAMES: tf.constant([name.encode() for name in self.labels.names]),
-            contract.TOPOLOGY_CLASSES: tf.constant(self.labels.topology_classes, tf.int32),
-            contract.FLIP_CHANNELS: tf.constant(self.labels.flip_channels, tf.int32),
-            contract.MODEL_INFO: tf.constant(self.info.encode()),
-        }
+        return described(self.labels, self.info)
 
     def _checked_grid(self, shape: tf.Tensor, min_size: tf.Tensor) -> tf.Tensor:
         """Shape of the network grid, int32 `[3]`; one that reaches too far is an error."""
@@ -115,13 +145,13 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         counted = tf.maximum(grid, [contract.LEAST_COUNTED_X, 1, 1])
         voxels = tf.reduce_prod(tf.minimum(counted, 2 * contract.LARGEST_AXIS))
         checks = [
-            _require(
+            require(
                 tf.reduce_all(grid <= contract.LARGEST_AXIS),
                 f"the network grid may have {contract.LARGEST_AXIS} voxels per axis at most, "
                 "image and min_size ask for",
                 grid,
             ),
-            _require(
+            require(
                 voxels <= self.max_voxels,
                 f"the network grid may have {self.max_voxels} voxels at most (counted as "
                 f"{contract.LEAST_COUNTED_X} along x at least), image and min_size ask for",
@@ -149,7 +179,11 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         return Slabs(array, count, BYTES * len(self.labels))
 
     def _plain_pass(
-        self, volume: tf.Tensor, mirrored: tf.TensorArray, flip: tf.Tensor
+        self,
+        volume: tf.Tensor,
+        mirrored: tf.TensorArray,
+        flip: tf.Tensor,
+        smoothed: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         slab, count = self.unet.probabilities_in_slabs(volume, margin=_MARGIN, mirrored=False)
 
@@ -165,7 +199,8 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         names = list(self._slab_dtypes())
 
         def body(index: tf.Tensor, *arrays: tf.TensorArray) -> tuple[tf.TensorArray, ...]:
-            part = self._slab_answer(smooth(averaged(index)))
+            rows = averaged(index)
+            part = self._slab_answer(tf.cond(smoothed, lambda: smooth(rows), lambda: inner(rows)))
             return tuple(a.write(index, part[n]) for n, a in zip(names, arrays, strict=True))
 
         arrays = for_each_slab(
@@ -223,6 +258,22 @@ def network_grid(shape: tf.Tensor, min_size: tf.Tensor) -> tf.Tensor:
     return -(-tf.cast(tf.maximum(shape, min_size), tf.int64) // multiple) * multiple
 
 
+def described(labels: SegmentationLabels, info: str) -> dict[str, tf.Tensor]:
+    """The answer to `describe`; see `contract`."""
+    return {
+        contract.LABEL_VALUES: tf.constant(labels.values, tf.int32),
+        contract.LABEL_NAMES: tf.constant([name.encode() for name in labels.names]),
+        contract.TOPOLOGY_CLASSES: tf.constant(labels.topology_classes, tf.int32),
+        contract.FLIP_CHANNELS: tf.constant(labels.flip_channels, tf.int32),
+        contract.MODEL_INFO: tf.constant(info.encode()),
+    }
+
+
+def inner(rows: tf.Tensor) -> tf.Tensor:
+    """What `smooth` leaves of `[1 + x + 1, y, z, label]` where nothing is blurred."""
+    return rows[_MARGIN : tf.shape(rows)[0] - _MARGIN]
+
+
 def smoothing_weights() -> tuple[float, float]:
     """Weight of the centre and of each neighbour along one axis; the 3-D kernel sums to 1."""
     neighbour = float(np.exp(-1 / (2 * SMOOTHING_SIGMA_VOXELS**2)))
@@ -260,47 +311,26 @@ def _shaped(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Refuses shapes that the graph cannot answer, in words that a caller understands."""
     ranks = [
-        _require(
+        require(
             tf.equal(tf.rank(image), 3),
             "image must have 3 axes, x y z; its shape is",
             tf.shape(image),
         ),
-        _require(
-            tf.reduce_all(tf.equal(_first_sizes(min_size, 2), [3, 1])),
+        require(
+            tf.reduce_all(tf.equal(first_sizes(min_size, 2), [3, 1])),
             "min_size must hold 3 sizes; its shape is",
             tf.shape(min_size),
         ),
-        _require(tf.equal(tf.size(flip), 1), "flip must be a scalar; its shape is", tf.shape(flip)),
+        require(tf.equal(tf.size(flip), 1), "flip must be a scalar; its shape is", tf.shape(flip)),
     ]
     # Not ensure_shape: the graph optimiser takes its promise for a fact and drops the checks above.
     with tf.control_dependencies(ranks):
-        image = tf.reshape(image, _first_sizes(image, 3))
+        image = tf.reshape(image, first_sizes(image, 3))
         min_size = tf.reshape(min_size, [3])
         flip = tf.reshape(flip, [])
     values = [
-        _require(tf.size(image) > 0, "image must hold voxels; its shape is", tf.shape(image)),
-        _require(tf.reduce_all(min_size >= 1), "min_size must be 1 or more, got", min_size),
+        require(tf.size(image) > 0, "image must hold voxels; its shape is", tf.shape(image)),
+        require(tf.reduce_all(min_size >= 1), "min_size must be 1 or more, got", min_size),
     ]
     with tf.control_dependencies(values):
         return tf.identity(image), tf.identity(min_size), flip
-
-
-def _finite(image: tf.Tensor) -> tf.Tensor:
-    """The image, or an error if a voxel is no number."""
-    check = _require(
-        tf.reduce_all(tf.math.is_finite(image)),
-        "every voxel of image must be finite; voxels that are not:",
-        tf.math.count_nonzero(~tf.math.is_finite(image)),
-    )
-    with tf.control_dependencies([check]):
-        return tf.identity(image)
-
-
-def _first_sizes(tensor: tf.Tensor, rank: int) -> tf.Tensor:
-    """The first `rank` sizes of a tensor of any rank, 1 where it has fewer axes."""
-    sizes = tf.concat([tf.shape(tensor), tf.ones([rank], tf.int32)], 0)[:rank]
-    return tf.ensure_shape(sizes, [rank])
-
-
-def _require(condition: tf.Tensor, message: str, found: tf.Tensor) -> tf.Operation:
-    return tf.debugging.Assert(condition, [message, found], summarize=4)

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from synthseg_common.files import write_text
@@ -60,10 +60,14 @@ class StopSignal:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._receive)
 
-    def wait(self) -> None:
-        """Returns when the server shall stop."""
+    def wait(self, unused: Callable[[], bool] = lambda: False) -> None:
+        """Returns when the server shall stop.
+
+        Args:
+            unused: Whether nobody wants it any more.
+        """
         # Short waits: a signal handler runs between two of them.
-        while not self._event.wait(0.2):
+        while not self._event.wait(0.2) and not unused():
             pass
 
     def _receive(self, number: int, frame: object) -> None:

@@ -9,49 +9,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from tensorflow_serving.apis import get_model_status_pb2, model_pb2
 
 from synthseg_serving.errors import CallError, ModelError
+from synthseg_serving.model_states import Failure, ModelState
 from synthseg_serving.servable import Servable
-from synthseg_serving.versions import ModelConfig, Stamp, find_versions, stamp_of
+from synthseg_serving.versions import ModelConfig, find_versions, stamp_of
 
 log = logging.getLogger(__name__)
 
 State = get_model_status_pb2.ModelVersionStatus
 _RELOAD_WAIT_S = 120.0
-
-
-@dataclass
-class _Failure:
-    """Why a version did not load, and what its folder looked like then and when last seen."""
-
-    message: str
-    tried: Stamp
-    seen: Stamp
-
-    def is_outdated(self, now: Stamp) -> bool:
-        """Whether the folder has changed and is at rest again: somebody may have copied slowly."""
-        at_rest, self.seen = now == self.seen, now
-        return at_rest and now != self.tried
-
-
-@dataclass
-class _Model:
-    """A model's configuration, its loaded versions, and the state of every version ever seen."""
-
-    config: ModelConfig
-    loaded: dict[int, Servable] = field(default_factory=dict)
-    states: dict[int, int] = field(default_factory=dict)
-    failures: dict[int, _Failure] = field(default_factory=dict)
-    listed: bool = True
-    # Why the base path could not be read when it was last looked at; empty if it could.
-    away: str = ""
 
 
 class ModelManager:
@@ -66,7 +39,7 @@ class ModelManager:
         """
         self._threads = threads
         self._labels_for_unavailable = labels_for_unavailable
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, ModelState] = {}
         self._lock = threading.Lock()
         # Held while versions are loaded; never while a request is answered.
         self._changing = threading.Lock()
@@ -104,6 +77,10 @@ class ModelManager:
         """Versions of a model that answer requests, ascending."""
         with self._lock:
             return sorted(self._models[name].loaded) if name in self._models else []
+
+    def held_bytes(self) -> int:
+        """Memory of what was loaded since the start, as far as it counts against requests."""
+        return 0
 
     def apply(self, configs: Sequence[ModelConfig]) -> None:
         """Serves exactly these models, or changes nothing; returns when they answer requests.
@@ -168,23 +145,13 @@ class ModelManager:
 
     def _stage(self, config: ModelConfig) -> dict[int, Servable]:
         """Loads what a configuration needs and is not loaded yet."""
-        try:
-            found = find_versions(config.base_path)
-        except ModelError as error:
-            raise CallError("NOT_FOUND", str(error)) from error
-        chosen = config.policy.choose(found)
-        if not chosen:
-            raise CallError(
-                "NOT_FOUND",
-                f"{config.base_path} holds no version to serve for model {config.name}; expected "
-                f"{config.base_path}/1/saved_model.pb.",
-            )
+        chosen = wanted_versions(config)
         loaded = self._loaded_from(config)
         staged: dict[int, Servable] = {}
         try:
-            for version in chosen:
+            for version, folder in chosen.items():
                 if version not in loaded:
-                    staged[version] = Servable(found[version], version, self._threads)
+                    staged[version] = Servable(folder, version, self._threads)
         except ModelError as error:
             _close(list(staged.values()))
             raise CallError("FAILED_PRECONDITION", str(error)) from error
@@ -211,7 +178,7 @@ class ModelManager:
                 model = self._models.get(config.name)
                 known = dict(model.config.labels) if model is not None and model.listed else {}
             for label, version in config.labels.items():
-                if version in staged[config.name]:
+                if version in self._answering(config.name, staged):
                     continue
                 if label in known or not self._labels_for_unavailable:
                     raise CallError(
@@ -220,9 +187,13 @@ class ModelManager:
                         "which is not currently available for inference",
                     )
 
+    def _answering(self, name: str, staged: dict[str, dict[int, Servable]]) -> Collection[int]:
+        """Versions of a staged model that will answer requests."""
+        return staged[name]
+
     def _commit(
         self, configs: Sequence[ModelConfig], staged: dict[str, dict[int, Servable]]
-    ) -> list[tuple[_Model, int, Servable]]:
+    ) -> list[tuple[ModelState, int, Servable]]:
         """Puts a staged configuration in force; returns what nobody asks for any more."""
         leaving = []
         for name, model in self._models.items():
@@ -230,7 +201,7 @@ class ModelManager:
                 leaving += [(model, v, s) for v, s in model.loaded.items()]
                 model.loaded, model.listed = {}, False
         for config in configs:
-            model = self._models.setdefault(config.name, _Model(config))
+            model = self._models.setdefault(config.name, ModelState(config))
             fresh = staged[config.name]
             leaving += [(model, v, s) for v, s in model.loaded.items() if fresh.get(v) is not s]
             model.config, model.loaded, model.listed = config, dict(fresh), True
@@ -271,7 +242,7 @@ class ModelManager:
                     del model.loaded[version]
         self._retire(leaving)
 
-    def _load(self, model: _Model, version: int, folder: Path) -> None:
+    def _load(self, model: ModelState, version: int, folder: Path) -> None:
         log.info("model %s: loading version %d", model.config.name, version)
         with self._lock:
             model.states[version] = State.LOADING
@@ -282,55 +253,47 @@ class ModelManager:
             log.error("model %s: %s", model.config.name, error)
             with self._lock:
                 model.states[version] = State.END
-                model.failures[version] = _Failure(str(error), stamp, stamp)
+                model.failures[version] = Failure(str(error), stamp, stamp)
             return
         with self._lock:
             model.loaded[version] = servable
             model.states[version] = State.AVAILABLE
         log.info("model %s: version %d is available", model.config.name, version)
 
-    def _retire(self, leaving: list[tuple[_Model, int, Servable]]) -> None:
+    def _retire(self, leaving: list[tuple[ModelState, int, Servable]]) -> None:
         for model, version, servable in leaving:
             with self._lock:
                 if model.loaded.get(version) is None:
                     model.states[version] = State.UNLOADING
             servable.retire(partial(self._ended, model, version))
 
-    def _ended(self, model: _Model, version: int) -> None:
+    def _ended(self, model: ModelState, version: int) -> None:
         with self._lock:
             if version not in model.loaded:
                 model.states[version] = State.END
         log.info("model %s: version %d is unloaded", model.config.name, version)
 
 
+def wanted_versions(config: ModelConfig) -> dict[int, Path]:
+    """Folders of the versions that a configuration asks for, the newest first.
+
+    Raises:
+        CallError: There is none.
+    """
+    try:
+        found = find_versions(config.base_path)
+    except ModelError as error:
+        raise CallError("NOT_FOUND", str(error)) from error
+    chosen = config.policy.choose(found)
+    if not chosen:
+        raise CallError(
+            "NOT_FOUND",
+            f"{config.base_path} holds no version to serve for model {config.name}; expected "
+            f"{config.base_path}/1/saved_model.pb.",
+        )
+    return {version: found[version] for version in chosen}
+
+
 def _close(servables: list[Servable]) -> None:
     for servable in servables:
         servable.retire(lambda: None)
-
-
-class Poller(AbstractContextManager["Poller"]):
-    """Calls `ModelManager.poll` at an interval, in a thread of its own."""
-
-    def __init__(self, manager: ModelManager, interval_s: float) -> None:
-        """Prepares a poller; an interval of 0 never polls."""
-        self._manager = manager
-        self._interval_s = interval_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
-
-    def __enter__(self) -> Poller:
-        if self._interval_s > 0:
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval_s):
-            try:
-                self._manager.poll()
-            except Exception:
-                log.exception("looking for new versions failed; trying again")

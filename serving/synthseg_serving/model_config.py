@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -31,6 +32,16 @@ def read_config_file(path: Path) -> list[ModelConfig]:
         raise ModelError(f"{path} is no model configuration: {error}.") from error
     except CallError as error:
         raise ModelError(f"{path}: {error.message}.") from error
+
+
+def write_config(models: Iterable[ModelConfig]) -> str:
+    """A `model_config_list` in protobuf's text format, for TF Serving and `read_config_file`."""
+    message = model_server_config_pb2.ModelServerConfig()
+    for model in models:
+        entry = message.model_config_list.config.add()
+        entry.name, entry.base_path = model.name, str(model.base_path)
+        entry.model_platform = PLATFORM
+    return text_format.MessageToString(message)
 
 
 def parse_config(message: model_server_config_pb2.ModelServerConfig) -> list[ModelConfig]:

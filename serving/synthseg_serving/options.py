@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _UNIX = "unix:"
+FOUND = ""
+"""In the place of a folder of official weights: wherever they are found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,9 @@ class ServeOptions:
     model_dir: Path | None
     name: str
     model_config_file: Path | None
+    official: str | None
+    own_model: bool
+    on_demand: bool
     addresses: tuple[str, ...]
     threads: int | None
     cpu: bool
@@ -39,6 +44,7 @@ class ServeOptions:
     tls_client_ca: Path | None
     grace_seconds: float
     ready_file: Path | None
+    idle_minutes: float | None
     parent_death: bool
     verbose: bool
 

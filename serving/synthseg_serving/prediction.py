@@ -105,7 +105,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
         signature = servable.signatures[name]
         inputs = read_inputs(signature, request, servable.budget)
         outputs = choose_outputs(signature, list(request.output_filter))
-        servable.budget.check_grid(requested_grid(inputs), self.room)
+        room = self.room.beside(self._manager.held_bytes())
+        servable.budget.check_grid(requested_grid(inputs), room)
         deadline = _deadline(context)
         if signature.inputs:
             with self._admission.turn(deadline, context.is_active):

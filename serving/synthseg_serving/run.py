@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import tensorflow as tf
+from synthseg_common.contract import MODEL_NAME
+from synthseg_common.official_weights import MODELS_CONFIG, find_official
+from synthseg_common.processor import available_cores
 
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.lifecycle import StopSignal, announce
 from synthseg_serving.model_config import read_config_file
-from synthseg_serving.options import ServeOptions
+from synthseg_serving.options import FOUND, ServeOptions
 from synthseg_serving.server import (
     DEFAULT_ADDRESS,
     Server,
     ServerSettings,
     Tls,
-    available_cores,
 )
 from synthseg_serving.versions import ModelConfig, find_versions
 
+log = logging.getLogger(__name__)
+
 SAVED_MODEL = "saved_model.pb"
+_MINUTE_S = 60.0
 
 
 def serve_until_stopped(options: ServeOptions) -> None:
@@ -31,7 +39,7 @@ def serve_until_stopped(options: ServeOptions) -> None:
     """
     stop = StopSignal()
     tf.get_logger().setLevel(logging.ERROR)
-    models = choose_models(options.model_dir, options.name, options.model_config_file)
+    models = choose_models(options)
     settings = server_settings(options)
     _check_ready_file(options.ready_file)
     server = _started(models, settings)
@@ -39,7 +47,7 @@ def serve_until_stopped(options: ServeOptions) -> None:
     first = models[0].name
     try:
         announce(server.addresses, first, server.manager.available(first), options.ready_file)
-        stop.wait()
+        stop.wait(_unused(server, options.idle_minutes))
     finally:
         server.stop(options.grace_seconds)
 
@@ -59,6 +67,7 @@ def server_settings(options: ServeOptions) -> ServerSettings:
         poll_s=options.poll_seconds,
         packed=not options.typed_fields,
         labels_for_unavailable=options.labels_for_unavailable,
+        on_demand=options.on_demand,
         tls=tls,
     )
 
@@ -87,19 +96,69 @@ def _started(models: list[ModelConfig], settings: ServerSettings) -> Server:
         raise
 
 
-def choose_models(
-    model_dir: Path | None, name: str, model_config_file: Path | None
-) -> list[ModelConfig]:
+def _unused(server: Server, idle_minutes: float | None) -> Callable[[], bool]:
+    """Whether nobody has asked a server for anything for so long."""
+    limit_s = math.inf if idle_minutes is None else _MINUTE_S * idle_minutes
+
+    def unused() -> bool:
+        if server.activity.idle_s() < limit_s:
+            return False
+        log.info("nobody asked for anything for %.4g minutes: the end.", idle_minutes)
+        return True
+
+    return unused
+
+
+def choose_models(options: ServeOptions) -> list[ModelConfig]:
     """The models to serve, all of them there.
 
     Raises:
-        ModelError: There is none, or the folder holds no version.
+        ModelError: There is none, or a folder holds no version.
+        SynthSegError: Official weights are not there, do not fit, or cannot be imported.
     """
-    if model_config_file is not None:
-        models = read_config_file(model_config_file)
+    if options.model_config_file is not None:
+        models = read_config_file(options.model_config_file)
         if not models:
-            raise ModelError(f"{model_config_file} lists no model.")
+            raise ModelError(f"{options.model_config_file} lists no model.")
         return models
+    if options.official is not None:
+        model_dir = options.model_dir
+        if model_dir is None and options.own_model:
+            from synthseg_serving.shipped import shipped_model_dir
+
+            model_dir = shipped_model_dir()
+        return official_models(options.official, model_dir, options.name)
+    return [_segmenter(options.model_dir, options.name)]
+
+
+def official_models(folder: str, model_dir: Path | None, name: str) -> list[ModelConfig]:
+    """The official networks, the plain segmenter first.
+
+    Args:
+        folder: Of weights or of served models; `FOUND` looks for it.
+        model_dir: A segmenter that takes the place of the official one.
+        name: Name of the segmenter in requests.
+
+    Raises:
+        ModelError: The segmenter's name is another network's.
+        SynthSegError: Official weights are not there, do not fit, or cannot be imported.
+    """
+    from synthseg_serving.official.cache import cached_set
+
+    found = cached_set(Path(folder) if folder != FOUND else find_official())
+    models = {model.name: model for model in read_config_file(found / MODELS_CONFIG)}
+    plain = models.pop(MODEL_NAME, None)
+    if name in models:
+        raise ModelError(f"{name} is a network of {found}: give the segmenter another --name.")
+    if model_dir is not None or plain is None:
+        first = _segmenter(model_dir, name)
+    else:
+        first = replace(plain, name=name)
+    return [first, *models.values()]
+
+
+def _segmenter(model_dir: Path | None, name: str) -> ModelConfig:
+    """A model by its folder; the shipped one by default."""
     if model_dir is None:
         from synthseg_serving.shipped import shipped_model_dir
 
@@ -111,4 +170,4 @@ def choose_models(
             f"{model_dir} holds no versions; expected {model_dir}/1/saved_model.pb, as "
             "`synthseg-serving export` writes it."
         )
-    return [ModelConfig(name=name, base_path=model_dir.absolute())]
+    return ModelConfig(name=name, base_path=model_dir.absolute())

@@ -18,10 +18,12 @@ from tensorflow.python.client import pywrap_tf_session
 from synthseg_serving.budget import Budget
 from synthseg_serving.errors import CallError, ModelError, out_of_time
 from synthseg_serving.tensors import decode
+from synthseg_serving.versions import stored_bytes
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
 
 _MOST_OUTPUT_SETS = 16
 """More than callers of one kind ask for; every one of them takes some megabytes for good."""
+_HELD_PER_STORED = 2.0
 # TensorFlow and gRPC number their status codes alike.
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -39,6 +41,8 @@ class Servable:
             ModelError: The folder holds no model that loads, or a warm-up request fails.
         """
         self.version = version
+        self.held_bytes = round(_HELD_PER_STORED * stored_bytes(folder))
+        """About what the process holds of it between requests."""
         self._users = 0
         self._output_sets: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,18 @@ from pathlib import Path
 import grpc
 import tensorflow as tf
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from synthseg_common.memory import MemoryLimit, memory_limit, used_bytes
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from synthseg_serving.activity import Activity
 from synthseg_serving.admission import Admission
 from synthseg_serving.budget import LARGEST_MESSAGE_BYTES, Room
 from synthseg_serving.errors import CallError, ModelError, StartError
 from synthseg_serving.malformed import MalformedRequests
-from synthseg_serving.manager import ModelManager, Poller
-from synthseg_serving.memory import MemoryLimit, memory_limit, used_bytes
+from synthseg_serving.manager import ModelManager
 from synthseg_serving.model_service import ModelService
+from synthseg_serving.on_demand import OnDemandManager
+from synthseg_serving.poller import Poller
 from synthseg_serving.prediction import AnswerLimits, PredictionService
 from synthseg_serving.versions import ModelConfig
 
@@ -64,6 +68,7 @@ class ServerSettings:
         packed: Tensors as raw bytes rather than one field per value.
         largest_answer_bytes: Answers above are refused.
         labels_for_unavailable: Accept a new label for a version that is not loaded.
+        on_demand: Load a model when it is first asked for, not at the start.
         tls: Encryption of the TCP addresses.
         memory: What the server may use; by default what the machine and the control group say.
     """
@@ -75,6 +80,7 @@ class ServerSettings:
     packed: bool = True
     largest_answer_bytes: int = LARGEST_MESSAGE_BYTES
     labels_for_unavailable: bool = False
+    on_demand: bool = False
     tls: Tls | None = None
     memory: MemoryLimit | None = None
 
@@ -89,7 +95,10 @@ class Server:
             ModelError: A model cannot be served.
             StartError: An address or a TLS file cannot be used.
         """
-        self.manager = ModelManager(settings.threads, settings.labels_for_unavailable)
+        manager = OnDemandManager if settings.on_demand else ModelManager
+        self.manager = manager(settings.threads, settings.labels_for_unavailable)
+        self.activity = Activity()
+        """When somebody last asked for something."""
         self._health = health.HealthServicer()
         self._malformed = MalformedRequests()
         limits = AnswerLimits(packed=settings.packed, largest_bytes=settings.largest_answer_bytes)
@@ -99,16 +108,18 @@ class Server:
         self.addresses = [
             _listen(self._grpc, address, settings.tls) for address in settings.addresses
         ]
+        self._sockets = _socket_ids(self.addresses)
         try:
             self.manager.apply(models)
         except CallError as error:
             self._grpc.stop(None)
-            _remove_sockets(self.addresses)
+            _remove_sockets(self._sockets)
             raise ModelError(error.message) from error
         self._prediction.room = _room(settings.memory)
         self._poller = Poller(self.manager, settings.poll_s).__enter__()
         for name in _HEALTH_NAMES:
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self.activity.restart()
         self._grpc.start()
 
     def stop(self, grace_s: float) -> None:
@@ -118,7 +129,7 @@ class Server:
         self._malformed.report()
         self._poller.__exit__()
         self.manager.close()
-        _remove_sockets(self.addresses)
+        _remove_sockets(self._sockets)
 
     def _build(self, settings: ServerSettings) -> grpc.Server:
         threads = settings.waiting + 1 + _SPARE_THREADS
@@ -130,7 +141,7 @@ class Server:
                 # Without it a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
             ],
-            interceptors=[self._malformed],
+            interceptors=[self._malformed, self.activity],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             self._prediction, server
@@ -147,19 +158,6 @@ def _room(limit: MemoryLimit | None) -> Room:
     if limit is None and tf.config.list_physical_devices("GPU"):
         return Room()  # volumes lie in the GPU's memory, whose end TensorFlow survives
     return Room(limit or memory_limit(), used_bytes())
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, and the limit of its control group."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        limit = max(1, int(quota) // int(period))
-    except (OSError, ValueError):
-        return cores
-    return min(cores, limit)
 
 
 def _listen(server: grpc.Server, address: str, tls: Tls | None) -> str:
@@ -225,10 +223,22 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _remove_sockets(addresses: Sequence[str]) -> None:
-    for address in addresses:
-        if address.startswith(UNIX):
-            Path(address[len(UNIX) :]).unlink(missing_ok=True)
+def _socket_ids(addresses: Sequence[str]) -> dict[Path, tuple[int, int]]:
+    """Device and inode of the unix sockets among addresses."""
+    paths = [Path(a[len(UNIX) :]) for a in addresses if a.startswith(UNIX)]
+    return {path: _file_id(path.stat()) for path in paths}
+
+
+def _remove_sockets(sockets: Mapping[Path, tuple[int, int]]) -> None:
+    """Removes sockets that are ours: another server may listen there by now."""
+    for path, own in sockets.items():
+        with contextlib.suppress(OSError):
+            if _file_id(path.stat()) == own:
+                path.unlink()
+
+
+def _file_id(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from synthseg_common.contract import MODEL_NAME
 
 from synthseg_serving.errors import ExportError, ModelError
+from synthseg_serving.versions import FORMAT_VERSION
 
 WEIGHTS = Path(__file__).parent / "weights" / "synthseg.npz"
 _KEY_DIGITS = 16
@@ -32,7 +33,7 @@ def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Pat
             f"this installation holds no weights ({weights}); give a MODEL_DIR, which "
             "`synthseg-serving export` or `import-weights` writes."
         )
-    from synthseg_serving.export import FORMAT_VERSION, export_bundle
+    from synthseg_serving.export import export_bundle
     from synthseg_serving.sources import read_source
 
     digest = hashlib.sha256(f"export format {FORMAT_VERSION}\n".encode() + weights.read_bytes())

@@ -21,7 +21,13 @@ from synthseg_serving.blocks import fold, max_pool, unfold
 from synthseg_serving.decoder import low_margin, parity_kernels, upsampled_convolution
 from synthseg_serving.errors import ExportError
 from synthseg_serving.slabs import Slabs, for_each_slab, keep_inside
-from synthseg_serving.variables import BATCH_NORM, NORM_EPSILON, check_weights
+from synthseg_serving.variables import (
+    BATCH_NORM,
+    NORM_EPSILON,
+    at_every_level,
+    check_shapes,
+    variable_shapes,
+)
 
 SLAB_VOXELS = SIZE_MULTIPLE
 """Thickness of the slabs in voxels of the network grid."""
@@ -63,7 +69,7 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         """
         super().__init__(name="unet")
         _check_servable(network)
-        check_weights(trained, network, "model")
+        check_shapes(trained, variable_shapes(network, self.merges), "model")
         self.network = network
         self.activation = ACTIVATIONS[network.activation]
         self.radius = network.kernel_size // 2
@@ -76,13 +82,17 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
             self._add_up_level(trained, level)
         self._add_head(trained, flip_channels)
 
+    def merges(self, level: int) -> bool:
+        """Whether the way up joins what the way down found at a level, 0 the finest."""
+        return at_every_level(level)
+
     def probabilities_in_slabs(
         self, volume: tf.Tensor, margin: int, mirrored: bool
     ) -> tuple[Callable[[tf.Tensor], tf.Tensor], tf.Tensor]:
         """Computes everything but the last part, which the caller takes slab by slab.
 
         Args:
-            volume: float32 `[x, y, z, 1]`, axes multiples of 32.
+            volume: float32 `[x, y, z, channel]`, axes multiples of 32.
             margin: Voxels that a slab reaches beyond its thickness on either side, 0 or 1.
             mirrored: Answer the channels of the other side, as a mirrored image needs.
 
@@ -153,16 +163,19 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
                 if done < len(layers):
                     rows = keep_inside(rows, first - reach + done * self.radius, size)
             pooled = max_pool(self._normalize(rows, norm))
-            return Slabs(skips, count, features).write(index, rows).array, lows.write(index, pooled)
+            held = Slabs(skips, count, kept).write(index, rows[..., :kept])
+            return held.array, lows.write(index, pooled)
 
         count = size // thickness
         features = self.network.features_at(0)
-        edge = tf.concat([[skip_margin], tf.shape(folded)[1:3], [features]], 0)
-        skips = Slabs.empty(count, edge, features).array
+        # Nobody reads the rows of a level without skip connection, but for their number.
+        kept = features if self.merges(0) else 0
+        edge = tf.concat([[skip_margin], tf.shape(folded)[1:3], [kept]], 0)
+        skips = Slabs.empty(count, edge, kept).array
         lows = tf.TensorArray(tf.float32, count, infer_shape=False)
         skips, lows = for_each_slab(count, body, (skips, lows))
         low = tf.ensure_shape(lows.concat(), [None, None, None, features])
-        return Slabs(skips, count, features), low
+        return Slabs(skips, count, kept), low
 
     def _deeper_levels(self, volume: tf.Tensor) -> tf.Tensor:
         """Everything below the finest level, at half its resolution in and out."""
@@ -171,7 +184,8 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         for level in range(1, self.network.n_levels):
             for layer in names.down_convolutions(self.network, level):
                 volume = self._convolution(volume, layer)
-            skips[level] = volume
+            if self.merges(level):
+                skips[level] = volume
             volume = self._normalize(volume, names.down_norm(level))
             if level < deepest:
                 volume = max_pool(volume)
@@ -179,7 +193,7 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         for level in reversed(range(1, deepest)):
             first, *others = names.up_convolutions(self.network, level)
             padded = tf.pad(volume, [[front, back]] * 3 + [[0, 0]])
-            volume = self._merge(skips.pop(level), padded, first)
+            volume = self._merge(skips.pop(level, None), padded, first)
             for layer in others:
                 volume = self._convolution(volume, layer)
             volume = self._normalize(volume, names.up_norm(self.network, level))
@@ -202,8 +216,9 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         even = rows + rows % 2
         begin = first // 2 - even // 2 - front + low_front
         count = (thickness + 2 * even) // 2 + front + back
+        beside = skip if self.merges(0) else None
         volume = self._merge(
-            skip, low[begin : begin + count], layer, trim=True, surplus=even - rows
+            beside, low[begin : begin + count], layer, trim=True, surplus=even - rows
         )
         for done, other in enumerate(others, start=1):
             volume = keep_inside(volume, first - rows + (done - 1) * self.radius, size)
@@ -212,22 +227,22 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
 
     def _merge(
         self,
-        skip: tf.Tensor,
+        skip: tf.Tensor | None,
         padded_low: tf.Tensor,
         layer: str,
         trim: bool = False,
         surplus: int = 0,
     ) -> tf.Tensor:
         """Convolution of the skip connection and the upsampled volume side by side, activated."""
-        beside = tf.nn.conv3d(skip[tf.newaxis], self._values[f"{layer}/skip"], [1] * 5, "SAME")
-        beside = tf.nn.bias_add(beside, self._values[f"{layer}/bias"])[0]
         kernels = self._values[f"{layer}/parities"]
         below = upsampled_convolution(padded_low, kernels, self.network.kernel_size)
-        if trim:
-            beside = self._trim(beside)
         if surplus:
             below = below[surplus : tf.shape(below)[0] - surplus]
-        return self.activation(beside + below)
+        if skip is None:
+            return self.activation(below + self._values[f"{layer}/bias"])
+        beside = tf.nn.conv3d(skip[tf.newaxis], self._values[f"{layer}/skip"], [1] * 5, "SAME")
+        beside = tf.nn.bias_add(beside, self._values[f"{layer}/bias"])[0]
+        return self.activation((self._trim(beside) if trim else beside) + below)
 
     def _low_reach(self, skip_margin: int) -> int:
         rows = skip_margin - self.radius
@@ -250,7 +265,7 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         return rows[self.radius : tf.shape(rows)[0] - self.radius] if self.radius else rows
 
     def _add_norm(self, trained: Weights, layer: str) -> None:
-        scale, offset = _affine(trained, layer)
+        scale, offset = affine_of(trained, layer)
         self._variable(f"{layer}/scale", scale)
         self._variable(f"{layer}/offset", offset)
 
@@ -262,8 +277,9 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     def _add_up_level(self, trained: Weights, level: int) -> None:
         first, *others = names.up_convolutions(self.network, level)
         kernel = trained[f"{first}/kernel"]
-        beside = self.network.features_at(level)
-        self._variable(f"{first}/skip", kernel[..., :beside, :])
+        beside = self.network.features_at(level) if self.merges(level) else 0
+        if beside:
+            self._variable(f"{first}/skip", kernel[..., :beside, :])
         self._variable(f"{first}/parities", parity_kernels(kernel[..., beside:, :]))
         self._variable(f"{first}/bias", trained[f"{first}/bias"])
         self._add_convolutions(trained, others)
@@ -281,7 +297,7 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
 
     def _head(self, trained: Weights) -> tuple[FloatArray, FloatArray]:
         """Kernel and bias of the last convolution, with the normalisation before it."""
-        scale, offset = _affine(trained, names.up_norm(self.network, 0))
+        scale, offset = affine_of(trained, names.up_norm(self.network, 0))
         kernel = trained[f"{names.LOGITS}/kernel"][0, 0, 0].astype(np.float64)
         return scale[:, np.newaxis] * kernel, trained[f"{names.LOGITS}/bias"] + offset @ kernel
 
@@ -300,8 +316,6 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
 
 
 def _check_servable(network: NetworkSettings) -> None:
-    if network.n_channels != 1:
-        raise ExportError(f"the network takes {network.n_channels} channels; only 1 can be served.")
     if SIZE_MULTIPLE % network.size_multiple or SLAB_VOXELS % (2 * network.stem):
         raise ExportError(
             f"the network needs axes that are multiples of {network.size_multiple} voxels (stem "
@@ -316,7 +330,7 @@ def _check_servable(network: NetworkSettings) -> None:
         )
 
 
-def _affine(trained: Weights, layer: str) -> tuple[FloatArray, FloatArray]:
+def affine_of(trained: Weights, layer: str) -> tuple[FloatArray, FloatArray]:
     """Batch normalisation with its moving statistics as float64 scale and offset."""
     gamma, beta, mean, variance = (trained[f"{layer}/{n}"].astype(np.float64) for n in BATCH_NORM)
     scale = gamma / np.sqrt(variance + NORM_EPSILON)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
@@ -14,8 +16,18 @@ INSTANCE_NORM = ("gamma", "beta")
 NORM_EPSILON = 1e-3
 _SHOWN = 5
 
+Merges = Callable[[int], bool]
+"""Whether the way up joins what the way down found at a level, 0 the finest."""
 
-def variable_shapes(network: NetworkSettings) -> dict[str, tuple[int, ...]]:
+
+def at_every_level(level: int) -> bool:
+    """The skip connections of a U-Net."""
+    return level >= 0
+
+
+def variable_shapes(
+    network: NetworkSettings, merges: Merges = at_every_level
+) -> dict[str, tuple[int, ...]]:
     """Shape of every variable by `<layer>/<variable>`."""
     deepest = network.n_levels - 1
     shapes: dict[str, tuple[int, ...]] = {}
@@ -25,7 +37,7 @@ def variable_shapes(network: NetworkSettings) -> dict[str, tuple[int, ...]]:
         arriving = _add_level(shapes, network, layers, level, arriving)
         _add_norm(shapes, network, names.down_norm(level), arriving)
     for level in reversed(range(deepest)):
-        arriving += network.features_at(level)
+        arriving += network.features_at(level) if merges(level) else 0
         layers = names.up_convolutions(network, level)
         arriving = _add_level(shapes, network, layers, level, arriving)
         _add_norm(shapes, network, names.up_norm(network, level), arriving)
@@ -47,7 +59,15 @@ def check_weights(weights: Weights, network: NetworkSettings, source: str) -> No
         WeightsError: A variable is missing, left over, misshapen or not finite; the message names
             them.
     """
-    expected = variable_shapes(network)
+    check_shapes(weights, variable_shapes(network), source)
+
+
+def check_shapes(weights: Weights, expected: Mapping[str, tuple[int, ...]], source: str) -> None:
+    """Refuses weights that have not exactly the shapes expected; see `check_weights`.
+
+    Raises:
+        WeightsError: A variable is missing, left over, misshapen or not finite.
+    """
     problems = [f"{name} is missing" for name in expected if name not in weights]
     problems += [f"{name} is not in the network" for name in weights if name not in expected]
     for name, shape in expected.items():

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from synthseg_serving.errors import ModelError
 
+FORMAT_VERSION = 4
+"""Of what is exported: changes when the same weights would become another graph."""
+
 Stamp = tuple[tuple[str, int, int], ...]
 """What a folder looks like from outside."""
 
@@ -65,6 +68,11 @@ def find_versions(base_path: Path) -> dict[int, Path]:
         ) from error
     names = [(path.name, path) for path in entries]
     return {int(name): path for name, path in names if name.isascii() and name.isdigit()}
+
+
+def stored_bytes(folder: Path) -> int:
+    """Size of a version's files."""
+    return sum(size for _, size, _ in stamp_of(folder))
 
 
 def stamp_of(folder: Path) -> Stamp:

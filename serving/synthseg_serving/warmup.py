@@ -8,18 +8,39 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
+from synthseg_trainer.aliases import FloatArray
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from synthseg_serving.graph import Warmup
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 WARMUP_EDGE_VOXELS = 32
 
 
-def write_warmup(version_dir: Path, name: str) -> Path:
+def _ramp() -> FloatArray:
+    """float32 `[32, 32, 32]` from 0 to 1."""
+    values = np.linspace(0, 1, WARMUP_EDGE_VOXELS**3, dtype=np.float32)
+    return values.reshape((WARMUP_EDGE_VOXELS,) * 3)
+
+
+SEGMENT_WARMUP = Warmup(
+    {
+        contract.IMAGE: _ramp(),
+        contract.MIN_SIZE: np.full(3, WARMUP_EDGE_VOXELS, np.int32),
+        contract.FLIP: np.array(True),
+        contract.SMOOTH: np.array(True),
+    },
+    (contract.LABELS, *contract.EVIDENCE),
+)
+
+
+def write_warmup(version_dir: Path, name: str, warmup: Warmup = SEGMENT_WARMUP) -> Path:
     """Writes one small request, in the format that TF Serving and the embedded server read.
 
     Args:
         version_dir: The version's folder.
         name: Name under which the model will be served.
+        warmup: The request.
 
     Returns:
         The file, a TFRecord of PredictionLog.
@@ -28,15 +49,9 @@ def write_warmup(version_dir: Path, name: str) -> Path:
     request = log.predict_log.request
     request.model_spec.name = name
     request.model_spec.signature_name = contract.SEGMENT_SIGNATURE
-    ramp = np.linspace(0, 1, WARMUP_EDGE_VOXELS**3, dtype=np.float32)
-    inputs = {
-        contract.IMAGE: ramp.reshape((WARMUP_EDGE_VOXELS,) * 3),
-        contract.MIN_SIZE: np.full(3, WARMUP_EDGE_VOXELS, np.int32),
-        contract.FLIP: np.array(True),
-    }
-    for key, value in inputs.items():
+    for key, value in warmup.inputs.items():
         request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
-    request.output_filter.extend([contract.LABELS, *contract.EVIDENCE])
+    request.output_filter.extend(warmup.outputs)
     path = version_dir / WARMUP_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:

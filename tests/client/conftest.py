@@ -11,10 +11,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from contract_server import ContractServer, serving
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import Session
-
-IMPATIENT = RetryPolicy(attempts=3, first_wait_s=0.01, server_wait_s=0)
+from embedded_stand_in import write_stand_in
+from sessions import IMPATIENT
+from synthseg_client.calls.session import Session
 
 
 @contextmanager
@@ -36,13 +35,13 @@ def as_nobody() -> Callable[[], AbstractContextManager[None]]:
 
 
 @pytest.fixture
-def model():
+def model() -> ContractServer:
     """The model behind `address`, with its switches and records."""
     return ContractServer()
 
 
 @pytest.fixture
-def address(model) -> Iterator[str]:
+def address(model: ContractServer) -> Iterator[str]:
     """Address of a running server."""
     with serving(model) as target:
         yield target
@@ -53,6 +52,16 @@ def session(address: str) -> Iterator[Session]:
     """A session with the server that soon gives up trying again."""
     with Session(address, timeout_s=300, retry=IMPATIENT) as opened:
         yield opened
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package of `embedded_stand_in`, where the embedded server is looked for."""
+    package = write_stand_in(tmp_path)
+    paths = [str(package.parent), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    monkeypatch.setattr("synthseg_client.embedded.is_installed", lambda: True)
+    return package
 
 
 @pytest.fixture
@@ -82,3 +91,38 @@ def write_scan(
     else:
         nib.save(nib.Nifti1Image(image, affine), path)
     return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Empty files named as scans of every format, and others; `scans` from the current folder."""
+    monkeypatch.chdir(tmp_path)
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    names = ("b.nii.gz", "a.nii", "c.mgz", "d.npz", "e.mgh", "f.img", "f.hdr", "x.txt", ".g.nii.gz")
+    for name in names:
+        (scans / name).touch()
+    (scans / "deeper").mkdir()
+    (scans / "deeper/z.nii.gz").touch()
+    return scans
+
+
+@pytest.fixture
+def subjects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Empty files in folders of two subjects, `fs` from the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for subject in ("bert", "anna"):
+        (tmp_path / "fs" / subject / "mri").mkdir(parents=True)
+        for name in ("orig.mgz", f"{subject}.mgz"):
+            (tmp_path / "fs" / subject / "mri" / name).touch()
+    return tmp_path / "fs"
+
+
+@pytest.fixture
+def scans(tmp_path: Path, save_scan: Callable[..., Path]) -> Path:
+    """A folder with a scan of each format that is written."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for index, suffix in enumerate((".nii.gz", ".nii", ".mgz", ".npz")):
+        save_scan(folder / f"s{index}{suffix}", seed=index)
+    return folder

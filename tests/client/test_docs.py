@@ -15,7 +15,7 @@ def test_the_examples_of_the_python_library_do_what_they_say(
     monkeypatch.chdir(tmp_path)
     save_scan(tmp_path / "scan.nii.gz")
     failures, tried = doctest.testfile(
-        str(DOCS / "python.md"), module_relative=False, globs={"address": address}
+        str(DOCS / "how-to" / "python.md"), module_relative=False, globs={"address": address}
     )
     assert tried > 15
     assert not failures

@@ -11,55 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import Session
 from synthseg_client.embedded import EmbeddedServer
 from synthseg_client.errors import EmbeddedServerError
-from synthseg_client.retry import RetryPolicy
-from synthseg_client.session import Session
-
-HELPERS = Path(__file__).parents[1] / "helpers"
-# A stand-in for the server package: the contract server behind the same command line.
-SERVER = f"""
-import argparse, ctypes, json, os, signal, sys, threading
-sys.path.insert(0, {str(HELPERS)!r})
-from contract_server import ContractServer, serving
-
-parser = argparse.ArgumentParser()
-parser.add_argument("command")
-parser.add_argument("model_dir", nargs="?")
-parser.add_argument("--address")
-parser.add_argument("--threads", type=int)
-parser.add_argument("--cpu", action="store_true")
-parser.add_argument("--parent-death", action="store_true")
-parser.add_argument("--verbose", action="store_true")
-given = parser.parse_args()
-if given.model_dir and given.model_dir.endswith("broken"):
-    sys.exit("Error: no versions in " + given.model_dir)
-if given.model_dir and given.model_dir.endswith("slow"):
-    print("loading", flush=True)
-    sys.stdin.read()
-if given.model_dir and given.model_dir.endswith("stuck"):
-    print("reading a disk", file=sys.stderr, flush=True)
-    sys.stdin.read()
-print(sys.argv[1:], file=sys.stderr, flush=True)
-with serving(ContractServer(), given.address):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    ready = {{"address": given.address, "model": "synthseg", "versions": [1]}}
-    print(json.dumps(ready), flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package in the place of the real server, which takes a quarter of a minute to start."""
-    package = tmp_path / "packages/synthseg_serving"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "__main__.py").write_text(SERVER)
-    paths = [str(package.parent), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-    monkeypatch.setattr("synthseg_client.embedded.is_installed", lambda: True)
-    return package
+from typed import there
 
 
 def _alive(pid: int) -> bool:
@@ -85,7 +41,7 @@ def test_a_server_serves_while_the_block_lasts(stand_in: Path) -> None:
         told = (folder / "server.log").read_text()
         assert "'--threads', '3'" in told
         assert "--cpu" in told
-        pid = server.pid
+        pid = there(server.pid)
     assert _wait_until_dead(pid)
     assert not folder.exists()
 
@@ -145,7 +101,7 @@ def test_a_server_that_was_killed_is_started_again(stand_in: Path) -> None:
         patient = RetryPolicy(attempts=4, first_wait_s=0.1)
         with Session(server.address, retry=patient, revive=server.restart_if_dead) as session:
             assert session.status()
-            first = server.pid
+            first = there(server.pid)
             os.kill(first, signal.SIGKILL)
             assert session.status()
             assert server.pid != first
@@ -168,9 +124,9 @@ with embedded.EmbeddedServer() as server:
     time.sleep(600)
 """
     client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    pid = int(client.stdout.readline())
+    pid = int(there(client.stdout).readline())
     assert _alive(pid)
     client.kill()
     client.wait()
-    client.stdout.close()
+    there(client.stdout).close()
     assert _wait_until_dead(pid)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -14,14 +14,19 @@ import numpy as np
 import original
 import pytest
 from click.testing import CliRunner
+from loading import load_image
 from scipy.ndimage import gaussian_filter
 from synthseg_client.cli import main
 from synthseg_client.embedded import EmbeddedServer, is_installed
+from synthseg_common.arrays import AnyArray
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not is_installed(), reason="the serving extra is not installed"),
 ]
+
+
+Plain = tuple[Callable[[AnyArray], AnyArray], original.Labels]
 
 
 @dataclass(frozen=True)
@@ -34,27 +39,29 @@ class Case:
     tilt_deg: float = 0.0
     suffix: str = ".nii.gz"
     dtype: str = "f4"
-    flags: dict[str, object] = field(default_factory=dict)
+    crop: tuple[int, ...] = ()
+    fast: bool = False
+    ct: bool = False
 
 
 CASES = {
     "no crop": Case((1, 1, 1), (70, 90, 60), (-1, 2, 3)),
-    "no crop, fast": Case((1, 1, 1), (70, 50, 60), (-3, 1, 2), flags={"fast": True}),
-    "down from 0.7": Case((0.7, 0.7, 0.7), (88, 80, 90), (1, -3, -2), flags={"crop": [32]}),
-    "0.7 and 3": Case((0.7, 3, 0.7), (80, 20, 70), (2, 3, 1), flags={"crop": [64, 32, 64]}),
-    "thick tilted": Case((1, 1, 5), (60, 70, 14), (-1, -2, 3), 25, flags={"crop": [64]}),
-    "half a right angle": Case((1, 1, 1), (50, 60, 70), (1, 2, 3), 45, flags={"crop": [64]}),
-    "half, resampled": Case((0.8, 0.8, 0.8), (60, 60, 70), (-1, 2, 3), 45, flags={"crop": [32]}),
-    "beyond half": Case((2, 2, 2), (30, 30, 34), (1, 2, 3), 52, flags={"crop": [32]}),
-    "three volumes": Case((2, 2, 2), (30, 36, 32, 3), (-2, -3, 1), flags={"crop": [64]}),
-    "lower bound": Case((0.95, 1, 1), (50, 50, 50), flags={"crop": [32]}),
-    "upper bound": Case((1.05, 1.05, 1.05), (50, 50, 50), flags={"crop": [32]}),
-    "npz": Case((1, 1, 1), (40, 50, 60), suffix=".npz", flags={"crop": [64], "fast": True}),
-    "nii": Case((1, 1, 2), (40, 40, 30), (1, 2, -3), 0, ".nii", "u1", flags={"crop": [32]}),
-    "mgz": Case((1.5, 1, 1), (30, 50, 40), (3, -1, 2), suffix=".mgz", flags={"crop": [33]}),
-    "eight thick slices": Case((1, 1, 6), (48, 56, 8), suffix=".mgz", flags={"crop": [64]}),
-    "CT": Case((0.6, 0.6, 2.5), (90, 96, 20), dtype="i2", flags={"crop": [64], "ct": True}),
-    "one side cut": Case((1, 1, 1), (100, 40, 61), (2, 1, -3), flags={"crop": [32, 96, 64]}),
+    "no crop, fast": Case((1, 1, 1), (70, 50, 60), (-3, 1, 2), fast=True),
+    "down from 0.7": Case((0.7, 0.7, 0.7), (88, 80, 90), (1, -3, -2), crop=(32,)),
+    "0.7 and 3": Case((0.7, 3, 0.7), (80, 20, 70), (2, 3, 1), crop=(64, 32, 64)),
+    "thick tilted": Case((1, 1, 5), (60, 70, 14), (-1, -2, 3), 25, crop=(64,)),
+    "half a right angle": Case((1, 1, 1), (50, 60, 70), (1, 2, 3), 45, crop=(64,)),
+    "half, resampled": Case((0.8, 0.8, 0.8), (60, 60, 70), (-1, 2, 3), 45, crop=(32,)),
+    "beyond half": Case((2, 2, 2), (30, 30, 34), (1, 2, 3), 52, crop=(32,)),
+    "three volumes": Case((2, 2, 2), (30, 36, 32, 3), (-2, -3, 1), crop=(64,)),
+    "lower bound": Case((0.95, 1, 1), (50, 50, 50), crop=(32,)),
+    "upper bound": Case((1.05, 1.05, 1.05), (50, 50, 50), crop=(32,)),
+    "npz": Case((1, 1, 1), (40, 50, 60), suffix=".npz", crop=(64,), fast=True),
+    "nii": Case((1, 1, 2), (40, 40, 30), (1, 2, -3), 0, ".nii", "u1", crop=(32,)),
+    "mgz": Case((1.5, 1, 1), (30, 50, 40), (3, -1, 2), suffix=".mgz", crop=(33,)),
+    "eight thick slices": Case((1, 1, 6), (48, 56, 8), suffix=".mgz", crop=(64,)),
+    "CT": Case((0.6, 0.6, 2.5), (90, 96, 20), dtype="i2", crop=(64,), ct=True),
+    "one side cut": Case((1, 1, 1), (100, 40, 61), (2, 1, -3), crop=(32, 96, 64)),
 }
 
 
@@ -66,28 +73,30 @@ def weights(shared_data: Path) -> Path:
 @pytest.fixture(scope="module")
 def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("random_v1")
-    command = [sys.executable, "-m", "synthseg_serving", "import-weights", weights, folder]
+    command = [sys.executable, "-m", "synthseg_serving", "import-weights"]
+    command += [str(weights), str(folder)]
     subprocess.run([*command, "--labels", "v1"], check=True, capture_output=True)
     with EmbeddedServer(folder, cpu=True) as embedded:
         yield embedded.address
 
 
 @pytest.fixture(scope="module")
-def plain(weights: Path):
+def plain(weights: Path) -> Plain:
     """The plain Keras network, and what its channels mean."""
     import tensorflow as tf
-    from synthseg_serving.weights_import import read_released
+    from synthseg_serving.official.export import as_bundle
+    from synthseg_serving.official.weights import inspect_weights
     from synthseg_trainer.network.bundle import assign_weights
     from synthseg_trainer.network.unet import build_unet
 
-    bundle = read_released(weights, "v1")
+    bundle = as_bundle(inspect_weights(weights))
     model = build_unet(bundle.network)
     assign_weights(model, bundle.weights)
 
-    @tf.function(input_signature=[tf.TensorSpec([None] * 3)])
-    def network(volume):
-        return tf.nn.softmax(model(volume[None, ..., None], training=False))[0]
-
+    network = tf.function(
+        lambda volume: tf.nn.softmax(model(volume[None, ..., None], training=False))[0],
+        input_signature=[tf.TensorSpec([None] * 3)],
+    )
     table = bundle.labels
     arrays = (table.values, table.flip_channels, table.topology_classes)
     labels = original.Labels(*map(np.array, arrays))
@@ -118,7 +127,7 @@ def _write(case: Case, folder: Path) -> Path:
 
 def _read(path: Path) -> np.ndarray:
     return (
-        np.load(path)["vol_data"] if path.suffix == ".npz" else np.asarray(nib.load(path).dataobj)
+        np.load(path)["vol_data"] if path.suffix == ".npz" else np.asarray(load_image(path).dataobj)
     )
 
 
@@ -132,19 +141,22 @@ def _same_volumes(found: np.ndarray, expected: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_any_case_comes_out_as_in_the_original(server: str, plain, tmp_path: Path, name) -> None:
+def test_any_case_comes_out_as_in_the_original(
+    server: str, plain: Plain, tmp_path: Path, name: str
+) -> None:
     case = CASES[name]
     scan = _write(case, tmp_path)
-    words = [f"--{flag}" for flag in ("fast", "ct") if case.flags.get(flag)]
-    crop = case.flags.get("crop")
-    words += ["--crop", *(map(str, crop) if crop else ["none"])]
+    words = ["--fast"] * case.fast + ["--ct"] * case.ct
+    words += ["--crop", *(map(str, case.crop) if case.crop else ["none"])]
     for flag, kind in (("--o", "seg"), ("--post", "post"), ("--resample", "res")):
         words += [flag, str(tmp_path / f"{kind}{case.suffix}")]
     words += ["--vol", str(tmp_path / "vol.csv"), "--server", server]
     run = CliRunner().invoke(main, ["segment", "--i", str(scan), *words])
     assert run.exit_code == 0, run.stderr
     network, labels = plain
-    expected = original.predict(scan, network, labels, **case.flags)
+    expected = original.predict(
+        scan, network, labels, crop=list(case.crop) or None, fast=case.fast, ct=case.ct
+    )
     found = _read(tmp_path / f"seg{case.suffix}")
     assert found.shape == expected.labels.shape
     assert np.mean(found == expected.labels) >= 0.999
@@ -154,7 +166,7 @@ def test_any_case_comes_out_as_in_the_original(server: str, plain, tmp_path: Pat
     assert row[0] == scan.name.replace(".nii.gz", "")
     _same_volumes(np.array(row[1:], float), expected.volumes)
     if case.suffix != ".npz":
-        affine = nib.load(tmp_path / f"seg{case.suffix}").affine
+        affine = load_image(tmp_path / f"seg{case.suffix}").affine
         np.testing.assert_allclose(affine, expected.affine, atol=1e-5)
     assert (tmp_path / f"res{case.suffix}").exists() == expected.resampled
     if expected.resampled:

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from loading import load_image
 from synthseg_client.cli import main
 from synthseg_client.embedded import EmbeddedServer, is_installed
+from synthseg_common.arrays import AnyArray
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="the serving extra is not installed")
 
@@ -63,14 +64,14 @@ def _table(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
 
 
 def _same_labels(found: Path, expected: Path) -> None:
-    ours, theirs = nib.load(found), nib.load(expected)
+    ours, theirs = load_image(found), load_image(expected)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-5)
     assert np.mean(np.asanyarray(ours.dataobj) == np.asanyarray(theirs.dataobj)) >= 0.999
 
 
 def _same_posteriors(found: Path, expected: Path) -> None:
-    ours, theirs = nib.load(found), nib.load(expected)
+    ours, theirs = load_image(found), load_image(expected)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-5)
     error = np.abs(ours.get_fdata(dtype=np.float32) - theirs.get_fdata(dtype=np.float32))
@@ -100,7 +101,7 @@ def test_the_original_is_reproduced(recorded: Path, server: str, tmp_path: Path,
     _same_posteriors(outputs["--post"], expected / "post.nii.gz")
     _same_volumes(outputs["--vol"], expected / "vol.csv")
     if (expected / "res.nii.gz").exists():
-        ours, theirs = nib.load(outputs["--resample"]), nib.load(expected / "res.nii.gz")
+        ours, theirs = load_image(outputs["--resample"]), load_image(expected / "res.nii.gz")
         np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-5)
         values = theirs.get_fdata()
         np.testing.assert_allclose(ours.get_fdata(), values, atol=1e-3 * np.ptp(values))
@@ -145,7 +146,7 @@ def test_lists_are_followed_line_by_line(recorded: Path, server: str, tmp_path: 
 BETTER = ("b5_nan", "b6_constant")
 
 
-def _arrays(path):
+def _arrays(path: Path) -> dict[str, AnyArray]:
     with np.load(path) as file:
         return {name: file[name] for name in file.files}
 
@@ -166,7 +167,7 @@ def test_a_folder_of_odd_scans_is_treated_as_well_or_better(
     assert np.mean(ours["vol_data"] == theirs["vol_data"]) >= 0.999
     for path in sorted((expected / "res").iterdir()):
         np.testing.assert_allclose(
-            nib.load(tmp_path / "res" / path.name).affine, nib.load(path).affine, atol=1e-5
+            load_image(tmp_path / "res" / path.name).affine, load_image(path).affine, atol=1e-5
         )
     header, rows = _table(tmp_path / "vol.csv")
     expected_header, expected_rows = _table(expected / "vol.csv")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
-from synthseg_client.batch import BatchSettings, run_batch
+from loading import load_nifti
+from synthseg_client.batch.plan import plan_batch
+from synthseg_client.batch.run import run_batch
+from synthseg_client.batch.settings import BatchSettings
+from synthseg_client.calls.session import Session
 from synthseg_client.options import Options
-from synthseg_client.plan import plan_batch
-from synthseg_client.session import Session
+from two_readers import point_by_itk, spacing_by_itk
 
 ANGLE = 0.3
 TURN = np.array(
@@ -26,7 +29,9 @@ SHAPE = (30, 32, 16)
 Forms = tuple[tuple[np.ndarray, int] | None, tuple[np.ndarray, int] | None]
 
 
-def placed(directions: np.ndarray, slice_mm: float, origin=(-70.0, -60, -50)) -> np.ndarray:
+def placed(
+    directions: np.ndarray, slice_mm: float, origin: Sequence[float] = (-70.0, -60, -50)
+) -> np.ndarray:
     affine = np.eye(4)
     affine[:3, :3] = directions @ np.diag([1.0, 1.0, slice_mm])
     affine[:3, 3] = origin
@@ -77,7 +82,7 @@ def write(path: Path, forms: Forms, unit: str = "mm") -> Path:
     return path
 
 
-def segmented(session, scan: Path, **options: Any) -> tuple[Path, tuple[str, ...]]:
+def segmented(session: Session, scan: Path, **options: Any) -> tuple[Path, tuple[str, ...]]:
     labels = scan.with_name("labels.nii.gz")
     plan = plan_batch([str(scan)], labels)
     (outcome,) = run_batch(session, plan, BatchSettings(options=Options(**options)))
@@ -86,30 +91,29 @@ def segmented(session, scan: Path, **options: Any) -> tuple[Path, tuple[str, ...
 
 
 def centre_by_nibabel(path: Path, chosen: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    image = nib.load(path)
+    image = load_nifti(path)
     middle = np.argwhere(chosen(np.asanyarray(image.dataobj))).mean(axis=0)
-    return nib.affines.apply_affine(image.affine, middle)
+    return np.asarray(nib.affines.apply_affine(image.affine, middle))
 
 
 def centre_by_itk(path: Path, chosen: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     image = SimpleITK.ReadImage(path)
     middle = np.argwhere(chosen(SimpleITK.GetArrayFromImage(image))).mean(axis=0)[::-1]
-    point = image.TransformContinuousIndexToPhysicalPoint(middle.tolist())
-    return np.array(point) * [-1, -1, 1]
+    return point_by_itk(image, middle.tolist())
 
 
 READERS = {"nibabel": centre_by_nibabel, "ITK": centre_by_itk}
 
 
 def bright(values: np.ndarray) -> np.ndarray:
-    return values > 90
+    return np.asarray(values > 90)
 
 
 def core(values: np.ndarray) -> np.ndarray:
-    return values == 41
+    return np.asarray(values == 41)
 
 
-def check_overlay(scan: Path, labels: Path, readers=tuple(READERS)) -> None:
+def check_overlay(scan: Path, labels: Path, readers: Sequence[str] = tuple(READERS)) -> None:
     for reader in readers:
         where = READERS[reader](scan, bright)
         np.testing.assert_allclose(READERS[reader](labels, core), where, atol=0.6, err_msg=reader)
@@ -119,7 +123,7 @@ def check_overlay(scan: Path, labels: Path, readers=tuple(READERS)) -> None:
 @pytest.mark.parametrize("slice_mm", [1.0, 2.5])
 @pytest.mark.parametrize("header", HEADERS)
 def test_labels_lie_over_the_scan(
-    session: Session, tmp_path: Path, header, slice_mm: float, keep: bool
+    session: Session, tmp_path: Path, header: str, slice_mm: float, keep: bool
 ) -> None:
     scan = write(tmp_path / "scan.nii", HEADERS[header](slice_mm))
     labels, _ = segmented(session, scan, keep_geometry=keep)
@@ -128,11 +132,11 @@ def test_labels_lie_over_the_scan(
 
 @pytest.mark.parametrize("header", HEADERS)
 def test_on_the_scans_grid_both_forms_and_codes_are_the_scans(
-    session: Session, tmp_path: Path, header
+    session: Session, tmp_path: Path, header: str
 ) -> None:
     scan = write(tmp_path / "scan.nii", HEADERS[header](2.5))
     labels, _ = segmented(session, scan, keep_geometry=True)
-    expected, found = nib.load(scan).header, nib.load(labels).header
+    expected, found = load_nifti(scan).header, load_nifti(labels).header
     for form in ("sform", "qform"):
         theirs, their_code = getattr(expected, f"get_{form}")(coded=True)
         ours, our_code = getattr(found, f"get_{form}")(coded=True)
@@ -146,7 +150,7 @@ def test_on_the_scans_grid_both_forms_and_codes_are_the_scans(
 
 def write_without_place(path: Path, slice_mm: float) -> Path:
     write(path, (None, None))
-    header, content = nib.load(path).header, path.read_bytes()
+    header, content = load_nifti(path).header, path.read_bytes()
     header["pixdim"][3], header["vox_offset"] = slice_mm, 352
     path.write_bytes(header.binaryblock + content[348:])
     return path
@@ -159,7 +163,7 @@ def test_a_scan_that_says_no_place_gets_labels_without_one_on_its_grid(
     scan = write_without_place(tmp_path / "scan.nii", slice_mm)
     labels, warnings = segmented(session, scan, keep_geometry=keep)
     check_overlay(scan, labels)
-    header = nib.load(labels).header
+    header = load_nifti(labels).header
     assert (header["sform_code"], header["qform_code"]) == (0, 0)
     assert "--keepgeom" in " ".join(warnings)
 
@@ -170,7 +174,7 @@ def test_a_scan_that_says_no_place_has_1_mm_labels_where_nibabel_puts_it(
     scan = write_without_place(tmp_path / "scan.nii", 2.5)
     labels, warnings = segmented(session, scan)
     check_overlay(scan, labels, readers=["nibabel"])
-    np.testing.assert_allclose(SimpleITK.ReadImage(labels).GetSpacing(), 1)
+    np.testing.assert_allclose(spacing_by_itk(labels), 1)
     assert "ITK, 3D Slicer and ANTs show such a scan elsewhere" in " ".join(warnings)
 
 
@@ -200,7 +204,7 @@ def test_other_units_than_millimetres_are_converted(
     if keep:
         check_overlay_in_unit(scan, labels, factor)
     else:
-        np.testing.assert_allclose(nib.load(labels).header.get_zooms(), 1, atol=1e-4)
+        np.testing.assert_allclose(load_nifti(labels).header.get_zooms(), 1, atol=1e-4)
     assert "converted to millimetres" in " ".join(warnings)
 
 
@@ -219,9 +223,9 @@ def test_a_slab_that_lacks_structures_is_segmented(
     whole = write(tmp_path / "whole.nii", HEADERS["both alike"](5.0))
     slab = tmp_path / "scan.nii"
     # The lowest slices show nothing of the bright core's upper half, or of the core at all.
-    nib.save(nib.load(whole).slicer[:, :, :slices], slab)
+    nib.save(load_nifti(whole).slicer[:, :, :slices], slab)
     labels, _ = segmented(session, slab, keep_geometry=keep, fast=fast)
-    found = nib.load(labels)
+    found = load_nifti(labels)
     if keep:
         assert found.shape == (*SHAPE[:2], slices)
     assert np.count_nonzero(found.dataobj)

@@ -23,5 +23,7 @@ def test_a_grid_that_is_short_along_x_counts_as_longer() -> None:
 @pytest.mark.parametrize(
     ("info", "brain"), [({}, True), ({"anatomy": "brain"}, True), ({"anatomy": "abdomen"}, False)]
 )
-def test_a_model_that_says_nothing_of_its_anatomy_is_of_brains(info, brain: bool) -> None:
+def test_a_model_that_says_nothing_of_its_anatomy_is_of_brains(
+    info: dict[str, object], brain: bool
+) -> None:
     assert contract.is_brain(info) is brain

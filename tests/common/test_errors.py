@@ -6,7 +6,7 @@ from synthseg_common.errors import Outage, is_outage
 from synthseg_generator.errors import LabelError, SchedulerError, StoreError
 
 
-def chained(cause):
+def chained(cause: Exception) -> Exception:
     """An error of ours for a reason that another had."""
     error = StoreError("the store cannot be read.")
     error.__cause__ = LabelError("the map cannot.")
@@ -30,12 +30,14 @@ def chained(cause):
         (errno.EISDIR, False),
     ],
 )
-def test_failing_disks_and_hosts_are_outages_and_wrong_paths_are_not(number, outage: bool) -> None:
+def test_failing_disks_and_hosts_are_outages_and_wrong_paths_are_not(
+    number: int, outage: bool
+) -> None:
     assert is_outage(chained(OSError(number, os.strerror(number)))) is outage
 
 
 @pytest.mark.parametrize("cause", [None, ValueError("no JSON"), OSError("no file of this kind")])
-def test_wrong_input_is_no_outage(cause) -> None:
+def test_wrong_input_is_no_outage(cause: Exception) -> None:
     assert not is_outage(chained(cause))
 
 

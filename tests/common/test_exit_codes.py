@@ -46,7 +46,7 @@ def because(error: Exception, number: int) -> Exception:
     ],
 )
 def test_a_disk_that_fails_is_another_try_in_every_part_and_a_wrong_path_is_not(
-    kind, number, code
+    kind: type[Exception], number: int, code: int
 ) -> None:
     assert exit_code_of(because(kind("words."), number)) == code
 
@@ -54,14 +54,14 @@ def test_a_disk_that_fails_is_another_try_in_every_part_and_a_wrong_path_is_not(
 @pytest.mark.parametrize(
     "kind", [ConfigError, LabelError, UsageError, UnknownModelError, ImageError]
 )
-def test_what_the_user_must_change_is_wrong_use(kind) -> None:
+def test_what_the_user_must_change_is_wrong_use(kind: type[Exception]) -> None:
     assert exit_code_of(kind("words.")) == WRONG_USE
 
 
 @pytest.mark.parametrize(
     "kind", [SchedulerError, OutageError, ServerUnreachableError, ServerBusyError]
 )
-def test_what_is_around_the_program_is_another_try(kind) -> None:
+def test_what_is_around_the_program_is_another_try(kind: type[Exception]) -> None:
     assert exit_code_of(kind("words.")) == TRY_AGAIN
 
 
@@ -70,7 +70,7 @@ def test_a_scan_that_failed_is_one_of_some() -> None:
 
 
 LOADS = {
-    "client": (client, ["labels", "--server", "localhost:1"], "synthseg_client.commands"),
+    "client": (client, ["labels", "--server", "localhost:1"], "synthseg_client.commands.labels"),
     "generator": (generator, ["check", "none.zarr"], "synthseg_generator.check.linter"),
     "serving": (serving, ["export", "none", "none"], "synthseg_serving.sources"),
     "trainer": (trainer, ["recipes"], "synthseg_trainer.config"),
@@ -93,7 +93,7 @@ class _Signals:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("part", LOADS)
 def test_a_signal_ends_every_part_alike_even_while_it_loads(
-    part, number, code: int, monkeypatch: pytest.MonkeyPatch
+    part: str, number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A container's first process would not hear of SIGTERM without a handler."""
     main, words, module = LOADS[part]

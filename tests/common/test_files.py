@@ -13,7 +13,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     path = tmp_path / "notes.txt"
     write_text(path, "old")
 
-    def fail():
+    def fail() -> None:
         with replacing(path) as temporary:
             temporary.write_text("half")
             raise RuntimeError
@@ -64,7 +64,7 @@ def test_files_of_a_group_take_their_places_when_all_are_written(tmp_path: Path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
 
 
-def write_together(**texts):
+def write_together(**texts: str) -> None:
     """Writes files into the places, with a text each, or with none: then the block fails."""
     with FileGroup() as group:
         for path, text in texts.items():

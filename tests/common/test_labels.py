@@ -1,5 +1,6 @@
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ SMALL = GenerationLabels(
 
 
 @pytest.mark.parametrize(("table", "name"), [(SYNTHSEG_V1, "v1"), (SYNTHSEG_V2, "v2")])
-def test_channels_equal_the_released_tables(shared_data: Path, table, name: str) -> None:
+def test_channels_equal_the_released_tables(
+    shared_data: Path, table: SegmentationLabels, name: str
+) -> None:
     with np.load(shared_data / "reference" / "models" / f"labels_{name}.npz") as recorded:
         assert list(table.values) == recorded["labels"].tolist()
         assert list(table.names) == recorded["names"].tolist()
@@ -37,7 +40,9 @@ def test_channels_equal_the_released_tables(shared_data: Path, table, name: str)
         (CONTRAST_SPECIFIC_CLASSES, "generation_classes_contrast_specific"),
     ],
 )
-def test_generation_tables_equal_the_released_arrays(shared_data: Path, ours, file: str) -> None:
+def test_generation_tables_equal_the_released_arrays(
+    shared_data: Path, ours: tuple[int, ...], file: str
+) -> None:
     assert list(ours) == np.load(shared_data / "label_tables" / f"{file}.npy").tolist()
 
 
@@ -54,7 +59,7 @@ def test_targets_make_the_table_of_the_network() -> None:
 
 
 @pytest.mark.parametrize("table", [SMALL, GENERATION_V2])
-def test_generation_table_survives_json(table) -> None:
+def test_generation_table_survives_json(table: GenerationLabels) -> None:
     assert GenerationLabels.from_json(table.to_json()) == table
 
 
@@ -72,7 +77,7 @@ def test_segmentation_table_survives_json() -> None:
     ],
 )
 def test_contradictory_generation_table_is_refused(
-    change: dict[str, object],
+    change: dict[str, Any],
     named: str,
 ) -> None:
     with pytest.raises(LabelTableError, match=named):
@@ -87,7 +92,7 @@ def test_contradictory_generation_table_is_refused(
         ({"flip_channels": (1, 2, 0)}, "flip_channels"),
     ],
 )
-def test_contradictory_segmentation_table_is_refused(change: dict[str, object], named: str) -> None:
+def test_contradictory_segmentation_table_is_refused(change: dict[str, Any], named: str) -> None:
     table = SMALL.segmentation_labels()
     with pytest.raises(LabelTableError, match=named):
         dataclasses.replace(table, **change)

@@ -18,6 +18,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from generator_fixtures import MakeHead
 from synthseg_generator.cluster.connection import open_cluster
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.scans.stored_scans import add_scans
@@ -33,7 +34,7 @@ from synthseg_generator.store.ingest import ingest
 from synthseg_generator.store.label_store import LabelStore, open_store
 
 _START_S = 120
-HEADS = {
+HEADS: dict[str, dict[str, Any]] = {
     "alice": {"shape": (40, 44, 42)},
     "bob": {"shape": (40, 44, 42), "size": 0.9},
     "carol": {"shape": (44, 40, 38), "size": 0.95},
@@ -59,9 +60,7 @@ def write_map() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def head_folder(
-    tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]
-) -> Path:
+def head_folder(tmp_path_factory: pytest.TempPathFactory, make_head: MakeHead) -> Path:
     """Three heads of two shapes, each stored in another orientation and format."""
     folder = tmp_path_factory.mktemp("label_maps")
     files = zip(("alice.nii.gz", "bob.nii", "carol.mgz"), ("LIA", "RAS", "PSR"), strict=True)
@@ -86,9 +85,7 @@ def store(store_path: Path) -> LabelStore:
 
 
 @pytest.fixture(scope="session")
-def scan_store(
-    tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]
-) -> LabelStore:
+def scan_store(tmp_path_factory: pytest.TempPathFactory, make_head: MakeHead) -> LabelStore:
     """Two heads whose scans show the left white matter bright, and the right half as bright."""
     folder = tmp_path_factory.mktemp("pairs")
     for name in ("scans", "maps"):

@@ -1,15 +1,18 @@
 """The command `synthseg-generator`."""
 
+from __future__ import annotations
+
 import json
 import resource
-from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-import nibabel as nib
 import numpy as np
 import pytest
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from generator_fixtures import MakeHead, WriteMap
+from loading import load_nifti
 from synthseg_generator.cli import main
 from synthseg_generator.settings.files import dump_settings
 from synthseg_generator.settings.generator import GeneratorSettings
@@ -17,21 +20,21 @@ from synthseg_generator.store.label_store import open_store
 
 
 @pytest.fixture
-def settings_file(tmp_path: Path, small_settings: GeneratorSettings):
+def settings_file(tmp_path: Path, small_settings: GeneratorSettings) -> Path:
     path = tmp_path / "settings.yaml"
     path.write_text(yaml.safe_dump(dump_settings(small_settings)))
     return path
 
 
-def run(*arguments):
+def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def assert_one_line_and_code_2(result, *parts):
+def assert_one_line_and_code_2(result: Result, *parts: str) -> None:
     assert_one_line(result, 2, *parts)
 
 
-def assert_one_line(result, code, *parts):
+def assert_one_line(result: Result, code: int, *parts: str) -> None:
     assert result.exit_code == code, result.output
     lines = result.output.strip().splitlines()
     assert len(lines) == 1, result.output
@@ -52,7 +55,7 @@ def test_ingest_then_check(tmp_path: Path, head_folder: Path) -> None:
 
 
 def test_check_of_complete_maps_exits_with_0(
-    tmp_path: Path, head_folder: Path, make_head: Callable[..., np.ndarray]
+    tmp_path: Path, head_folder: Path, make_head: MakeHead
 ) -> None:
     values = np.unique(make_head((40, 44, 42))).tolist()
     pairs = [(2, 41), (3, 42), (4, 43), (7, 46), (8, 47), (10, 49), (12, 51), (17, 53)]
@@ -67,21 +70,21 @@ def test_check_of_complete_maps_exits_with_0(
 
 
 def test_plan_then_generate_and_preview_from_it(
-    tmp_path: Path, store_path: Path, settings_file
+    tmp_path: Path, store_path: Path, settings_file: Path
 ) -> None:
     plan = tmp_path / "plan.zarr"
     arguments = ("--samples", 2, "--seed", 4, "--settings", settings_file)
     assert "2 samples, drawn by numpy" in run("plan", store_path, plan, *arguments).output
     result = run("generate", store_path, tmp_path / "out", "--samples", 2, "--plan", plan)
     assert "2 samples made" in result.output, result.output
-    assert nib.load(tmp_path / "out" / "sample-00001_image.nii.gz").shape == (16, 16, 16)
+    assert load_nifti(tmp_path / "out" / "sample-00001_image.nii.gz").shape == (16, 16, 16)
     picture = tmp_path / "sheet.png"
     result = run("preview", store_path, picture, "--samples", 1, "--plan", plan)
     assert result.output.strip() == str(picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_priors_writes_settings(tmp_path: Path, write_map: Callable[..., Path]) -> None:
+def test_priors_writes_settings(tmp_path: Path, write_map: WriteMap) -> None:
     labels = np.zeros((6, 6, 6), np.int16)
     labels[:3] = 2
     for folder, volume in (("maps", labels), ("scans", labels * 40)):
@@ -108,9 +111,7 @@ def test_a_text_file_named_nifti_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "store.zarr").exists()
 
 
-def test_an_unknown_label_is_named_with_its_file(
-    tmp_path: Path, write_map: Callable[..., Path]
-) -> None:
+def test_an_unknown_label_is_named_with_its_file(tmp_path: Path, write_map: WriteMap) -> None:
     (tmp_path / "maps").mkdir()
     write_map(tmp_path / "maps" / "odd.nii", np.full((4, 4, 4), 999, np.int16))
     result = run("ingest", tmp_path / "maps", tmp_path / "store.zarr")
@@ -142,9 +143,9 @@ def test_an_unknown_setting_is_named(tmp_path: Path, store_path: Path) -> None:
 
 
 def test_a_crop_larger_than_memory_is_named_and_a_smaller_one_goes_to_the_same_folder(
-    tmp_path: Path, store_path: Path, settings_file, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store_path: Path, settings_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_, **__):
+    def refuse(*_: object, **__: object) -> NoReturn:
         raise MemoryError
 
     (tmp_path / "large.yaml").write_text("crop: {shape: 5000}")

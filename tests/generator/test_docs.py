@@ -1,8 +1,12 @@
 """The page on the settings says what is true."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,11 +17,13 @@ from synthseg_generator.settings.generator import (
     generator_settings,
 )
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "generator.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "reference" / "generator-settings.md").read_text(encoding="utf-8")
 
 
-def _names(settings, path=""):
+def _names(settings: object, path: str = "") -> Iterator[str]:
     """Every setting as the page writes it: `group.name`."""
+    assert is_dataclass(settings)
     for field in fields(settings):
         value = getattr(settings, field.name)
         if is_dataclass(value) and not isinstance(value, Uniform | Prior):
@@ -32,7 +38,7 @@ def test_every_setting_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL))
-def test_examples_can_be_read(example) -> None:
+def test_examples_can_be_read(example: str) -> None:
     assert generator_settings(yaml.safe_load(example)) != GeneratorSettings()
 
 
@@ -42,6 +48,6 @@ def test_the_example_in_python_runs(shared_data: Path, monkeypatch: pytest.Monke
         pytest.skip(f"no official priors in {folder}")
     monkeypatch.chdir(folder)
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    names = {}
-    exec(compile(example, "generator.md", "exec"), names)
+    names: dict[str, Any] = {}
+    exec(compile(example, "generator-settings.md", "exec"), names)
     assert len(names["settings"].mixture.specific_means[0].rows) == 25

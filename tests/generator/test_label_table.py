@@ -1,5 +1,7 @@
 """Label tables of a store, by name or from a file."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
@@ -48,7 +50,7 @@ def test_your_own_anatomy_comes_from_a_file(tmp_path: Path, extension: str) -> N
     ],
 )
 def test_a_table_says_what_its_maps_show(
-    tmp_path: Path, targets: list[int], named, anatomy: str
+    tmp_path: Path, targets: list[int], named: dict[str, str], anatomy: str
 ) -> None:
     path = tmp_path / "table.json"
     path.write_text(json.dumps({"values": targets, "n_neutral": 1, **named}))

@@ -1,12 +1,17 @@
 """Intensity priors from scans and their labels."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from generator_fixtures import WriteMap
+from numpy.typing import NDArray
 from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V1, GenerationLabels
 from synthseg_generator.errors import LabelError
 from synthseg_generator.priors import (
@@ -22,16 +27,18 @@ from synthseg_generator.priors import (
 )
 from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 
+Recorded = tuple[list[tuple[Path, Path]], Mapping[str, NDArray[Any]]]
+
 TWO_CLASSES = PriorSettings(values=(0, 2), classes=(0, 1), rescale=False)
 
 
-def save(path, volume, affine=None):
+def save(path: Path, volume: NDArray[Any], affine: NDArray[np.float64] | None = None) -> Path:
     nib.save(nib.Nifti1Image(volume, np.eye(4) if affine is None else affine), path)
     return path
 
 
 @pytest.fixture(scope="module")
-def recorded(shared_data: Path):
+def recorded(shared_data: Path) -> Recorded:
     folder = shared_data / "reference" / "priors"
     pairs = find_pairs(folder / "im", folder / "lab")
     return pairs, np.load(folder / "priors.npz")
@@ -42,18 +49,19 @@ def recorded(shared_data: Path):
     [("labels", False, True), ("classes", True, True), ("norescale", True, False)],
 )
 def test_priors_equal_those_of_the_original(
-    recorded, suffix: str, by_class: bool, scaled: bool
+    recorded: Recorded, suffix: str, by_class: bool, scaled: bool
 ) -> None:
     pairs, expected = recorded
     values = tuple(expected["labels"].tolist())
     classes = tuple(expected["classes"].tolist()) if by_class else tuple(range(len(values)))
     settings = PriorSettings(values=values, classes=classes, rescale=scaled)
-    priors = estimate_priors(*zip(*pairs, strict=True), settings)
+    scans, label_maps = zip(*pairs, strict=True)
+    priors = estimate_priors(scans, label_maps, settings)
     np.testing.assert_allclose(priors.means[0], expected[f"means_{suffix}"], rtol=1e-12)
     np.testing.assert_allclose(priors.stds[0], expected[f"stds_{suffix}"], rtol=1e-12)
 
 
-def test_one_scan_equals_the_original(recorded) -> None:
+def test_one_scan_equals_the_original(recorded: Recorded) -> None:
     pairs, expected = recorded
     image, labels = read_pair(*pairs[0])
     settings = PriorSettings(
@@ -70,7 +78,7 @@ def test_median_and_deviation_worked_out_by_hand() -> None:
     labels = np.full((1, 1, 5), 2)
     image = np.array([1.0, 2.0, 3.0, 5.0, 9.0]).reshape(labels.shape)
     statistics = measure_classes(image, labels, TWO_CLASSES)
-    np.testing.assert_allclose(statistics, [[0, 3], [0, 2 * 1.4826]])  # nothing of class 0
+    np.testing.assert_allclose(statistics, [[0.0, 3.0], [0.0, 2 * 1.4826]])  # nothing of class 0
 
 
 def test_the_raw_convention_is_smaller_by_its_factor() -> None:
@@ -103,7 +111,7 @@ def test_every_channel_gets_its_own_prior(tmp_path: Path) -> None:
 
 
 def test_a_scan_stored_in_another_order_is_aligned_to_its_labels(
-    tmp_path: Path, write_map: Callable[..., Path]
+    tmp_path: Path, write_map: WriteMap
 ) -> None:
     labels = np.zeros((4, 5, 6), np.int16)
     labels[0] = 2

@@ -1,5 +1,7 @@
 """What is wrong with many files, in one error."""
 
+from __future__ import annotations
+
 import errno
 import pickle
 
@@ -9,7 +11,7 @@ from synthseg_generator.errors import GeneratorError, LabelError, StoreError
 from synthseg_generator.problems import Problem, note_problems, raise_problems
 
 
-def told(*errors, hint=""):
+def told(*errors: GeneratorError, hint: str = "") -> GeneratorError:
     """The error that tells several, of which workers found some."""
     problems = pickle.loads(pickle.dumps([Problem.of(error) for error in errors]))
     with pytest.raises(GeneratorError) as caught:
@@ -17,7 +19,7 @@ def told(*errors, hint=""):
     return caught.value
 
 
-def passing(kind):
+def passing(kind: type[GeneratorError]) -> GeneratorError:
     """An error that a failing disk caused."""
     error = kind("disk")
     error.__cause__ = OSError(errno.EIO, "Input/output error")
@@ -52,7 +54,7 @@ def test_only_problems_that_may_all_pass_are_an_outage() -> None:
 
 
 def test_a_store_out_of_reach_ends_the_search() -> None:
-    problems = []
+    problems: list[Problem] = []
     with pytest.raises(StoreError), note_problems(problems):
         raise passing(StoreError)
     with note_problems(problems):

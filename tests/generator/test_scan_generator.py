@@ -1,12 +1,16 @@
 """Augmented scans outside a training: pictures and files, from Python and by command."""
 
-import json
-from pathlib import Path
+from __future__ import annotations
 
-import nibabel as nib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from loading import load_nifti
 from synthseg_generator.cli import main
 from synthseg_generator.scan_generator import ScanGenerator, choose_generator
 from synthseg_generator.scans.samples import ScanSampleSource
@@ -14,14 +18,16 @@ from synthseg_generator.settings.generator import generator_settings
 from synthseg_generator.settings.scans import ScanNoise
 from synthseg_generator.store.label_store import LabelStore
 
+WriteSettings = Callable[..., Path]
+
 SETTINGS = {"crop": {"shape": [24, 24, 24]}, "gamma_std": 0.4}
 
 
 @pytest.fixture
-def settings_file(tmp_path: Path):
+def settings_file(tmp_path: Path) -> WriteSettings:
     """A training's file, with or without noise of its own."""
 
-    def write(noise=None):
+    def write(noise: dict[str, Any] | None = None) -> Path:
         path = tmp_path / "train.yaml"
         supervised = {"enabled": True} | ({} if noise is None else {"noise": noise})
         path.write_text(json.dumps({"generator": SETTINGS, "supervised": supervised}))
@@ -30,7 +36,7 @@ def settings_file(tmp_path: Path):
     return write
 
 
-def run(*arguments):
+def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
@@ -47,7 +53,7 @@ def test_a_sample_is_the_same_whenever_it_is_asked_for(scan_store: LabelStore) -
 
 
 def test_files_of_augmented_scans_have_the_noise_of_the_training(
-    tmp_path: Path, scan_store: LabelStore, settings_file
+    tmp_path: Path, scan_store: LabelStore, settings_file: WriteSettings
 ) -> None:
     images = {}
     for name, noise in (("quiet", {"probability": 0}), ("loud", {"std": [20, 20]})):
@@ -55,8 +61,8 @@ def test_files_of_augmented_scans_have_the_noise_of_the_training(
         options = ("--scans", "--settings", settings_file(noise), "--samples", 1, "--first", 4)
         result = run("generate", scan_store.path, folder, *options)
         assert result.exit_code == 0, result.output
-        images[name] = nib.load(folder / "sample-00004_image.nii.gz").get_fdata()
-        labels = nib.load(folder / "sample-00004_labels.nii.gz")
+        images[name] = load_nifti(folder / "sample-00004_image.nii.gz").get_fdata()
+        labels = load_nifti(folder / "sample-00004_labels.nii.gz")
         assert set(np.unique(labels.dataobj)) <= set(scan_store.labels.targets)
     dark = images["quiet"] < 0.01
     assert np.std(images["loud"][dark]) > 2 * np.std(images["quiet"][dark])
@@ -66,7 +72,7 @@ def test_files_of_augmented_scans_have_the_noise_of_the_training(
 
 
 def test_synthetic_scans_do_not_join_augmented_ones(
-    tmp_path: Path, scan_store: LabelStore, settings_file
+    tmp_path: Path, scan_store: LabelStore, settings_file: WriteSettings
 ) -> None:
     options = ("--settings", settings_file(), "--samples", 1)
     assert run("generate", scan_store.path, tmp_path / "s", *options).exit_code == 0
@@ -76,7 +82,7 @@ def test_synthetic_scans_do_not_join_augmented_ones(
 
 
 def test_a_folder_from_before_scans_were_known_is_gone_on_with(
-    tmp_path: Path, scan_store: LabelStore, settings_file
+    tmp_path: Path, scan_store: LabelStore, settings_file: WriteSettings
 ) -> None:
     options = ("--settings", settings_file(), "--samples", 1)
     assert run("generate", scan_store.path, tmp_path / "s", *options).exit_code == 0
@@ -89,7 +95,7 @@ def test_a_folder_from_before_scans_were_known_is_gone_on_with(
 
 
 def test_a_preview_shows_augmented_scans(
-    tmp_path: Path, scan_store: LabelStore, settings_file
+    tmp_path: Path, scan_store: LabelStore, settings_file: WriteSettings
 ) -> None:
     options = ("--settings", settings_file(), "--samples", 1)
     pictures = []
@@ -113,7 +119,7 @@ def test_what_is_of_synthetic_scans_alone_is_refused(
 
 
 def test_noise_that_cannot_be_is_named_with_its_file(
-    tmp_path: Path, scan_store: LabelStore, settings_file
+    tmp_path: Path, scan_store: LabelStore, settings_file: WriteSettings
 ) -> None:
     path = settings_file({"probability": 2})
     result = run("preview", scan_store.path, tmp_path / "p.png", "--scans", "--settings", path)

@@ -1,6 +1,7 @@
 """A real gRPC server that keeps the contract, with a small NumPy model instead of a network.
 
 The model has three structures: voxels above 0.25, 0.5 and 0.75 of the image's largest intensity.
+Other models may stand beside it, under names of their own.
 """
 
 from __future__ import annotations
@@ -18,14 +19,33 @@ from typing import Any
 import grpc
 import numpy as np
 from synthseg_client import messages_pb2 as wire
-from synthseg_client.tensors import from_message, to_message
+from synthseg_client.calls.tensors import from_message, to_message
 from synthseg_common import contract
+from synthseg_common.labels import SegmentationLabels
 
 VALUES = (0, 2, 24, 41)
 NAMES = ("background", "left white matter", "csf", "right white matter")
 CLASSES = (0, 1, 0, 2)
 FLIPS = (0, 3, 2, 1)
+TABLE = SegmentationLabels(VALUES, NAMES, CLASSES, FLIPS)
+SHOWN = VALUES
+"""Labels of voxels by their level of intensity."""
 PEAK = 0.9
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another model of the same server.
+
+    Attributes:
+        table: Its labels.
+        info: What it says of itself.
+        answer: From a request's inputs to all outputs.
+    """
+
+    table: SegmentationLabels
+    info: dict[str, Any]
+    answer: Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass
@@ -47,6 +67,9 @@ class ContractServer:
         tamper: Changes the answer before it leaves.
         info: What else the model says of itself.
         names: Of its labels.
+        table: Its labels.
+        shown: Labels of voxels by their level of intensity.
+        beside: Other models, by name.
         asked: Whether a label table was asked for.
         requests: Inputs and metadata of every segmentation that arrived.
     """
@@ -66,6 +89,9 @@ class ContractServer:
     tamper: Any = None
     info: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] = NAMES
+    table: SegmentationLabels = TABLE
+    shown: tuple[int, ...] = SHOWN
+    beside: dict[str, Beside] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     busy: list[tuple[float, float]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,15 +102,17 @@ class ContractServer:
         self, request: wire.PredictRequest, context: grpc.ServicerContext
     ) -> wire.PredictResponse:
         self._check_spec(request.model_spec, context)
+        other = self.beside.get(request.model_spec.name)
         if request.model_spec.signature_name == contract.DESCRIBE_SIGNATURE:
             self.asked.set()
             self.ended.wait(self.describe_delay_s)
-            return self._answer(request, self._description())
+            return self._answer(request, self._description(other))
         inputs = {name: from_message(tensor) for name, tensor in request.inputs.items()}
         with self.lock:
             self.requests.append(
                 {
                     **inputs,
+                    "model": request.model_spec.name,
                     "metadata": dict(context.invocation_metadata()),
                     "filter": list(request.output_filter),
                 }
@@ -98,7 +126,10 @@ class ContractServer:
         started = time.monotonic()
         self.ended.wait(self.delay_s)
         least = inputs.get(contract.MIN_SIZE, np.full(3, contract.DEFAULT_MIN_SIZE))
-        outputs = segment(inputs[contract.IMAGE], least)
+        if other is None:
+            outputs = segment(inputs[contract.IMAGE], least, self.table, self.shown)
+        else:
+            outputs = other.answer(inputs)
         self.busy.append((started, time.monotonic()))
         if self.tamper is not None:
             outputs = self.tamper(outputs)
@@ -110,7 +141,7 @@ class ContractServer:
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"Unrecognized servable version label: {spec.version_label}",
             )
-        if spec.name != contract.MODEL_NAME or self.loading:
+        if spec.name not in (contract.MODEL_NAME, *self.beside) or self.loading:
             context.abort(
                 grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({spec.name})"
             )
@@ -120,14 +151,16 @@ class ContractServer:
                 f"Servable not found for request: Specific(synthseg, {spec.version.value})",
             )
 
-    def _description(self) -> dict[str, Any]:
+    def _description(self, other: Beside | None) -> dict[str, Any]:
         info = {"contract": self.contract_version, "name": "synthseg", "version": "test"}
-        info.update(self.info)
+        info.update(self.info if other is None else other.info)
+        table = self.table if other is None else other.table
+        names = self.names if table is TABLE else table.names
         return {
-            contract.LABEL_VALUES: np.array(VALUES, np.int32),
-            contract.LABEL_NAMES: np.array(self.names),
-            contract.TOPOLOGY_CLASSES: np.array(CLASSES, np.int32),
-            contract.FLIP_CHANNELS: np.array(FLIPS, np.int32),
+            contract.LABEL_VALUES: np.array(table.values, np.int32),
+            contract.LABEL_NAMES: np.array(names),
+            contract.TOPOLOGY_CLASSES: np.array(table.topology_classes, np.int32),
+            contract.FLIP_CHANNELS: np.array(table.flip_channels, np.int32),
             contract.MODEL_INFO: np.array(json.dumps(info)),
         }
 
@@ -153,7 +186,7 @@ class ContractServer:
 
     def get_status(self, request: wire.GetModelStatusRequest, context: grpc.ServicerContext) -> Any:
         name = request.model_spec.name
-        if name != contract.MODEL_NAME:
+        if name not in (contract.MODEL_NAME, *self.beside):
             context.abort(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}")
         answer = wire.GetModelStatusResponse()
         states = self.states or {self.version: wire.ModelVersionStatus.AVAILABLE}
@@ -173,23 +206,32 @@ class ContractServer:
         return answer
 
 
-def segment(image: np.ndarray, min_size: np.ndarray) -> dict[str, np.ndarray]:
+def segment(
+    image: np.ndarray,
+    min_size: np.ndarray,
+    table: SegmentationLabels = TABLE,
+    shown: tuple[int, ...] = SHOWN,
+) -> dict[str, np.ndarray]:
     """All outputs of the contract for an image."""
+    values = np.array(table.values, np.uint8)
+    channels = np.searchsorted(values, shown)
     grid = [int(-(-max(n, m) // 32) * 32) for n, m in zip(image.shape, min_size, strict=True)]
     offset = [(g - n) // 2 for g, n in zip(grid, image.shape, strict=True)]
     inside_grid = tuple(slice(o, o + n) for o, n in zip(offset, image.shape, strict=True))
     padded = np.zeros(grid, np.float32)
     padded[inside_grid] = image
     level = np.digitize(padded / max(float(image.max()), 1e-6), [0.25, 0.5, 0.75])
-    rest = (1 - PEAK) / (len(VALUES) - 1)
-    posteriors = np.full((*grid, len(VALUES)), rest, np.float32)
-    np.put_along_axis(posteriors, level[..., None], PEAK, axis=-1)
+    rest = (1 - PEAK) / (len(values) - 1)
+    posteriors = np.full((*grid, len(values)), rest, np.float32)
+    np.put_along_axis(posteriors, channels[level][..., None], PEAK, axis=-1)
     foreground = (posteriors[..., 1:].sum(axis=-1) > contract.FOREGROUND_THRESHOLD) & (level > 0)
     inside = posteriors[foreground].astype(np.float16)
-    fixed, free = [0, 2], [1, 3]
-    order = np.argsort(-inside[:, free], axis=1, kind="stable")
+    fixed = [c for c, group in enumerate(table.topology_classes) if c == 0 or group == 0]
+    free = [c for c in range(len(values)) if c not in fixed]
+    order = np.argsort(-inside[:, free], axis=1, kind="stable")[:, : contract.TOP_K]
     return {
-        contract.LABELS: np.array(VALUES, np.uint8)[level[inside_grid]],
+        contract.LABELS: values[channels[level[inside_grid]]],
+        contract.NETWORK_LABELS: values[channels[level]],
         contract.NETWORK_SHAPE: np.array(grid, np.int32),
         contract.OFFSET: np.array(offset, np.int32),
         contract.FOREGROUND: np.packbits(foreground),
@@ -287,7 +329,7 @@ def _healthy(
 
 
 def _service(name: str, **methods: tuple[Any, Any]) -> grpc.GenericRpcHandler:
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         method: grpc.unary_unary_rpc_method_handler(
             call,
             request_deserializer=request.FromString,

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+from loading import load_image
+from nibabel.spatialimages import SpatialImage
 from scipy import ndimage
 from scipy.interpolate import RegularGridInterpolator
 
@@ -84,12 +87,16 @@ def predict(
 def _load(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if path.suffix == ".npz":
         return np.load(path)["vol_data"].astype(float).squeeze(), np.eye(4), np.ones(3)
-    loaded = nib.load(path)
+    loaded = load_image(path)
     image = np.squeeze(loaded.get_fdata())
     image = image[..., 0] if image.ndim == 4 else image
-    is_mgh = isinstance(loaded, nib.MGHImage)
-    sizes = loaded.header["delta"] if is_mgh else loaded.header["pixdim"][1:4]
-    return image, loaded.affine, np.array(sizes, np.float64)
+    return image, np.asarray(loaded.affine), _sizes(loaded)
+
+
+def _sizes(loaded: SpatialImage) -> np.ndarray:
+    header: Any = loaded.header
+    sizes = header["delta"] if isinstance(loaded, nib.MGHImage) else header["pixdim"][1:4]
+    return np.array(sizes, np.float64)
 
 
 def _resample(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +123,7 @@ def _ras_axes(affine: np.ndarray) -> np.ndarray:
             values, counts = np.unique(axes, return_counts=True)
             twice = next(a for a in axes if counts[values == a] == counts.max())
             axes[np.flatnonzero(axes == twice)[-1]] = index
-    return axes
+    return np.asarray(axes)
 
 
 def _signs(axes: np.ndarray, affine: np.ndarray) -> tuple[slice, ...]:
@@ -163,11 +170,11 @@ def _clean_classes(found: np.ndarray, labels: Labels) -> np.ndarray:
     likely = found > THRESHOLD
     for which in np.unique(labels.classes)[1:]:
         members = np.flatnonzero(labels.classes == which)
-        found[..., members] *= _largest(likely[..., members].any(axis=-1))[..., None]
-    return found / found.sum(axis=-1, keepdims=True)
+        found[..., members] *= _largest(np.any(likely[..., members], axis=-1))[..., None]
+    return np.asarray(found / found.sum(axis=-1, keepdims=True))
 
 
 def _clean(found: np.ndarray, labels: Labels) -> np.ndarray:
     found = _one_piece(found)
     found[..., 1:] *= found[..., 1:] > FAST_THRESHOLD
-    return found / found.sum(axis=-1, keepdims=True)
+    return np.asarray(found / found.sum(axis=-1, keepdims=True))

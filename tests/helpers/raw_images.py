@@ -36,7 +36,7 @@ def nifti(
     header["vox_offset"] = header.single_vox_offset - 4 + len(extension)
     if edit is not None:
         edit(header)
-    return header.binaryblock + extension + values.tobytes(order="F")
+    return bytes(header.binaryblock) + extension + values.tobytes(order="F")
 
 
 def mgh(edit: Edit | None = None, *, values: np.ndarray = LABELS) -> bytes:
@@ -44,5 +44,5 @@ def mgh(edit: Edit | None = None, *, values: np.ndarray = LABELS) -> bytes:
     header: Any = nib.MGHImage(values, AFFINE).header
     if edit is not None:
         edit(header)
-    raw = header.binaryblock[:90].ljust(284, b"\0")
+    raw = bytes(header.binaryblock[:90]).ljust(284, b"\0")
     return raw + values.astype(values.dtype.newbyteorder(">")).tobytes(order="F")

@@ -14,13 +14,14 @@ from process_memory import peak_growth
 from server_calls import TIMEOUT_S, Calls, Running
 from stand_in import BegunRun
 from synthseg_common import contract
+from synthseg_common.memory import MemoryLimit, used_bytes
 from synthseg_serving.budget import Budget, requested_grid
 from synthseg_serving.errors import CallError
-from synthseg_serving.memory import MemoryLimit, used_bytes
 from synthseg_serving.servable import Servable
 from synthseg_serving.versions import ModelConfig
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
+from typed import there
 
 LARGEST = 2**31 - 1
 IMAGE = np.random.default_rng(0).uniform(0, 100, (8, 8, 8)).astype(np.float32)
@@ -211,7 +212,7 @@ def test_memory_that_a_request_takes_and_the_server_has_not_is_told(
 
 def test_request_that_is_no_segmentation_asks_for_no_grid() -> None:
     image, sizes = np.ones((8, 9, 33), np.float32), np.full(3, 32, np.int32)
-    assert requested_grid({"image": image, "min_size": sizes}) == (32, 32, 64)
+    assert there(requested_grid({"image": image, "min_size": sizes})).shape == (32, 32, 64)
     for wrong in (
         {"image": image},
         {"image": image[0], "min_size": sizes},

@@ -24,10 +24,10 @@ def test_only_processors_that_halve_long_vectors_prefer_short_ones(
 
 
 def test_a_value_that_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "_read", lambda _: INFO.format("AuthenticAMD", 25))
+    zen4 = INFO.format("AuthenticAMD", 25)
     monkeypatch.setenv(cpu.ISA_VARIABLE, "AVX512_CORE")
-    cpu.choose_instructions()
+    cpu.choose_instructions(zen4)
     assert os.environ[cpu.ISA_VARIABLE] == "AVX512_CORE"
     monkeypatch.delenv(cpu.ISA_VARIABLE)
-    cpu.choose_instructions()
+    cpu.choose_instructions(zen4)
     assert os.environ[cpu.ISA_VARIABLE] == "AVX2"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from synthseg_client.cleanup import read_evidence
+from synthseg_client.answers.evidence import read_evidence
 from synthseg_common import contract
 from synthseg_common.errors import TRY_AGAIN, exit_code_of
 from synthseg_serving import export as export_module

@@ -6,28 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from synthseg_serving.options import ServeOptions
+from serve_options import NOTHING
 
 KEY, CERTIFICATE, CA = Path("k"), Path("c"), Path("ca")
-NOTHING = ServeOptions(
-    model_dir=None,
-    name="synthseg",
-    model_config_file=None,
-    addresses=(),
-    threads=None,
-    cpu=False,
-    waiting=8,
-    poll_seconds=1.0,
-    typed_fields=False,
-    labels_for_unavailable=False,
-    tls_key=None,
-    tls_cert=None,
-    tls_client_ca=None,
-    grace_seconds=600.0,
-    ready_file=None,
-    parent_death=False,
-    verbose=False,
-)
 
 
 def test_sockets_are_the_addresses_that_are_files() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from serve_options import NOTHING
 from synthseg_serving.errors import ModelError
 from synthseg_serving.run import choose_models
 
@@ -31,7 +33,7 @@ def test_version_folder_instead_of_its_parent_is_pointed_out(
 
 
 def test_a_folder_of_versions_is_one_model_by_the_name_asked_for(model_dir: Path) -> None:
-    (model,) = choose_models(model_dir, "mine", None)
+    (model,) = choose_models(dataclasses.replace(NOTHING, model_dir=model_dir, name="mine"))
     assert (model.name, model.base_path) == ("mine", model_dir)
 
 
@@ -39,4 +41,4 @@ def test_a_configuration_that_lists_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "models.config"
     path.write_text("model_config_list {}")
     with pytest.raises(ModelError, match=r"models\.config lists no model\."):
-        choose_models(None, "", path)
+        choose_models(dataclasses.replace(NOTHING, model_config_file=path))

@@ -8,7 +8,7 @@ import tensorflow as tf
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from grpc_health.v1 import health_pb2
 from synthseg_client import messages_pb2 as ours
-from synthseg_client.tensors import from_message
+from synthseg_client.calls.tensors import from_message
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (

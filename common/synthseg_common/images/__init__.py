@@ -3,7 +3,8 @@
     header = read_header(path)      # shape, type, placement; notes on what was odd and mended
     values = read_values(header)    # the voxels, read to the end of the file
 
-What each header field is used for, and what its bad values lead to, is listed in docs/headers.md.
+What each header field is used for, and what its bad values lead to, is listed in
+docs/reference/headers.md.
 """
 
 from __future__ import annotations

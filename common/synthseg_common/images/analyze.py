@@ -19,7 +19,8 @@ from synthseg_common.errors import ImageError, one_line
 from synthseg_common.images.header import ImageHeader
 from synthseg_common.images.placement import ALIGNED, Placement, is_usable, refuse_voxel_sizes
 
-# nibabel's log is the whole process's: only one reader may keep it quiet at a time.
+# Stays a global, as what it guards is one: nibabel's log is the whole process's, and only one
+# reader may keep it quiet at a time.
 _TURN = threading.Lock()
 _SIDES = "Analyze files do not say how the head lies: left and right may be swapped"
 

@@ -85,12 +85,8 @@ def refuse_pointer(path: Path) -> None:
     Raises:
         ImageError: It is one.
     """
-    if not path.is_symlink() or path.exists():
-        return
-    target = str(path.readlink())
-    if any(place in target for place in _ANNEX):
-        raise ImageError(f"{path}: {_annex(path)}.")
-    raise ImageError(f"{path}: is a link to {target}, which is not there: mend the link.")
+    if told := _dangling(path):
+        raise ImageError(f"{path}: {told}.")
 
 
 def placeholder(path: Path) -> str | None:
@@ -103,11 +99,10 @@ def placeholder(path: Path) -> str | None:
         Words with the remedy, or None where it is none of these or cannot be read.
     """
     try:
-        refuse_pointer(path)
+        if told := _dangling(path):
+            return told
         with path.open("rb") as stream:
             first = stream.read(FIRST_BYTES)
-    except ImageError as error:
-        return str(error).removeprefix(f"{path}: ").rstrip(".")
     except OSError:
         return None
     if _is_annex(first):
@@ -141,6 +136,16 @@ def refuse_known(path: Path, first: bytes, expected: str) -> None:
     """
     if told := _known(path, first, expected):
         raise ImageError(f"{path}: {told}.")
+
+
+def _dangling(path: Path) -> str | None:
+    """What a link is that leads nowhere, with the remedy; None for all else."""
+    if not path.is_symlink() or path.exists():
+        return None
+    target = str(path.readlink())
+    if any(place in target for place in _ANNEX):
+        return _annex(path)
+    return f"is a link to {target}, which is not there: mend the link"
 
 
 def _known(path: Path, first: bytes, expected: str) -> str | None:

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from synthseg_common.arrays import AnyDType
 from synthseg_common.images.placement import Placement
 
 
@@ -33,7 +32,7 @@ class ImageHeader:
     data_path: Path
     format: str
     shape: tuple[int, ...]
-    dtype: np.dtype
+    dtype: AnyDType
     offset: int
     slope: float
     intercept: float

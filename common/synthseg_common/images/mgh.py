@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from synthseg_common.arrays import AnyArray, Float64Array
 from synthseg_common.errors import ImageError
 from synthseg_common.images.header import ImageHeader
 from synthseg_common.images.placement import SCANNER, Placement, is_usable
@@ -81,7 +81,7 @@ def parse_mgh(path: Path, first: bytes) -> ImageHeader:
     )
 
 
-def _placement(path: Path, fields: NDArray, shape: list[int], notes: list[str]) -> Placement:
+def _placement(path: Path, fields: AnyArray, shape: list[int], notes: list[str]) -> Placement:
     if not fields["good_ras"]:
         notes.append(_NOT_SAID)
         affine = _affine(_CORONAL, np.ones(3), np.zeros(3), shape)
@@ -101,8 +101,8 @@ def _placement(path: Path, fields: NDArray, shape: list[int], notes: list[str]) 
 
 
 def _affine(
-    directions: NDArray, sizes: NDArray, centre: NDArray, shape: list[int]
-) -> NDArray[np.float64]:
+    directions: AnyArray, sizes: AnyArray, centre: AnyArray, shape: list[int]
+) -> Float64Array:
     affine = np.eye(4)
     affine[:3, :3] = directions * sizes
     affine[:3, 3] = centre - affine[:3, :3] @ (np.array(shape) / 2)

@@ -6,12 +6,12 @@ nibabel checks them too, but mends much in silence or on standard error, without
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
+from synthseg_common.arrays import AnyDType
 from synthseg_common.errors import ImageError
 from synthseg_common.images.content import is_nifti_2
 from synthseg_common.images.header import ImageHeader
@@ -34,7 +34,7 @@ def parse_nifti(path: Path, first: bytes, *, data_path: Path | None = None) -> I
         ImageError: It contradicts itself in a way that cannot be mended.
     """
     two = is_nifti_2(first)
-    kind: Any = nib.Nifti2Header if two else nib.Nifti1Header
+    kind: type[nib.Nifti1Header] = nib.Nifti2Header if two else nib.Nifti1Header
     size = 540 if two else 348
     if len(first) < size:
         raise ImageError(f"{path}: is cut off within its header.")
@@ -73,7 +73,7 @@ def _byte_order(first: bytes, size: int) -> str | None:
     return next((o for o in orders if np.frombuffer(first[:4], f"{o}i4")[0] == size), None)
 
 
-def _shape(path: Path, header: Any) -> tuple[int, ...]:
+def _shape(path: Path, header: nib.Nifti1Header) -> tuple[int, ...]:
     count = int(header["dim"][0])
     if not 1 <= count <= _MOST_DIMENSIONS:
         raise ImageError(f"{path}: its header says {count} dimensions: it is broken.")
@@ -85,10 +85,10 @@ def _shape(path: Path, header: Any) -> tuple[int, ...]:
     return shape
 
 
-def _dtype(path: Path, header: Any, notes: list[str]) -> np.dtype:
+def _dtype(path: Path, header: nib.Nifti1Header, notes: list[str]) -> AnyDType:
     code = int(header["datatype"])
     try:
-        dtype: np.dtype = header.get_data_dtype()
+        dtype: AnyDType = header.get_data_dtype()
     except (HeaderDataError, KeyError):
         dtype = np.dtype("V")
     if dtype.itemsize == 0:
@@ -101,7 +101,7 @@ def _dtype(path: Path, header: Any, notes: list[str]) -> np.dtype:
     return dtype
 
 
-def _scaling(header: Any, notes: list[str]) -> tuple[float, float]:
+def _scaling(header: nib.Nifti1Header, notes: list[str]) -> tuple[float, float]:
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     if slope == 0:
         return 1.0, 0.0
@@ -115,7 +115,9 @@ def _scaling(header: Any, notes: list[str]) -> tuple[float, float]:
     return slope, intercept
 
 
-def _offset(path: Path, header: Any, first: bytes, notes: list[str], *, single: bool) -> int:
+def _offset(
+    path: Path, header: nib.Nifti1Header, first: bytes, notes: list[str], *, single: bool
+) -> int:
     """Where the voxels begin. Never within the header."""
     told = float(header["vox_offset"])
     least = int(header.single_vox_offset) if single else 0
@@ -133,7 +135,9 @@ def _offset(path: Path, header: Any, first: bytes, notes: list[str], *, single: 
     return int(told)
 
 
-def _refuse_extension_in_voxels(path: Path, header: Any, first: bytes, offset: int) -> None:
+def _refuse_extension_in_voxels(
+    path: Path, header: nib.Nifti1Header, first: bytes, offset: int
+) -> None:
     start = int(header.single_vox_offset)
     if len(first) < start + 4 or not first[start - 4]:
         return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from nibabel.nifti1 import Nifti1Header
 from nibabel.quaternions import quat2mat
-from numpy.typing import NDArray
 
+from synthseg_common.arrays import AnyArray, Float64Array
 from synthseg_common.errors import ImageError
 from synthseg_common.images.placement import (
     ALIGNED,
@@ -49,7 +49,9 @@ _SHEARED = (
 )
 
 
-def placement_of(path: Path, header: Any, shape: tuple[int, ...], notes: list[str]) -> Placement:
+def placement_of(
+    path: Path, header: Nifti1Header, shape: tuple[int, ...], notes: list[str]
+) -> Placement:
     """Reads units, voxel sizes, sform and qform of a header.
 
     Args:
@@ -96,7 +98,7 @@ def placement_of(path: Path, header: Any, shape: tuple[int, ...], notes: list[st
     return placement
 
 
-def _unit(header: Any, notes: list[str]) -> tuple[float, str]:
+def _unit(header: Nifti1Header, notes: list[str]) -> tuple[float, str]:
     """Millimetres to the header's unit, and its name where that is another."""
     code = int(header["xyzt_units"]) & _SPACE_BITS
     if code not in _UNIT_MM:
@@ -107,7 +109,7 @@ def _unit(header: Any, notes: list[str]) -> tuple[float, str]:
     return _UNIT_MM[code], _UNIT_NAMES.get(code, "")
 
 
-def _codes(header: Any, notes: list[str]) -> tuple[int, int]:
+def _codes(header: Nifti1Header, notes: list[str]) -> tuple[int, int]:
     """The codes of sform and qform; 0 for a form that counts as missing."""
     qform_code = _code(header, "qform", "took the qform as one of another space", notes)
     if qform_code:
@@ -119,7 +121,7 @@ def _codes(header: Any, notes: list[str]) -> tuple[int, int]:
     return _code(header, "sform", words, notes), 0
 
 
-def _code(header: Any, form: str, otherwise: str, notes: list[str]) -> int:
+def _code(header: Nifti1Header, form: str, otherwise: str, notes: list[str]) -> int:
     """A code that is known, or what stands for it; `otherwise` tells of one that is not."""
     code = int(header[f"{form}_code"])
     if code in _KNOWN_CODES:
@@ -129,7 +131,7 @@ def _code(header: Any, form: str, otherwise: str, notes: list[str]) -> int:
     return ALIGNED if code > 0 else 0
 
 
-def _qform(header: Any, notes: list[str]) -> NDArray[np.float64] | None:
+def _qform(header: Nifti1Header, notes: list[str]) -> Float64Array | None:
     """float64 `[4, 4]` in the header's unit; None where the quaternion is no rotation."""
     vector = np.array([header[f"quatern_{axis}"] for axis in "bcd"], np.float64)
     with np.errstate(all="ignore"):
@@ -150,7 +152,7 @@ def _qform(header: Any, notes: list[str]) -> NDArray[np.float64] | None:
     return affine
 
 
-def _in_mm(affine: NDArray | None, unit_mm: float) -> NDArray[np.float64] | None:
+def _in_mm(affine: AnyArray | None, unit_mm: float) -> Float64Array | None:
     if affine is None:
         return None
     scaled = np.array(affine, np.float64)
@@ -158,11 +160,11 @@ def _in_mm(affine: NDArray | None, unit_mm: float) -> NDArray[np.float64] | None
     return scaled
 
 
-def _kept(form: NDArray | None, code: int) -> tuple[NDArray | None, int]:
+def _kept(form: AnyArray | None, code: int) -> tuple[AnyArray | None, int]:
     return (form, code) if is_usable(form) else (None, 0)
 
 
-def _usual_affine(shape: Sequence[int], sizes_mm: NDArray) -> NDArray[np.float64]:
+def _usual_affine(shape: Sequence[int], sizes_mm: AnyArray) -> Float64Array:
     """What nibabel takes where nothing is stated: right to left, the middle at the origin."""
     affine = np.diag([*(sizes_mm * [-1, 1, 1]), 1.0])
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape[:3]) - 1) / 2)
@@ -177,7 +179,7 @@ def _refuse_sizes(path: Path, placement: Placement, unit: str) -> None:
 def _tell_differences(
     placement: Placement,
     shape: tuple[int, ...],
-    sizes: NDArray,
+    sizes: AnyArray,
     sizes_fit: bool,
     notes: list[str],
 ) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
+
+from synthseg_common.arrays import AnyArray, Float64Array
 
 
-def to_ras(values: NDArray, affine: NDArray) -> tuple[NDArray, NDArray[np.float64]]:
+def to_ras(values: AnyArray, affine: AnyArray) -> tuple[AnyArray, Float64Array]:
     """A view of a volume whose axes are those closest to right, anterior and superior.
 
     Args:
@@ -22,7 +23,7 @@ def to_ras(values: NDArray, affine: NDArray) -> tuple[NDArray, NDArray[np.float6
     return turned, affine @ nib.orientations.inv_ornt_aff(axes, values.shape[:3])
 
 
-def axes_in_ras(affine: NDArray) -> list[int]:
+def axes_in_ras(affine: AnyArray) -> list[int]:
     """For right, anterior and superior the voxel axis that runs closest to it."""
     axes = nib.orientations.io_orientation(affine)
     return [int(np.flatnonzero(axes[:, 0] == world)[0]) for world in range(3)]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from synthseg_common.arrays import AnyArray, Float64Array
 from synthseg_common.errors import ImageError
 
 ALIGNED = 2
@@ -22,7 +22,7 @@ ALIGNED = 2
 SCANNER = 1
 """NIfTI's code of the scanner's space."""
 
-_Affine = NDArray[np.float64]
+_Affine = Float64Array
 _LEAST_VOLUME = 1e-3  # of a voxel of these sizes with right angles
 _RIGHT_ANGLE = 1e-4
 _LARGEST_MM = 100.0
@@ -50,7 +50,7 @@ class Placement:
     unit_mm: float = 1.0
 
     @classmethod
-    def of(cls, affine: NDArray, code: int = SCANNER) -> Placement:
+    def of(cls, affine: AnyArray, code: int = SCANNER) -> Placement:
         """One place, said in both ways."""
         matrix = np.array(affine, np.float64)
         return cls(matrix, matrix, code, matrix, code)
@@ -86,12 +86,14 @@ class Placement:
         )
 
 
-def voxel_sizes_mm(affine: NDArray) -> NDArray[np.float64]:
+def voxel_sizes_mm(affine: AnyArray) -> Float64Array:
     """float64 `[3]`: voxel size in mm along each voxel axis."""
-    return np.sqrt(np.sum(np.asarray(affine, np.float64)[:3, :3] ** 2, axis=0))
+    squares = np.asarray(affine, np.float64)[:3, :3] ** 2
+    sizes: Float64Array = np.sqrt(np.sum(squares, axis=0))
+    return sizes
 
 
-def is_usable(affine: NDArray | None) -> bool:
+def is_usable(affine: AnyArray | None) -> bool:
     """Whether a matrix can be a place: finite, and voxels with a volume."""
     if affine is None or not np.all(np.isfinite(affine)):
         return False
@@ -101,20 +103,20 @@ def is_usable(affine: NDArray | None) -> bool:
     return bool(abs(np.linalg.det(affine[:3, :3] / sizes)) >= _LEAST_VOLUME)
 
 
-def is_sheared(affine: NDArray) -> bool:
+def is_sheared(affine: AnyArray) -> bool:
     """Whether voxel axes are not at right angles, by more than ITK allows."""
     directions = affine[:3, :3] / voxel_sizes_mm(affine)
     return bool(np.abs(directions.T @ directions - np.eye(3)).max() > _RIGHT_ANGLE)
 
 
-def differ_mm(one: NDArray, other: NDArray, shape: tuple[int, ...]) -> float:
+def differ_mm(one: AnyArray, other: AnyArray, shape: tuple[int, ...]) -> float:
     """How far apart two affines put a corner of a volume, at most, in mm."""
     ends = [(0, n - 1) for n in shape[:3]]
     corners = np.array([[i, j, k, 1] for i in ends[0] for j in ends[1] for k in ends[2]]).T
     return float(np.sqrt((((one - other) @ corners)[:3] ** 2).sum(axis=0)).max())
 
 
-def refuse_voxel_sizes(path: Path, affine: NDArray, why: str = "") -> None:
+def refuse_voxel_sizes(path: Path, affine: AnyArray, why: str = "") -> None:
     """Refuses voxels that no scan has: above 100 mm, or below 0.01 mm.
 
     Raises:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 from nibabel.volumeutils import apply_read_scaling
-from numpy.typing import NDArray
 
+from synthseg_common.arrays import AnyArray
 from synthseg_common.errors import ImageError
 from synthseg_common.formats import FORMATS
 from synthseg_common.images.analyze import parse_analyze, parts_of_pair
@@ -69,7 +69,7 @@ def read_header(path: Path) -> ImageHeader:
     return replace(header, notes=notes)
 
 
-def read_values(header: ImageHeader, *, first_only: bool = False) -> NDArray[Any]:
+def read_values(header: ImageHeader, *, first_only: bool = False) -> AnyArray:
     """Reads the voxels, and a compressed file to its end, where its checksum is compared.
 
     Args:
@@ -87,7 +87,7 @@ def read_values(header: ImageHeader, *, first_only: bool = False) -> NDArray[Any
         return _next(stream, header, header.shape[:3] if first_only else header.shape)
 
 
-def read_volumes(header: ImageHeader) -> Iterator[NDArray[Any]]:
+def read_volumes(header: ImageHeader) -> Iterator[AnyArray]:
     """Reads one volume after the other, of which one at a time is in memory; see `read_values`.
 
     Yields:
@@ -105,7 +105,7 @@ def tell_notes(header: ImageHeader) -> None:
 
 
 @contextmanager
-def _voxels(header: ImageHeader) -> Iterator[BinaryIO]:
+def _voxels(header: ImageHeader) -> Iterator[io.BufferedIOBase]:
     """A stream at the first voxel, which is read to its end when the block ends well."""
     with opened(header.data_path) as stream:
         skip(stream, header.offset)
@@ -114,10 +114,10 @@ def _voxels(header: ImageHeader) -> Iterator[BinaryIO]:
             read_on(stream)
 
 
-def _next(stream: BinaryIO, header: ImageHeader, shape: tuple[int, ...]) -> NDArray[Any]:
+def _next(stream: io.BufferedIOBase, header: ImageHeader, shape: tuple[int, ...]) -> AnyArray:
     wanted = math.prod(shape) * header.dtype.itemsize
     voxels = bytearray(wanted)
-    got = stream.readinto(voxels)  # type: ignore[attr-defined]
+    got = stream.readinto(voxels)
     if got < wanted:
         raise EOFError(f"{got} bytes of voxels where {wanted} were promised")
     values = np.frombuffer(voxels, header.dtype).reshape(shape, order="F")
@@ -125,7 +125,7 @@ def _next(stream: BinaryIO, header: ImageHeader, shape: tuple[int, ...]) -> NDAr
         with np.errstate(all="ignore"):  # what overflows is told by its value
             if header.slope == 1:
                 return apply_read_scaling(values, np.float64(1), np.float64(header.intercept))
-            scaled: NDArray[Any] = apply_read_scaling(values, np.float64(header.slope), None)
+            scaled: AnyArray = apply_read_scaling(values, np.float64(header.slope), None)
             if header.intercept:
                 scaled += header.intercept  # in place: these are large
     except ValueError as error:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
 from synthseg_common.errors import ImageError, one_line, reason_of
 from synthseg_common.images.content import GZIP, refuse_pointer
@@ -34,19 +34,21 @@ class _Inflating(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    # Python 3.11 has no name yet for the type of what holds bytes that may be written.
+    def readinto(self, buffer: Any) -> int:
         """Fills some of the buffer; 0 at the end."""
+        room = memoryview(buffer)
         while not self._ended:
             if not self._input:
                 self._input = self._compressed.read(_BLOCK)
                 if not self._input:
                     raise EOFError("the compressed file ends too early")
-            part = self._stream.decompress(self._input, len(buffer))
+            part = self._stream.decompress(self._input, len(room))
             self._input = self._stream.unconsumed_tail
             if self._stream.eof:
                 self._next_stream()
             if part:
-                buffer[: len(part)] = part
+                room[: len(part)] = part
                 return len(part)
         return 0
 
@@ -62,7 +64,7 @@ class _Inflating(io.RawIOBase):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[io.BufferedIOBase]:
     """A file's content, unpacked where it is compressed.
 
     Raises:
@@ -76,7 +78,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             if not compressed:
                 yield raw
                 return
-            yield cast(BinaryIO, io.BufferedReader(_Inflating(raw), _BUFFER))
+            yield io.BufferedReader(_Inflating(raw), _BUFFER)
     except EOFError as error:
         raise ImageError(
             f"{path}: cut off: {one_line(error)}. Copy or download it again."
@@ -129,13 +131,13 @@ def most_bytes(path: Path) -> int:
     return path.stat().st_size * (MOST_SHRUNK if is_compressed(path) else 1)
 
 
-def skip(stream: BinaryIO, count: int) -> None:
+def skip(stream: io.BufferedIOBase, count: int) -> None:
     """Passes over bytes; fewer where the content ends before."""
     while count > 0 and (part := stream.read(min(count, _BUFFER))):
         count -= len(part)
 
 
-def read_on(stream: BinaryIO) -> None:
+def read_on(stream: io.BufferedIOBase) -> None:
     """Reads to the end, where a compressed file shows whether all before is what was written."""
     while stream.read(_BUFFER):
         pass

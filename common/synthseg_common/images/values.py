@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+
+from synthseg_common.arrays import AnyArray, Float32Array
 
 # Differences and squares of intensities, and sums over a neighbourhood, stay within float32.
 _LARGEST = 1e18
@@ -12,7 +15,7 @@ _ALWAYS_FIT = ("b", "i", "u")
 _SHARE = 0.99  # quantile of the values that are not 0 that counts as their magnitude
 
 
-def as_float32(values: NDArray) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def as_float32(values: AnyArray) -> tuple[Float32Array, tuple[str, ...]]:
     """Casts voxels, scaled by one factor where float32 would lose them.
 
     Single values beyond the range, which no scale could keep beside the others, become infinite,
@@ -45,7 +48,7 @@ def as_float32(values: NDArray) -> tuple[NDArray[np.float32], tuple[str, ...]]:
         )
 
 
-def _without_mark(values: NDArray, largest: np.floating) -> NDArray:
+def _without_mark(values: AnyArray, largest: np.floating[Any]) -> AnyArray:
     """The same, with the largest magnitude infinite where it is the only one beyond the range."""
     if largest <= _LARGEST:
         return values
@@ -56,7 +59,7 @@ def _without_mark(values: NDArray, largest: np.floating) -> NDArray:
     return np.where(beyond, values.dtype.type(np.inf), values)
 
 
-def _typical_magnitude(values: NDArray) -> np.floating:
+def _typical_magnitude(values: AnyArray) -> np.floating[Any]:
     """Of the larger finite values, or 0: the largest, unless it stands alone."""
     largest = _largest(values)
     if largest == 0 or _SMALLEST <= largest <= _LARGEST:
@@ -65,11 +68,11 @@ def _typical_magnitude(values: NDArray) -> np.floating:
     return values.dtype.type(np.quantile(magnitudes, _SHARE)) if magnitudes.size else largest
 
 
-def _largest(values: NDArray) -> np.floating:
+def _largest(values: AnyArray) -> np.floating[Any]:
     finite = np.isfinite(values)
     if not finite.all():
         values = values[finite]
     if values.size == 0:
         return np.float32(0)
-    largest: np.floating = np.maximum(np.abs(values.max()), np.abs(values.min()))
+    largest: np.floating[Any] = np.maximum(np.abs(values.max()), np.abs(values.min()))
     return largest

@@ -9,6 +9,7 @@ import numpy as np
 from synthseg_common.contract import BRAIN
 from synthseg_common.labels import STRUCTURE_NAMES, GenerationLabels
 
+from synthseg_generator.arrays import Doubles, Integers, LabelIds
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.store.label_store import LabelStore
 
@@ -54,9 +55,9 @@ class MapSummary:
     """
 
     name: str
-    counts: np.ndarray
-    centroids: np.ndarray
-    astray: np.ndarray
+    counts: Integers
+    centroids: Doubles
+    astray: Doubles
 
 
 def summarise(store: LabelStore, name: str) -> MapSummary:
@@ -73,13 +74,13 @@ def summarise(store: LabelStore, name: str) -> MapSummary:
     return MapSummary(name, counts, centroids, astray)
 
 
-def _count_planes(ids: np.ndarray, axis: int, n_labels: int) -> np.ndarray:
+def _count_planes(ids: LabelIds, axis: int, n_labels: int) -> Integers:
     """Voxels of each label in each plane across an axis: int64 `[label, plane]`."""
     planes = np.moveaxis(ids, axis, 0)
     return np.stack([np.bincount(plane.ravel(), minlength=n_labels) for plane in planes], axis=1)
 
 
-def _astray(planes: np.ndarray, x: np.ndarray, sides: list[tuple[int, int]]) -> np.ndarray:
+def _astray(planes: Integers, x: Doubles, sides: list[tuple[int, int]]) -> Doubles:
     """Share of each sided label beyond its partner's middle, from voxels per plane across x."""
     share = np.zeros(len(planes))
     place = np.arange(planes.shape[1])

@@ -11,6 +11,7 @@ import numpy as np
 from synthseg_common.contract import BRAIN
 from synthseg_common.labels import GenerationLabels
 
+from synthseg_generator.arrays import Doubles
 from synthseg_generator.check.findings import Finding, MapSummary, Severity, list_pairs, name_label
 from synthseg_generator.label_table import LabelTable
 
@@ -95,15 +96,16 @@ def _lies(labels: GenerationLabels, summary: MapSummary) -> bool:
 
 def _way(
     labels: GenerationLabels, summary: MapSummary, start: Sequence[int], end: Sequence[int]
-) -> np.ndarray:
+) -> Doubles:
     """From one structure to another in voxels, float64 `[3]`; NaN where either is absent."""
     return _place(labels, summary, end) - _place(labels, summary, start)
 
 
-def _place(labels: GenerationLabels, summary: MapSummary, values: Sequence[int]) -> np.ndarray:
+def _place(labels: GenerationLabels, summary: MapSummary, values: Sequence[int]) -> Doubles:
     """Mean voxel index of some labels, float64 `[3]`; NaN where all are absent."""
     indices = [labels.values.index(value) for value in values if value in labels.values]
     counts = summary.counts[indices]
     if not counts.sum():
         return np.full(3, np.nan)
-    return np.nansum(counts[:, None] * summary.centroids[indices], axis=0) / counts.sum()
+    total: Doubles = np.nansum(counts[:, None] * summary.centroids[indices], axis=0)
+    return total / float(counts.sum())

@@ -8,11 +8,16 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from synthseg_generator.cluster import waits
 from synthseg_generator.cluster.losses import name_losses
 from synthseg_generator.errors import SchedulerError, StoreError
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+
+Answer = TypeVar("Answer")
 
 CONNECT_TIMEOUT_S = 20
 # A task on workers that die is blamed for it after this many deaths; Dask's own limit of 3 gives up
@@ -22,7 +27,7 @@ _WORKER_START = "synthseg_generator.cluster.worker_start"
 
 
 @contextmanager
-def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
+def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Client]:
     """Connects to a Dask cluster, or starts worker processes of its own for as long as it is open.
 
     Args:
@@ -54,14 +59,34 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         yield client
 
 
-def _connect(scheduler: str, options: Mapping[str, Any]) -> Any:
+def address_of(client: Client) -> str:
+    """Address of a client's scheduler, also of one that is lost."""
+    return "" if client.scheduler is None else str(client.scheduler.address)
+
+
+def ask_threads(client: Client) -> dict[str, int]:
+    """Threads of every worker by its address.
+
+    Raises:
+        SchedulerError: The client is closed.
+        TimeoutError: The scheduler does not answer.
+    """
+    if client.scheduler is None:
+        raise SchedulerError("the connection to the Dask scheduler was closed.")
+    threads: dict[str, int] = client.sync(
+        client.scheduler.ncores, callback_timeout=waits.ANSWER_TIMEOUT_S
+    )
+    return threads
+
+
+def _connect(scheduler: str, options: Mapping[str, Any]) -> Client:
     """A client of a running scheduler.
 
     Dask bounds the connection, but not what it asks then: a scheduler that hangs, or something else
     that listens there, would be waited for without end.
     """
     from distributed import Client
-    from distributed.comm import get_address_host_port, normalize_address
+    from distributed.comm.addressing import get_address_host_port, normalize_address
 
     try:
         get_address_host_port(normalize_address(scheduler), strict=True)
@@ -70,7 +95,7 @@ def _connect(scheduler: str, options: Mapping[str, Any]) -> Any:
         raise StoreError(
             f"{scheduler} is no address of a Dask scheduler (tcp://host:port): {error}"
         ) from error
-    answers: queue.Queue[Any] = queue.Queue()
+    answers: queue.Queue[Client | Exception] = queue.Queue()
 
     def connect() -> None:
         try:
@@ -99,7 +124,7 @@ def _connect(scheduler: str, options: Mapping[str, Any]) -> Any:
     return answer
 
 
-def _wait_for_answer(answers: queue.Queue[Any], limit_s: float, missing: str) -> Any:
+def _wait_for_answer(answers: queue.Queue[Answer], limit_s: float, missing: str) -> Answer:
     """What comes within the limit, else `queue.Empty`; says what is missing if it takes a while."""
     with suppress(queue.Empty):
         return answers.get(timeout=min(waits.LOOK_EVERY_S, limit_s))
@@ -109,7 +134,7 @@ def _wait_for_answer(answers: queue.Queue[Any], limit_s: float, missing: str) ->
 
 
 @contextmanager
-def _start_workers(workers: int) -> Iterator[Any]:
+def _start_workers(workers: int) -> Iterator[LocalCluster]:
     import dask
     from distributed import LocalCluster
 
@@ -150,7 +175,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _check_workers(client: Any) -> None:
+def _check_workers(client: Client) -> None:
     """Refuses workers without this package: they close at the first task, and nothing is said."""
     with name_losses():
         # Of the standard library, so that every worker can be asked.
@@ -165,7 +190,7 @@ def _check_workers(client: Any) -> None:
             )
         except TimeoutError as error:
             raise SchedulerError(
-                f"the workers of the Dask scheduler {client.scheduler.address} did not answer "
+                f"the workers of the Dask scheduler {address_of(client)} did not answer "
                 f"within {waits.ANSWER_TIMEOUT_S} s: end those that hang."
             ) from error
     for worker, answer in answers.items():

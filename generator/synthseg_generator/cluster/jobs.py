@@ -10,12 +10,17 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from synthseg_generator.cluster import waits
-from synthseg_generator.cluster.connection import open_cluster
+from synthseg_generator.cluster.connection import address_of, ask_threads, open_cluster
 from synthseg_generator.cluster.losses import name_losses
 from synthseg_generator.errors import SchedulerError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+Result = TypeVar("Result")
 
 WORKERS_WAIT_S = 600.0
 """How long work waits while a scheduler has no worker."""
@@ -23,13 +28,13 @@ _SAY_EVERY_S = 30.0
 
 
 def run_ordered(
-    client: Any,
-    function: Callable[..., Any],
+    client: Client,
+    function: Callable[..., Result],
     jobs: Iterable[Sequence[Any]],
     window: int,
     shared: Sequence[Any] = (),
     wait_s: float = WORKERS_WAIT_S,
-) -> Iterator[Any]:
+) -> Iterator[Result]:
     """Runs jobs on a cluster and yields their results in the order of the jobs.
 
     At most `window` jobs are submitted and not yet yielded, which bounds the memory of both sides.
@@ -50,7 +55,7 @@ def run_ordered(
         SchedulerError: The scheduler is lost or has no worker for too long, and with it the jobs in
             flight, or a job's workers die again and again.
     """
-    waiting: deque[Any] = deque()
+    waiting: deque[Future[Any]] = deque()
     remaining = iter(jobs)
     watch = _Watch(client, wait_s)
     with name_losses():
@@ -82,13 +87,13 @@ class _Watch:
         limit_s: How long there may be nobody.
     """
 
-    def __init__(self, client: Any, limit_s: float) -> None:
+    def __init__(self, client: Client, limit_s: float) -> None:
         self._client = client
         self._limit_s = limit_s
         self._alone_since: float | None = None
         self._next_word = 0.0
 
-    def result(self, future: Any) -> Any:
+    def result(self, future: Future[Any]) -> Any:
         """What a job returned.
 
         Raises:
@@ -96,14 +101,14 @@ class _Watch:
             Exception: What the job raised.
         """
         patience_s = waits.LOOK_EVERY_S
-        while future.status != "error":
+        while not _has_failed(future):
             try:
                 result = future.result(timeout=patience_s)
             except TimeoutError:
                 # It may be the job's own, which is raised below, or a result that takes long to
                 # come, which needs a longer look.
                 patience_s *= 2 if future.done() else 1
-                if future.status != "error":
+                if not _has_failed(future):
                     self._look()
             else:
                 self._alone_since = None
@@ -122,7 +127,7 @@ class _Watch:
         if left_s <= 0:
             raise SchedulerError(
                 f"{missing}, for {self._limit_s:.0f} s now: start workers there "
-                f"(dask worker {self._client.scheduler.address}), then the same command."
+                f"(dask worker {address_of(self._client)}), then the same command."
             )
         if now >= self._next_word:
             self._next_word = now + _SAY_EVERY_S
@@ -130,28 +135,30 @@ class _Watch:
 
     def _missing(self) -> str | None:
         """Who is not there, in words."""
-        address = self._client.scheduler.address
+        address = address_of(self._client)
         try:
-            workers = self._client.sync(
-                self._client.scheduler.ncores, callback_timeout=waits.ANSWER_TIMEOUT_S
-            )
+            workers = ask_threads(self._client)
         except TimeoutError:
             return f"the Dask scheduler {address} does not answer"
         return None if workers else f"the Dask scheduler {address} has no worker"
 
 
-def _call(function: Callable[..., Any], shared: Sequence[Any], job: Sequence[Any]) -> Any:
+def _has_failed(future: Future[Any]) -> bool:
+    return bool(future.status == "error")
+
+
+def _call(function: Callable[..., Result], shared: Sequence[Any], job: Sequence[Any]) -> Result:
     return function(*shared, *job)
 
 
 def run_all(
-    function: Callable[..., Any],
+    function: Callable[..., Result],
     jobs: Sequence[Sequence[Any]],
     *,
     shared: Sequence[Any] = (),
     workers: int = 1,
     scheduler: str | None = None,
-) -> Iterator[Any]:
+) -> Iterator[Result]:
     """Runs jobs here (one worker, no scheduler) or on a cluster; results in the order of the jobs.
 
     Args:
@@ -177,7 +184,7 @@ def run_all(
         yield from run_ordered(client, function, jobs, 3 * count_threads(client), shared)
 
 
-def count_threads(client: Any) -> int:
+def count_threads(client: Client) -> int:
     """How many jobs a cluster does at once, 1 at least.
 
     Raises:
@@ -185,10 +192,10 @@ def count_threads(client: Any) -> int:
     """
     with name_losses():
         try:
-            threads = client.sync(client.scheduler.ncores, callback_timeout=waits.ANSWER_TIMEOUT_S)
+            threads = ask_threads(client)
         except TimeoutError as error:
             raise SchedulerError(
-                f"the Dask scheduler {client.scheduler.address} did not answer within "
+                f"the Dask scheduler {address_of(client)} did not answer within "
                 f"{waits.ANSWER_TIMEOUT_S} s: end it if it hangs."
             ) from error
     return max(1, sum(threads.values()))

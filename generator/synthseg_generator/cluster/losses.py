@@ -20,7 +20,7 @@ def name_losses() -> Iterator[None]:
     """
     from distributed import KilledWorker
     from distributed.client import ClosedClientError
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     try:
         yield

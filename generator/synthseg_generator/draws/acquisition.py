@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from synthseg_generator.arrays import Doubles
 from synthseg_generator.settings.acquisition import Acquisition
 
 
 def draw_resolutions(
     config: Acquisition, n_channels: int, rng: np.random.Generator, native_mm: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Doubles, Doubles]:
     """Slice spacing and slice thickness of every channel, drawn or fixed.
 
     Args:
@@ -28,7 +29,7 @@ def draw_resolutions(
 
 def draw_resolution(
     config: Acquisition, rng: np.random.Generator, native_mm: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Doubles, Doubles]:
     """Draws slice spacing and slice thickness of one channel.
 
     The original draws both chances once for a batch; here each sample has its own.

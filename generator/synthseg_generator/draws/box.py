@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synthseg_generator.arrays import Doubles, Integers
 from synthseg_generator.draws.sample_parameters import SampleParameters
 
 # Nearest-neighbour look-ups reach half a voxel, and coordinates carry float32 rounding.
@@ -60,12 +61,12 @@ def find_needed_box(parameters: SampleParameters, crop_shape: Sequence[int]) -> 
     return Box(_triple(start), _triple(stop))
 
 
-def _range(linear: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _range(linear: Doubles, low: Doubles, high: Doubles) -> tuple[Doubles, Doubles]:
     """Smallest and largest value of every component of `linear @ v` over a box of v."""
     ends = np.stack([linear * low, linear * high])
     return ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)
 
 
-def _triple(values: np.ndarray) -> tuple[int, int, int]:
+def _triple(values: Integers) -> tuple[int, int, int]:
     x, y, z = (int(value) for value in values)
     return (x, y, z)

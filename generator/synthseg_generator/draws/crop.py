@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synthseg_generator.arrays import Doubles, Int32s
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.ranges import Shape, Triple, snap
@@ -81,8 +82,8 @@ def _shape(sides: Iterable[int]) -> Shape:
 
 
 def draw_crop(
-    config: Crop, geometry: MapGeometry, matrix: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+    config: Crop, geometry: MapGeometry, matrix: Doubles, rng: np.random.Generator
+) -> Int32s:
     """Draws where the crop begins in the warped map.
 
     As in the original, the last place that would fit is never drawn.
@@ -102,11 +103,13 @@ def draw_crop(
         )
     draws = rng.random(3)
     if config.placement == "uniform":
-        return np.floor(draws * (shape - crop)).astype(np.int32)
+        corner: Int32s = np.floor(draws * (shape - crop)).astype(np.int32)
+        return corner
     middle = (shape - 1) / 2
     centre = middle if geometry.centre is None else np.array(geometry.centre)
     # The warp looks up `middle + A (p - middle) + t`: solve for the p that shows the structures'
     # centre.
     place = middle + np.linalg.solve(matrix[:, :3], centre - middle - matrix[:, 3])
     start = place - (crop - 1) / 2 + config.jitter * (2 * draws - 1)
-    return np.clip(np.rint(start), 0, shape - crop).astype(np.int32)
+    nearest: Int32s = np.clip(np.rint(start), 0, shape - crop).astype(np.int32)
+    return nearest

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from synthseg_common.labels import GenerationLabels
 
+from synthseg_generator.arrays import Doubles, Floats
 from synthseg_generator.draws.shape import draw_uniform
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings.intensity import BiasField, Mixture, Prior
@@ -25,7 +26,7 @@ _DARK_STD = 5.0
 
 def draw_mixture(
     config: Mixture, labels: GenerationLabels, n_channels: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Doubles, Doubles]:
     """Draws the Gaussian of every label, channel by channel; labels of one class share theirs.
 
     Returns:
@@ -56,7 +57,7 @@ def check_priors(config: Mixture, n_classes: int) -> None:
 
 def _draw_channel(
     config: Mixture, labels: GenerationLabels, channel: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Doubles, Doubles]:
     of_means, of_stds = _choose_priors(config, channel, rng)
     means = np.maximum(_draw_prior("means", of_means, labels.n_classes, rng), 0)
     stds = np.maximum(_draw_prior("stds", of_stds, labels.n_classes, rng), 0)
@@ -96,12 +97,12 @@ def _check_rows(name: str, prior: Prior, n_classes: int) -> None:
         )
 
 
-def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generator) -> Doubles:
     _check_rows(name, prior, n_classes)
     first, second = np.broadcast_to(np.array(prior.rows, float), (n_classes, 2)).T
-    return (
-        rng.uniform(first, second) if prior.distribution == "uniform" else rng.normal(first, second)
-    )
+    draw = rng.uniform if prior.distribution == "uniform" else rng.normal
+    values: Doubles = draw(first, second)
+    return values
 
 
 def find_bias_shape(config: BiasField, region: Sequence[int]) -> Shape:
@@ -109,9 +110,7 @@ def find_bias_shape(config: BiasField, region: Sequence[int]) -> Shape:
     return coarsen_shape(region, config.scale)
 
 
-def draw_bias_field(
-    config: BiasField, region: Sequence[int], rng: np.random.Generator
-) -> np.ndarray:
+def draw_bias_field(config: BiasField, region: Sequence[int], rng: np.random.Generator) -> Floats:
     """Draws the coarse grid of a smooth brightness field; all zero when the channel has none.
 
     Args:

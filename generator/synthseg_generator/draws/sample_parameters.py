@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from synthseg_common.labels import GenerationLabels
 
+from synthseg_generator.arrays import Floats, Int32s, Row
 from synthseg_generator.draws.acquisition import draw_resolutions
 from synthseg_generator.draws.crop import draw_crop, measure_crop
 from synthseg_generator.draws.intensity import draw_bias_field, draw_mixture
@@ -48,27 +49,27 @@ class SampleParameters:
         noise_seed: int32 `[2]`, key of the voxel noise.
     """
 
-    map_index: np.ndarray
-    map_shape: np.ndarray
-    matrix: np.ndarray
-    velocity: np.ndarray
-    crop_start: np.ndarray
-    flip: np.ndarray
-    means: np.ndarray
-    stds: np.ndarray
-    log_bias: np.ndarray
-    gamma: np.ndarray
-    spacing_mm: np.ndarray
-    thickness_mm: np.ndarray
-    blur_factor: np.ndarray
-    noise_seed: np.ndarray
+    map_index: np.int32
+    map_shape: Int32s
+    matrix: Floats
+    velocity: Floats
+    crop_start: Int32s
+    flip: np.bool_
+    means: Floats
+    stds: Floats
+    log_bias: Floats
+    gamma: Floats
+    spacing_mm: Floats
+    thickness_mm: Floats
+    blur_factor: Floats
+    noise_seed: Int32s
 
-    def to_row(self) -> dict[str, np.ndarray]:
+    def to_row(self) -> Row:
         """The parameters by name, as a plan or a graph takes them."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
-    def from_row(cls, row: dict[str, np.ndarray]) -> SampleParameters:
+    def from_row(cls, row: Row) -> SampleParameters:
         """The way back of `to_row`."""
         return cls(**{f.name: row[f.name] for f in fields(cls)})
 
@@ -109,12 +110,12 @@ def draw_sample(
     spacing, thickness = draw_resolutions(settings.acquisition, channels, rng, native_mm)
     jitter = settings.acquisition.blur_jitter
     return SampleParameters(
-        map_index=np.int32(map_index),  # type: ignore[arg-type]
+        map_index=np.int32(map_index),
         map_shape=np.array(geometry.shape, np.int32),
         matrix=matrix.astype(np.float32),
         velocity=velocity,
         crop_start=crop_start,
-        flip=np.bool_(flip),  # type: ignore[arg-type]
+        flip=np.bool_(flip),
         means=means.astype(np.float32),
         stds=stds.astype(np.float32),
         log_bias=np.stack(log_bias, axis=-1).astype(np.float32),

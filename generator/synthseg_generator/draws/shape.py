@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from synthseg_generator.arrays import Doubles, Floats
 from synthseg_generator.settings.ranges import Shape, Uniform, coarsen_shape
 from synthseg_generator.settings.shape import Affine, Elastic
 
@@ -18,7 +19,7 @@ def draw_uniform(interval: Uniform, rng: np.random.Generator) -> float:
     return rng.uniform(interval.low, interval.high)
 
 
-def draw_affine(config: Affine, rng: np.random.Generator) -> np.ndarray:
+def draw_affine(config: Affine, rng: np.random.Generator) -> Doubles:
     """Draws a linear deformation about the centre.
 
     Returns:
@@ -36,7 +37,7 @@ def compose_affine(
     scaling: Sequence[float],
     shearing: Sequence[float],
     translation: Sequence[float],
-) -> np.ndarray:
+) -> Doubles:
     """Composes scaling after shearing after the rotations, as the official model does.
 
     Args:
@@ -63,9 +64,7 @@ def find_velocity_shape(config: Elastic, map_shape: Sequence[int]) -> Shape:
     return coarsen_shape(map_shape, config.scale)
 
 
-def draw_velocity(
-    config: Elastic, map_shape: Sequence[int], rng: np.random.Generator
-) -> np.ndarray:
+def draw_velocity(config: Elastic, map_shape: Sequence[int], rng: np.random.Generator) -> Floats:
     """Draws the coarse velocity field of the elastic warp.
 
     Returns:

@@ -6,7 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
 
-import numpy as np
+from numpy.typing import NDArray
+
+from synthseg_generator.arrays import AnyArray, Number
 
 # 64 maps of 256³ with up to 256 labels. A map that is not kept is read again, in about 10 ms.
 DEFAULT_CACHE_BYTES = 2**30
@@ -21,10 +23,10 @@ class MapCache:
 
     def __init__(self, max_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         self.max_bytes = max_bytes
-        self._maps: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+        self._maps: OrderedDict[Hashable, AnyArray] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable, read: Callable[[], np.ndarray]) -> np.ndarray:
+    def get(self, key: Hashable, read: Callable[[], NDArray[Number]]) -> NDArray[Number]:
         """The map of a key, read if it is not kept.
 
         Args:
@@ -51,4 +53,8 @@ class MapCache:
 
 
 PROCESS_CACHE = MapCache()
-"""The maps that all sources of this process share."""
+"""The maps that the sources of this process share, where they are given no cache of their own.
+
+It stands in the module since a Dask worker has no other place: each task brings a source of its
+own, just unpacked, and what one has read the next shall find, within one bound for all.
+"""

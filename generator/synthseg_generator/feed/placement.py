@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from synthseg_generator.arrays import AffineMatrix
 from synthseg_generator.draws.sample_parameters import SampleParameters
 from synthseg_generator.feed.samples import SampleSource
 
 
-def locate_crop(source: SampleSource, parameters: SampleParameters) -> np.ndarray:
+def locate_crop(source: SampleSource, parameters: SampleParameters) -> AffineMatrix:
     """Where the crop lies: in the place of the map that it was cut from, were that not deformed.
 
     Returns:

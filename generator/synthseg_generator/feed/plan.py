@@ -14,13 +14,15 @@ it says what drew it and is never redrawn. Importing this module loads neither T
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
+from synthseg_generator.arrays import AnyArray
 from synthseg_generator.draws.sample_parameters import SampleParameters
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.samples import SampleSource
@@ -32,8 +34,10 @@ PLAN_FORMAT = "synthseg-plan"
 PLAN_FORMAT_VERSION = 1
 ROWS_PER_BLOCK = 64
 FINISHED = "finished"
-# Blocks that a process keeps in memory: 64 rows of the released settings are 1.2 MB.
+# Blocks that a plan keeps in memory: 64 rows of the released settings are 1.2 MB.
 _CACHED_BLOCKS = 8
+Block = dict[str, AnyArray]
+"""Rows of every parameter by its name; first axis: the sample."""
 
 
 class Plan(SampleSource):
@@ -48,6 +52,8 @@ class Plan(SampleSource):
         versions: Versions of the software that drew it.
     """
 
+    n_samples: int
+
     def __init__(
         self,
         path: str,
@@ -61,6 +67,7 @@ class Plan(SampleSource):
         self.path = path
         self.n_samples = n_samples
         self.versions = dict(versions)
+        self._read_block = self._cache_blocks()
 
     def parameters(self, k: int) -> SampleParameters:
         """Reads the parameters of sample `k`.
@@ -70,9 +77,26 @@ class Plan(SampleSource):
         """
         if not 0 <= k < self.n_samples:
             raise StoreError(f"{self.path} holds samples 0 to {self.n_samples - 1}, asked for {k}.")
-        block = _read_block(self.path, k // ROWS_PER_BLOCK)
+        block = self._read_block(k // ROWS_PER_BLOCK)
         row = {name: rows[k % ROWS_PER_BLOCK] for name, rows in block.items()}
         return SampleParameters.from_row(row)
+
+    def identify(self) -> dict[str, Any]:
+        """What the samples are, see `SampleSource.identify`: of which plan."""
+        return {**super().identify(), "plan": Path(self.path).name}
+
+    def _cache_blocks(self) -> Callable[[int], Block]:
+        """Reads blocks of rows, and keeps the last ones."""
+        return lru_cache(maxsize=_CACHED_BLOCKS)(partial(_read_block, self.path))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Sent to another process without blocks."""
+        return {k: v for k, v in super().__getstate__().items() if k != "_read_block"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Arrived, it reads blocks of its own."""
+        super().__setstate__(state)
+        self._read_block = self._cache_blocks()
 
 
 def open_plan(path: str | os.PathLike[str], store: LabelStore) -> Plan:
@@ -89,7 +113,7 @@ def open_plan(path: str | os.PathLike[str], store: LabelStore) -> Plan:
     location = normalise(path)
     try:
         with translate_remote_errors():
-            attributes = zarr.open_group(location, mode="r").attrs.asdict()
+            attributes: dict[str, Any] = zarr.open_group(location, mode="r").attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
         command = "synthseg-generator plan STORE PLAN.zarr"
         raise explain_unopened(location, "plan", error, command) from error
@@ -130,8 +154,7 @@ def check_plan(location: str, attributes: Mapping[str, Any], store: LabelStore) 
         )
 
 
-@lru_cache(maxsize=_CACHED_BLOCKS)
-def _read_block(path: str, block: int) -> dict[str, np.ndarray]:
+def _read_block(path: str, block: int) -> Block:
     first = block * ROWS_PER_BLOCK
     try:
         with translate_remote_errors():

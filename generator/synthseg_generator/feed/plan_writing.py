@@ -29,7 +29,11 @@ from synthseg_generator.feed.plan import (
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.settings.files import complete_mapping, dump_settings
 from synthseg_generator.store.label_store import is_url, normalise
-from synthseg_generator.store.writing import read_group_attributes, translate_write_errors
+from synthseg_generator.store.writing import (
+    open_member,
+    read_group_attributes,
+    translate_write_errors,
+)
 
 
 def write_plan(
@@ -94,8 +98,8 @@ def draw_block(samples: SampleSource, n_samples: int, place: str, block: int) ->
     with translate_write_errors(place):
         group = zarr.open_group(place, mode="r+")
         for name in rows[0]:
-            group[name][first : first + count] = np.stack([row[name] for row in rows])
-        group[FINISHED][block] = True
+            open_member(group, name)[first : first + count] = np.stack([row[name] for row in rows])
+        open_member(group, FINISHED)[block] = True
     return count
 
 
@@ -188,7 +192,7 @@ def _row_layout(samples: SampleSource) -> dict[str, tuple[tuple[int, ...], np.dt
 
 def _unfinished_blocks(place: str) -> list[int]:
     with translate_write_errors(place):
-        finished = np.asarray(zarr.open_group(place, mode="r")[FINISHED][...])
+        finished = np.asarray(open_member(zarr.open_group(place, mode="r"), FINISHED)[...])
     return [int(block) for block in np.flatnonzero(~finished)]
 
 

@@ -12,8 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from synthseg_common.labels import GenerationLabels
 
+from synthseg_generator.arrays import LabelIds, Number
 from synthseg_generator.draws.crop import find_least_map_shape, measure_crop
 from synthseg_generator.draws.intensity import check_priors
 from synthseg_generator.draws.sample_parameters import SampleParameters, draw_sample
@@ -21,6 +23,7 @@ from synthseg_generator.errors import ConfigError
 from synthseg_generator.feed.element_errors import remember_errors
 from synthseg_generator.feed.map_cache import PROCESS_CACHE, MapCache
 from synthseg_generator.map_geometry import MapGeometry
+from synthseg_generator.settings.files import dump_settings
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm, open_store
 
@@ -34,15 +37,20 @@ class SampleSource:
     Maps of different shapes are surrounded with background to one common shape, so that one graph
     serves all.
 
-    Memory: the sources of a process share a cache of maps, which holds 1 GiB at most unless
-    `map_cache.PROCESS_CACHE.max_bytes` says otherwise.
+    Memory: unless another cache is given, the sources of a process share `PROCESS_CACHE`, which
+    holds 1 GiB at most until `bound_cache` says otherwise.
 
     Args:
         store: The label maps.
         settings: The generative model.
         seed: Names the stream of samples.
         cache: Where maps are kept; by default the cache of the process.
+
+    Attributes:
+        n_samples: How many samples there are; `None` for no end.
     """
+
+    n_samples: int | None = None
 
     def __init__(
         self,
@@ -102,16 +110,30 @@ class SampleSource:
         """Draws sample `k`."""
         return draw_sample(self.settings, self.store.labels, self.geometries, self.seed, k)
 
-    def label_map(self, index: int) -> np.ndarray:
+    def identify(self) -> dict[str, Any]:
+        """What the samples are, as JSON holds it: equal answers, equal samples."""
+        return {
+            "seed": self.seed,
+            "settings": dump_settings(self.settings),
+            "store_fingerprint": self.store.fingerprint,
+            "plan": None,
+            "scans": None,
+        }
+
+    def bound_cache(self, max_bytes: int) -> None:
+        """Says in how much memory maps are kept."""
+        self._cache.max_bytes = max_bytes
+
+    def label_map(self, index: int) -> LabelIds:
         """One padded map, out of the cache or into it; see `read_map`. It is read-only."""
         key = (self.store.path, self.store.maps[index].sha256, self.map_shape)
         return self._cache.get(key, lambda: self.read_map(index))
 
-    def read_map(self, index: int) -> np.ndarray:
+    def read_map(self, index: int) -> LabelIds:
         """Reads one padded map: unsigned integers `[x, y, z]`, indices into the label table."""
         return self.padded(self.store.load(index), self.store.labels.values.index(0))
 
-    def padded(self, volume: np.ndarray, fill: int) -> np.ndarray:
+    def padded(self, volume: NDArray[Number], fill: int) -> NDArray[Number]:
         """A volume `[x, y, z, ...]` surrounded to the common shape.
 
         Raises:

@@ -19,7 +19,7 @@ Importing this module loads neither TensorFlow nor Dask.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ from synthseg_generator.feed.stream_worker import CutSample, cut_samples, unpack
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from distributed import Client
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +87,12 @@ class SampleStream:
         settings: How they are prepared.
     """
 
-    def __init__(self, client: Any, source: SampleSource, settings: StreamSettings) -> None:
+    def __init__(self, client: Client, source: SampleSource, settings: StreamSettings) -> None:
         self.client = client
         self.source = source
         self.settings = settings
 
-    def samples(self, shard: Shard) -> Iterator[CutSample]:
+    def samples(self, shard: Shard) -> Generator[CutSample, None, None]:
         """The samples of a shard, in its order.
 
         Raises:

@@ -6,12 +6,12 @@ NumPy and Zarr only; a worker never imports TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from synthseg_generator.arrays import Int32s, LabelIds, Row
 from synthseg_generator.draws.box import find_needed_box
-from synthseg_generator.feed.map_cache import PROCESS_CACHE
 from synthseg_generator.feed.samples import SampleSource
 
 # Label boxes shrink to an eighth, in about the time that it takes to send what is saved to another
@@ -30,9 +30,9 @@ class CutSample(NamedTuple):
     """
 
     k: int
-    labels: np.ndarray
-    box_start: np.ndarray
-    row: dict[str, np.ndarray]
+    labels: LabelIds
+    box_start: Int32s
+    row: Row
 
 
 class PackedSample(NamedTuple):
@@ -40,7 +40,7 @@ class PackedSample(NamedTuple):
 
     sample: CutSample
     shape: tuple[int, ...]
-    dtype: np.dtype
+    dtype: np.dtype[Any]
 
 
 def cut_sample(source: SampleSource, k: int) -> CutSample:
@@ -75,7 +75,7 @@ def cut_samples(
         ConfigError: The settings do not fit the label maps.
         StoreError: The label map or the plan cannot be read.
     """
-    PROCESS_CACHE.max_bytes = cache_bytes
+    source.bound_cache(cache_bytes)
     return [pack(cut_sample(source, k)) for k in numbers]
 
 

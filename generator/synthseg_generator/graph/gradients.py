@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from synthseg_generator.arrays import Floats
 from synthseg_generator.graph.interpolation import enlarge
 
 Tensor = Any
@@ -34,11 +35,12 @@ def measure_gradient(image: Tensor) -> Tensor:
     return ops.sqrt(total)
 
 
-def _band(side: int, kernel: tuple[float, float, float]) -> np.ndarray:
+def _band(side: int, kernel: tuple[float, float, float]) -> Floats:
     """Matrix that applies a filter of three weights along an axis of this length."""
     before, here, after = kernel
-    return (
+    band: Floats = (
         before * np.eye(side, k=-1, dtype=np.float32)
         + here * np.eye(side, dtype=np.float32)
         + after * np.eye(side, k=1, dtype=np.float32)
     )
+    return band

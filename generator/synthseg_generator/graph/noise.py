@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 def draw_voxel_noise(noise_seed: Any, shape: Sequence[int]) -> tf.Tensor:
-    """Standard normal noise; the same numbers for the same key, in eager, graph and jit mode.
+    """Standard normal noise; the same numbers for the same key, in eager and in graph mode.
+
+    Compiled by XLA (`jit_compile`) TensorFlow 2.21 draws other numbers from the same key, whatever
+    the algorithm, so what draws samples is never compiled so.
 
     Args:
         noise_seed: int32 `[2]`, `SampleParameters.noise_seed`.
@@ -21,5 +24,5 @@ def draw_voxel_noise(noise_seed: Any, shape: Sequence[int]) -> tf.Tensor:
     """
     import tensorflow as tf
 
-    # TensorFlow's default algorithm differs between devices and under jit; Philox does not.
+    # TensorFlow's default algorithm differs between devices; Philox does not.
     return tf.random.stateless_normal(shape, seed=noise_seed, alg="philox")

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from synthseg_common.files import replacing
 
+from synthseg_generator.arrays import AnyArray, Integers
 from synthseg_generator.errors import StoreError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DOTS_PER_INCH = 110
 _TITLE_INCHES = 0.25
 
 
-def make_black_figure(n_rows: int, n_columns: int, cell_inches: float) -> tuple[Any, Any]:
+def make_black_figure(
+    n_rows: int, n_columns: int, cell_inches: float
+) -> tuple[Figure, NDArray[np.object_]]:
     """A black figure of square cells with room for a title above each row.
 
     Returns:
@@ -33,7 +40,7 @@ def make_black_figure(n_rows: int, n_columns: int, cell_inches: float) -> tuple[
     return figure, figure.subplots(n_rows, n_columns, squeeze=False)
 
 
-def save_figure(figure: Any, destination: Path) -> None:
+def save_figure(figure: Figure, destination: Path) -> None:
     """Writes a figure whole or not at all, without the date and version that make bytes differ.
 
     Raises:
@@ -49,16 +56,16 @@ def save_figure(figure: Any, destination: Path) -> None:
         raise StoreError(f"{destination} cannot be written: {error}") from error
 
 
-def _metadata(path: Path) -> dict[str, Any]:
+def _metadata(path: Path) -> dict[str, None]:
     return {"Software": None} if path.suffix == ".png" else {}
 
 
-def turn_upright(plane: np.ndarray) -> np.ndarray:
+def turn_upright(plane: AnyArray) -> AnyArray:
     """Turns a plane of a RAS volume so that its second axis (front or top) points up."""
     return np.flip(np.swapaxes(plane, 0, 1), axis=0)
 
 
-def find_middle(labels: np.ndarray) -> list[int]:
+def find_middle(labels: Integers) -> list[int]:
     """Voxel at the structures' centre of mass; in the middle of the volume where there are none."""
     inside = labels != 0
     if not inside.any():

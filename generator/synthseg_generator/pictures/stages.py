@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from synthseg_common.colours import paint_labels
 
+from synthseg_generator.arrays import AnyArray, Floats
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.pictures.figures import make_black_figure, save_figure, turn_upright
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _COLUMN_INCHES = 2.4
 
 
-def make_stages(generator: BrainGenerator, k: int) -> dict[str, np.ndarray]:
+def make_stages(generator: BrainGenerator, k: int) -> dict[str, AnyArray]:
     """The volumes that lead to sample `k`, in order.
 
     Returns:
@@ -85,7 +89,7 @@ def draw_stages(
     save_figure(figure, destination)
 
 
-def _show(place: Any, volume: np.ndarray) -> None:
+def _show(place: Axes, volume: AnyArray) -> None:
     """Shows a coronal plane: through the middle of labels, and of the volume for images."""
     if volume.dtype == np.int32:
         plane = paint_labels(np.take(volume, volume.shape[1] // 2, axis=1))
@@ -95,5 +99,5 @@ def _show(place: Any, volume: np.ndarray) -> None:
     place.set_axis_off()
 
 
-def _first_channel(image: Any) -> np.ndarray:
+def _first_channel(image: Any) -> Floats:
     return np.asarray(image)[..., 0]

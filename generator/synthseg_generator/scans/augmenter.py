@@ -8,16 +8,19 @@ backend.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
+from synthseg_common.labels import GenerationLabels
 
+from synthseg_generator.graph.deformer import Deformer
 from synthseg_generator.graph.intensity import apply_bias_field, apply_gamma, apply_normalisation
 from synthseg_generator.graph.interpolation import sample_linear
-from synthseg_generator.graph.synthesizer import Synthesizer
+from synthseg_generator.graph.scanner import Scanner
 from synthseg_generator.scans.stored_scans import FULL_SCALE
+from synthseg_generator.settings.generator import GeneratorSettings
 
 Tensor = Any
 
@@ -25,8 +28,34 @@ Tensor = Any
 _LARGEST_INTENSITY = 255.0
 
 
-class ScanAugmenter(Synthesizer):
-    """The graph from a scan and its labels to an image and its target."""
+class ScanAugmenter:
+    """The graph from a scan and its labels to an image and its target.
+
+    Args:
+        settings: The augmentation; `mixture` and `clip` mean nothing here.
+        labels: Table of the label maps.
+        map_shape: Voxels of maps and scans; a graph is built for one shape.
+        voxel_size_mm: Voxel size of both.
+
+    Attributes:
+        noise_shape: Shape of the voxel noise: the crop on the grid of the map, and the channels.
+        image_shape: Shape of the image; without channels, that of the target.
+
+    Raises:
+        ConfigError: The settings do not fit the labels or the maps.
+    """
+
+    def __init__(
+        self,
+        settings: GeneratorSettings,
+        labels: GenerationLabels,
+        map_shape: Sequence[int],
+        voxel_size_mm: float = 1.0,
+    ) -> None:
+        self._deformer = Deformer(settings, labels, map_shape, voxel_size_mm)
+        self._scanner = Scanner(settings, self._deformer.shape, voxel_size_mm)
+        self.noise_shape = (*self._deformer.region, settings.n_channels)
+        self.image_shape = (*self._deformer.shape, settings.n_channels)
 
     def augment(
         self,
@@ -49,10 +78,11 @@ class ScanAugmenter(Synthesizer):
             Image float32 `image_shape` in [0, 1], and target int32 of the same voxels: channels of
             the network.
         """
-        places = self.coordinates(parameters)
-        target = self.target(self.look_up(labels, places, parameters, box_start))
-        inside = ops.clip(places, 0.0, ops.cast(np.array(self.map_shape) - 1, "float32"))
+        deformer = self._deformer
+        places = deformer.find_places(parameters)
+        target = deformer.target(deformer.look_up(labels, places, parameters, box_start))
+        inside = ops.clip(places, 0.0, ops.cast(np.array(deformer.map_shape) - 1, "float32"))
         image = sample_linear(scan, inside - ops.cast(box_start, "float32"))
         image = apply_bias_field(image * (_LARGEST_INTENSITY / FULL_SCALE), parameters["log_bias"])
         image = apply_normalisation(image + parameters["scan_noise"] * noise)
-        return self.acquire(apply_gamma(image, parameters["gamma"]), parameters), target
+        return self._scanner.acquire(apply_gamma(image, parameters["gamma"]), parameters), target

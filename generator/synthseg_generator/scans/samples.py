@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from synthseg_generator.arrays import Floats, ScanValues
 from synthseg_generator.cluster.jobs import run_ordered
 from synthseg_generator.draws.box import find_needed_box
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.element_errors import remember_errors
-from synthseg_generator.feed.map_cache import PROCESS_CACHE
 from synthseg_generator.feed.samples import SampleSource, Shard
 from synthseg_generator.feed.stream import StreamSettings
 from synthseg_generator.problems import name_some
-from synthseg_generator.scans.stored_scans import list_scans, load_scan
+from synthseg_generator.scans.stored_scans import fingerprint_scans, list_scans, load_scan
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.settings.scans import ScanNoise
 from synthseg_generator.store.label_store import LabelStore
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from distributed import Client
 
 # Key of the stream that the noise is drawn from, beside that of the other parameters.
 _NOISE = 2
@@ -51,6 +52,17 @@ class ScanSampleSource(SampleSource):
         self.noise = noise
         _check_scans(store, settings)
 
+    def identify(self) -> dict[str, Any]:
+        """What the samples are, see `SampleSource.identify`: of which scans, with which noise."""
+        std, probability = self.noise.std, self.noise.probability
+        return {
+            **super().identify(),
+            "scans": {
+                "fingerprint": fingerprint_scans(self.store),
+                "noise": {"std": [std.low, std.high], "probability": probability},
+            },
+        }
+
     def element(self, k: int) -> dict[str, Any]:
         """All that the graph needs for sample `k`.
 
@@ -70,7 +82,7 @@ class ScanSampleSource(SampleSource):
             "row": {**parameters.to_row(), "scan_noise": self.draw_noise(k)},
         }
 
-    def draw_noise(self, k: int) -> np.ndarray:
+    def draw_noise(self, k: int) -> Floats:
         """Draws the deviation of the noise of sample `k`: float32 `[channel]`, 0 for none."""
         key = np.random.SeedSequence([self.seed, k], spawn_key=(_NOISE,))
         rng = np.random.default_rng(key)
@@ -79,20 +91,20 @@ class ScanSampleSource(SampleSource):
         std = rng.uniform(self.noise.std.low, self.noise.std.high, channels)
         return (std * present).astype(np.float32)
 
-    def scan(self, index: int) -> np.ndarray:
+    def scan(self, index: int) -> ScanValues:
         """The scan of map `index`, padded as the map is: uint16 `[x, y, z, channel]`, read-only."""
         # By name: several scans of one patient may lie on copies of one label map.
         key = (self.store.path, self.store.names[index], self.map_shape, "scan")
         return self._cache.get(key, lambda: self._read_scan(index))
 
-    def _read_scan(self, index: int) -> np.ndarray:
+    def _read_scan(self, index: int) -> ScanValues:
         return self.padded(load_scan(self.store, self.store.names[index]), 0)
 
 
 def make_scan_dataset(
     source: ScanSampleSource,
     shard: Shard,
-    client: Any = None,
+    client: Client | None = None,
     settings: StreamSettings | None = None,
 ) -> tf.data.Dataset:
     """The samples as a `tf.data.Dataset`, one element each, in the order of the shard.
@@ -136,7 +148,7 @@ def make_scan_dataset(
 
 def _element(source: ScanSampleSource, cache_bytes: int, k: int) -> dict[str, Any]:
     """One sample; runs in a worker."""
-    PROCESS_CACHE.max_bytes = cache_bytes
+    source.bound_cache(cache_bytes)
     return source.element(k)
 
 

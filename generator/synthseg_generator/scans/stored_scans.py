@@ -35,6 +35,7 @@ from synthseg_common.images import (
 from synthseg_common.processing import INPUT_PERCENTILES
 from zarr.codecs import ZstdCodec
 
+from synthseg_generator.arrays import Floats, ScanValues
 from synthseg_generator.errors import LabelError, StoreError
 from synthseg_generator.problems import Problem, note_problems, raise_problems
 from synthseg_generator.store.label_map_files import digest_file
@@ -164,7 +165,7 @@ def list_scans(store: LabelStore) -> dict[str, StoredScan]:
         raise StoreError(f"{store.path}: its scans cannot be read: {one_line(error)}.") from error
 
 
-def load_scan(store: LabelStore, name: str) -> np.ndarray:
+def load_scan(store: LabelStore, name: str) -> ScanValues:
     """Reads one scan.
 
     Returns:
@@ -217,7 +218,7 @@ def check_grid(path: Path, store: LabelStore, name: str) -> None:
         )
 
 
-def read_scan(path: Path) -> np.ndarray:
+def read_scan(path: Path) -> ScanValues:
     """Reads a scan, aligned to RAS, intensities between percentiles.
 
     Returns:
@@ -239,12 +240,13 @@ def read_scan(path: Path) -> np.ndarray:
     return np.stack([_rescaled(volume[..., c], path) for c in range(volume.shape[-1])], axis=-1)
 
 
-def _rescaled(channel: np.ndarray, path: Path) -> np.ndarray:
+def _rescaled(channel: Floats, path: Path) -> ScanValues:
     low, high = np.percentile(channel, INPUT_PERCENTILES)
     if not high > low:
         raise LabelError(f"{path} shows nothing: nearly all voxels are {low:g}.")
     share = (np.clip(channel, low, high) - low) / (high - low)
-    return np.rint(share * FULL_SCALE).astype(np.uint16)
+    stored: ScanValues = np.rint(share * FULL_SCALE).astype(np.uint16)
+    return stored
 
 
 def _read_header(path: Path) -> ImageHeader:
@@ -291,7 +293,7 @@ def _check_name(path: Path, store: LabelStore, name: str, other: Path | None) ->
         raise LabelError(f"{path} and {other.name} both belong to {name}: remove one.")
 
 
-def _write(store: LabelStore, name: str, volume: np.ndarray) -> None:
+def _write(store: LabelStore, name: str, volume: ScanValues) -> None:
     with translate_write_errors(store.path):
         group = zarr.open_group(store.path, mode="r+", zarr_format=3).require_group(GROUP)
         write_chunk(group, name, volume, ("x", "y", "z", "channel"), _COMPRESSOR)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from synthseg_common.errors import one_line
 
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.settings.generator import GeneratorSettings, Uniform, generator_settings
+from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 from synthseg_generator.settings.reading import read_settings
 from synthseg_generator.settings.scans import ScanNoise
 
@@ -87,14 +86,28 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The file is missing, broken, or holds something else.
     """
-    import yaml  # every JSON file is YAML too
-
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = parse_yaml(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is no readable YAML or JSON file: {one_line(error)}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no settings, expected groups such as `crop:`.")
+    return content
+
+
+def parse_yaml(path: Path) -> object:
+    """What a YAML or JSON file holds.
+
+    Raises:
+        OSError: It is not there, or cannot be read.
+        ValueError: It is neither YAML nor JSON.
+    """
+    import yaml  # every JSON file is YAML too
+
+    try:
+        content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
     return content
 
 
@@ -103,7 +116,11 @@ def dump_settings(settings: GeneratorSettings) -> dict[str, Any]:
 
     Equal settings give the same text, also where one was written with 1 and the other with 1.0.
     """
-    mapping: dict[str, Any] = _plain(generator_settings(_plain(settings)))
+    from synthseg_generator.settings.converter import CONVERTER
+
+    # Read again, for what a program gives may be whole numbers where fractions are meant.
+    again = generator_settings(CONVERTER.unstructure(settings))
+    mapping: dict[str, Any] = CONVERTER.unstructure(again)
     return mapping
 
 
@@ -122,15 +139,3 @@ def digest_settings(settings: GeneratorSettings) -> str:
     """Names settings by their content; equal settings have equal digests."""
     text = json.dumps(dump_settings(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Uniform):
-        return [value.low, value.high]
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(inner) for inner in value]
-    return value

@@ -16,7 +16,7 @@ from synthseg_generator.settings.ranges import (
     check_positive,
     check_probability,
 )
-from synthseg_generator.settings.shape import FROM_ZERO
+from synthseg_generator.settings.short_forms import at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class BiasField:
         probability: Chance that a channel has one.
     """
 
-    strength: Uniform = field(default=Uniform(0.0, 0.7), metadata=FROM_ZERO)
+    strength: Uniform = field(default=Uniform(0.0, 0.7), metadata=at_least(0))
     scale: float = 0.025
     probability: float = 0.95
 

@@ -8,6 +8,7 @@ from synthseg_common.errors import LabelTableError
 from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GenerationLabels
 
 from synthseg_generator.errors import ConfigError
+from synthseg_generator.settings.short_forms import one_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class LabelSettings:
     values: tuple[int, ...] | None = None
     n_neutral: int | None = None
     classes: tuple[int, ...] | None = field(
-        default=None, metadata={"names": {"contrast_specific": CONTRAST_SPECIFIC_CLASSES}}
+        default=None, metadata=one_of({"contrast_specific": CONTRAST_SPECIFIC_CLASSES})
     )
     targets: tuple[int, ...] | None = None
 

@@ -6,7 +6,7 @@ Importing this module loads nothing heavy.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings.ranges import (
@@ -22,18 +22,10 @@ from synthseg_generator.settings.ranges import (
     each_axis,
     each_term,
 )
+from synthseg_generator.settings.short_forms import around, at_least
 
 # A millionth of a displacement is below what float32 coordinates of a map can tell apart.
 _MOST_SQUARINGS = 20
-
-
-def _around(centre: float) -> dict[str, Any]:
-    """Where a bound in a settings file lies about, and what "off" means."""
-    return {"centre": centre}
-
-
-FROM_ZERO = {"low": 0.0}
-"""A single number b in a settings file means [0, b], and "off" means 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +42,10 @@ class Affine:
         translation: Shift along x, y, z in voxels.
     """
 
-    rotation_deg: PerAxis = field(default=each_axis(Uniform(-15, 15)), metadata=_around(0))
-    scaling: PerAxis = field(default=each_axis(Uniform(0.8, 1.2)), metadata=_around(1))
-    shearing: PerTerm = field(default=each_term(Uniform(-0.012, 0.012)), metadata=_around(0))
-    translation: PerAxis = field(default=each_axis(Uniform(0, 0)), metadata=_around(0))
+    rotation_deg: PerAxis = field(default=each_axis(Uniform(-15, 15)), metadata=around(0, 3))
+    scaling: PerAxis = field(default=each_axis(Uniform(0.8, 1.2)), metadata=around(1, 3))
+    shearing: PerTerm = field(default=each_term(Uniform(-0.012, 0.012)), metadata=around(0, 6))
+    translation: PerAxis = field(default=each_axis(Uniform(0, 0)), metadata=around(0, 3))
 
     def __post_init__(self) -> None:
         """Refuses maps that turn the anatomy inside out.
@@ -85,7 +77,7 @@ class Elastic:
         squarings: Doublings of the integration; 2 to this power steps.
     """
 
-    strength: Uniform = field(default=Uniform(0.0, 4.0), metadata=FROM_ZERO)
+    strength: Uniform = field(default=Uniform(0.0, 4.0), metadata=at_least(0))
     scale: float = 0.04
     integration_step: int = 4
     squarings: int = 7

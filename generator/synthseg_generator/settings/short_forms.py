@@ -1,28 +1,55 @@
-"""What a settings file may write shorter than settings hold it. Importing it loads NumPy alone."""
+"""What a settings file may write shorter than the settings themselves are.
+
+A field of a settings class names its own short form in its metadata, under `SHORT_FORM`; those of
+a type (one length for three) are the converter's. Importing this module loads nothing heavy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from synthseg_generator.errors import ConfigError
-from synthseg_generator.settings.intensity import Prior
+
+SHORT_FORM = "short_form"
+"""Key of a field's metadata: a function from what a file holds to the full form."""
+ShortForm = Callable[[object], object]
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Whether a value from a file is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def is_off(value: Any) -> bool:
+def is_off(value: object) -> bool:
     """Whether a value from a file switches something off: `false`, `off`, `null`."""
     return value is None or value is False
 
 
-def bounds_from(value: Any, low: float) -> Any:
+def around(centre: float, count: int) -> dict[str, ShortForm]:
+    """Metadata of `count` intervals about a neutral value, see `intervals`."""
+    return {SHORT_FORM: partial(intervals, count=count, centre=centre)}
+
+
+def at_least(low: float) -> dict[str, ShortForm]:
+    """Metadata of an interval whose upper bound may stand alone, see `bounds_from`."""
+    return {SHORT_FORM: partial(bounds_from, low=low)}
+
+
+def one_of(named: Mapping[str, object]) -> dict[str, ShortForm]:
+    """Metadata of a list that may be given by name."""
+    return {SHORT_FORM: partial(_look_up, named=named)}
+
+
+def _look_up(value: object, named: Mapping[str, object]) -> object:
+    if not isinstance(value, str):
+        return value
+    if value not in named:
+        raise ConfigError(f"expected a list or one of {', '.join(named)}, got {value!r}.")
+    return named[value]
+
+
+def bounds_from(value: object, low: float) -> object:
     """A pair of bounds from a pair, an upper bound alone, or "off".
 
     Raises:
@@ -30,14 +57,14 @@ def bounds_from(value: Any, low: float) -> Any:
     """
     if is_off(value):
         return [low, low]
-    if not is_number(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return value
     if value < low:
         raise ConfigError(f"expected a bound of at least {low:g}, got {value}.")
     return [low, value]
 
 
-def intervals(value: Any, count: int, centre: float) -> list[Any]:
+def intervals(value: object, count: int, centre: float) -> list[object]:
     """As many intervals as a transform has axes or terms.
 
     Args:
@@ -62,85 +89,38 @@ def intervals(value: Any, count: int, centre: float) -> list[Any]:
     )
 
 
-def _interval(value: Any, centre: float) -> Any:
+def _interval(value: object, centre: float) -> object:
     if is_off(value):
         return [centre, centre]
-    if not is_number(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return value
     if value < 0:
         raise ConfigError(f"expected a bound of at least 0, got {value}.")
     return [centre - value, centre + value]
 
 
-def rows_of_three(value: Any) -> Any:
-    """Rows of three lengths from such rows, one row, one length, or "off" for none."""
+def triple_from(value: object) -> object:
+    """Three lengths from three, or from one."""
+    return [value] * 3 if is_number(value) else value
+
+
+def rows_of_three(value: object) -> object:
+    """Rows of three lengths from such rows, one row, one length, or "off" for none.
+
+    Raises:
+        ConfigError: It is a row of more or fewer lengths.
+    """
     if is_off(value):
         return []
     if is_number(value):
         return [[value] * 3]
-    if isinstance(value, Sequence) and len(value) == 3 and all(is_number(n) for n in value):
-        return [value]
+    if isinstance(value, Sequence) and any(is_number(entry) for entry in value):
+        if len(value) == 3 and all(is_number(entry) for entry in value):
+            return [value]
+        raise ConfigError(f"expected one length, three, or rows of three, got {value!r}.")
     return value
 
 
-def prior_from(value: Any) -> Prior:
-    """One prior from `[first, second]`, from its mapping, or from a file.
-
-    Raises:
-        ConfigError: It is none of these, or the file holds several.
-    """
-    if not isinstance(value, Mapping):
-        return _prior([value], "uniform")
-    if "file" not in value:
-        _check_keys(value, "rows")
-        return _prior(value["rows"], value.get("distribution", "uniform"))
-    priors = priors_from(value)
-    if len(priors) != 1:
-        raise ConfigError(f"{value['file']} holds {len(priors)} priors, expected one.")
-    return priors[0]
-
-
-def priors_from(value: Any) -> Any:
-    """Several priors from a file of the original's layout: two rows each, one column per class.
-
-    Anything but `{file: ..., distribution: ...}` comes back as it is.
-
-    Raises:
-        ConfigError: The file cannot be read or holds something else.
-    """
-    if is_off(value):
-        return ()
-    if not isinstance(value, Mapping):
-        return value
-    _check_keys(value, "file")
-    path = Path(value["file"])
-    try:
-        with path.open("rb") as file:
-            table = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"{path} is no readable NumPy array: {error}") from error
-    if table.ndim != 2 or len(table) % 2 or not len(table):
-        raise ConfigError(
-            f"{path} has shape {table.shape}, expected two rows per prior, one column per class."
-        )
-    blocks = table.reshape(-1, 2, table.shape[1]).astype(float)
-    distribution = value.get("distribution", "uniform")
-    return tuple(_prior(block.T.tolist(), distribution) for block in blocks)
-
-
-def _check_keys(value: Mapping[str, Any], needed: str) -> None:
-    allowed = {"distribution", needed}
-    unknown = sorted(set(value) - allowed)
-    if unknown or needed not in value:
-        what = f"unknown {unknown[0]}" if unknown else f"no {needed}"
-        raise ConfigError(f"a prior has {' and '.join(sorted(allowed))}, found {what}.")
-
-
-def _prior(rows: Any, distribution: Any) -> Prior:
-    pairs = []
-    for row in rows:
-        first, second = row
-        if not (is_number(first) and is_number(second)):
-            raise ConfigError(f"a prior needs pairs of numbers, got {row}.")
-        pairs.append((float(first), float(second)))
-    return Prior(distribution=distribution, rows=tuple(pairs))
+def pairs_from(value: object) -> object:
+    """Pairs from such pairs, or from a mapping."""
+    return list(value.items()) if isinstance(value, Mapping) else value

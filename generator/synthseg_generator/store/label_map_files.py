@@ -24,6 +24,7 @@ from synthseg_common.images import (
     without_ending,
 )
 
+from synthseg_generator.arrays import AffineMatrix, AnyArray, LabelIds
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.problems import Problem, name_some, note_problems, raise_problems
@@ -128,7 +129,7 @@ def find_odd_voxel_sizes(sources: Sequence[Source]) -> list[Problem]:
     return problems
 
 
-def read_label_map(path: Path, table: LabelTable) -> tuple[np.ndarray, np.ndarray]:
+def read_label_map(path: Path, table: LabelTable) -> tuple[LabelIds, AffineMatrix]:
     """Reads a label map, aligned to RAS, as indices into the label table.
 
     Args:
@@ -150,7 +151,7 @@ def read_label_map(path: Path, table: LabelTable) -> tuple[np.ndarray, np.ndarra
     return encode(values, table, path), affine
 
 
-def encode(values: np.ndarray, table: LabelTable, path: Path) -> np.ndarray:
+def encode(values: AnyArray, table: LabelTable, path: Path) -> LabelIds:
     """Label values to indices into the label table.
 
     Args:
@@ -180,7 +181,7 @@ def encode(values: np.ndarray, table: LabelTable, path: Path) -> np.ndarray:
     return ids
 
 
-def find_structures_centre(ids: np.ndarray, table: LabelTable) -> list[float] | None:
+def find_structures_centre(ids: LabelIds, table: LabelTable) -> list[float] | None:
     """Centre of mass, in voxels, of what the network shall find; `None` where nothing of it is.
 
     A bounding box would not do: the brain-stem of some maps runs down to the edge of the volume.
@@ -242,7 +243,7 @@ def _millimetres(sizes: Sequence[float]) -> str:
     return " x ".join(f"{size:g}" for size in sizes) + " mm"
 
 
-def _to_integers(values: np.ndarray, path: Path) -> np.ndarray:
+def _to_integers(values: AnyArray, path: Path) -> AnyArray:
     if np.issubdtype(values.dtype, np.integer):
         return values
     if not np.issubdtype(values.dtype, np.floating):
@@ -256,7 +257,7 @@ def _to_integers(values: np.ndarray, path: Path) -> np.ndarray:
     return whole
 
 
-def _unknown_labels(values: np.ndarray, path: Path) -> LabelError:
+def _unknown_labels(values: AnyArray, path: Path) -> LabelError:
     listed = ", ".join(f"{value:g}" for value in values[:10].tolist())
     more = f" and {len(values) - 10} more" if len(values) > 10 else ""
     return LabelError(

@@ -30,6 +30,7 @@ import zarr
 from synthseg_common.errors import is_outage, one_line
 from synthseg_common.labels import GenerationLabels
 
+from synthseg_generator.arrays import AffineMatrix, LabelIds
 from synthseg_generator.errors import ConfigError, LabelError, StoreError
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.map_geometry import MapGeometry
@@ -139,7 +140,7 @@ class LabelStore:
             raise StoreError(f"{self.path} has {len(self)} maps, asked for number {key}.")
         return self.maps[key].name
 
-    def load(self, key: str | int) -> np.ndarray:
+    def load(self, key: str | int) -> LabelIds:
         """Reads one map.
 
         Args:
@@ -167,7 +168,7 @@ class LabelStore:
             raise StoreError(f"{self.path}: the data of map {self.name_of(key)} is missing.")
         return ids
 
-    def affine(self, key: str | int) -> np.ndarray:
+    def affine(self, key: str | int) -> AffineMatrix:
         """Voxel-to-world matrix of one map.
 
         Returns:
@@ -186,7 +187,7 @@ class LabelStore:
         """
         return str(self._array(key).attrs["source"])
 
-    def _array(self, key: str | int) -> Any:
+    def _array(self, key: str | int) -> zarr.Array[Any]:
         name = self.name_of(key)
         try:
             with translate_remote_errors():
@@ -212,7 +213,8 @@ def open_store(path: str | os.PathLike[str]) -> LabelStore:
     location = normalise(path)
     try:
         with translate_remote_errors():
-            attributes = zarr.open_group(location, mode="r", zarr_format=3).attrs.asdict()
+            group = zarr.open_group(location, mode="r", zarr_format=3)
+            attributes: dict[str, Any] = group.attrs.asdict()
     except (OSError, ValueError, ImportError) as error:
         command = "synthseg-generator ingest LABEL_DIR STORE.zarr"
         raise explain_unopened(location, "label store", error, command) from error

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import zarr
 from synthseg_common.errors import one_line
 from zarr.codecs import ZstdCodec
 
+from synthseg_generator.arrays import AnyArray, LabelIds
 from synthseg_generator.errors import GeneratorError, StoreError
 from synthseg_generator.label_table import LabelTable
 from synthseg_generator.store.label_store import (
@@ -82,7 +82,7 @@ def is_unfinished(attributes: Mapping[str, Any]) -> bool:
     return attributes.get("format") == STORE_FORMAT and "maps" not in attributes
 
 
-def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, Any]) -> None:
+def write_map(path: str, name: str, ids: LabelIds, attributes: Mapping[str, Any]) -> None:
     """Writes one map as one chunk; its attributes come last and mark it as finished.
 
     Raises:
@@ -95,7 +95,7 @@ def write_map(path: str, name: str, ids: np.ndarray, attributes: Mapping[str, An
 
 
 def write_chunk(
-    group: zarr.Group, name: str, values: np.ndarray, axes: Sequence[str], compressor: ZstdCodec
+    group: zarr.Group, name: str, values: AnyArray, axes: Sequence[str], compressor: ZstdCodec
 ) -> zarr.Array[Any]:
     """Writes an array as one chunk in place of its namesake, within `translate_write_errors`."""
     array = group.create_array(
@@ -111,6 +111,18 @@ def write_chunk(
     )
     array[...] = values
     return array
+
+
+def open_member(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """An array of a group, within `translate_write_errors`.
+
+    Raises:
+        StoreError: There is none of this name.
+    """
+    member = group.get(name)
+    if not isinstance(member, zarr.Array):
+        raise StoreError(f"{group.store_path} has no array {name}: it was not written to its end.")
+    return member
 
 
 def read_finished_maps(path: str) -> dict[str, StoredMap]:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_images import LABELS, mgh, nifti
 from synthseg_client.errors import ScanError
-from synthseg_client.scans import read_scan
+from synthseg_client.inputs.scans import read_scan
 
 MOST_BYTES = 96 * 2**20
 
@@ -39,6 +39,7 @@ FORMATS: dict[str, tuple[Callable[[], bytes], int]] = {
     "scan.npz": (npz, 5000),
     "scan.hdr": (analyze_header, 348),
 }
+Damage = tuple[str, list[tuple[int, bytes]], int | None, bool]
 DAMAGE = st.tuples(
     st.sampled_from(sorted(FORMATS)),
     st.lists(st.tuples(st.integers(0, 1 << 16), st.binary(min_size=1, max_size=4)), max_size=4),
@@ -64,7 +65,8 @@ def write_damaged(
     if kept is not None:
         content = content[: kept % (len(content) + 1)]
     if packed and name.endswith((".nii", ".mgh")):
-        name, content = (name + ".gz").replace(".mgh.gz", ".mgz"), gzip.compress(content, 1)
+        name = (name + ".gz").replace(".mgh.gz", ".mgz")
+        content = bytearray(gzip.compress(content, 1))
     path = folder / name
     path.write_bytes(content)
     if path.suffix == ".hdr":
@@ -87,7 +89,7 @@ def check_that_it_is_read_or_refused(path: Path) -> None:
         assert np.isfinite(scan.affine).all()
 
 
-def check(folder: Path, damage: tuple[str, list[tuple[int, bytes]], int | None, bool]) -> None:
+def check(folder: Path, damage: Damage) -> None:
     name, changes, kept, packed = damage
     check_that_it_is_read_or_refused(write_damaged(folder, name, changes, kept, packed=packed))
 
@@ -99,7 +101,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(damage=DAMAGE)
-def test_a_damaged_file_is_read_or_refused(folder: Path, damage) -> None:
+def test_a_damaged_file_is_read_or_refused(folder: Path, damage: Damage) -> None:
     check(folder, damage)
 
 
@@ -115,7 +117,7 @@ def test_five_thousand_damaged_files_are_read_or_refused_within_bounded_memory(
         suppress_health_check=list(HealthCheck),
     )
     @given(damage=DAMAGE)
-    def run(damage):
+    def run(damage: Damage) -> None:
         check(folder, damage)
 
     tracemalloc.start()
@@ -128,7 +130,7 @@ def test_five_thousand_damaged_files_are_read_or_refused_within_bounded_memory(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_cut_of_a_file_is_refused(folder: Path, name) -> None:
+def test_every_cut_of_a_file_is_refused(folder: Path, name: str) -> None:
     length = len(FORMATS[name][0]())
     for kept in sorted({*range(0, min(length, 400), 11), *range(400, length - 1, 97)}):
         path = write_damaged(folder, name, [], kept)

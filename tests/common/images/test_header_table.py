@@ -1,4 +1,4 @@
-"""Every bad header value of docs/headers.md, written to a file and given to every reader."""
+"""Every bad value of docs/reference/headers.md, written to a file and given to every reader."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from raw_images import AFFINE, LABELS, VOXEL_MM, mgh, nifti
 from synthseg_client.errors import ScanError
-from synthseg_client.scans import read_scan
+from synthseg_client.inputs.scans import read_scan
+from synthseg_common.arrays import AnyArray
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store.label_map_files import read_headers, read_label_map
 from synthseg_trainer.evaluation.image_files import ImageFileError, read_labels
 
-TABLE = Path(__file__).resolve().parents[3] / "docs" / "headers.md"
+TABLE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "headers.md"
 NAN, INF = float("nan"), float("inf")
 SINGULAR = np.diag([1.0, 1.0, 0.0, 1.0])
 ELSEWHERE = AFFINE.copy()
@@ -290,7 +291,12 @@ def evaluate(path: Path, _told: list[str]) -> np.ndarray:
     return read_labels(path).values
 
 
-READERS = {segment: ScanError, ingest: LabelError, evaluate: ImageFileError}
+Reader = Callable[[Path, list[str]], AnyArray]
+READERS: dict[Reader, type[Exception]] = {
+    segment: ScanError,
+    ingest: LabelError,
+    evaluate: ImageFileError,
+}
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
@@ -299,8 +305,8 @@ def test_a_bad_header_value_gets_what_the_table_says(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
-    case,
-    reader,
+    case: Case,
+    reader: Reader,
 ) -> None:
     path = tmp_path / ("map.nii" if case.file == "NIfTI" else "map.mgh")
     path.write_bytes(case.content())
@@ -339,7 +345,7 @@ def test_the_table_in_the_documentation_is_this_one() -> None:
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
 @pytest.mark.parametrize("content", [nifti, mgh])
 def test_a_sound_header_is_read_without_a_word(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, content, reader
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: Callable[[], bytes], reader: Reader
 ) -> None:
     path = tmp_path / ("map.nii" if content is nifti else "map.mgh")
     path.write_bytes(content())

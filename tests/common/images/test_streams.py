@@ -44,7 +44,7 @@ def test_zeros_between_streams_are_passed_over_as_gzip_itself_does(tmp_path: Pat
 
 
 @pytest.mark.parametrize("garbage", [b"\0" * 512, b"something else"])
-def test_what_follows_the_last_stream_is_passed_over(tmp_path: Path, garbage) -> None:
+def test_what_follows_the_last_stream_is_passed_over(tmp_path: Path, garbage: bytes) -> None:
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(gzip.compress(nifti()) + garbage)
     np.testing.assert_array_equal(read_values(read_header(path)), LABELS)

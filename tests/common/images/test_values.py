@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from synthseg_common.arrays import AnyArray
 from synthseg_common.images import as_float32
 
 SCAN = np.random.default_rng(0).random((6, 7, 8)) * 100
@@ -36,7 +37,9 @@ def test_a_single_huge_value_among_usual_ones_is_infinite() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
 @pytest.mark.parametrize("mark", [np.finfo(np.float32).max, -np.finfo(np.float32).max])
-def test_one_huge_number_that_marks_voxels_without_a_value_is_infinite(mark, share: float) -> None:
+def test_one_huge_number_that_marks_voxels_without_a_value_is_infinite(
+    mark: float, share: float
+) -> None:
     marked = np.random.default_rng(1).random(SCAN.shape) < share
     values = np.where(marked, np.float32(mark), SCAN.astype(np.float32))
     image, notes = as_float32(values)
@@ -46,14 +49,14 @@ def test_one_huge_number_that_marks_voxels_without_a_value_is_infinite(mark, sha
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.float16, np.float32, np.bool_])
-def test_usual_values_are_cast_alone(dtype) -> None:
+def test_usual_values_are_cast_alone(dtype: str) -> None:
     image, notes = as_float32(SCAN.astype(dtype))
     assert notes == ()
     np.testing.assert_array_equal(image, SCAN.astype(dtype).astype(np.float32))
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
-def test_nothing_to_scale_by_is_no_error(value) -> None:
+def test_nothing_to_scale_by_is_no_error(value: AnyArray) -> None:
     image, notes = as_float32(np.full((2, 2, 2), value))
     assert notes == ()
     np.testing.assert_array_equal(image, np.full((2, 2, 2), value, np.float32))

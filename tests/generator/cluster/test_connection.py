@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import os
 import signal
 import socket
@@ -7,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
+from generator_fixtures import OpenScheduler, Scheduler
 from synthseg_generator.cluster.jobs import run_all
 from synthseg_generator.errors import SchedulerError, StoreError
+from typed import there
 
 
 def test_ctrl_c_reaches_the_caller_and_not_the_workers(tmp_path: Path) -> None:
@@ -35,7 +39,7 @@ if __name__ == "__main__":
         start_new_session=True,
     )
     try:
-        assert caller.stdout.readline() == "ready\n"
+        assert there(caller.stdout).readline() == "ready\n"
         os.killpg(caller.pid, signal.SIGINT)  # as a terminal does
         out, err = caller.communicate(timeout=300)
     finally:
@@ -46,7 +50,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def older(tmp_path_factory: pytest.TempPathFactory):
+def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an older version of the package, as far as a worker imports it."""
     folder = tmp_path_factory.mktemp("older")
     (folder / "synthseg_generator").mkdir()
@@ -55,7 +59,7 @@ def older(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_workers_without_this_package_are_named_before_they_are_given_work(
-    older, scheduler_with
+    older: Path, scheduler_with: OpenScheduler
 ) -> None:
     with scheduler_with(PYTHONPATH=str(older)) as (_, address):
         with Client(address, set_as_default=False) as client:
@@ -66,7 +70,7 @@ def test_workers_without_this_package_are_named_before_they_are_given_work(
 
 @pytest.mark.parametrize("stopped", ["scheduler", "worker"])
 def test_what_does_not_answer_is_not_waited_for_for_ever(
-    scheduler, monkeypatch: pytest.MonkeyPatch, stopped: str
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, stopped: str
 ) -> None:
     """As a machine that is suspended, or a process that a debugger holds."""
     monkeypatch.setattr("synthseg_generator.cluster.waits.ANSWER_TIMEOUT_S", 1)
@@ -98,7 +102,7 @@ def test_what_is_no_address_is_one_line(address: str) -> None:
     )
 
 
-def test_an_address_without_a_scheme_is_one_of_tcp(scheduler) -> None:
+def test_an_address_without_a_scheme_is_one_of_tcp(scheduler: Scheduler) -> None:
     _, address = scheduler
     found = run_all(divmod, [(7, 2)], scheduler=address.removeprefix("tcp://"))
     assert list(found) == [(3, 1)]

@@ -1,28 +1,31 @@
 """Work in this process or in others."""
 
+from __future__ import annotations
+
 import logging
 import os
 import signal
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from distributed import Client
+from generator_fixtures import Scheduler
 from synthseg_common.errors import is_outage
 from synthseg_generator.cluster.connection import open_cluster
 from synthseg_generator.cluster.jobs import count_threads, run_all, run_ordered
 from synthseg_generator.errors import LabelError, SchedulerError, StoreError
 
 
-def fail_at_three(number):
+def fail_at_three(number: int) -> int:
     if number == 3:
         raise LabelError("three is wrong.")
     return number
 
 
-def read_from_failing_disk():
+def read_from_failing_disk() -> None:
     # Nothing is mapped at the address 0: reading there is an input/output error.
     try:
         Path("/proc/self/mem").read_bytes()
@@ -62,7 +65,7 @@ def test_an_outage_is_one_wherever_it_happens(cluster: Any, elsewhere: bool) -> 
 
 
 def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(
-    scheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    scheduler: Scheduler, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("distributed.client"), "handlers", [caplog.handler])
     process, address = scheduler
@@ -76,7 +79,7 @@ def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(
     assert not [r for r in caplog.records if r.name.startswith("distributed")]
 
 
-def test_a_scheduler_lost_between_many_short_jobs_is_told_as_such(scheduler) -> None:
+def test_a_scheduler_lost_between_many_short_jobs_is_told_as_such(scheduler: Scheduler) -> None:
     process, address = scheduler
     results = run_all(divmod, [(n, 7) for n in range(100_000)], scheduler=address)
     assert next(results) == (0, 0)
@@ -94,14 +97,14 @@ def test_a_scheduler_lost_while_nobody_asked_is_told_as_such(cluster: Any) -> No
             deque(results, maxlen=0)
 
 
-def test_a_job_that_kills_its_workers_is_named(scheduler) -> None:
+def test_a_job_that_kills_its_workers_is_named(scheduler: Scheduler) -> None:
     _, address = scheduler
     with pytest.raises(SchedulerError, match="workers died again and again") as caught:
         list(run_all(os._exit, [(1,)], scheduler=address))
     assert "\n" not in str(caught.value)
 
 
-def be_slow_and_time_out():
+def be_slow_and_time_out() -> NoReturn:
     time.sleep(0.5)
     raise TimeoutError("of the job's own")
 
@@ -124,7 +127,7 @@ def test_slow_jobs_are_waited_for_without_a_word(
 
 
 def test_a_scheduler_without_workers_is_told_and_waited_for_so_long(
-    scheduler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("synthseg_generator.cluster.waits.LOOK_EVERY_S", 0.05)
     _, address = scheduler
@@ -144,7 +147,7 @@ def test_a_scheduler_without_workers_is_told_and_waited_for_so_long(
 
 
 def test_a_scheduler_that_stops_answering_is_not_asked_for_its_threads_for_ever(
-    scheduler, monkeypatch: pytest.MonkeyPatch
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process, address = scheduler
     with open_cluster(1, address) as client:

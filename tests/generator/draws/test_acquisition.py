@@ -1,13 +1,17 @@
-from collections.abc import Callable
+from __future__ import annotations
 
 import numpy as np
 import pytest
+from generator_fixtures import ReadLayer
+from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 from synthseg_generator.draws.acquisition import draw_resolution, draw_resolutions
 from synthseg_generator.settings.generator import Acquisition
 
 
-def _drawn(config, count=3000, native_mm=1.0):
+def _drawn(
+    config: Acquisition, count: int = 3000, native_mm: float = 1.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     rng = np.random.default_rng(1)
     draws = [draw_resolution(config, rng, native_mm) for _ in range(count)]
     spacing, thickness = (np.array(part) for part in zip(*draws, strict=True))
@@ -15,7 +19,7 @@ def _drawn(config, count=3000, native_mm=1.0):
 
 
 def test_resolutions_are_distributed_as_the_official_ones(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     recorded = recorded_layer("sample_resolution_draws")
     theirs = recorded["resolution"], recorded["thickness"]
@@ -24,7 +28,7 @@ def test_resolutions_are_distributed_as_the_official_ones(
             assert ks_2samp(ours[:, axis], their[:, axis]).pvalue > 1e-3
         kinds = [(part > 1).sum(axis=1) for part in (ours, their)]
         shares = [np.bincount(kind, minlength=4) / len(kind) for kind in kinds]
-        np.testing.assert_allclose(*shares, atol=0.03)
+        np.testing.assert_allclose(shares[0], shares[1], atol=0.03)
 
 
 def test_one_axis_is_coarse_and_the_others_native() -> None:

@@ -1,23 +1,27 @@
 """The box of a label map that a sample can look at."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from synthseg_common.labels import GENERATION_V2
 from synthseg_generator.draws.box import find_needed_box
-from synthseg_generator.draws.sample_parameters import draw_sample
+from synthseg_generator.draws.sample_parameters import SampleParameters, draw_sample
 from synthseg_generator.graph.deformation import compose_coordinates, integrate_displacement
 from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.generator import Crop, Elastic, GeneratorSettings, Uniform
+from typed import there
 
 MAP_SHAPE = (40, 48, 44)
 STILL = Elastic(strength=Uniform(0.0, 0.0), scale=0.1)
 
 
-def looked_up(parameters, model):
+def looked_up(parameters: SampleParameters, model: GeneratorSettings) -> NDArray[np.float32]:
     """Voxels of the map that the graph looks up, float `[x, y, z, 3]`."""
     elastic = model.elastic
     displacement = integrate_displacement(
@@ -28,7 +32,7 @@ def looked_up(parameters, model):
             displacement,
             parameters.matrix,
             MAP_SHAPE,
-            model.crop.shape,
+            there(model.crop.shape),
             parameters.crop_start,
             parameters.flip,
         )
@@ -43,13 +47,13 @@ def looked_up(parameters, model):
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 10**6), strength=st.floats(0, 8), side=st.integers(4, 40))
-def test_no_look_up_leaves_the_box(seed, strength, side) -> None:
+def test_no_look_up_leaves_the_box(seed: int, strength: float, side: int) -> None:
     model = GeneratorSettings(
         crop=Crop(shape=(side, side, side)),
         elastic=Elastic(strength=Uniform(strength, strength), scale=0.1),
     )
     parameters = draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], seed, 0)
-    box = find_needed_box(parameters, model.crop.shape)
+    box = find_needed_box(parameters, there(model.crop.shape))
     places = np.rint(np.clip(looked_up(parameters, model), 0, np.array(MAP_SHAPE) - 1))
     assert np.all(places.min(axis=(0, 1, 2)) >= box.start)
     assert np.all(places.max(axis=(0, 1, 2)) < box.stop)
@@ -62,7 +66,7 @@ def test_an_undeformed_crop_needs_itself_and_a_margin() -> None:
         matrix=np.eye(3, 4, dtype=np.float32),
         crop_start=np.array([10, 11, 12], np.int32),
     )
-    box = find_needed_box(parameters, model.crop.shape)
+    box = find_needed_box(parameters, there(model.crop.shape))
     assert box.start == (9, 10, 11)
     assert box.stop == (19, 20, 21)
 
@@ -75,6 +79,6 @@ def test_a_crop_beyond_the_map_needs_its_edge(shift: int) -> None:
     parameters = dataclasses.replace(
         draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], 0, 0), matrix=matrix
     )
-    box = find_needed_box(parameters, model.crop.shape)
+    box = find_needed_box(parameters, there(model.crop.shape))
     assert box.start == ((0, 0, 0) if shift < 0 else (39, 47, 43))
     assert np.all(np.subtract(box.stop, box.start) == 1)

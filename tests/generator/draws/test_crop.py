@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from scipy.stats import kstest
@@ -10,11 +12,13 @@ from synthseg_generator.settings.generator import (
     Crop,
     cube,
 )
+from synthseg_generator.settings.ranges import Shape
+from typed import there
 
 MAP = (50, 52, 57)
 
 
-def _sizes(crop, voxel_size_mm=1.0):
+def _sizes(crop: Crop, voxel_size_mm: float = 1.0) -> tuple[Shape, Shape]:
     geometry = measure_crop(crop, MAP, voxel_size_mm)
     return geometry.region, geometry.shape
 
@@ -88,7 +92,7 @@ def test_centred_crop_shows_the_centre_of_the_structures_in_its_middle() -> None
     start = draw_crop(Crop(shape=(21, 21, 21), placement="centred"), geometry, matrix, rng)
     middle = np.full(3, 39.5)
     looked_up = middle + matrix[:, :3] @ (start + 10 - middle) + matrix[:, 3]
-    np.testing.assert_allclose(looked_up, geometry.centre, atol=1.5)
+    np.testing.assert_allclose(looked_up, there(geometry.centre), atol=1.5)
 
 
 def test_crop_of_another_spacing_starts_where_its_region_fits() -> None:

@@ -1,8 +1,13 @@
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from generator_fixtures import ReadLayer
+from numpy.typing import NDArray
 from scipy.stats import ks_2samp, kstest
 from synthseg_common.labels import (
     CONTRAST_SPECIFIC_CLASSES,
@@ -19,7 +24,13 @@ WIDTHS = tuple(Prior(rows=((value, value),)) for value in (6.0, 9.0, 12.0))
 TISSUE = GENERATION_V2.values.index(2)
 
 
-def _drawn(config, count=1, n_channels=1, labels=GENERATION_V2, seed=1):
+def _drawn(
+    config: Mixture,
+    count: int = 1,
+    n_channels: int = 1,
+    labels: GenerationLabels = GENERATION_V2,
+    seed: int = 1,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Means and deviations of many samples, `[sample, label, channel]` each."""
     rng = np.random.default_rng(seed)
     draws = [draw_mixture(config, labels, n_channels, rng) for _ in range(count)]
@@ -27,7 +38,7 @@ def _drawn(config, count=1, n_channels=1, labels=GENERATION_V2, seed=1):
     return means, stds
 
 
-def _tissue_pairs(config, count=200, n_channels=1):
+def _tissue_pairs(config: Mixture, count: int = 200, n_channels: int = 1) -> NDArray[np.float64]:
     """Mean and deviation of one tissue in every sample and channel."""
     means, stds = _drawn(config, count, n_channels)
     return np.stack([means[:, TISSUE], stds[:, TISSUE]], axis=-1)
@@ -79,7 +90,7 @@ def test_independent_contrasts_need_not_be_as_many_of_each() -> None:
 
 
 @pytest.mark.parametrize("pairing", ["joint", "independent"])
-def test_each_channel_takes_its_own_contrast(pairing: str) -> None:
+def test_each_channel_takes_its_own_contrast(pairing: Literal["joint", "independent"]) -> None:
     config = Mixture(
         specific_means=CONTRASTS,
         specific_stds=WIDTHS,
@@ -91,7 +102,9 @@ def test_each_channel_takes_its_own_contrast(pairing: str) -> None:
 
 
 @pytest.mark.parametrize(("pairing", "expected"), [("joint", 0.5), ("independent", 0.25)])
-def test_means_and_deviations_turn_random_together_or_apart(pairing: str, expected: float) -> None:
+def test_means_and_deviations_turn_random_together_or_apart(
+    pairing: Literal["joint", "independent"], expected: float
+) -> None:
     config = Mixture(
         specific_means=CONTRASTS,
         specific_stds=WIDTHS,
@@ -110,7 +123,7 @@ def test_negative_draws_become_zero() -> None:
 
 
 def test_intensities_are_distributed_as_the_official_ones(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     recorded = recorded_layer("model_inputs_uniform_draws")
     np.testing.assert_array_equal(recorded["generation_classes"], GENERATION_V1.classes)
@@ -118,7 +131,7 @@ def test_intensities_are_distributed_as_the_official_ones(
 
 
 def test_mixed_contrasts_are_distributed_as_the_official_ones(
-    shared_data: Path, recorded_layer: Callable[[str], dict[str, np.ndarray]]
+    shared_data: Path, recorded_layer: ReadLayer
 ) -> None:
     """Normal T1 priors, half of them replaced by random ones, means and deviations apart."""
     folder = shared_data / "label_tables"
@@ -142,13 +155,15 @@ def test_mixed_contrasts_are_distributed_as_the_official_ones(
     _same_distributions(_drawn(config, 2000, labels=labels), recorded, (0, 1, 4, 18, 19, 25))
 
 
-def _official_prior(path):
+def _official_prior(path: Path) -> Prior:
     if not path.is_file():
         pytest.skip(f"no official priors: {path} is missing")
     return Prior(distribution="normal", rows=tuple(map(tuple, np.load(path).T.tolist())))
 
 
-def _same_distributions(ours, recorded, labels):
+def _same_distributions(
+    ours: Sequence[NDArray[np.float64]], recorded: dict[str, NDArray[Any]], labels: Iterable[int]
+) -> None:
     for part, theirs in zip(ours, (recorded["means"], recorded["stds"]), strict=True):
         for label in labels:
             assert ks_2samp(part[:, label, 0], theirs[:, label]).pvalue > 1e-3

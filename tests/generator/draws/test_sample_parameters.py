@@ -1,8 +1,12 @@
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES, GENERATION_V2
+from synthseg_generator.arrays import Row
 from synthseg_generator.draws.sample_parameters import SampleParameters, draw_sample
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.map_geometry import MapGeometry
@@ -18,7 +22,7 @@ MAPS = (MapGeometry((48, 52, 50)), MapGeometry((48, 52, 50), (20.0, 25.0, 30.0))
 SETTINGS = GeneratorSettings(crop=Crop(shape=(32, 32, 32)), n_channels=2)
 
 
-def _sample(seed=1, k=0, settings=SETTINGS):
+def _sample(seed: int = 1, k: int = 0, settings: GeneratorSettings = SETTINGS) -> Row:
     return draw_sample(settings, GENERATION_V2, MAPS, seed, k).to_row()
 
 
@@ -29,7 +33,7 @@ def test_sample_is_a_function_of_seed_and_number() -> None:
 
 
 @pytest.mark.parametrize("other", [{"seed": 2}, {"k": 1}])
-def test_another_seed_or_number_gives_another_sample(other: dict[str, int]) -> None:
+def test_another_seed_or_number_gives_another_sample(other: dict[str, Any]) -> None:
     first, second = _sample(), _sample(**other)
     assert any(not np.array_equal(first[name], second[name]) for name in ("matrix", "means"))
 
@@ -60,7 +64,7 @@ def test_crop_larger_than_the_map_is_refused() -> None:
 
 # What `draw_sample` gave for the released settings when the first runs and plans were begun, with
 # NumPy 2.4: seed 3, sample 0 of the maps above. Another order of draws would change every sample.
-FIRST_DRAWS = {
+FIRST_DRAWS: dict[str, list[float]] = {
     "map_index": [1],
     "matrix": [0.825581, -0.0429687, 0.135275],
     "velocity": [-0.271189, 1.08878, -0.227136],

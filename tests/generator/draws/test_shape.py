@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from scipy.stats import kstest
 from synthseg_generator.draws.shape import compose_affine, draw_affine, draw_velocity
@@ -33,8 +35,8 @@ def test_no_elastic_strength_is_no_velocity() -> None:
 
 
 def test_each_shear_term_has_its_own_interval() -> None:
-    terms = tuple(Uniform(n / 100, n / 100) for n in range(6))
-    still = {"rotation_deg": each_axis(OFF), "scaling": each_axis(Uniform(1, 1))}
+    terms: Any = tuple(Uniform(n / 100, n / 100) for n in range(6))
+    still: dict[str, Any] = {"rotation_deg": each_axis(OFF), "scaling": each_axis(Uniform(1, 1))}
     matrix = draw_affine(Affine(**still, shearing=terms), np.random.default_rng(0))
     np.testing.assert_allclose(
         matrix[:, :3], [[1, 0, 0.01], [0.02, 1, 0.03], [0.04, 0.05, 1]], atol=1e-12
@@ -57,14 +59,14 @@ def test_velocities_spread_as_a_uniform_draw_of_their_deviation_says() -> None:
 
 
 def test_factors_are_drawn_evenly() -> None:
-    still = {"rotation_deg": each_axis(OFF), "shearing": each_term(OFF)}
+    still: dict[str, Any] = {"rotation_deg": each_axis(OFF), "shearing": each_term(OFF)}
     rng = np.random.default_rng(1)
     factors = np.array([np.diag(draw_affine(Affine(**still), rng)) for _ in range(200)])
     assert kstest(factors.ravel(), "uniform", args=(0.8, 0.4)).pvalue > 1e-3
 
 
 def test_angles_are_drawn_evenly() -> None:
-    still = {"scaling": each_axis(Uniform(1, 1)), "shearing": each_term(OFF)}
+    still: dict[str, Any] = {"scaling": each_axis(Uniform(1, 1)), "shearing": each_term(OFF)}
     about_z = Affine(**still, rotation_deg=(OFF, OFF, Uniform(-15, 15)))
     rng = np.random.default_rng(1)
     turns = [draw_affine(about_z, rng)[1, 0] for _ in range(300)]

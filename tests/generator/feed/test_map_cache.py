@@ -1,16 +1,19 @@
 """Label maps in memory."""
 
+from __future__ import annotations
+
 import pickle
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from synthseg_generator.feed.map_cache import PROCESS_CACHE, MapCache
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.store.label_store import LabelStore
 
 
-def volume():
+def volume() -> NDArray[np.uint8]:
     return np.zeros(100, np.uint8)
 
 
@@ -43,7 +46,7 @@ def test_a_map_that_cannot_be_read_is_not_kept() -> None:
     assert cache.nbytes == 0
 
 
-def _fail():
+def _fail() -> NDArray[np.uint8]:
     raise OSError("gone")
 
 

@@ -1,11 +1,14 @@
 """Plans on disk."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 import zarr
+from synthseg_generator.draws.sample_parameters import SampleParameters
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed import plan_writing
 from synthseg_generator.feed.plan import open_plan
@@ -13,48 +16,23 @@ from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.settings.generator import Crop, GeneratorSettings, Mixture, Prior
 from synthseg_generator.store.label_store import LabelStore
+from synthseg_generator.store.writing import open_member
 
 N_SAMPLES = 150  # three blocks, the last one shorter
 
 
-def tree(root):
+def tree(root: Path) -> dict[str, bytes]:
     """Every file below a folder with its bytes."""
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
-def assert_same(one, other):
+def assert_same(one: SampleParameters, other: SampleParameters) -> None:
     for name, value in one.to_row().items():
         np.testing.assert_array_equal(other.to_row()[name], value, err_msg=name, strict=True)
 
 
-@pytest.fixture(scope="module")
-def source(store: LabelStore, small_settings: GeneratorSettings):
-    return SampleSource(store, small_settings, seed=5)
-
-
-@pytest.fixture(scope="module")
-def plan_path(tmp_path_factory: pytest.TempPathFactory, source):
-    path = tmp_path_factory.mktemp("plan") / "plan.zarr"
-    write_plan(source, N_SAMPLES, path)
-    return path
-
-
-@pytest.mark.parametrize("k", [0, 63, 64, N_SAMPLES - 1])
-def test_a_planned_sample_is_the_drawn_one(plan_path, source, store: LabelStore, k) -> None:
-    assert_same(source.parameters(k), open_plan(plan_path, store).parameters(k))
-
-
-def test_a_plan_says_what_it_was_drawn_from(
-    plan_path, store: LabelStore, small_settings: GeneratorSettings
-) -> None:
-    plan = open_plan(plan_path, store)
-    assert plan.settings == small_settings
-    assert (plan.seed, plan.n_samples) == (5, N_SAMPLES)
-    assert plan.versions["numpy"] == np.__version__
-
-
 def test_workers_of_an_existing_scheduler_write_the_same_bytes(
-    tmp_path: Path, plan_path, source, cluster: Any
+    tmp_path: Path, plan_path: Path, source: SampleSource, cluster: Any
 ) -> None:
     address = cluster.scheduler.address
     write_plan(source, N_SAMPLES, tmp_path / "scheduler.zarr", scheduler=address)
@@ -62,11 +40,12 @@ def test_workers_of_an_existing_scheduler_write_the_same_bytes(
 
 
 def test_an_interrupted_plan_is_resumed(
-    tmp_path: Path, plan_path, source, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, plan_path: Path, source: SampleSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw, drawn = plan_writing.draw_block, []
+    drawn: list[int] = []
+    draw = plan_writing.draw_block
 
-    def draw_and_note(*job):
+    def draw_and_note(*job: Any) -> int:
         if len(drawn) == 2:
             raise KeyboardInterrupt
         drawn.append(job[-1])
@@ -84,12 +63,12 @@ def test_an_interrupted_plan_is_resumed(
 
 def test_an_unfinished_plan_of_another_seed_is_not_continued(
     tmp_path: Path,
-    source,
+    source: SampleSource,
     store: LabelStore,
     small_settings: GeneratorSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def stop(*_):
+    def stop(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -102,7 +81,7 @@ def test_an_unfinished_plan_of_another_seed_is_not_continued(
 
 
 def test_a_finished_plan_is_left_as_it_is(
-    plan_path, source, monkeypatch: pytest.MonkeyPatch
+    plan_path: Path, source: SampleSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan_writing, "draw_block", lambda *_: pytest.fail("drawn again"))
     before = tree(plan_path)
@@ -111,18 +90,18 @@ def test_a_finished_plan_is_left_as_it_is(
 
 
 def test_a_plan_drawn_by_another_numpy_stays_the_truth(
-    tmp_path: Path, source, store: LabelStore
+    tmp_path: Path, source: SampleSource, store: LabelStore
 ) -> None:
     write_plan(source, 3, tmp_path / "plan.zarr")
     group = zarr.open_group(tmp_path / "plan.zarr", mode="r+")
     group.attrs.update({"versions": {"numpy": "1.0"}})
-    group["gamma"][0] = 7.0
+    open_member(group, "gamma")[0] = 7.0
     assert write_plan(source, 3, tmp_path / "plan.zarr").parameters(0).gamma == 7.0
 
 
 @pytest.mark.parametrize("difference", ["seed", "n_samples", "settings"])
 def test_another_plan_is_never_overwritten(
-    plan_path, store: LabelStore, small_settings: GeneratorSettings, difference: str
+    plan_path: Path, store: LabelStore, small_settings: GeneratorSettings, difference: str
 ) -> None:
     settings = GeneratorSettings(crop=Crop(shape=(8, 8, 8)))
     source = SampleSource(
@@ -136,16 +115,6 @@ def test_another_plan_is_never_overwritten(
     assert tree(plan_path) == before
 
 
-def test_a_plan_for_other_label_maps_is_refused(plan_path, store: LabelStore) -> None:
-    with pytest.raises(StoreError, match="drawn for other label maps"):
-        open_plan(plan_path, store.select(["alice"]))
-
-
-def test_samples_beyond_the_plan_are_refused(plan_path, store: LabelStore) -> None:
-    with pytest.raises(StoreError, match="holds samples 0 to 149, asked for 150"):
-        open_plan(plan_path, store).parameters(N_SAMPLES)
-
-
 def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path: Path, store: LabelStore) -> None:
     two_rows = Prior(rows=((0.0, 1.0), (0.0, 1.0)))
     misfit = GeneratorSettings(mixture=Mixture(means=two_rows))
@@ -154,12 +123,14 @@ def test_settings_that_do_not_fit_leave_nothing_behind(tmp_path: Path, store: La
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_plan_without_samples_is_refused(tmp_path: Path, source) -> None:
+def test_a_plan_without_samples_is_refused(tmp_path: Path, source: SampleSource) -> None:
     with pytest.raises(ConfigError, match="at least one sample, got 0"):
         write_plan(source, 0, tmp_path / "plan.zarr")
 
 
-def test_a_place_that_holds_something_else_is_left_alone(tmp_path: Path, source) -> None:
+def test_a_place_that_holds_something_else_is_left_alone(
+    tmp_path: Path, source: SampleSource
+) -> None:
     (tmp_path / "plan.zarr").mkdir()
     (tmp_path / "plan.zarr" / "thesis.txt").write_text("years of work")
     with pytest.raises(StoreError, match="is there and is no plan"):
@@ -172,13 +143,6 @@ def test_a_missing_plan_says_how_to_make_one(tmp_path: Path, store: LabelStore) 
         open_plan(tmp_path / "nowhere.zarr", store)
 
 
-def test_another_format_version_is_refused(tmp_path: Path, source, store: LabelStore) -> None:
-    write_plan(source, 3, tmp_path / "plan.zarr")
-    zarr.open_group(tmp_path / "plan.zarr", mode="r+").attrs.update({"format_version": 99})
-    with pytest.raises(StoreError, match="plan format 99, expected 1"):
-        open_plan(tmp_path / "plan.zarr", store)
-
-
-def test_a_plan_may_lie_at_an_fsspec_url(tmp_path: Path, source) -> None:
+def test_a_plan_may_lie_at_an_fsspec_url(tmp_path: Path, source: SampleSource) -> None:
     plan = write_plan(source, 70, f"memory://{tmp_path}/plan.zarr")
     assert_same(source.parameters(69), plan.parameters(69))

@@ -1,9 +1,13 @@
 """From a store and settings to what samples are made of."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.feed.placement import locate_crop
 from synthseg_generator.feed.samples import SampleSource
@@ -20,11 +24,11 @@ from synthseg_generator.settings.generator import (
 from synthseg_generator.store.label_store import LabelStore
 
 
-def _source(store, settings, **changes):
+def _source(store: LabelStore, settings: GeneratorSettings, **changes: Any) -> SampleSource:
     return SampleSource(store, dataclasses.replace(settings, **changes), seed=1)
 
 
-def _made(source, k):
+def _made(source: SampleSource, k: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Image and target of a sample, without the seconds that compiling a graph takes."""
     row = source.parameters(k).to_row()
     graph = Synthesizer(source.settings, source.labels, source.map_shape)
@@ -125,7 +129,7 @@ def test_gradients_are_images_too(store: LabelStore, small_settings: GeneratorSe
 def test_a_crop_larger_than_memory_is_named(
     store: LabelStore, small_settings: GeneratorSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_, **__):
+    def refuse(*_: object, **__: object) -> NoReturn:
         raise MemoryError("Unable to allocate 116 GiB")
 
     source = _source(store, small_settings, crop=Crop(shape=(5000, 64, 64)))

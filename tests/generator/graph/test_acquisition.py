@@ -1,6 +1,11 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from keras import ops
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from synthseg_generator.graph.acquisition import (
     apply_acquisition,
@@ -10,14 +15,20 @@ from synthseg_generator.graph.acquisition import (
 )
 
 
-def _acquire(image, spacing, factor=0.0, thickness=None):
-    spacing = np.array([spacing], np.float32)
-    thickness = spacing if thickness is None else np.array([thickness], np.float32)
+def _acquire(
+    image: NDArray[np.float32],
+    spacing: Sequence[float],
+    factor: float = 0.0,
+    thickness: Sequence[float] | None = None,
+) -> NDArray[np.float32]:
+    row = np.array([spacing], np.float32)
+    extent = row if thickness is None else np.array([thickness], np.float32)
     factors = np.full((1, 3), factor, np.float32)
     result = apply_acquisition(
-        ops.convert_to_tensor(image), spacing, thickness, factors, reaches=[[7, 7, 7]]
+        ops.convert_to_tensor(image), row, extent, factors, reaches=[[7, 7, 7]]
     )
-    return ops.convert_to_numpy(result)
+    shown: NDArray[np.float32] = ops.convert_to_numpy(result)
+    return shown
 
 
 def test_native_spacing_without_blur_leaves_image_unchanged() -> None:

@@ -1,8 +1,12 @@
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
+from generator_fixtures import MakeHead
 from keras import ops
+from numpy.typing import NDArray
 from synthseg_generator.draws.shape import draw_velocity
 from synthseg_generator.graph.deformation import (
     compose_coordinates,
@@ -13,15 +17,24 @@ from synthseg_generator.graph.interpolation import (
     sample_nearest,
 )
 from synthseg_generator.settings.generator import Elastic
+from synthseg_generator.settings.ranges import Shape
+
+Tensor = Any
 
 IDENTITY = np.eye(3, 4, dtype=np.float32)
 STILL = np.zeros((2, 2, 2, 3), np.float32)
 MAP = np.random.default_rng(0).integers(0, 9, (12, 13, 14)).astype(np.uint8)
 
 
-def _coordinates(displacement=STILL, matrix=IDENTITY, crop=(5, 6, 7), start=(2, 3, 4), flip=False):
-    start = np.array(start, np.int32)
-    return compose_coordinates(displacement, matrix, MAP.shape, crop, start, np.bool_(flip))
+def _coordinates(
+    displacement: NDArray[np.float32] = STILL,
+    matrix: NDArray[np.float32] = IDENTITY,
+    crop: Shape = (5, 6, 7),
+    start: Shape = (2, 3, 4),
+    flip: bool = False,
+) -> Tensor:
+    corner = np.array(start, np.int32)
+    return compose_coordinates(displacement, matrix, MAP.shape, crop, corner, np.bool_(flip))
 
 
 def test_without_deformation_the_crop_is_a_slice_of_the_map() -> None:
@@ -42,7 +55,7 @@ def test_translation_shifts_what_is_seen() -> None:
 
 
 def test_constant_displacement_passes_through_the_affine_map() -> None:
-    push = np.tile(np.float32([1, 0, 0]), (2, 2, 2, 1))
+    push = np.tile(np.array([1, 0, 0], np.float32), (2, 2, 2, 1))
     turn = np.array([[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]], np.float32)
     moved = ops.convert_to_numpy(_coordinates(push, turn)) - ops.convert_to_numpy(
         _coordinates(matrix=turn)
@@ -66,7 +79,7 @@ def test_a_box_of_the_map_shows_what_the_whole_map_shows() -> None:
 
 
 def test_constant_velocity_integrates_to_itself() -> None:
-    velocity = np.tile(np.float32([1.5, -2, 0.5]), (6, 6, 6, 1))
+    velocity = np.tile(np.array([1.5, -2, 0.5], np.float32), (6, 6, 6, 1))
     flow = integrate_velocity(ops.convert_to_tensor(velocity), (1, 1, 1), 7)
     np.testing.assert_allclose(ops.convert_to_numpy(flow), velocity, rtol=1e-5)
 
@@ -75,7 +88,7 @@ def test_constant_velocity_integrates_to_itself() -> None:
     ("strength", "most_voxels", "most_labels"), [(2.0, 0.12, 0.01), (4.0, 0.25, 0.025)]
 )
 def test_default_integration_grid_stays_close_to_the_exact_one(
-    make_head: Callable[..., np.ndarray], strength: float, most_voxels: float, most_labels: float
+    make_head: MakeHead, strength: float, most_voxels: float, most_labels: float
 ) -> None:
     """Root mean square of the coordinates, and share of labels, that differ from the original's."""
     shape = (96, 96, 96)
@@ -89,9 +102,12 @@ def test_default_integration_grid_stays_close_to_the_exact_one(
     assert np.mean(seen[0] != seen[1]) < most_labels
 
 
-def _warped_places(velocity, shape, integration_step):
+def _warped_places(
+    velocity: NDArray[np.float32], shape: Shape, integration_step: int
+) -> NDArray[np.float32]:
     nodes = integrate_displacement(ops.convert_to_tensor(velocity), shape, integration_step, 7)
     still = np.zeros(3, np.int32)
-    return ops.convert_to_numpy(
+    places: NDArray[np.float32] = ops.convert_to_numpy(
         compose_coordinates(nodes, IDENTITY, shape, shape, still, np.bool_(False))
     )
+    return places

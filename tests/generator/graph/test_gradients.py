@@ -1,14 +1,22 @@
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 from compiled import finite_in_every_way
 from keras import ops
+from numpy.typing import NDArray
 from scipy.ndimage import sobel
 from synthseg_generator.graph.gradients import GRADIENT_CLIP, measure_gradient
 from synthseg_generator.graph.intensity import apply_clip, apply_normalisation
 
+Tensor = Any
 
-def _magnitude(image):
-    return ops.convert_to_numpy(measure_gradient(ops.convert_to_tensor(image)))
+
+def _magnitude(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    size: NDArray[np.float32] = ops.convert_to_numpy(measure_gradient(ops.convert_to_tensor(image)))
+    return size
 
 
 def test_a_constant_image_has_no_gradient_away_from_its_edge() -> None:
@@ -31,7 +39,7 @@ def test_magnitude_is_that_of_sobel_filters() -> None:
 def test_gradients_that_vanish_or_are_cut_everywhere_normalise_however_they_are_compiled(
     scale: float,
 ) -> None:
-    def steepness(image):
+    def steepness(image: Tensor) -> Tensor:
         return apply_normalisation(apply_clip(measure_gradient(image), GRADIENT_CLIP))
 
     image = scale * np.random.default_rng(0).standard_normal((8, 8, 8, 1)).astype(np.float32)

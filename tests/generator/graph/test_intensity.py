@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 from compiled import finite_in_every_way
@@ -11,6 +15,8 @@ from synthseg_generator.graph.intensity import (
     apply_normalisation,
 )
 from synthseg_generator.settings.generator import BiasField, Uniform
+
+Tensor = Any
 
 IMAGE = np.random.default_rng(0).random((16, 15, 14, 2), np.float32)
 
@@ -82,7 +88,7 @@ def test_gamma_after_normalisation_is_finite_however_it_is_compiled() -> None:
     exponents = np.array([0.37, 1.7], np.float32)
     field = np.random.default_rng(2).normal(0, 0.7, (3, 3, 3, 2)).astype(np.float32)
 
-    def augment(image, field, noise, exponents):
+    def augment(image: Tensor, field: Tensor, noise: Tensor, exponents: Tensor) -> Tensor:
         image = apply_bias_field(image, field) + 0.3 * noise
         return apply_gamma(apply_normalisation(image), exponents)
 

@@ -17,7 +17,7 @@ def test_ties_round_to_even() -> None:
 
 def test_interpolation_weights_sum_to_one_and_clamp() -> None:
     weights = ops.convert_to_numpy(make_linear_weights(np.array([-1.0, 0.25, 9.0], np.float32), 3))
-    np.testing.assert_allclose(weights, [[1, 0, 0], [0.75, 0.25, 0], [0, 0, 1]])
+    np.testing.assert_allclose(weights, [[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.0, 0.0, 1.0]])
 
 
 def test_enlarging_a_ramp_keeps_it_a_ramp() -> None:

@@ -1,10 +1,15 @@
 """Every step of the generative graph against recorded outputs of the official layers."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from generator_fixtures import ReadLayer
 from keras import ops
+from numpy.typing import ArrayLike, NDArray
 from synthseg_common.labels import GENERATION_V1, GENERATION_V2, GenerationLabels
 from synthseg_generator.draws.shape import compose_affine
 from synthseg_generator.graph.acquisition import (
@@ -38,11 +43,15 @@ from synthseg_generator.graph.interpolation import (
 from synthseg_generator.graph.synthesizer import Synthesizer
 from synthseg_generator.settings.generator import Acquisition, Crop, GeneratorSettings
 
+Tensor = Any
+
 STILL = np.zeros((2, 2, 2, 3), np.float32)
 IDENTITY = np.eye(3, 4, dtype=np.float32)
 
 
-def _coordinates(displacement, matrix, shape, flip=False):
+def _coordinates(
+    displacement: NDArray[Any], matrix: NDArray[Any], shape: Sequence[int], flip: bool = False
+) -> Tensor:
     return compose_coordinates(
         ops.convert_to_tensor(displacement),
         np.asarray(matrix, np.float32),
@@ -53,7 +62,7 @@ def _coordinates(displacement, matrix, shape, flip=False):
     )
 
 
-def _close(ours, theirs, atol=1e-4, rtol=0.0):
+def _close(ours: Tensor, theirs: NDArray[Any], atol: float = 1e-4, rtol: float = 0.0) -> None:
     np.testing.assert_allclose(ops.convert_to_numpy(ours), theirs, atol=atol, rtol=rtol)
 
 
@@ -61,7 +70,7 @@ def _close(ours, theirs, atol=1e-4, rtol=0.0):
 
 
 def test_affine_matrix_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("affine_matrices")
     ours = compose_affine(
@@ -71,7 +80,7 @@ def test_affine_matrix_equals_official(
 
 
 def test_affine_lookup_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("affine_deform")
     shape = data["labels"].shape[1:4]
@@ -82,18 +91,21 @@ def test_affine_lookup_equals_official(
 
 
 @pytest.mark.parametrize("part", ["rot", "scale", "shear", "trans"])
-def test_each_part_of_the_affine_map_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]], part: str
-) -> None:
+def test_each_part_of_the_affine_map_equals_official(recorded_layer: ReadLayer, part: str) -> None:
     data = recorded_layer(f"affine_deform_{part}")
-    parts = {"rot": [0.0] * 3, "scale": [1.0] * 3, "shear": [0.0] * 6, "trans": [0.0] * 3}
-    parts[part] = data["params"]
+    parts: dict[str, Sequence[float]] = {
+        "rot": [0.0] * 3,
+        "scale": [1.0] * 3,
+        "shear": [0.0] * 6,
+        "trans": [0.0] * 3,
+    }
+    parts[part] = data["params"].tolist()
     places = _coordinates(STILL, compose_affine(*parts.values()), data["image"].shape[1:4])
     _close(sample_linear(ops.convert_to_tensor(data["image"][0]), places), data["image_out"][0])
 
 
 def test_integration_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("svf_integration")
     ours = integrate_velocity(ops.convert_to_tensor(data["half_svf"][0]), [1, 1, 1], 7)
@@ -101,7 +113,7 @@ def test_integration_equals_official(
 
 
 def test_enlarged_displacement_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("svf_integration")
     shape = data["full_disp"].shape[1:4]
@@ -111,9 +123,7 @@ def test_enlarged_displacement_equals_official(
 
 
 @pytest.mark.parametrize("name", ["svf_deform", "affine_svf_deform"])
-def test_combined_deformation_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
-) -> None:
+def test_combined_deformation_equals_official(recorded_layer: ReadLayer, name: str) -> None:
     """The displacement is recorded at every voxel: it is its own grid of nodes."""
     data = recorded_layer(name)
     shape = data["image"].shape[1:4]
@@ -129,9 +139,7 @@ def test_combined_deformation_equals_official(
 
 
 @pytest.mark.parametrize("name", ["flip_axis0_swap", "flip_axis1_swap"])
-def test_flip_equals_official_along_the_first_axis(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
-) -> None:
+def test_flip_equals_official_along_the_first_axis(recorded_layer: ReadLayer, name: str) -> None:
     """Asked for axis 1, the official layer flips axis 0 too: a bug that is not copied."""
     data = recorded_layer(name)
     values, n_neutral = tuple(data["label_list"].tolist()), int(data["n_neutral"])
@@ -145,9 +153,7 @@ def test_flip_equals_official_along_the_first_axis(
 
 
 @pytest.mark.parametrize("size", ["up", "down"])
-def test_resizing_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]], size: str
-) -> None:
+def test_resizing_equals_official(recorded_layer: ReadLayer, size: str) -> None:
     linear = recorded_layer("resize_linear")
     shape = linear[size].shape[1:4]
     weights = [
@@ -164,7 +170,7 @@ def test_resizing_equals_official(
 
 
 def test_mixture_of_zero_width_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("gmm_zero_std")
     labels, means = data["labels"][0, ..., 0], data["means"][0]
@@ -174,7 +180,7 @@ def test_mixture_of_zero_width_equals_official(
 
 
 def test_mixture_has_the_means_and_deviations_of_the_official_one(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     """Two draws of one Gaussian differ by no more than their standard errors allow."""
     data = recorded_layer("gmm_stats")
@@ -189,7 +195,7 @@ def test_mixture_has_the_means_and_deviations_of_the_official_one(
         assert np.all(np.abs(drawn.std(axis=0) - data["emp_std"][:, label]) < 5 * error)
 
 
-def test_bias_field_equals_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
+def test_bias_field_equals_official(recorded_layer: ReadLayer) -> None:
     data = recorded_layer("bias_field")
     ours = apply_bias_field(
         ops.convert_to_tensor(data["image"][0]), ops.convert_to_tensor(data["small_bias"][0])
@@ -198,13 +204,13 @@ def test_bias_field_equals_official(recorded_layer: Callable[[str], dict[str, np
 
 
 def test_clipping_and_normalisation_equal_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("intensity_clip_norm")
     _close(apply_normalisation(apply_clip(data["image"][0], 300)), data["image_out"][0], 1e-5)
 
 
-def test_gamma_equals_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
+def test_gamma_equals_official(recorded_layer: ReadLayer) -> None:
     data = recorded_layer("intensity_gamma")
     _close(apply_gamma(data["normalised"][0], data["exp_gamma"]), data["image_out"][0])
 
@@ -212,7 +218,7 @@ def test_gamma_equals_official(recorded_layer: Callable[[str], dict[str, np.ndar
 # Resolution
 
 
-def _blur(image, sigma, reaches):
+def _blur(image: NDArray[Any], sigma: object, reaches: Sequence[Sequence[int]]) -> Tensor:
     """The acquisition at native spacing and a thickness that gives this width: blur alone."""
     native = np.ones((image.shape[-1], 3), np.float32)
     # Native thickness blurs by 0.5; the factor makes that the wanted width.
@@ -221,9 +227,7 @@ def _blur(image, sigma, reaches):
 
 
 @pytest.mark.parametrize("name", ["s05", "aniso", "sep"])
-def test_static_blur_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
-) -> None:
+def test_static_blur_equals_official(recorded_layer: ReadLayer, name: str) -> None:
     data = recorded_layer(f"gaussian_blur_{name}")
     sigma = np.broadcast_to(data["sigma"], 3)
     reaches = [[compute_window_reach(width) for width in sigma]] * 2
@@ -231,9 +235,7 @@ def test_static_blur_equals_official(
 
 
 @pytest.mark.parametrize("name", ["dynamic_blur_nonsep", "dynamic_blur_sep"])
-def test_dynamic_blur_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
-) -> None:
+def test_dynamic_blur_equals_official(recorded_layer: ReadLayer, name: str) -> None:
     data = recorded_layer(name)
     reaches = [[compute_window_reach(width) for width in data["max_sigma"]]]
     _close(_blur(data["image"][0], data["sigma"][0], reaches), data["image_out"][0], atol=1e-5)
@@ -241,7 +243,7 @@ def test_dynamic_blur_equals_official(
 
 @pytest.mark.parametrize(("name", "darker"), [("nonsep", 2), ("sep", 8)])
 def test_blur_does_not_darken_samples_of_larger_batches(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str, darker: int
+    recorded_layer: ReadLayer, name: str, darker: int
 ) -> None:
     """The official layer normalises over the batch, once per kernel: a bug that is not copied."""
     data = recorded_layer(f"dynamic_blur_batch2_{name}")
@@ -255,7 +257,7 @@ def test_blur_does_not_darken_samples_of_larger_batches(
     assert np.mean(totals) == pytest.approx(darker, rel=0.2)
 
 
-def test_kernels_equal_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
+def test_kernels_equal_official(recorded_layer: ReadLayer) -> None:
     data = recorded_layer("gaussian_kernels")
     for axis, sigma in enumerate(data["sep_sigma"]):
         reach = compute_window_reach(sigma)
@@ -263,14 +265,14 @@ def test_kernels_equal_official(recorded_layer: Callable[[str], dict[str, np.nda
         _close(make_gaussian_weights(offsets, np.float32(sigma), reach), data[f"sep_k{axis}"], 1e-6)
 
 
-def test_blur_widths_equal_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
+def test_blur_widths_equal_official(recorded_layer: ReadLayer) -> None:
     table = recorded_layer("blur_sigma_table")["rows_cur_down_thick_sigma"]
     for native, spacing, thickness, sigma in table:
-        ours = compute_blur_sigma(np.float32(spacing), np.float32(thickness), np.float32(native[0]))
+        ours = compute_blur_sigma(np.float32(spacing), np.float32(thickness), float(native[0]))
         _close(ours, sigma, atol=1e-5)
 
 
-def _mimic(data, **options):
+def _mimic(data: dict[str, NDArray[Any]], **options: Any) -> Tensor:
     spacing = np.atleast_2d(data["resolution"]).astype(np.float32)
     return apply_acquisition(
         ops.convert_to_tensor(data["image"][0]),
@@ -283,22 +285,20 @@ def _mimic(data, **options):
 
 
 @pytest.mark.parametrize("name", ["113", "aniso37", "iso23", "none"])
-def test_acquisition_without_blur_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]], name: str
-) -> None:
+def test_acquisition_without_blur_equals_official(recorded_layer: ReadLayer, name: str) -> None:
     data = recorded_layer(f"mimic_acquisition_{name}")
     _close(_mimic(data), data["image_out"][0])
 
 
 def test_acquisition_of_fixed_spacing_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("mimic_acquisition_fixed_113")
     _close(_mimic(data, repeat_last=True), data["image_out"][0])
 
 
 def test_acquisition_to_a_finer_grid_equals_official(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("mimic_acquisition_to_bigger")
     ours = _mimic(
@@ -313,7 +313,7 @@ def test_windows_of_drawn_and_fixed_blur_are_the_official_ones() -> None:
     assert compute_blur_reaches(fixed, 2, 1.0) == ((1, 1, 2), (1, 1, 1))
 
 
-def test_gradients_equal_official(recorded_layer: Callable[[str], dict[str, np.ndarray]]) -> None:
+def test_gradients_equal_official(recorded_layer: ReadLayer) -> None:
     data = recorded_layer("image_gradients")
     ours = measure_gradient(ops.convert_to_tensor(data["image"][0]))
     _close(ours, data["sobel_mag"][0], rtol=1e-5)
@@ -322,13 +322,13 @@ def test_gradients_equal_official(recorded_layer: Callable[[str], dict[str, np.n
 # Labels
 
 
-def _as_indices(labels, values):
+def _as_indices(labels: NDArray[Any], values: ArrayLike) -> NDArray[np.int32]:
     order = np.argsort(values)
     return order[np.searchsorted(np.array(values)[order], labels)].astype(np.int32)
 
 
 def test_target_equals_official_conversion(
-    recorded_layer: Callable[[str], dict[str, np.ndarray]],
+    recorded_layer: ReadLayer,
 ) -> None:
     data = recorded_layer("convert_labels")
     values, targets = tuple(data["source"].tolist()), tuple(data["dest"].tolist())

@@ -1,5 +1,7 @@
 """Contact sheets."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import matplotlib.image
@@ -13,12 +15,12 @@ from synthseg_generator.store.label_store import LabelStore
 
 
 @pytest.fixture(scope="module")
-def generator(store: LabelStore, small_settings: GeneratorSettings):
+def generator(store: LabelStore, small_settings: GeneratorSettings) -> BrainGenerator:
     return BrainGenerator(store, small_settings, seed=1)
 
 
 def test_the_same_seed_draws_the_same_picture(
-    tmp_path: Path, generator, store: LabelStore, small_settings: GeneratorSettings
+    tmp_path: Path, generator: BrainGenerator, store: LabelStore, small_settings: GeneratorSettings
 ) -> None:
     preview(generator, tmp_path / "one.png", n_samples=2)
     preview(BrainGenerator(store, small_settings, seed=1), tmp_path / "two.png", n_samples=2)
@@ -28,7 +30,9 @@ def test_the_same_seed_draws_the_same_picture(
     assert one != other
 
 
-def test_every_sample_has_a_row_of_images_and_colours(tmp_path: Path, generator) -> None:
+def test_every_sample_has_a_row_of_images_and_colours(
+    tmp_path: Path, generator: BrainGenerator
+) -> None:
     preview(generator, tmp_path / "one.png", n_samples=1)
     preview(generator, tmp_path / "three.png", n_samples=3)
     one, three = (matplotlib.image.imread(tmp_path / f"{n}.png") for n in ("one", "three"))
@@ -38,7 +42,9 @@ def test_every_sample_has_a_row_of_images_and_colours(tmp_path: Path, generator)
     assert np.any((red != green) | (green != blue))
 
 
-def test_an_unknown_format_is_refused_and_leaves_nothing(tmp_path: Path, generator) -> None:
+def test_an_unknown_format_is_refused_and_leaves_nothing(
+    tmp_path: Path, generator: BrainGenerator
+) -> None:
     with pytest.raises(StoreError, match=r"sheet\.xyz cannot be written"):
         preview(generator, tmp_path / "sheet.xyz", n_samples=1)
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,7 @@
 """The figure of one sample step by step."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +13,20 @@ from synthseg_generator.store.label_store import LabelStore
 
 
 @pytest.fixture(scope="module")
-def generator(store: LabelStore, small_settings: GeneratorSettings):
+def generator(store: LabelStore, small_settings: GeneratorSettings) -> BrainGenerator:
     return BrainGenerator(store, small_settings, seed=1)
 
 
-def test_stages_lead_from_the_map_to_the_sample(generator, store: LabelStore) -> None:
+def test_stages_lead_from_the_map_to_the_sample(
+    generator: BrainGenerator, store: LabelStore
+) -> None:
     stages = list(make_stages(generator, 2).values())
     assert set(np.unique(stages[0]).tolist()) <= set(store.labels.values)
     assert [stage.shape for stage in stages[1:]] == [(16, 16, 16)] * 5
     np.testing.assert_array_equal(stages[-1], generator.sample(2).image[..., 0])
 
 
-def test_the_last_step_is_the_acquisition(generator) -> None:
+def test_the_last_step_is_the_acquisition(generator: BrainGenerator) -> None:
     from synthseg_generator.graph.acquisition import apply_acquisition, compute_blur_reaches
 
     stages = make_stages(generator, 2)
@@ -37,7 +41,7 @@ def test_the_last_step_is_the_acquisition(generator) -> None:
     np.testing.assert_allclose(np.asarray(shown)[..., 0], stages["resolution"], atol=1e-5)
 
 
-def test_the_same_seed_draws_the_same_stages(tmp_path: Path, generator) -> None:
+def test_the_same_seed_draws_the_same_stages(tmp_path: Path, generator: BrainGenerator) -> None:
     for name in ("one", "two"):
         draw_stages(generator, tmp_path / f"{name}.png", n_samples=1)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()

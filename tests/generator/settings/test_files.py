@@ -1,10 +1,13 @@
 """Settings of the generative model in files."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings import files
@@ -36,7 +39,7 @@ SPECIFIC = GeneratorSettings(
 
 
 @pytest.mark.parametrize("settings", [GeneratorSettings(), SPECIFIC])
-def test_settings_come_back_from_json(settings) -> None:
+def test_settings_come_back_from_json(settings: GeneratorSettings) -> None:
     mapping = json.loads(json.dumps(dump_settings(settings)))
     assert generator_settings(mapping) == settings
     assert digest_settings(generator_settings(mapping)) == digest_settings(settings)
@@ -102,7 +105,10 @@ def test_the_released_recipe_names_every_setting_and_is_the_default() -> None:
     assert names == _names(dataclasses.asdict(GeneratorSettings()))
 
 
-def _names(values, inside=("labels", "crop", "affine", "elastic", "mixture", "bias_field")):
+def _names(
+    values: Mapping[str, Any],
+    inside: tuple[str, ...] = ("labels", "crop", "affine", "elastic", "mixture", "bias_field"),
+) -> dict[str, list[str] | None]:
     """Names of settings, and of those in groups."""
     groups = (*inside, "acquisition")
     return {name: sorted(values[name]) if name in groups else None for name in values}
@@ -141,52 +147,6 @@ def test_a_folder_of_the_name_of_a_recipe_does_not_matter(
     monkeypatch.chdir(tmp_path)
     Path("2021").mkdir()
     assert load_settings("2021").gamma_std == 0.4
-
-
-def test_priors_are_read_from_the_original_s_arrays(tmp_path: Path) -> None:
-    table = np.array([[10.0, 20.0], [1.0, 2.0], [30.0, 40.0], [3.0, 4.0]])
-    np.save(tmp_path / "means.npy", table)
-    np.save(tmp_path / "one.npy", table[:2])
-    file = {"distribution": "normal", "file": str(tmp_path / "means.npy")}
-    mixture = {
-        "specific_means": file,
-        "specific_stds": file,
-        "means": {"file": str(tmp_path / "one.npy"), "distribution": "normal"},
-    }
-    settings = generator_settings({"mixture": mixture}).mixture
-    assert settings.specific_means[0] == KNOWN_CONTRAST
-    assert settings.specific_means[1].rows == ((30, 3), (40, 4))
-    assert settings.means == KNOWN_CONTRAST
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [(None, "no readable NumPy array"), (np.zeros((3, 4)), r"shape \(3, 4\), expected two rows")],
-)
-def test_files_without_priors_are_refused_by_name(tmp_path: Path, content, complaint: str) -> None:
-    path = tmp_path / "priors.npy"
-    if content is not None:
-        np.save(path, content)
-    with pytest.raises(ConfigError, match=f"mixture.specific_means.*priors.npy.*{complaint}"):
-        generator_settings({"mixture": {"specific_means": {"file": str(path)}}})
-
-
-@pytest.mark.parametrize("several", [False, True])
-def test_an_empty_file_and_one_of_several_arrays_are_no_priors(
-    tmp_path: Path, several: bool
-) -> None:
-    path = tmp_path / "priors.npz"
-    path.touch()
-    if several:
-        np.savez(path, means=np.zeros((2, 3)))
-    with pytest.raises(ConfigError, match=r"priors\.npz is no readable NumPy array"):
-        generator_settings({"mixture": {"specific_means": {"file": str(path)}}})
-
-
-def test_several_priors_are_no_single_one(tmp_path: Path) -> None:
-    np.save(tmp_path / "two.npy", np.zeros((4, 5)))
-    with pytest.raises(ConfigError, match=r"mixture.means.*two.npy holds 2 priors"):
-        generator_settings({"mixture": {"means": {"file": str(tmp_path / "two.npy")}}})
 
 
 def test_settings_that_earlier_versions_wrote_into_checkpoints_are_read() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from synthseg_common.labels import (
     CONTRAST_SPECIFIC_CLASSES,
@@ -60,7 +62,7 @@ def test_a_file_names_the_classes_of_the_original() -> None:
     ],
 )
 def test_lists_that_contradict_the_store_are_refused_by_name(
-    changes: dict[str, object],
+    changes: dict[str, Any],
     named: str,
 ) -> None:
     with pytest.raises(ConfigError, match=named):

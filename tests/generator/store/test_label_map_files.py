@@ -1,12 +1,15 @@
 """Label maps from files."""
 
+from __future__ import annotations
+
 import gzip
-from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from generator_fixtures import MakeHead, WriteMap
+from numpy.typing import DTypeLike
 from synthseg_common.labels import GenerationLabels
 from synthseg_generator.errors import LabelError
 from synthseg_generator.label_table import LABEL_TABLES, LabelTable
@@ -24,8 +27,8 @@ VALUES = np.array(TABLE.labels.values)
 @pytest.mark.parametrize("extension", [".nii.gz", ".mgz"])
 def test_any_orientation_gives_the_same_ids(
     tmp_path: Path,
-    make_head: Callable[..., np.ndarray],
-    write_map: Callable[..., Path],
+    make_head: MakeHead,
+    write_map: WriteMap,
     axes: str,
     extension: str,
 ) -> None:
@@ -46,16 +49,14 @@ def test_shape_and_voxel_size_in_the_header_are_those_after_alignment(tmp_path: 
 
 
 def test_whole_numbers_stored_as_floats_are_labels(
-    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+    tmp_path: Path, make_head: MakeHead, write_map: WriteMap
 ) -> None:
     head = make_head((12, 12, 12))
     ids, _ = read_label_map(write_map(tmp_path / "map.nii.gz", head.astype(np.float32)), TABLE)
     np.testing.assert_array_equal(VALUES[ids], head)
 
 
-def test_a_fourth_axis_of_one_volume_is_dropped(
-    tmp_path: Path, make_head: Callable[..., np.ndarray]
-) -> None:
+def test_a_fourth_axis_of_one_volume_is_dropped(tmp_path: Path, make_head: MakeHead) -> None:
     head = make_head((12, 12, 12))
     nib.save(nib.Nifti1Image(head[..., None], np.eye(4)), tmp_path / "map.nii.gz")
     assert read_headers(tmp_path)[0].shape == (12, 12, 12)
@@ -78,7 +79,9 @@ def test_values_between_integers_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "kind"), [(999, np.int32), (-1, np.int16), (6, np.uint8)])
-def test_an_unknown_label_is_named_with_its_file(tmp_path: Path, value: int, kind) -> None:
+def test_an_unknown_label_is_named_with_its_file(
+    tmp_path: Path, value: int, kind: DTypeLike
+) -> None:
     labels = np.zeros((4, 4, 4), kind)
     labels[0, 0, 0] = value
     nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / "odd.nii")
@@ -93,7 +96,7 @@ def test_a_text_file_that_calls_itself_nifti_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_ends_early_is_refused(
-    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+    tmp_path: Path, make_head: MakeHead, write_map: WriteMap
 ) -> None:
     whole = write_map(tmp_path / "map.nii", make_head((16, 16, 16))).read_bytes()
     (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(whole)[:600])
@@ -103,7 +106,7 @@ def test_a_file_that_ends_early_is_refused(
 
 @pytest.mark.parametrize("name", ["map.nii.gz", "map.mgz"])
 def test_a_compressed_file_with_a_changed_byte_is_refused(
-    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path], name: str
+    tmp_path: Path, make_head: MakeHead, write_map: WriteMap, name: str
 ) -> None:
     whole = gzip.decompress(write_map(tmp_path / name, make_head((16, 16, 16))).read_bytes())
     stored = bytearray(gzip.compress(whole, compresslevel=0))  # so that it still decompresses
@@ -114,7 +117,7 @@ def test_a_compressed_file_with_a_changed_byte_is_refused(
 
 
 def test_what_follows_a_whole_gzip_stream_is_passed_over(
-    tmp_path: Path, make_head: Callable[..., np.ndarray], write_map: Callable[..., Path]
+    tmp_path: Path, make_head: MakeHead, write_map: WriteMap
 ) -> None:
     head = make_head((64, 64, 64))  # more than a buffer
     path = write_map(tmp_path / "map.nii.gz", head)

@@ -1,21 +1,25 @@
 """An opened label store."""
 
+from __future__ import annotations
+
 import pickle
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from generator_fixtures import WriteMap
 from synthseg_generator.errors import StoreError
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store.ingest import ingest
 from synthseg_generator.store.label_store import LabelStore, open_store
+from typed import there
 
 
 @pytest.fixture
-def copy(tmp_path: Path, store_path: Path):
+def copy(tmp_path: Path, store_path: Path) -> Path:
     return shutil.copytree(store_path, tmp_path / "copy.zarr")
 
 
@@ -39,7 +43,7 @@ def test_a_selection_keeps_the_order_and_changes_the_fingerprint(store: LabelSto
         store.select(["dave"])
 
 
-def test_the_fingerprint_does_not_depend_on_the_place(store: LabelStore, copy) -> None:
+def test_the_fingerprint_does_not_depend_on_the_place(store: LabelStore, copy: Path) -> None:
     assert open_store(copy).fingerprint == store.fingerprint
 
 
@@ -54,13 +58,13 @@ def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
         open_store(tmp_path / "nowhere.zarr")
 
 
-def test_another_format_version_is_refused(copy) -> None:
+def test_another_format_version_is_refused(copy: Path) -> None:
     zarr.open_group(copy, mode="r+").attrs.update({"format_version": 99})
     with pytest.raises(StoreError, match="store format 99, expected 1"):
         open_store(copy)
 
 
-def test_a_store_that_was_never_finished_is_refused(copy) -> None:
+def test_a_store_that_was_never_finished_is_refused(copy: Path) -> None:
     group = zarr.open_group(copy, mode="r+")
     del group.attrs["maps"]
     with pytest.raises(StoreError, match="no finished label store"):
@@ -68,13 +72,13 @@ def test_a_store_that_was_never_finished_is_refused(copy) -> None:
 
 
 @pytest.mark.parametrize("broken", [{"labels": {}}, {"maps": [{}]}, {"voxel_size_mm": [1]}])
-def test_broken_attributes_are_refused(copy, broken: dict[str, object]) -> None:
+def test_broken_attributes_are_refused(copy: Path, broken: dict[str, Any]) -> None:
     zarr.open_group(copy, mode="r+").attrs.update(broken)
     with pytest.raises(StoreError, match="attributes of the label store are broken"):
         open_store(copy)
 
 
-def test_damaged_data_is_noticed(copy) -> None:
+def test_damaged_data_is_noticed(copy: Path) -> None:
     chunk = copy / "bob" / "c" / "0" / "0" / "0"
     data = bytearray(chunk.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -83,7 +87,7 @@ def test_damaged_data_is_noticed(copy) -> None:
         open_store(copy).load("bob")
 
 
-def test_data_that_is_missing_is_noticed(copy) -> None:
+def test_data_that_is_missing_is_noticed(copy: Path) -> None:
     (copy / "bob" / "c" / "0" / "0" / "0").unlink()
     with pytest.raises(StoreError, match="data of map bob is missing"):
         open_store(copy).load("bob")
@@ -92,7 +96,7 @@ def test_data_that_is_missing_is_noticed(copy) -> None:
 def test_geometries_hold_the_structures_centre(store: LabelStore) -> None:
     shape, centre = store.geometries[2].shape, store.geometries[2].centre
     assert shape == (44, 40, 38)
-    np.testing.assert_allclose(centre, (np.array(shape) - 1) / 2, atol=4)
+    np.testing.assert_allclose(there(centre), (np.array(shape) - 1) / 2, atol=4)
 
 
 def test_a_store_can_be_read_from_a_web_server(store_url: str, store: LabelStore) -> None:
@@ -105,9 +109,7 @@ def test_a_store_can_be_read_from_a_web_server(store_url: str, store: LabelStore
         open_store(store_url.replace("heads", "nowhere"))
 
 
-def test_a_map_of_background_alone_is_no_lost_one(
-    tmp_path: Path, write_map: Callable[..., Path]
-) -> None:
+def test_a_map_of_background_alone_is_no_lost_one(tmp_path: Path, write_map: WriteMap) -> None:
     (tmp_path / "maps").mkdir()
     write_map(tmp_path / "maps" / "empty.nii", np.zeros((8, 8, 8), np.int16))
     ingest(tmp_path / "maps", tmp_path / "empty.zarr", LABEL_TABLES["v2"])

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import ConfigError
@@ -22,7 +24,7 @@ def test_width_stops_growing_at_its_bound() -> None:
     ],
 )
 def test_settings_that_make_no_network_are_refused_by_name(
-    wrong: dict[str, object],
+    wrong: dict[str, Any],
 ) -> None:
     with pytest.raises(ConfigError, match=rf"network\.{next(iter(wrong))}"):
         NetworkSettings(**{"n_labels": 3, **wrong})

@@ -6,20 +6,27 @@ from synthseg_generator.errors import GeneratorError
 from synthseg_generator.settings.files import load_settings as generator_settings
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_generator.store.label_store import open_store
-from synthseg_trainer.config import AdamSettings, NetworkSettings, load_settings, recipe_names
+from synthseg_trainer.config import (
+    AdamSettings,
+    NetworkSettings,
+    TrainSettings,
+    load_settings,
+    recipe_names,
+)
 from synthseg_trainer.config.reader import recipe_path
 from synthseg_trainer.errors import ConfigError
+from typed import there
 
 ERRORS = (ConfigError, GeneratorError)
 
 
-def _read(tmp_path, head_store, text):
+def _read(tmp_path: Path, head_store: Path, text: str) -> TrainSettings:
     path = tmp_path / "run.yaml"
     path.write_text(text)
     return load_settings(path, store=str(head_store))
 
 
-def _edited(run_config, tmp_path, old, new):
+def _edited(run_config: Path, tmp_path: Path, old: str, new: str) -> Path:
     text = run_config.read_text()
     assert old in text
     path = tmp_path / "edited.yaml"
@@ -27,27 +34,27 @@ def _edited(run_config, tmp_path, old, new):
     return path
 
 
-def test_stages_inherit_the_generator_of_those_before_them(run_config) -> None:
+def test_stages_inherit_the_generator_of_those_before_them(run_config: Path) -> None:
     first, second = load_settings(run_config).stages
     assert first.generator.crop == second.generator.crop
     assert first.generator.gamma_std == 0.5
     assert second.generator.gamma_std == 0.2
 
 
-def test_labels_of_the_network_are_those_of_the_store(run_config) -> None:
+def test_labels_of_the_network_are_those_of_the_store(run_config: Path) -> None:
     assert load_settings(run_config).network.n_labels == 33
 
 
 @pytest.mark.parametrize("n_labels", [4, 34])
 def test_labels_of_the_network_are_no_others_than_those_of_the_store(
-    run_config, tmp_path: Path, n_labels: int
+    run_config: Path, tmp_path: Path, n_labels: int
 ) -> None:
     path = _edited(run_config, tmp_path, "stem: 2", f"stem: 2, n_labels: {n_labels}")
     with pytest.raises(ConfigError, match=rf"n_labels is {n_labels}, but .* has 33 labels"):
         load_settings(path)
 
 
-def test_epochs_are_as_many_steps(tmp_path: Path, head_store) -> None:
+def test_epochs_are_as_many_steps(tmp_path: Path, head_store: Path) -> None:
     text = "steps_per_epoch: 10\nstages: [{epochs: 3}, {epochs: 2, steps_per_epoch: 7}, {steps: 5}]"
     assert [stage.steps for stage in _read(tmp_path, head_store, text).stages] == [30, 14, 5]
 
@@ -64,19 +71,21 @@ def test_epochs_are_as_many_steps(tmp_path: Path, head_store) -> None:
     ],
 )
 def test_a_stage_that_cannot_be_read_is_named(
-    tmp_path: Path, head_store, stage: str, named: str
+    tmp_path: Path, head_store: Path, stage: str, named: str
 ) -> None:
     with pytest.raises(ERRORS, match=rf"stages\[0\].*{named}"):
         _read(tmp_path, head_store, f"stages: [{stage}]")
 
 
 @pytest.mark.parametrize("network", ["", "5", "[1]"])
-def test_a_network_that_is_no_group_is_named(tmp_path: Path, head_store, network: str) -> None:
+def test_a_network_that_is_no_group_is_named(
+    tmp_path: Path, head_store: Path, network: str
+) -> None:
     with pytest.raises(ERRORS, match="network must be a group of settings"):
         _read(tmp_path, head_store, f"network: {network}")
 
 
-def test_groups_of_optimizer_and_weights_are_read(tmp_path: Path, head_store) -> None:
+def test_groups_of_optimizer_and_weights_are_read(tmp_path: Path, head_store: Path) -> None:
     text = (
         "adam: {clip_norm: 1, weight_decay: 0.01}\naverage_decay: 0.99\nkeep_checkpoints: null\n"
         "stages: [{steps: 1, weights: {boundary: 2, inverse_volume: true}}]"
@@ -89,20 +98,20 @@ def test_groups_of_optimizer_and_weights_are_read(tmp_path: Path, head_store) ->
     assert settings.keep_checkpoints is None
 
 
-def test_a_generative_model_may_be_named(tmp_path: Path, head_store) -> None:
+def test_a_generative_model_may_be_named(tmp_path: Path, head_store: Path) -> None:
     text = 'generator: "2021"\nstages: [{steps: 1}, {steps: 1, generator: released}]'
-    sizes = [s.generator.crop.shape[0] for s in _read(tmp_path, head_store, text).stages]
+    sizes = [there(s.generator.crop.shape)[0] for s in _read(tmp_path, head_store, text).stages]
     assert sizes == [96, 160]
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
-def test_the_generator_reads_the_recipe_of_a_training(head_store, recipe) -> None:
+def test_the_generator_reads_the_recipe_of_a_training(head_store: Path, recipe: str) -> None:
     """So that `synthseg-generator preview --settings` shows what its first stage trains on."""
     first = load_settings(Path(recipe), store=str(head_store)).stages[0]
     assert generator_settings(recipe_path(recipe)) == first.generator
 
 
-def test_the_released_recipe_says_what_the_original_did(head_store) -> None:
+def test_the_released_recipe_says_what_the_original_did(head_store: Path) -> None:
     settings = load_settings(Path("released"), store=str(head_store))
     assert settings.network == NetworkSettings(n_labels=settings.network.n_labels)
     warm_up, dice = settings.stages
@@ -115,7 +124,7 @@ def test_the_released_recipe_says_what_the_original_did(head_store) -> None:
 
 
 def test_a_folder_of_the_name_of_a_recipe_does_not_matter(
-    tmp_path: Path, head_store, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, head_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = str(head_store.resolve())
     monkeypatch.chdir(tmp_path)
@@ -123,7 +132,7 @@ def test_a_folder_of_the_name_of_a_recipe_does_not_matter(
     assert load_settings(Path("released"), store=store).stages
 
 
-def test_the_recipe_of_2021_has_its_values(head_store) -> None:
+def test_the_recipe_of_2021_has_its_values(head_store: Path) -> None:
     settings = load_settings(Path("2021"), store=str(head_store))
     assert settings.stages[0].weights.background == 1e-4
     assert settings.stages[1].generator == generator_settings("2021")
@@ -147,13 +156,13 @@ def test_the_recipe_of_2021_has_its_values(head_store) -> None:
     ],
 )
 def test_unfit_settings_are_refused_by_name(
-    run_config, tmp_path: Path, old: str, new: str, named: str
+    run_config: Path, tmp_path: Path, old: str, new: str, named: str
 ) -> None:
     with pytest.raises(ERRORS, match=named):
         load_settings(_edited(run_config, tmp_path, old, new))
 
 
-def test_all_settings_that_are_wrong_are_named_at_once(tmp_path: Path, head_store) -> None:
+def test_all_settings_that_are_wrong_are_named_at_once(tmp_path: Path, head_store: Path) -> None:
     text = """
 checkpoint_step: 2
 seeds: 3
@@ -179,14 +188,14 @@ validation: {samples: many}
 
 
 def test_whole_maps_fit_a_network_when_they_are_cut_to_its_multiple(
-    run_config, tmp_path: Path
+    run_config: Path, tmp_path: Path
 ) -> None:
     settings = load_settings(_edited(run_config, tmp_path, "[32, 32, 32]", "null, multiple: 8"))
     assert settings.stages[0].generator.crop.shape is None
 
 
 def test_targets_of_the_generator_are_the_labels_of_the_network(
-    run_config, tmp_path: Path, head_store
+    run_config: Path, tmp_path: Path, head_store: Path
 ) -> None:
     targets = [int(value in (2, 41)) for value in open_store(head_store).labels.values]
     text = f"  labels: {{targets: {targets}}}\n  elastic:"
@@ -208,6 +217,6 @@ def test_missing_store_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
-def test_every_recipe_can_be_read(head_store, recipe) -> None:
+def test_every_recipe_can_be_read(head_store: Path, recipe: str) -> None:
     settings = load_settings(Path(recipe), store=str(head_store))
     assert settings.total_steps > 0

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
@@ -15,9 +16,10 @@ from synthseg_trainer.errors import ConfigError
 STAGE = Stage(name="s", steps=1, generator=GeneratorSettings(crop=Crop(shape=(32, 32, 32))))
 
 
-def _run(**changes):
+def _run(**changes: Any) -> TrainSettings:
     network = NetworkSettings(n_labels=3, features=2, n_levels=2)
-    return TrainSettings(**{"store": "x.zarr", "network": network, "stages": (STAGE,), **changes})
+    values: dict[str, Any] = {"store": "x.zarr", "network": network, "stages": (STAGE,)}
+    return TrainSettings(**{**values, **changes})
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def _run(**changes):
         ),
     ],
 )
-def test_a_run_that_cannot_start_is_refused_by_name(wrong: dict[str, object], named: str) -> None:
+def test_a_run_that_cannot_start_is_refused_by_name(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         _run(**wrong)
 
@@ -54,15 +56,16 @@ def test_a_run_that_cannot_start_is_refused_by_name(wrong: dict[str, object], na
         ({"clip_norm": 0}, "adam.clip_norm"),
     ],
 )
-def test_optimizers_out_of_range_are_refused_by_name(wrong: dict[str, object], named: str) -> None:
+def test_optimizers_out_of_range_are_refused_by_name(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         AdamSettings(**wrong)
 
 
 @pytest.mark.parametrize("name", ["every_steps", "samples"])
 def test_validation_needs_counts_above_0(name: str) -> None:
+    wrong: dict[str, Any] = {name: 0}
     with pytest.raises(ConfigError, match=name):
-        Validation(**{name: 0})
+        Validation(**wrong)
 
 
 def test_validation_needs_a_seed_that_is_not_negative() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from synthseg_trainer.config import LossWeights, Stage
 from synthseg_trainer.errors import ConfigError
@@ -15,16 +17,14 @@ from synthseg_trainer.errors import ConfigError
         ({"classes": (1, 1), "inverse_volume": True}, "not both"),
     ],
 )
-def test_weights_that_weigh_nothing_are_refused_by_name(
-    wrong: dict[str, object], named: str
-) -> None:
+def test_weights_that_weigh_nothing_are_refused_by_name(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         LossWeights(**wrong)
 
 
 @pytest.mark.parametrize("weights", [{"inverse_volume": True}, {"boundary": 1.0}])
 def test_the_warm_up_refuses_weights_that_it_does_not_know(
-    weights: dict[str, object],
+    weights: dict[str, Any],
 ) -> None:
     with pytest.raises(ConfigError, match="wl2 weighs the background alone"):
         Stage(name="s", steps=1, loss="wl2", weights=LossWeights(**weights))
@@ -37,7 +37,7 @@ def test_other_losses_refuse_the_weight_of_the_warm_up(loss: str) -> None:
 
 
 @pytest.mark.parametrize("rates", [{"learning_rate": 0}, {"final_learning_rate": -1}])
-def test_rates_that_are_not_positive_are_refused(rates: dict[str, int]) -> None:
+def test_rates_that_are_not_positive_are_refused(rates: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="learning rates must be positive"):
         Stage(name="s", steps=1, **rates)
 

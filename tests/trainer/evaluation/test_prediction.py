@@ -44,7 +44,7 @@ def test_answers_are_those_of_the_served_graph(
     predictor.load(bundle.weights)
     channels = predictor.segment(image, flip=flip, min_size=32)
     served = Segmenter(bundle, {}).segment(
-        tf.constant(image), tf.constant([32] * 3), tf.constant(flip)
+        tf.constant(image), tf.constant([32] * 3), tf.constant(flip), tf.constant(True)
     )
     labels = np.array(bundle.labels.values)[channels]
     # The server keeps the mirrored pass in fewer bits: ties may fall the other way.

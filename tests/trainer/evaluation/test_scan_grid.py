@@ -3,7 +3,8 @@ from collections.abc import Sequence
 import nibabel as nib
 import numpy as np
 import pytest
-from synthseg_client.geometry import orientation_of, plan_resampling
+from synthseg_client.geometry.orientation import orientation_of
+from synthseg_client.geometry.resampling import plan_resampling
 from synthseg_trainer.evaluation.image_files import PlacedImage
 from synthseg_trainer.evaluation.scan_grid import on_network_grid
 from typed import there

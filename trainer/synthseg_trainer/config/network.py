@@ -78,9 +78,10 @@ class NetworkSettings:
     @property
     def size_multiple(self) -> int:
         """Image axes must be multiples of this, in voxels."""
-        return self.stem * 2 ** (self.n_levels - 1)
+        multiple: int = self.stem * 2 ** (self.n_levels - 1)
+        return multiple
 
     def features_at(self, level: int) -> int:
         """Feature maps of a level, 0 the finest."""
-        features = self.features * 2**level
+        features: int = self.features * 2**level
         return features if self.max_features is None else min(features, self.max_features)

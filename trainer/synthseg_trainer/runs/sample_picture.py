@@ -6,7 +6,7 @@ import numpy as np
 from synthseg_common.colours import paint_labels
 from synthseg_generator.pictures.figures import find_middle, turn_upright
 
-from synthseg_trainer.aliases import FloatArray, LabelArray, Picture
+from synthseg_trainer.aliases import Array, FloatArray, LabelArray, Picture
 
 _GAP = 4
 _MAX_ENLARGED = 64  # smaller volumes are shown with several pixels a voxel
@@ -41,7 +41,7 @@ def sample_picture(image: FloatArray, target: LabelArray, answer: LabelArray) ->
     return np.vstack([np.hstack([_framed(plane, height, width) for plane in row]) for row in rows])
 
 
-def _framed(plane: Picture, height: int, width: int) -> Picture:
+def _framed(plane: Array, height: int, width: int) -> Picture:
     """A plane in the middle of a black frame."""
     spare = [height + _GAP - plane.shape[0], width + _GAP - plane.shape[1]]
     around = [(side // 2, side - side // 2) for side in spare]

@@ -1,0 +1,1 @@
+"""From what a model answers to posteriors that can be true."""

@@ -1,0 +1,54 @@
+"""What became of one scan of a batch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Literal
+
+from synthseg_client.batch.tasks import ScanTask
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scan.
+
+    Attributes:
+        task: The scan and its outputs.
+        status: Whether it was done, had been done before, or failed.
+        error: Why it failed.
+        left: Whether it failed for want of a server alone: nothing is known against it.
+        model: Name and version of the model that answered.
+        warnings: What the user should know.
+        volumes: mm³ by structure.
+        quality: Predicted Dice by group of structures.
+        seconds: Wall time by step.
+    """
+
+    task: ScanTask
+    status: Literal["done", "skipped", "failed"]
+    error: str = ""
+    left: bool = False
+    model: str = ""
+    warnings: tuple[str, ...] = ()
+    volumes: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    quality: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One machine-readable line."""
+        record = {
+            "scan": str(self.task.scan),
+            "status": self.status,
+            "labels": str(self.task.labels),
+        }
+        details = {
+            "error": self.error,
+            "left": self.left,
+            "model": self.model,
+            "warnings": self.warnings,
+            "volumes_mm3": self.volumes,
+            "quality": self.quality,
+            "seconds": self.seconds,
+        }
+        return json.dumps({**record, **{key: value for key, value in details.items() if value}})

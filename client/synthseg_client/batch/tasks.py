@@ -1,0 +1,88 @@
+"""What there is to do: one scan and the files that come of it, and all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthseg_common.formats import stem_of
+
+SIDECAR_ENDING = ".json"
+TABLE_ENDINGS = (".tsv", ".ctab")
+"""Of the label tables of BIDS and FreeSurfer."""
+SOFTWARE = "synthseg-serving"
+"""What a sidecar names as the software that made the labels."""
+
+
+@dataclass(frozen=True)
+class ScanTask:
+    """One scan and the files that are to come of it.
+
+    Attributes:
+        scan: The file to read.
+        labels: Label map to write.
+        posteriors: Probability maps to write, or None.
+        resampled: Scan at 1 mm to write, or None.
+        table: Volumes table of this scan alone to write, or None.
+        quality_table: Table of quality scores of this scan alone to write, or None.
+        prefix: What tells it from scans of the same name: goes before the scan's name in a folder
+            of results and in the volumes table; empty for a name that no other scan has.
+    """
+
+    scan: Path
+    labels: Path
+    posteriors: Path | None = None
+    resampled: Path | None = None
+    table: Path | None = None
+    quality_table: Path | None = None
+    prefix: str = ""
+
+    def outputs(self) -> list[Path]:
+        """All files to write that were asked for by name."""
+        images = (self.labels, self.posteriors, self.resampled)
+        return [p for p in (*images, self.table, self.quality_table) if p is not None]
+
+    def beside(self, ending: str) -> Path:
+        """A file that goes with the label map."""
+        return self.labels.with_name(stem_of(self.labels) + ending)
+
+    def files(self, beside: Sequence[str]) -> list[Path]:
+        """All files to write, with those of these endings beside the label map."""
+        return [*self.outputs(), *map(self.beside, beside)]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A scan that is left alone.
+
+    Attributes:
+        task: The scan and what would have come of it.
+        reason: Why, in one line that begins with the scan's name.
+    """
+
+    task: ScanTask
+    reason: str
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """All the work.
+
+    Attributes:
+        tasks: One per scan that can be worked on.
+        table: Volumes table of all scans together, or None.
+        quality_table: Table of quality scores of all scans together, or None.
+        single: Whether one scan was named by itself, rather than a folder, a list or several.
+        folder: Where what concerns the whole batch is kept.
+        is_named: Whether each result was named by the user, rather than after its scan.
+        refused: Scans that fail before any work, while the others are done.
+    """
+
+    tasks: tuple[ScanTask, ...]
+    table: Path | None
+    single: bool
+    folder: Path
+    is_named: bool = False
+    quality_table: Path | None = None
+    refused: tuple[Refusal, ...] = ()

@@ -1,0 +1,137 @@
+"""What `segment` does once its options are read."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from synthseg_client.batch.folders import with_folders
+from synthseg_client.batch.outcome import Outcome
+from synthseg_client.batch.plan import plan_batch
+from synthseg_client.batch.run import run_batch
+from synthseg_client.batch.settings import BatchSettings
+from synthseg_client.batch.tasks import BatchPlan
+from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.commands.connection import connect
+from synthseg_client.commands.report import Reporter
+from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
+from synthseg_client.commands.server_options import ServerOptions
+from synthseg_client.embedded import LocalModels
+from synthseg_client.errors import ClientError, UsageError
+from synthseg_client.options import Crop, Options
+from synthseg_client.results.journal import JOURNAL_NAME
+
+_NO_CROP = "none"
+
+
+def run_segment(
+    places: Places, modes: Modes, course: Course, telling: Telling, server: ServerOptions
+) -> int:
+    """Segments; returns the exit code.
+
+    Raises:
+        ClientError: Nothing could be started.
+    """
+    options = chosen_options(modes, quality=places.quality is not None)
+    plan, made = with_folders(_planned(places, course))
+    settings = BatchSettings(
+        options=options,
+        jobs=course.jobs,
+        requests=course.requests,
+        journal=_journal_of(plan, course.resume),
+        resume=course.resume,
+        sidecar=course.sidecar,
+        tables=course.tables,
+    )
+    total = len(plan.tasks) + len(plan.refused)
+    try:
+        with Reporter(total, telling) as report:
+            local = LocalModels.of(options, official=modes.official)
+            _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
+    except ClientError:
+        for folder in made:  # nothing was started: leave no trace of it
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    return report.exit_code
+
+
+def chosen_options(modes: Modes, *, quality: bool = False) -> Options:
+    """The choices as the library takes them.
+
+    Raises:
+        UsageError: `--crop` is neither numbers nor `none`, or options contradict each other.
+    """
+    if modes.robust and modes.v1:
+        raise UsageError("--robust --v1: the robust chain is of SynthSeg 2.0, choose one of them.")
+    if modes.autocrop and modes.crop is not None:
+        raise UsageError("--autocrop --crop: both say which part to segment, choose one of them.")
+    return Options(
+        crop=Crop.content() if modes.autocrop else parse_crop(modes.crop),
+        # As the original: the chain is one of the fast modes.
+        fast=modes.fast or modes.robust,
+        ct=modes.ct,
+        keep_geometry=modes.keep_geometry,
+        network="robust" if modes.robust else "v1" if modes.v1 else "chosen",
+        parcels=modes.parcels,
+        quality=quality,
+        scored_size=modes.scored_size,
+        as_original=modes.as_original,
+    )
+
+
+def parse_crop(text: str | None) -> Crop:
+    """The crop that `--crop` asks for.
+
+    Raises:
+        UsageError: Neither numbers nor `none`.
+    """
+    if text is None:
+        return Crop()
+    if text.strip().lower() == _NO_CROP:
+        return Crop.none()
+    try:
+        return Crop.of_size([int(word) for word in text.replace(",", " ").split()])
+    except ValueError as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"--crop {text}: expected one number, three, or 'none'.") from error
+
+
+def _planned(places: Places, course: Course) -> BatchPlan:
+    beside = BatchSettings(sidecar=course.sidecar, tables=course.tables).beside()
+    return plan_batch(
+        places.scans,
+        places.labels,
+        posteriors=places.posteriors,
+        resampled=places.resampled,
+        volumes=places.volumes,
+        quality=places.quality,
+        beside_scans=places.beside_scans,
+        beside=beside,
+    )
+
+
+def _segment_all(
+    plan: BatchPlan,
+    settings: BatchSettings,
+    report: Reporter,
+    server: ServerOptions,
+    local: LocalModels,
+    *,
+    verbose: bool,
+) -> None:
+    for refusal in plan.refused:
+        report.add(Outcome(refusal.task, "failed", error=refusal.reason))
+    if plan.tasks:
+        connected = connect(server, RetryPolicy(), report.note, local=local, show_log=verbose)
+        with connected as session:
+            for outcome in run_batch(session, plan, settings):
+                report.add(outcome)
+
+
+def _journal_of(plan: BatchPlan, resume: bool) -> Path | None:
+    """Where to record finished scans; a single scan is recorded only with `--resume`."""
+    if plan.single and not resume:
+        return None
+    return plan.folder / JOURNAL_NAME

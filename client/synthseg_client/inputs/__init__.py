@@ -1,0 +1,1 @@
+"""From the words of `--i` to scans in memory."""

@@ -1,0 +1,1 @@
+"""The files that come of a scan, and the record of those that are finished."""

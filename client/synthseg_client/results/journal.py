@@ -1,0 +1,130 @@
+"""A record of finished scans that survives whatever ends the program."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from synthseg_common.formats import parts_of
+
+from synthseg_client.errors import OutputError
+
+JOURNAL_NAME = ".synthseg-journal.jsonl"
+_FORMAT = 1
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished scan.
+
+    Attributes:
+        scan: Absolute path of the scan.
+        scan_sha256: Of its content.
+        options: Fingerprint of the options.
+        model: Fingerprint of the model.
+        outputs: SHA-256 by absolute path of every file that was written; empty for one that was not
+            needed.
+        volumes: mm³ by structure.
+        quality: Predicted Dice by group of structures.
+    """
+
+    scan: str
+    scan_sha256: str
+    options: str
+    model: str
+    outputs: Mapping[str, str]
+    volumes: Mapping[str, float]
+    quality: Mapping[str, float] = field(default_factory=dict)
+
+    def is_complete(self, wanted: Sequence[Path]) -> bool:
+        """Whether every wanted file is there with the content that was written."""
+        for path in wanted:
+            written = self.outputs.get(str(path.absolute()))
+            if written is None or (written and (not path.is_file() or sha256_of(path) != written)):
+                return False
+        return True
+
+
+class Journal:
+    """Appends entries to a file, one JSON line each, on disk before a scan counts as finished.
+
+    Args:
+        path: The file; several runs, even at the same time, may share it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, Entry]:
+        """The newest entry by label file; lines cut off or of another format are passed over."""
+        entries: dict[str, Entry] = {}
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be read: {error.strerror}.") from error
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                record = json.loads(line)
+                if record.pop("format") == _FORMAT:
+                    key = record.pop("labels")
+                    entries[key] = Entry(**record)
+        return entries
+
+    def append(self, labels: Path, entry: Entry) -> None:
+        """Adds a finished scan.
+
+        Args:
+            labels: Its label file, under which it is found again.
+            entry: What is known about it.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        record = {"format": _FORMAT, "labels": str(labels.absolute()), **asdict(entry)}
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                # A line that an earlier run could not finish must not swallow this one.
+                size = os.fstat(handle).st_size
+                torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+                os.write(handle, b"\n" + line if torn else line)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written: {error.strerror}.") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's content.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def scan_digest(path: Path) -> str:
+    """Hex digest of a scan, which may be a pair of header and voxels.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    parts = parts_of(path)
+    if len(parts) == 1:
+        return sha256_of(path)
+    return hashlib.sha256("".join(map(sha256_of, parts)).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""One scan through one server, in memory."""

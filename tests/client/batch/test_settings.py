@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+from synthseg_client.batch.settings import BatchSettings
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "tables", "endings"),
+    [
+        (True, False, (".json",)),
+        (False, True, (".tsv", ".ctab")),
+        (True, True, (".json", ".tsv", ".ctab")),
+        (False, False, ()),
+    ],
+)
+def test_what_lies_beside_a_label_map(
+    sidecar: bool, tables: bool, endings: tuple[str, ...]
+) -> None:
+    assert BatchSettings(sidecar=sidecar, tables=tables).beside() == endings

@@ -23,7 +23,6 @@ from synthseg_common import contract
 from synthseg_common.official_weights import find_official, refuse_missing
 
 from synthseg_client.errors import EmbeddedServerError
-from synthseg_client.options import Options
 
 SERVER_PACKAGE = "synthseg_serving"
 START_TIMEOUT_S = 300.0
@@ -63,12 +62,6 @@ class LocalModels:
 
     names: tuple[str, ...] = ()
     official: bool = False
-
-    @classmethod
-    def of(cls, options: Options, *, official: bool = False) -> LocalModels:
-        """Those that options ask for."""
-        segmenter = (options.model_name,) if options.model_name else ()
-        return cls(names=(*segmenter, *options.companions()), official=official)
 
     def arguments(self) -> list[str]:
         """Of the command that starts the server.

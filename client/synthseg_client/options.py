@@ -149,6 +149,11 @@ class Options:
         parcels = (PARCELS_MODEL_NAME,) if self.parcels else ()
         return parcels + ((QUALITY_MODEL_NAME,) if self.quality else ())
 
+    def official_models(self) -> tuple[str, ...]:
+        """Names of all models that are asked but for the session's own."""
+        segmenter = (self.model_name,) if self.model_name else ()
+        return segmenter + self.companions()
+
     @property
     def forgets_blur(self) -> bool:
         """Whether the answer is not blurred: the original's fast variant with anything beside."""

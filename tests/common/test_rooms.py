@@ -12,6 +12,7 @@ COMMON = Package(
     (
         (
             "arrays",
+            "command_options",
             "contract",
             "errors",
             "formats",
@@ -21,7 +22,17 @@ COMMON = Package(
             "processor",
             "triples",
         ),
-        ("colours", "command_line", "files", "images", "label_types", "labels", "resampling"),
+        (
+            "colours",
+            "command_line",
+            "files",
+            "images",
+            "label_types",
+            "labels",
+            "official_weights",
+            "resampling",
+        ),
+        ("parcels",),
     ),
 )
 # Names of types, and numbers.

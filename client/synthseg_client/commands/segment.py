@@ -46,7 +46,7 @@ def run_segment(
     total = len(plan.tasks) + len(plan.refused)
     try:
         with Reporter(total, telling) as report:
-            local = LocalModels.of(options, official=modes.official)
+            local = LocalModels(names=options.official_models(), official=modes.official)
             _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
     except ClientError:
         for folder in made:  # nothing was started: leave no trace of it

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from synthseg_common.arrays import AnyArray, BoolArray, UInt8Array
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Array: TypeAlias = NDArray[Any]
+Array: TypeAlias = AnyArray
 """Of any type: what a file or a graph holds."""
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 """Intensities, probabilities, scores, weights, affines."""
 LabelArray: TypeAlias = NDArray[np.integer[Any]]
 """Label values, or channels of a network."""
-MaskArray: TypeAlias = NDArray[np.bool_]
+MaskArray: TypeAlias = BoolArray
 """Which voxels."""
-Picture: TypeAlias = NDArray[np.uint8]
+Picture: TypeAlias = UInt8Array
 """`[height, width, 3]`, red, green, blue."""
 
 Weights: TypeAlias = Mapping[str, FloatArray]

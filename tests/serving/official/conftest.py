@@ -77,14 +77,6 @@ def _tf_serving(binary: str, official: Path, folder: Path) -> Iterator[grpc.Chan
 
 
 @pytest.fixture
-def ask(channel: grpc.Channel) -> Callable[..., Calls]:
+def ask(channel: grpc.Channel) -> Callable[[str], Calls]:
     """Calls to one of the set's models."""
-<<<<<<< HEAD
     return lambda model: Calls(channel, model)
-=======
-
-    def calls_to(model: str = ROBUST_MODEL_NAME) -> Calls:
-        return Calls(channel, model)
-
-    return calls_to
->>>>>>> wt-ts

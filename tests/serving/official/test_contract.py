@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -40,33 +39,17 @@ def labels_on(shape: tuple[int, int, int]) -> np.ndarray:
     return labels
 
 
-<<<<<<< HEAD
 def parcels(ask: Ask, scan: np.ndarray, **changed: Input) -> dict[str, Array]:
     inputs: dict[str, Input] = {
         contract.IMAGE: scan,
-=======
-def parcels(ask: Ask, image: np.ndarray, **changed: np.ndarray | bool) -> dict[str, np.ndarray]:
-    inputs: dict[str, Any] = {
-        contract.IMAGE: image,
->>>>>>> wt-ts
         contract.NETWORK_LABELS: labels_on(GRID),
         contract.CLEAN_LABELS: labels_on(SHAPE),
     }
     return ask(contract.PARCELS_MODEL_NAME).answer({**inputs, **changed})
 
 
-<<<<<<< HEAD
 def scores(ask: Ask, **inputs: Input) -> dict[str, Array]:
     return ask(contract.QUALITY_MODEL_NAME).answer({contract.SCORED_SIZE: 32, **inputs})
-=======
-def scores(ask: Ask, **inputs: np.ndarray | int) -> dict[str, np.ndarray]:
-    inputs = {contract.SCORED_SIZE: 32, **inputs}
-    sent = {name: np.asarray(value) for name, value in inputs.items()}
-    whole: dict[str, Any] = {
-        n: v.astype(np.int32) if v.dtype == np.int64 else v for n, v in sent.items()
-    }
-    return ask(contract.QUALITY_MODEL_NAME).predict(**whole)
->>>>>>> wt-ts
 
 
 @pytest.mark.parametrize(
@@ -128,7 +111,6 @@ def test_robust_chain_answers_as_a_segmenter_that_never_mirrors_or_blurs(
 def test_parcels_lie_in_the_cortex_each_on_its_side(ask: Ask, image: np.ndarray) -> None:
     answer, clean = parcels(ask, image), labels_on(SHAPE)
     found = answer[contract.PARCELS]
-<<<<<<< HEAD
     assert found.dtype == np.uint16
     assert found.shape == SHAPE
     side = np.select([clean == LEFT_CORTEX, clean == RIGHT_CORTEX], [1, 2], 0)
@@ -137,13 +119,6 @@ def test_parcels_lie_in_the_cortex_each_on_its_side(ask: Ask, image: np.ndarray)
     assert voxels.dtype == np.float64
     assert voxels.shape == (len(PARCELS),)
     assert voxels[0] == 0
-=======
-    assert (found.dtype, found.shape) == (np.dtype(np.uint16), SHAPE)
-    side = np.select([clean == LEFT_CORTEX, clean == RIGHT_CORTEX], [1, 2], 0)
-    np.testing.assert_array_equal(found // 1000, side)
-    voxels = answer[contract.PARCEL_VOXELS]
-    assert (voxels.dtype, voxels.shape, voxels[0]) == (np.dtype(np.float64), (len(PARCELS),), 0)
->>>>>>> wt-ts
     # In the cortex a voxel's probabilities sum to 1, elsewhere to less.
     assert voxels.sum() >= np.count_nonzero(side)
     assert voxels[1 : 1 + PARCELS_PER_SIDE].sum() >= np.count_nonzero(side == 1)
@@ -218,12 +193,8 @@ def test_wrong_requests_for_parcels_are_refused_in_words(
 
 def test_scores_are_eight_numbers_from_0_to_1(ask: Ask) -> None:
     found = scores(ask, network_labels=labels_on(GRID))[contract.SCORES]
-<<<<<<< HEAD
     assert found.dtype == np.float32
     assert found.shape == (len(QUALITY_GROUPS) - 1,)
-=======
-    assert (found.dtype, found.shape) == (np.dtype(np.float32), (len(QUALITY_GROUPS) - 1,))
->>>>>>> wt-ts
     assert ((found >= 0) & (found <= 1)).all()
     # Where the brain lies in what is sent does not matter, so long as the cube is the same.
     moved = np.pad(labels_on(GRID), [(3, 8), (0, 20), (7, 0)])

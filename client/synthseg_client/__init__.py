@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from synthseg_client.calls.prediction import Prediction as Prediction
     from synthseg_client.calls.retry import RetryPolicy as RetryPolicy
     from synthseg_client.calls.session import Session as Session
+    from synthseg_client.embedded import LocalModels as LocalModels
     from synthseg_client.embedded import LocalServer as LocalServer
     from synthseg_client.errors import AccessDeniedError as AccessDeniedError
     from synthseg_client.errors import AnswerError as AnswerError
@@ -70,6 +71,7 @@ _HOMES = {
     "ClientError": "errors",
     "Crop": "options",
     "EmbeddedServerError": "errors",
+    "LocalModels": "embedded",
     "LocalServer": "embedded",
     "LostOnScanError": "errors",
     "Model": "model",

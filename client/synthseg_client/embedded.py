@@ -28,6 +28,10 @@ SERVER_PACKAGE = "synthseg_serving"
 START_TIMEOUT_S = 300.0
 """How long a server may take until it is ready: the first start makes the shipped model servable.
 """
+IMPORT_TIMEOUT_S = 1800.0
+"""The same where official weights may have to be made servable first, one process for all that
+start together.
+"""
 _STOP_TIMEOUT_S = 20.0
 _SAY_EVERY_S = 30.0
 _SOCKET_PATH_LIMIT = 100  # the system allows 107 bytes
@@ -99,12 +103,14 @@ class LocalServer:
 
     def start(self) -> EmbeddedServer:
         """A server for a `with` block, at whose beginning it starts."""
+        more = self.models.arguments()
         return EmbeddedServer(
             self.model_dir,
             threads=self.threads,
             cpu=self.cpu,
             log=self.log,
-            more=self.models.arguments(),
+            more=more,
+            start_timeout_s=IMPORT_TIMEOUT_S if more else START_TIMEOUT_S,
         )
 
 

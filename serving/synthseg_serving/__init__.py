@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from synthseg_serving.errors import StartError as StartError
     from synthseg_serving.errors import WeightsError as WeightsError
     from synthseg_serving.export import export_bundle as export_bundle
+    from synthseg_serving.official.cache import cached_set as cached_set
     from synthseg_serving.official.export import export_official as export_official
+    from synthseg_serving.official.export import read_official as read_official
     from synthseg_serving.official.importing import import_folder as import_folder
     from synthseg_serving.official.weights import inspect_weights as inspect_weights
     from synthseg_serving.server import Server as Server
@@ -48,10 +50,12 @@ _HOMES = {
     "Tls": "server",
     "VersionPolicy": "versions",
     "WeightsError": "errors",
+    "cached_set": "official.cache",
     "export_bundle": "export",
     "export_official": "official.export",
     "import_folder": "official.importing",
     "inspect_weights": "official.weights",
+    "read_official": "official.export",
     "read_source": "sources",
     "shipped_model_dir": "shipped",
 }

@@ -108,12 +108,12 @@ class Server:
         self.addresses = [
             _listen(self._grpc, address, settings.tls) for address in settings.addresses
         ]
-        self._sockets = _socket_ids(self.addresses)
+        self._sockets = socket_ids(self.addresses)
         try:
             self.manager.apply(models)
         except CallError as error:
             self._grpc.stop(None)
-            _remove_sockets(self._sockets)
+            remove_sockets(self._sockets)
             raise ModelError(error.message) from error
         self._prediction.room = _room(settings.memory)
         self._poller = Poller(self.manager, settings.poll_s).__enter__()
@@ -129,7 +129,7 @@ class Server:
         self._malformed.report()
         self._poller.__exit__()
         self.manager.close()
-        _remove_sockets(self._sockets)
+        remove_sockets(self._sockets)
 
     def _build(self, settings: ServerSettings) -> grpc.Server:
         threads = settings.waiting + 1 + _SPARE_THREADS
@@ -223,13 +223,13 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _socket_ids(addresses: Sequence[str]) -> dict[Path, tuple[int, int]]:
+def socket_ids(addresses: Sequence[str]) -> dict[Path, tuple[int, int]]:
     """Device and inode of the unix sockets among addresses."""
     paths = [Path(a[len(UNIX) :]) for a in addresses if a.startswith(UNIX)]
     return {path: _file_id(path.stat()) for path in paths}
 
 
-def _remove_sockets(sockets: Mapping[Path, tuple[int, int]]) -> None:
+def remove_sockets(sockets: Mapping[Path, tuple[int, int]]) -> None:
     """Removes sockets that are ours: another server may listen there by now."""
     for path, own in sockets.items():
         with contextlib.suppress(OSError):

@@ -84,12 +84,11 @@ def server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def plain(weights: Path) -> Plain:
     """The plain Keras network, and what its channels mean."""
     import tensorflow as tf
-    from synthseg_serving.official.export import as_bundle
-    from synthseg_serving.official.weights import inspect_weights
+    from synthseg_serving.official.export import read_official
     from synthseg_trainer.network.bundle import assign_weights
     from synthseg_trainer.network.unet import build_unet
 
-    bundle = as_bundle(inspect_weights(weights))
+    bundle = read_official(weights)
     model = build_unet(bundle.network)
     assign_weights(model, bundle.weights)
 

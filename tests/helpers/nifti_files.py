@@ -1,4 +1,4 @@
-"""Volumes in files, as tests write and read them."""
+"""Volumes in files, as tests write them; `loading` reads them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import DTypeLike
 from synthseg_common.arrays import AnyArray, FloatArray
-
-
-def load_nifti(path: str | Path) -> nib.Nifti1Image:
-    """A NIfTI image, whose voxels are still on disk."""
-    image = nib.load(path)
-    assert isinstance(image, nib.Nifti1Image)
-    return image
 
 
 def save_volume(

@@ -1,4 +1,4 @@
-"""What the command serves, and what it refuses before it loads anything."""
+"""Which models `serve` takes, and what it refuses before it loads anything."""
 
 from __future__ import annotations
 
@@ -6,9 +6,87 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from synthseg_common.official_weights import OfficialWeightsError
 from synthseg_serving.errors import ModelError
-from synthseg_serving.options import ServeOptions
-from synthseg_serving.run import choose_models
+from synthseg_serving.model_config import write_config
+from synthseg_serving.options import FOUND, ServeOptions
+from synthseg_serving.run import choose_models, official_models
+from synthseg_serving.versions import ModelConfig
+
+
+@pytest.fixture
+def make_set(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a folder of served models of these names."""
+
+    def make(*names: str) -> Path:
+        for name in names:
+            (tmp_path / name / "1").mkdir(parents=True)
+        models = [ModelConfig(name=name, base_path=tmp_path / name) for name in names]
+        (tmp_path / "models.config").write_text(write_config(models))
+        return tmp_path
+
+    return make
+
+
+def chosen(folder: Path, model_dir: Path | None = None, name: str = "synthseg") -> dict[str, Path]:
+    return {m.name: m.base_path for m in official_models(str(folder), model_dir, name)}
+
+
+def test_plain_segmenter_comes_first_under_the_name_that_is_asked_for(
+    make_set: Callable[..., Path],
+) -> None:
+    folder = make_set("synthseg_parcels", "synthseg")
+    found = chosen(folder, name="mine")
+    assert list(found) == ["mine", "synthseg_parcels"]
+    assert found["mine"] == folder / "synthseg"
+
+
+def test_model_dir_takes_the_place_of_the_plain_segmenter(
+    make_set: Callable[..., Path], model_dir: Path
+) -> None:
+    found = chosen(make_set("synthseg", "synthseg_robust"), model_dir)
+    assert list(found) == ["synthseg", "synthseg_robust"]
+    assert found["synthseg"] == model_dir
+
+
+def test_shipped_model_stands_in_for_a_plain_segmenter_that_is_not_there(
+    make_set: Callable[..., Path], model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthseg_serving.shipped.shipped_model_dir", lambda: model_dir)
+    found = chosen(make_set("synthseg_robust"))
+    assert next(iter(found.items())) == ("synthseg", model_dir)
+
+
+def test_name_of_another_network_is_refused(make_set: Callable[..., Path]) -> None:
+    with pytest.raises(ModelError, match=r"synthseg_robust is a network of .* another --name"):
+        chosen(make_set("synthseg", "synthseg_robust"), name="synthseg_robust")
+
+
+def test_set_is_looked_for_where_none_is_named(
+    make_set: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FREESURFER_HOME", raising=False)
+    monkeypatch.setenv("SYNTHSEG_MODELS", str(make_set("synthseg")))
+    assert [model.name for model in official_models(FOUND, None, "synthseg")] == ["synthseg"]
+    monkeypatch.delenv("SYNTHSEG_MODELS")
+    with pytest.raises(OfficialWeightsError, match="neither"):
+        official_models(FOUND, None, "synthseg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--official", "--on-demand", "--model-config-file", "c"], "give --official or --model-c"),
+        (["--idle-minutes", "0"], "x>0"),
+        (["--official", "none"], "none cannot be read"),
+    ],
+)
+def test_wrong_usage_is_code_2(
+    run_main: Callable[..., tuple[int, str]], arguments: list[str], message: str
+) -> None:
+    code, output = run_main("serve", *arguments)
+    assert code == 2
+    assert message in output
 
 
 def test_place_of_the_ready_file_is_looked_at_before_anything_is_loaded(

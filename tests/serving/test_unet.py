@@ -13,8 +13,7 @@ import tensorflow as tf
 from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_serving.errors import ExportError
 from synthseg_serving.instance_unet import served_unet
-from synthseg_serving.official.export import as_bundle
-from synthseg_serving.official.weights import inspect_weights
+from synthseg_serving.official.export import read_official
 from synthseg_serving.unet import ACTIVATIONS as SERVED_ACTIVATIONS
 from synthseg_serving.unet import ServedUnet
 from synthseg_serving.variables import variable_shapes
@@ -110,7 +109,7 @@ def test_mirrored_pass_answers_the_other_sides_channels(make_bundle: Callable[..
 
 def test_original_weights_give_the_originals_probabilities(shared_data: Path) -> None:
     models = shared_data / "reference" / "models"
-    trained = as_bundle(inspect_weights(models / "random_v1_weights.h5"))
+    trained = read_official(models / "random_v1_weights.h5")
     served = ServedUnet(trained.network, trained.weights, trained.labels.flip_channels)
     with np.load(models / "random_v1_probe.npz") as probe:
         found = tf.function(served.probabilities, autograph=False)(probe["x"][0])

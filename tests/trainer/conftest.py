@@ -16,10 +16,10 @@ from synthseg_trainer.network.unet import build_unet
 RUN = """
 store: {store}
 precision: float32
-network: {{stem: 2, features: 4, n_levels: 2}}
+network: {{stem: 2, features: 4, n_levels: 2, convs_per_level: 1}}
 generator:
   crop: {{shape: [32, 32, 32], placement: centred, jitter: 2}}
-  elastic: {{squarings: 2}}
+  elastic: {{squarings: 1}}
 stages:
   - {{name: first, steps: 2, loss: wl2, learning_rate: 0.01}}
   - {{name: second, steps: 3, loss: dice_cross_entropy, learning_rate: 0.01,

@@ -1,4 +1,4 @@
-"""Which package of the trainer may import which."""
+"""Which package of the trainer may import which, and where its tests lie."""
 
 import ast
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import synthseg_trainer
+from rooms import Package
 
 ROOT = Path(synthseg_trainer.__file__).parent
 ORDER = ("config", "network", "runs", "evaluation", "training")
@@ -35,3 +36,9 @@ def test_packages_import_only_those_before_them(package: str) -> None:
         if ".".join(module.split(".")[:2]) in later
     ]
     assert wrong == []
+
+
+def test_every_module_has_a_test_at_the_mirrored_path() -> None:
+    package = Package(ROOT, ())
+    # Names of types.
+    assert package.untested_modules(Path(__file__).parent, ("aliases.py",)) == []

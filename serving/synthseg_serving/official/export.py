@@ -11,11 +11,12 @@ from synthseg_common.parcels import LEFT_CORTEX
 from synthseg_trainer.aliases import Weights
 from synthseg_trainer.network.bundle import Bundle
 
+from synthseg_serving.errors import WeightsError
 from synthseg_serving.export import export_bundle, export_graph
-from synthseg_serving.footprint import bytes_per_voxel
+from synthseg_serving.footprint import SCORER_BYTES_PER_VOXEL, bytes_per_voxel
 from synthseg_serving.graph import ServedGraph, Warmup
 from synthseg_serving.official.networks import PARCELLATION, QUALITY, ROBUST
-from synthseg_serving.official.weights import OfficialFile
+from synthseg_serving.official.weights import OfficialFile, inspect_weights
 from synthseg_serving.warmup import SEGMENT_WARMUP, WARMUP_EDGE_VOXELS
 
 _EDGE = (WARMUP_EDGE_VOXELS,) * 3
@@ -76,18 +77,36 @@ def export_official(
     return export_graph(lambda told: make(weights, told), info, warmup, model_dir, version, called)
 
 
-def as_bundle(file: OfficialFile, weights: Weights | None = None) -> Bundle:
+def read_official(path: Path) -> Bundle:
+    """A plain segmenter of the original's, 1.0 or 2.0, as any other trained network.
+
+    Args:
+        path: The `.h5` file.
+
+    Raises:
+        WeightsError: It is missing, broken, or no plain segmenter.
+    """
+    file = inspect_weights(path)
+    if file.network in _SPECIAL:
+        raise WeightsError(
+            f"{path} holds {file.network.title}, which is no plain segmenter: "
+            "`synthseg-serving import-weights` makes a served model of it."
+        )
+    return as_bundle(file, file.read())
+
+
+def as_bundle(file: OfficialFile, weights: Weights) -> Bundle:
     """A plain segmenter as any other trained network.
 
     Args:
         file: The weights' file.
-        weights: Its content, if it was read.
+        weights: Its content.
     """
     (part,) = file.network.parts
     return Bundle(
         network=part.network,
         labels=file.network.labels,
-        weights=part.weights(weights or file.read()),
+        weights=part.weights(weights),
         info=file.info(),
     )
 
@@ -126,8 +145,14 @@ _SPECIAL: dict[object, tuple[_Make, Warmup, dict[str, object]]] = {
         _PARCELS_WARMUP,
         {
             contract.ROLE: contract.PARCELLATOR,
-            contract.BYTES_PER_VOXEL: bytes_per_voxel(PARCELLATION.parts[0].network),
+            contract.BYTES_PER_VOXEL: bytes_per_voxel(
+                PARCELLATION.parts[0].network, keeps_probabilities=False
+            ),
         },
     ),
-    QUALITY: (_scorer, _QUALITY_WARMUP, {contract.ROLE: contract.SCORER}),
+    QUALITY: (
+        _scorer,
+        _QUALITY_WARMUP,
+        {contract.ROLE: contract.SCORER, contract.BYTES_PER_VOXEL: SCORER_BYTES_PER_VOXEL},
+    ),
 }

@@ -79,7 +79,7 @@ class Parcellator:
             tf.equal(tf.concat([tf.shape(clean_labels), [0] * 3], 0)[:3], shape)
         ) & tf.equal(tf.rank(clean_labels), 3)
         check = require(
-            same, "clean_labels must have the image's shape, found", tf.shape(clean_labels)
+            same, "clean_labels must have the shape of image, found", tf.shape(clean_labels)
         )
         with tf.control_dependencies([check]):
             clean = tf.reshape(clean_labels, shape)

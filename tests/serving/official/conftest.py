@@ -11,7 +11,6 @@ import grpc
 import pytest
 from official_files import Random, write_official
 from server_calls import OPTIONS, TIMEOUT_S, Calls, Running
-from synthseg_common.contract import ROBUST_MODEL_NAME
 from synthseg_common.official_weights import MODELS_CONFIG
 from synthseg_serving.model_config import read_config_file
 from synthseg_serving.official.cache import cached_set
@@ -80,4 +79,4 @@ def _tf_serving(binary: str, official: Path, folder: Path) -> Iterator[grpc.Chan
 @pytest.fixture
 def ask(channel: grpc.Channel) -> Callable[[str], Calls]:
     """Calls to one of the set's models."""
-    return lambda model=ROBUST_MODEL_NAME: Calls(channel, model)
+    return lambda model: Calls(channel, model)

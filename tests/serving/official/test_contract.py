@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import tensorflow as tf
-from server_calls import Calls, refused
+from server_calls import Calls, Input, refused
 from synthseg_common import contract
-from synthseg_common.labels import SYNTHSEG_V2
+from synthseg_common.arrays import AnyArray
+from synthseg_common.labels import SYNTHSEG_V2, SegmentationLabels
 from synthseg_common.parcels import (
     LEFT_CORTEX,
     PARCELS,
@@ -38,20 +39,17 @@ def labels_on(shape: tuple[int, int, int]) -> np.ndarray:
     return labels
 
 
-def parcels(ask: Ask, image: np.ndarray, **changed: np.ndarray | bool) -> dict[str, np.ndarray]:
-    inputs: dict[str, np.ndarray | bool] = {
-        contract.IMAGE: image,
+def parcels(ask: Ask, scan: np.ndarray, **changed: Input) -> dict[str, AnyArray]:
+    inputs: dict[str, Input] = {
+        contract.IMAGE: scan,
         contract.NETWORK_LABELS: labels_on(GRID),
         contract.CLEAN_LABELS: labels_on(SHAPE),
     }
-    return ask(contract.PARCELS_MODEL_NAME).predict(**{**inputs, **changed})
+    return ask(contract.PARCELS_MODEL_NAME).answer({**inputs, **changed})
 
 
-def scores(ask: Ask, **inputs: np.ndarray | int) -> dict[str, np.ndarray]:
-    inputs = {contract.SCORED_SIZE: 32, **inputs}
-    sent = {name: np.asarray(value) for name, value in inputs.items()}
-    sent = {n: v.astype(np.int32) if v.dtype == np.int64 else v for n, v in sent.items()}
-    return ask(contract.QUALITY_MODEL_NAME).predict(**sent)
+def scores(ask: Ask, **inputs: Input) -> dict[str, AnyArray]:
+    return ask(contract.QUALITY_MODEL_NAME).answer({contract.SCORED_SIZE: 32, **inputs})
 
 
 @pytest.mark.parametrize(
@@ -62,9 +60,11 @@ def scores(ask: Ask, **inputs: np.ndarray | int) -> dict[str, np.ndarray]:
         (contract.QUALITY_MODEL_NAME, QUALITY_GROUPS, contract.SCORER),
     ],
 )
-def test_models_say_what_they_are(ask: Ask, name: str, table: object, role: str) -> None:
+def test_models_say_what_they_are(
+    ask: Ask, name: str, table: SegmentationLabels, role: str
+) -> None:
     told = ask(name).predict(contract.DESCRIBE_SIGNATURE)
-    assert told[contract.LABEL_VALUES].tolist() == list(table.values)  # type: ignore[attr-defined]  # a label table
+    assert told[contract.LABEL_VALUES].tolist() == list(table.values)
     info = json.loads(told[contract.MODEL_INFO].item())
     assert info.get(contract.ROLE, contract.SEGMENTER) == role
     assert info["name"] == name
@@ -111,11 +111,14 @@ def test_robust_chain_answers_as_a_segmenter_that_never_mirrors_or_blurs(
 def test_parcels_lie_in_the_cortex_each_on_its_side(ask: Ask, image: np.ndarray) -> None:
     answer, clean = parcels(ask, image), labels_on(SHAPE)
     found = answer[contract.PARCELS]
-    assert (found.dtype, found.shape) == (np.uint16, SHAPE)
+    assert found.dtype == np.uint16
+    assert found.shape == SHAPE
     side = np.select([clean == LEFT_CORTEX, clean == RIGHT_CORTEX], [1, 2], 0)
     np.testing.assert_array_equal(found // 1000, side)
     voxels = answer[contract.PARCEL_VOXELS]
-    assert (voxels.dtype, voxels.shape, voxels[0]) == (np.float64, (len(PARCELS),), 0)
+    assert voxels.dtype == np.float64
+    assert voxels.shape == (len(PARCELS),)
+    assert voxels[0] == 0
     # In the cortex a voxel's probabilities sum to 1, elsewhere to less.
     assert voxels.sum() >= np.count_nonzero(side)
     assert voxels[1 : 1 + PARCELS_PER_SIDE].sum() >= np.count_nonzero(side == 1)
@@ -138,7 +141,7 @@ def test_parcels_of_either_side_and_without_blur_are_asked_for(ask: Ask, image: 
     np.testing.assert_array_equal(asked[contract.PARCELS], plain[contract.PARCELS])
 
 
-WRONG_PARCELS: dict[str, tuple[dict[str, np.ndarray], str]] = {
+WRONG_PARCELS: dict[str, tuple[dict[str, Input], str]] = {
     "grid that is no multiple": (
         {contract.NETWORK_LABELS: labels_on((40, 32, 32))},
         "network_labels must cover the image in multiples of 32 voxels",
@@ -149,11 +152,11 @@ WRONG_PARCELS: dict[str, tuple[dict[str, np.ndarray], str]] = {
     ),
     "clean labels of another shape": (
         {contract.CLEAN_LABELS: labels_on(GRID)},
-        "clean_labels must have the image's shape",
+        "clean_labels must have the shape of image",
     ),
     "clean labels without an axis": (
         {contract.CLEAN_LABELS: labels_on(SHAPE)[0]},
-        "clean_labels must have the image's shape",
+        "clean_labels must have the shape of image",
     ),
     "image of four axes": (
         {contract.IMAGE: np.ones((1, *SHAPE), np.float32)},
@@ -190,7 +193,8 @@ def test_wrong_requests_for_parcels_are_refused_in_words(
 
 def test_scores_are_eight_numbers_from_0_to_1(ask: Ask) -> None:
     found = scores(ask, network_labels=labels_on(GRID))[contract.SCORES]
-    assert (found.dtype, found.shape) == (np.float32, (len(QUALITY_GROUPS) - 1,))
+    assert found.dtype == np.float32
+    assert found.shape == (len(QUALITY_GROUPS) - 1,)
     assert ((found >= 0) & (found <= 1)).all()
     # Where the brain lies in what is sent does not matter, so long as the cube is the same.
     moved = np.pad(labels_on(GRID), [(3, 8), (0, 20), (7, 0)])
@@ -208,7 +212,7 @@ def test_label_that_does_not_count_is_chosen(ask: Ask) -> None:
     assert not np.allclose(counted, alone, atol=1e-5)
 
 
-WRONG_SCORES: dict[str, tuple[dict[str, np.ndarray | int], str]] = {
+WRONG_SCORES: dict[str, tuple[dict[str, Input], str]] = {
     "size that is no multiple": ({contract.SCORED_SIZE: 40}, "must be a multiple of 16 from 16 to"),
     "size of zero": ({contract.SCORED_SIZE: 0}, "scored_size must be a multiple of 16"),
     "unknown label": (
@@ -229,7 +233,7 @@ WRONG_SCORES: dict[str, tuple[dict[str, np.ndarray | int], str]] = {
 @pytest.mark.parametrize("name", WRONG_SCORES)
 def test_wrong_requests_for_scores_are_refused_in_words(ask: Ask, name: str) -> None:
     changed, words = WRONG_SCORES[name]
-    inputs: dict[str, np.ndarray | int] = {contract.NETWORK_LABELS: labels_on(GRID)}
+    inputs: dict[str, Input] = {contract.NETWORK_LABELS: labels_on(GRID)}
     code, details = refused(lambda: scores(ask, **{**inputs, **changed}))
     assert code == "INVALID_ARGUMENT"
     assert words in details

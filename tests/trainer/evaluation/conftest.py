@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from nifti_files import load_nifti
+from loading import load_nifti
 from synthseg_trainer.aliases import LabelArray
 from synthseg_trainer.cli import main
 

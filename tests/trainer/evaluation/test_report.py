@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import Result
-from nifti_files import load_nifti
+from loading import load_nifti
 from tables import read_rows
 
 METRICS = ("dice", "hausdorff_mm", "hausdorff_99_mm", "hausdorff_95_mm", "mean_distance_mm")

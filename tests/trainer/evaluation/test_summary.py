@@ -4,7 +4,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from click.testing import Result
-from nifti_files import load_nifti
+from loading import load_nifti
 
 
 def test_background_is_no_structure_of_the_mean(

@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from nifti_files import load_nifti
+from loading import load_nifti
 from synthseg_common.labels import SegmentationLabels
 from synthseg_trainer.cli import main
 from synthseg_trainer.config import NetworkSettings

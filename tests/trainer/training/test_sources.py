@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from nifti_files import load_nifti
+from loading import load_nifti
 from synthseg_common.arrays import FloatArray
 from synthseg_generator.cli import main as generator_command
 from synthseg_generator.feed.samples import SampleSource, Shard

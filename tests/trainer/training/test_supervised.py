@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from nifti_files import load_nifti
+from loading import load_nifti
 from synthseg_generator.cli import main as generator_command
 from synthseg_generator.feed.samples import Shard
 from synthseg_generator.label_table import LABEL_TABLES

@@ -21,6 +21,7 @@ from synthseg_trainer.network import layer_names as names
 from synthseg_serving.blocks import fold, max_pool, unfold
 from synthseg_serving.decoder import low_margin, parity_kernels, upsampled_convolution
 from synthseg_serving.errors import ExportError
+from synthseg_serving.late_variables import LateVariables
 from synthseg_serving.slabs import Slabs, for_each_slab, keep_inside
 from synthseg_serving.variables import (
     BATCH_NORM,
@@ -45,7 +46,7 @@ ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 }
 
 
-class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
+class ServedUnet(LateVariables):
     """A trained network, from volume to softmax probabilities.
 
     Volumes have no batch axis, `[x, y, z, channel]`: slices along x then cost nothing.
@@ -68,14 +69,12 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
             ExportError: The network has settings that cannot be served.
             WeightsError: The weights are not the network's.
         """
-        super().__init__(name="unet")
+        super().__init__("unet")
         _check_servable(network)
         check_shapes(trained, variable_shapes(network, self.merges), "model")
         self.network = network
         self.activation = ACTIVATIONS[network.activation]
         self.radius = network.kernel_size // 2
-        self._values: dict[str, tf.Variable] = {}
-        self._arrays: list[tuple[tf.Variable, FloatArray]] = []
         for level in range(network.n_levels):
             self._add_convolutions(trained, names.down_convolutions(network, level))
             self._add_norm(trained, names.down_norm(level))
@@ -301,19 +300,6 @@ class ServedUnet(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         scale, offset = affine_of(trained, names.up_norm(self.network, 0))
         kernel = trained[f"{names.LOGITS}/kernel"][0, 0, 0].astype(np.float64)
         return scale[:, np.newaxis] * kernel, trained[f"{names.LOGITS}/bias"] + offset @ kernel
-
-    def _variable(self, name: str, value: FloatArray) -> None:
-        array = np.ascontiguousarray(value, np.float32)
-        # In a graph to be saved, a value given here would be stored once more, as an initialiser.
-        start = array if tf.executing_eagerly() else tf.zeros(array.shape)
-        variable = tf.Variable(start, trainable=False, name=name.replace("/", "_"))
-        self._values[name] = variable
-        self._arrays.append((variable, array))
-
-    def restore(self, session: tf.compat.v1.Session) -> None:
-        """Gives the variables of a graph their values."""
-        for variable, array in self._arrays:
-            session.run(variable.initializer, {variable.initializer.inputs[1]: array})
 
 
 def _check_servable(network: NetworkSettings) -> None:

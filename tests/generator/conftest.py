@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from generator_fixtures import MakeHead
+from generator_fixtures import MakeHead, OpenScheduler, ReadLayer, Scheduler
+from scan_pairs import store_pairs
+from synthseg_common.arrays import AnyArray
+from synthseg_generator import BrainGenerator
 from synthseg_generator.cluster.connection import open_cluster
 from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.scans.stored_scans import add_scans
 from synthseg_generator.settings.generator import (
     Acquisition,
     Crop,
@@ -41,7 +43,7 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 
 
-def save_map(path: Path, labels: np.ndarray, axes: str = "RAS", voxel_mm: float = 1.0) -> Path:
+def save_map(path: Path, labels: AnyArray, axes: str = "RAS", voxel_mm: float = 1.0) -> Path:
     """Writes a map given in RAS, stored with other axes; the world's origin is its first voxel."""
     image = nib.Nifti1Image(labels, np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0]))
     source = nib.orientations.axcodes2ornt("RAS")
@@ -87,18 +89,13 @@ def store(store_path: Path) -> LabelStore:
 @pytest.fixture(scope="session")
 def scan_store(tmp_path_factory: pytest.TempPathFactory, make_head: MakeHead) -> LabelStore:
     """Two heads whose scans show the left white matter bright, and the right half as bright."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for name in ("scans", "maps"):
-        (folder / name).mkdir()
+    pairs = []
     for number, size in enumerate((1.0, 0.9)):
         labels = make_head((36, 40, 38), size=size)
-        scan = np.select([labels == 2, labels == 41], [1000.0, 500.0]).astype(np.float32)
-        for kind, volume in (("maps", labels.astype(np.int16)), ("scans", scan)):
-            nib.save(nib.Nifti1Image(volume, np.eye(4)), folder / kind / f"head_{number}.nii.gz")
-    ingest(folder / "maps", folder / "s.zarr", LABEL_TABLES["v2"])
-    opened = open_store(folder / "s.zarr")
-    add_scans(folder / "scans", opened)
-    return opened
+        pairs.append(
+            (f"head_{number}", labels, np.select([labels == 2, labels == 41], [1000, 500]))
+        )
+    return store_pairs(tmp_path_factory.mktemp("pairs"), pairs)
 
 
 @pytest.fixture(scope="session")
@@ -118,11 +115,8 @@ def cluster() -> Iterator[Any]:
         yield client
 
 
-Scheduler = tuple["subprocess.Popen[bytes]", str]
-
-
 @pytest.fixture
-def scheduler_with(tmp_path: Path) -> Callable[..., AbstractContextManager[Scheduler]]:
+def scheduler_with(tmp_path: Path) -> OpenScheduler:
     """Starts a scheduler and a worker as processes of their own: (process, address).
 
     They write to files, since nobody reads their pipes. One worker that dies ends its task.
@@ -161,17 +155,17 @@ def scheduler_with(tmp_path: Path) -> Callable[..., AbstractContextManager[Sched
 
 
 @pytest.fixture
-def scheduler(scheduler_with: Callable[..., Any]) -> Iterator[Scheduler]:
+def scheduler(scheduler_with: OpenScheduler) -> Iterator[Scheduler]:
     """A scheduler and a worker that a test may kill: (process, address)."""
     with scheduler_with() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def recorded_layer(shared_data: Path) -> Callable[[str], dict[str, np.ndarray]]:
+def recorded_layer(shared_data: Path) -> ReadLayer:
     """A function that reads what a layer of the official code was given and gave back."""
 
-    def read(name: str) -> dict[str, np.ndarray]:
+    def read(name: str) -> dict[str, AnyArray]:
         with np.load(shared_data / "reference" / "layers" / f"{name}.npz") as file:
             return {key: file[key] for key in file.files}
 
@@ -207,3 +201,9 @@ def store_url(store_path: Path) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def generator(store: LabelStore, small_settings: GeneratorSettings) -> BrainGenerator:
+    """Synthetic scans of the three heads, with seed 1."""
+    return BrainGenerator(store, small_settings, seed=1)

@@ -7,25 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from equal_samples import assert_same
 from synthseg_generator import BrainGenerator
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.sample import Sample
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_generator.store.ingest import ingest
 from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm
-
-
-@pytest.fixture(scope="module")
-def generator(store: LabelStore, small_settings: GeneratorSettings) -> BrainGenerator:
-    return BrainGenerator(store, small_settings, seed=1)
-
-
-def assert_same(one: Sample, other: Sample) -> None:
-    np.testing.assert_array_equal(one.image, other.image)
-    np.testing.assert_array_equal(one.labels, other.labels)
 
 
 def test_three_lines_give_images_and_labels(

@@ -5,26 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
+from equal_samples import assert_same
 from synthseg_generator import BrainGenerator
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
-from synthseg_generator.sample import Sample, Samples
+from synthseg_generator.sample import Samples
 from synthseg_generator.scan_generator import choose_generator
 from synthseg_generator.scans.samples import ScanSampleSource
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.settings.scans import ScanNoise
 from synthseg_generator.store.label_store import LabelStore
-
-
-@pytest.fixture(scope="module")
-def generator(store: LabelStore, small_settings: GeneratorSettings) -> BrainGenerator:
-    return BrainGenerator(store, small_settings, seed=1)
-
-
-def assert_same(one: Sample, other: Sample) -> None:
-    np.testing.assert_array_equal(one.image, other.image)
-    np.testing.assert_array_equal(one.labels, other.labels)
 
 
 def test_a_generator_begins_where_it_is_told(

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
+from nifti_files import save_volume
 from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.store.ingest import ingest
@@ -38,8 +38,7 @@ def head_store(
     """Three small heads in a store."""
     folder = tmp_path_factory.mktemp("heads")
     for number, size in enumerate((1.0, 0.9, 0.95)):
-        image = nib.Nifti1Image(make_head((40, 44, 42), size=size).astype(np.int16), np.eye(4))
-        nib.save(image, folder / f"head_{number}.nii.gz")
+        save_volume(folder / f"head_{number}.nii.gz", make_head((40, 44, 42), size=size))
     store = folder / "heads.zarr"
     ingest(folder, store, LABEL_TABLES["v2"])
     return store

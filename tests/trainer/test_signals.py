@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from signalled import end_by_signal
 from typed import there
 
 # A C function that keeps the main thread but not the interpreter, as a wait in TensorFlow does.
@@ -41,13 +42,7 @@ def _run(program: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_what_waits_outside_of_python(number: signal.Signals, code: int) -> None:
     process = _run(BLOCKED + OTHER_THREAD + "with signals.signals_end_it(0.2):\n    block()\n")
-    try:
-        assert there(process.stdout).readline() == "blocked\n"
-        process.send_signal(number)
-        _, said = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
+    said = end_by_signal(process, number, process.stdout, "blocked\n")
     assert process.returncode == code
     assert said == f"{number.name}: ended at once, what was saved before stays.\n"
 

@@ -19,6 +19,7 @@ from synthseg_serving.blocks import max_pool
 from synthseg_serving.checks import checked_volume, require, scalar
 from synthseg_serving.graph import Input, Signature
 from synthseg_serving.inference import described
+from synthseg_serving.late_variables import LateVariables
 from synthseg_serving.official.quality_weights import (
     FEATURES,
     GROUPS,
@@ -38,7 +39,7 @@ _UNKNOWN = 255
 _SLAB = 2 * contract.SCORED_SIZE_MULTIPLE
 
 
-class Scorer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
+class Scorer(LateVariables):
     """The released regressor with everything around it."""
 
     def __init__(self, weights: Weights, info: dict[str, object]) -> None:
@@ -51,13 +52,11 @@ class Scorer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         Raises:
             WeightsError: They are not the network's.
         """
-        super().__init__(name="quality")
+        super().__init__("quality")
         check_shapes(weights, quality_shapes(), "model")
         self.info = json.dumps(info)
         most = int(str(info.get(contract.MAX_VOXELS, contract.DEFAULT_MAX_VOXELS)))
         self.largest_size = largest_scored_size(most)
-        self._values: dict[str, tf.Variable] = {}
-        self._arrays: list[tuple[tf.Variable, FloatArray]] = []
         for level in range(LEVELS):
             self._add_level(weights, level)
         for layer in ("qc_final_conv_0", "qc_final_conv_1"):
@@ -77,11 +76,6 @@ class Scorer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
                 (), lambda: described(QUALITY_GROUPS, self.info)
             ),
         }
-
-    def restore(self, session: tf.compat.v1.Session) -> None:
-        """Gives the variables of the graph their values."""
-        for variable, array in self._arrays:
-            session.run(variable.initializer, {variable.initializer.inputs[1]: array})
 
     def score(
         self, network_labels: tf.Tensor, scored_size: tf.Tensor, unframed_label: tf.Tensor
@@ -170,13 +164,6 @@ class Scorer(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
     def _add(self, layer: str, kernel: FloatArray, bias: FloatArray) -> None:
         self._variable(f"{layer}/kernel", kernel)
         self._variable(f"{layer}/bias", bias)
-
-    def _variable(self, name: str, value: FloatArray) -> None:
-        array = np.ascontiguousarray(value, np.float32)
-        start = array if tf.executing_eagerly() else tf.zeros(array.shape)
-        variable = tf.Variable(start, trainable=False, name=name.replace("/", "_"))
-        self._values[name] = variable
-        self._arrays.append((variable, array))
 
 
 def framed(labels: tf.Tensor, size: tf.Tensor, unframed: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from synthseg_generator.draws.sample_parameters import SampleParameters
+from equal_samples import assert_same_parameters
 from synthseg_generator.errors import StoreError
 from synthseg_generator.feed.plan import open_plan
 from synthseg_generator.feed.plan_writing import write_plan
@@ -18,16 +18,11 @@ from synthseg_generator.store.label_store import LabelStore
 N_SAMPLES = 150  # three blocks, the last one shorter
 
 
-def assert_same(one: SampleParameters, other: SampleParameters) -> None:
-    for name, value in one.to_row().items():
-        np.testing.assert_array_equal(other.to_row()[name], value, err_msg=name, strict=True)
-
-
 @pytest.mark.parametrize("k", [0, 63, 64, N_SAMPLES - 1])
 def test_a_planned_sample_is_the_drawn_one(
     plan_path: Path, source: SampleSource, store: LabelStore, k: int
 ) -> None:
-    assert_same(source.parameters(k), open_plan(plan_path, store).parameters(k))
+    assert_same_parameters(source.parameters(k), open_plan(plan_path, store).parameters(k))
 
 
 def test_a_plan_says_what_it_was_drawn_from(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import pytest
 import zarr
-from synthseg_generator.draws.sample_parameters import SampleParameters
+from equal_samples import assert_same_parameters
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed import plan_writing
 from synthseg_generator.feed.plan import open_plan
@@ -24,11 +23,6 @@ N_SAMPLES = 150  # three blocks, the last one shorter
 def tree(root: Path) -> dict[str, bytes]:
     """Every file below a folder with its bytes."""
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
-
-
-def assert_same(one: SampleParameters, other: SampleParameters) -> None:
-    for name, value in one.to_row().items():
-        np.testing.assert_array_equal(other.to_row()[name], value, err_msg=name, strict=True)
 
 
 def test_workers_of_an_existing_scheduler_write_the_same_bytes(
@@ -77,7 +71,7 @@ def test_an_unfinished_plan_of_another_seed_is_not_continued(
             write_plan(source, N_SAMPLES, tmp_path / "plan.zarr")
     other = SampleSource(store, small_settings, seed=6)
     plan = write_plan(other, N_SAMPLES, tmp_path / "plan.zarr")
-    assert_same(other.parameters(7), plan.parameters(7))
+    assert_same_parameters(other.parameters(7), plan.parameters(7))
 
 
 def test_a_finished_plan_is_left_as_it_is(
@@ -145,4 +139,4 @@ def test_a_missing_plan_says_how_to_make_one(tmp_path: Path, store: LabelStore) 
 
 def test_a_plan_may_lie_at_an_fsspec_url(tmp_path: Path, source: SampleSource) -> None:
     plan = write_plan(source, 70, f"memory://{tmp_path}/plan.zarr")
-    assert_same(source.parameters(69), plan.parameters(69))
+    assert_same_parameters(source.parameters(69), plan.parameters(69))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from equal_samples import assert_same_cut
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.cluster.jobs import run_ordered
 from synthseg_generator.feed.samples import SampleSource, Shard, make_sample_dataset
@@ -78,11 +79,7 @@ def render(source: SampleSource) -> Render:
 
 def assert_same_bits(samples: Iterable[CutSample], reference: list[CutSample]) -> None:
     for sample, expected in zip(samples, reference, strict=True):
-        assert sample.k == expected.k
-        np.testing.assert_array_equal(sample.labels, expected.labels, strict=True)
-        np.testing.assert_array_equal(sample.box_start, expected.box_start, strict=True)
-        for name, value in expected.row.items():
-            np.testing.assert_array_equal(sample.row[name], value, err_msg=name, strict=True)
+        assert_same_cut(sample, expected)
 
 
 def assert_same_images(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from equal_samples import assert_same_cut
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource, Shard
@@ -39,21 +40,13 @@ def local_stream(cluster: Any, source: SampleSource) -> SampleStream:
     return SampleStream(cluster, source, StreamSettings(window=6, task_samples=3))
 
 
-def assert_same(one: CutSample, other: CutSample) -> None:
-    assert one.k == other.k
-    np.testing.assert_array_equal(one.labels, other.labels, strict=True)
-    np.testing.assert_array_equal(one.box_start, other.box_start, strict=True)
-    for name, value in one.row.items():
-        np.testing.assert_array_equal(other.row[name], value, err_msg=name, strict=True)
-
-
 def assert_same_all(
     samples: Iterable[CutSample], source: SampleSource, numbers: Iterable[int]
 ) -> None:
     samples = list(samples)
     assert [sample.k for sample in samples] == list(numbers)
     for sample in samples:
-        assert_same(sample, cut_sample(source, sample.k))
+        assert_same_cut(sample, cut_sample(source, sample.k))
 
 
 def test_workers_give_the_samples_that_this_process_gives_in_order(

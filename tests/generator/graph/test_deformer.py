@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from generator_fixtures import MakeHead
 from keras import ops
 from numpy.typing import NDArray
+from small_graphs import SETTINGS, SHAPE, draw_row
 from synthseg_common.labels import GENERATION_V2
-from synthseg_generator.arrays import Row
-from synthseg_generator.draws.sample_parameters import draw_sample
 from synthseg_generator.graph.deformer import Deformer
-from synthseg_generator.map_geometry import MapGeometry
-from synthseg_generator.settings.generator import (
-    Crop,
-    GeneratorSettings,
-)
-
-SETTINGS = GeneratorSettings(crop=Crop(shape=(32, 32, 32)), n_channels=2)
-
-
-SHAPE = (48, 56, 52)
-
-
-@pytest.fixture(scope="module")
-def ids(make_head: MakeHead) -> NDArray[np.uint8]:
-    lookup = np.zeros(1000, np.uint8)
-    lookup[list(GENERATION_V2.values)] = np.arange(len(GENERATION_V2))
-    return lookup[make_head(SHAPE)]
-
-
-def _row(k: int, settings: GeneratorSettings = SETTINGS) -> Row:
-    return draw_sample(settings, GENERATION_V2, [MapGeometry(SHAPE)], 1, k).to_row()
 
 
 def test_flipped_sample_mirrors_the_anatomy_and_swaps_the_sides(ids: NDArray[np.uint8]) -> None:
     deformer = Deformer(SETTINGS, GENERATION_V2, SHAPE)
     plain, mirrored = (
-        ops.convert_to_numpy(deformer.deform(ids, {**_row(1), "flip": np.bool_(flip)}))
+        ops.convert_to_numpy(deformer.deform(ids, {**draw_row(1), "flip": np.bool_(flip)}))
         for flip in (False, True)
     )
     swapped = np.array(GENERATION_V2.flip_indices)[plain[::-1]]
@@ -50,7 +26,7 @@ def test_sides_keep_their_side_in_every_sample(ids: NDArray[np.uint8]) -> None:
     left, right = GENERATION_V2.values.index(2), GENERATION_V2.values.index(41)
     shown = 0
     for k in range(6):
-        labels = ops.convert_to_numpy(deformer.deform(ids, _row(k)))
+        labels = ops.convert_to_numpy(deformer.deform(ids, draw_row(k)))
         places = [np.argwhere(labels == side)[:, 0] for side in (left, right)]
         if all(len(place) > 50 for place in places):
             shown += 1

@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from compiled import finite_in_every_way
-from generator_fixtures import MakeHead
 from keras import ops
 from numpy.typing import NDArray
+from small_graphs import SETTINGS, SHAPE, draw_row
 from synthseg_common.labels import GENERATION_V2
-from synthseg_generator.arrays import Row
-from synthseg_generator.draws.sample_parameters import draw_sample
 from synthseg_generator.graph.synthesizer import Synthesizer
-from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.generator import (
     BiasField,
     Crop,
@@ -22,30 +19,16 @@ from synthseg_generator.settings.generator import (
     Uniform,
 )
 
-SETTINGS = GeneratorSettings(crop=Crop(shape=(32, 32, 32)), n_channels=2)
-SHAPE = (48, 56, 52)
-
-
-@pytest.fixture(scope="module")
-def ids(make_head: MakeHead) -> NDArray[np.uint8]:
-    lookup = np.zeros(1000, np.uint8)
-    lookup[list(GENERATION_V2.values)] = np.arange(len(GENERATION_V2))
-    return lookup[make_head(SHAPE)]
-
 
 @pytest.fixture(scope="module")
 def noise() -> NDArray[np.float32]:
     return np.random.default_rng(0).standard_normal((32, 32, 32, 2)).astype(np.float32)
 
 
-def _row(k: int, settings: GeneratorSettings = SETTINGS) -> Row:
-    return draw_sample(settings, GENERATION_V2, [MapGeometry(SHAPE)], 1, k).to_row()
-
-
 def test_image_lies_between_zero_and_one_and_target_in_the_table(
     ids: NDArray[np.uint8], noise: NDArray[np.float32]
 ) -> None:
-    image, target = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)(ids, _row(0), noise)
+    image, target = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)(ids, draw_row(0), noise)
     image, target = ops.convert_to_numpy(image), ops.convert_to_numpy(target)
     assert image.shape == (32, 32, 32, 2)
     assert target.shape == (32, 32, 32)
@@ -58,7 +41,7 @@ def test_same_parameters_and_noise_give_the_same_sample(
     ids: NDArray[np.uint8], noise: NDArray[np.float32]
 ) -> None:
     synthesizer = Synthesizer(SETTINGS, GENERATION_V2, SHAPE)
-    for first, again in zip(*(synthesizer(ids, _row(3), noise) for _ in range(2)), strict=True):
+    for first, again in zip(*(synthesizer(ids, draw_row(3), noise) for _ in range(2)), strict=True):
         np.testing.assert_array_equal(first, again)
 
 
@@ -68,7 +51,7 @@ def test_compiled_graph_equals_eager_execution(
     settings = GeneratorSettings(crop=SETTINGS.crop)
     synthesizer = Synthesizer(settings, GENERATION_V2, SHAPE)
     graph = tf.function(synthesizer, autograph=False)
-    drawn, one = _row(2, settings), noise[..., :1]
+    drawn, one = draw_row(2, settings), noise[..., :1]
     row = {name: tf.constant(value) for name, value in drawn.items()}
     image, target = graph(tf.constant(ids), row, tf.constant(one))
     expected_image, expected_target = synthesizer(ids, drawn, one)
@@ -86,7 +69,7 @@ def test_a_crop_that_is_cut_everywhere_is_dark_however_it_is_compiled(
         elastic=Elastic(squarings=1),
     )
     synthesizer = Synthesizer(settings, GENERATION_V2, SHAPE)
-    row = _row(2, settings)
+    row = draw_row(2, settings)
     row = {**row, "means": np.full_like(row["means"], 1e3)}  # no dark background either
     noise = np.zeros((16, 16, 16, 1), np.float32)
     image, target = finite_in_every_way(synthesizer, ids, row, noise)

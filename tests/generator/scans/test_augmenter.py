@@ -8,22 +8,13 @@ import numpy as np
 import pytest
 from compiled import in_every_way
 from numpy.typing import NDArray
+from scan_pairs import PLAIN, SILENT
 from synthseg_generator.graph.noise import draw_voxel_noise
 from synthseg_generator.scans.augmenter import ScanAugmenter
 from synthseg_generator.scans.samples import ScanSampleSource
 from synthseg_generator.settings.generator import Uniform, generator_settings
 from synthseg_generator.settings.scans import ScanNoise
 from synthseg_generator.store.label_store import LabelStore
-
-SILENT = ScanNoise(std=Uniform(0, 0))
-
-
-PLAIN = {
-    "crop": {"shape": [24, 24, 24], "placement": "centred", "jitter": 3},
-    "bias_field": {"strength": [0, 0]},
-    "gamma_std": 0,
-    "acquisition": {"native_probability": 1},
-}
 
 
 def make(

@@ -8,23 +8,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 from generator_fixtures import MakeHead
+from scan_pairs import PLAIN, SILENT
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.samples import Shard
 from synthseg_generator.label_table import LABEL_TABLES
 from synthseg_generator.scans.samples import ScanSampleSource, make_scan_dataset
 from synthseg_generator.scans.stored_scans import add_scans, load_scan
-from synthseg_generator.settings.generator import Uniform, generator_settings
+from synthseg_generator.settings.generator import generator_settings
 from synthseg_generator.settings.scans import ScanNoise
 from synthseg_generator.store.ingest import ingest
 from synthseg_generator.store.label_store import LabelStore, open_store
-
-SILENT = ScanNoise(std=Uniform(0, 0))
-PLAIN = {
-    "crop": {"shape": [24, 24, 24], "placement": "centred", "jitter": 3},
-    "bias_field": {"strength": [0, 0]},
-    "gamma_std": 0,
-    "acquisition": {"native_probability": 1},
-}
 
 
 def test_scans_on_copies_of_one_label_map_are_told_apart(

@@ -12,6 +12,7 @@ import sys
 import threading
 
 import pytest
+from signalled import end_by_signal
 from synthseg_trainer.errors import ConfigError, OutageError
 from synthseg_trainer.training.peers import (
     Cluster,
@@ -22,7 +23,6 @@ from synthseg_trainer.training.peers import (
     read_cluster,
     spoken_wait,
 )
-from typed import there
 
 
 @pytest.fixture
@@ -132,13 +132,8 @@ with signals_end_it():
     process = subprocess.Popen(
         [sys.executable, "-c", program, described], stderr=subprocess.PIPE, text=True
     )
-    try:
-        assert "waits for worker 1 (worker.invalid" in there(process.stderr).readline()
-        process.send_signal(number)
-        _, said = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
+    told = "waits for worker 1 (worker.invalid"
+    said = end_by_signal(process, number, process.stderr, told)
     assert process.returncode == code
     assert said.splitlines()[-1] == f"{number.name}: ended at once, what was saved before stays."
     assert "Traceback" not in said

@@ -7,20 +7,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 from loading import load_nifti
+from scan_pairs import store_pairs
 from synthseg_generator.cli import main as generator_command
 from synthseg_generator.feed.samples import Shard
-from synthseg_generator.label_table import LABEL_TABLES
-from synthseg_generator.scans.stored_scans import add_scans
 from synthseg_generator.settings.generator import Uniform
 from synthseg_generator.settings.scans import ScanNoise
-from synthseg_generator.store.ingest import ingest
-from synthseg_generator.store.label_store import open_store
 from synthseg_trainer.config import TrainSettings, load_settings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.runs.checkpoints import latest_checkpoint
@@ -50,17 +46,12 @@ def pair_store(
     tmp_path_factory: pytest.TempPathFactory, make_head: Callable[..., np.ndarray]
 ) -> Path:
     """Two heads and a scan of each."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for name in ("scans", "maps"):
-        (folder / name).mkdir()
+    pairs = []
     for number, size in enumerate((1.0, 0.9)):
         labels = make_head((28, 30, 32), size=size)
-        scan = (labels % 50 * 10.0 + np.random.default_rng(number).normal(0, 5, labels.shape)) + 100
-        for kind, volume in (("maps", labels.astype(np.int16)), ("scans", scan)):
-            nib.save(nib.Nifti1Image(volume, np.eye(4)), folder / kind / f"head_{number}.nii.gz")
-    ingest(folder / "maps", folder / "s.zarr", LABEL_TABLES["v2"])
-    add_scans(folder / "scans", open_store(folder / "s.zarr"))
-    return folder / "s.zarr"
+        noise = np.random.default_rng(number).normal(0, 5, labels.shape)
+        pairs.append((f"head_{number}", labels, labels % 50 * 10.0 + noise + 100))
+    return Path(store_pairs(tmp_path_factory.mktemp("pairs"), pairs).path)
 
 
 @pytest.fixture

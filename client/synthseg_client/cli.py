@@ -18,7 +18,9 @@ from synthseg_client.commands.server_options import ServerOptions
 from synthseg_client.commands.variadic import VariadicCommand
 from synthseg_client.errors import ClientError
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
+)
 _takes_server = with_options(ServerOptions, "server")
 
 
@@ -39,11 +41,13 @@ def segment(
 ) -> None:
     """Segments scans into labelled structures, at 1 mm along each scan's own axes.
 
-    Results in a folder are called NAME_synthseg, NAME_posteriors and NAME_resampled. Scans of one
-    name get the folders in which their paths differ before it: of fs/bert/mri/orig.mgz and
-    fs/anna/mri/orig.mgz come bert_orig_synthseg.mgz and anna_orig_synthseg.mgz, and rows of these
-    names in the volumes table. Exit code 0: all done; 1: some scans failed; 2: wrong usage; 130:
-    interrupted; 143: terminated.
+    Results in a folder are called NAME_synthseg, NAME_posteriors and NAME_resampled. If several
+    scans have the same file name, the folders that tell them apart are put before it:
+    fs/bert/mri/orig.mgz and fs/anna/mri/orig.mgz become bert_orig_synthseg.mgz and
+    anna_orig_synthseg.mgz. The volumes table uses the same names.
+
+    Exit codes: 0: all scans are done; 1: some scans failed; 2: wrong usage; 130: interrupted
+    (Ctrl-C); 143: terminated.
     """
     from synthseg_client.commands.segment import run_segment
 
@@ -74,14 +78,16 @@ def status(as_json: bool, server: ServerOptions) -> None:
 
 
 @main.command()
-@click.option("--start", is_flag=True, help="Without --server, start a server here to see.")
+@click.option(
+    "--start", is_flag=True, help="Without --server, start a server here and test it, too."
+)
 @_json_option
 @_takes_server
 def doctor(start: bool, as_json: bool, server: ServerOptions) -> None:
     """Prints what a bug report needs: versions, extras, server, processor, memory, free disk.
 
-    No paths, and no names of hosts or users. Exit code 0: all is usable; 1: something is wrong,
-    told with its remedy.
+    It prints no paths, and no names of hosts or users. Exit codes: 0: everything can be used; 1:
+    there is a problem, printed together with what to do.
     """
     from synthseg_client.commands.doctor import run_doctor
 

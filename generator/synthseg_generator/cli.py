@@ -70,9 +70,15 @@ def ingest(label_dir: Path, store: str, labels: str, work: WorkOptions) -> None:
 @click.argument("scan_dir", type=click.Path(path_type=Path))
 @click.argument("store")
 @click.option(
-    "--scan-suffix", default="", help="End of the scans' names that their maps do not have: _T1w."
+    "--scan-suffix",
+    default="",
+    help="Ending of scan names that the names of their maps do not have, such as _T1w.",
 )
-@click.option("--map-suffix", default="", help="End of the maps' names instead: _dseg.")
+@click.option(
+    "--map-suffix",
+    default="",
+    help="Ending of map names that the names of their scans do not have, such as _dseg.",
+)
 def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> None:
     """Puts the scans of SCAN_DIR beside the label maps of STORE, for supervised training.
 
@@ -103,7 +109,7 @@ def add_scans(scan_dir: Path, store: str, scan_suffix: str, map_suffix: str) -> 
     type=click.FloatRange(0),
     default=20.0,
     show_default=True,
-    help="Smaller structures are reported.",
+    help="Report structures that are smaller than this.",
 )
 @_takes_work
 def check(store: str, min_volume_mm3: float, work: WorkOptions) -> None:
@@ -132,7 +138,9 @@ def check(store: str, min_volume_mm3: float, work: WorkOptions) -> None:
 @main.command()
 @click.argument("store")
 @click.argument("picture", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--samples", type=click.IntRange(1, 100), default=6, show_default=True)
+@click.option(
+    "--samples", type=click.IntRange(1, 100), default=6, show_default=True, help="How many samples."
+)
 @first_option
 @click.option("--stages", is_flag=True, help="Show each sample step by step instead.")
 @_takes_source
@@ -163,7 +171,7 @@ def preview(
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes that draw; one per core by default, none for a plan of one block.",
+    help="Processes that draw. By default one per core, and none if the plan is small.",
 )
 @with_options(WorkOptions, "work", leave_out=("workers",))
 def plan(
@@ -176,7 +184,7 @@ def plan(
 ) -> None:
     """Draws the parameters of samples of STORE into PLAN, a local path or fsspec URL.
 
-    The same bytes for any number of workers. A finished plan is never redrawn.
+    The plan is the same to the byte for any number of workers. A finished plan is never redrawn.
     """
     from synthseg_generator.feed.plan_writing import write_plan
 

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 first_option = click.option(
-    "--first", type=click.IntRange(0), default=0, show_default=True, help="Number of the first."
+    "--first",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Number of the first sample.",
 )
 
 
@@ -28,7 +32,11 @@ class SourceOptions:
     """Which samples of a store a command shall take."""
 
     seed: int = option(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Names the samples."
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Seed of all random draws: the same seed gives the same samples.",
     )
     settings_path: Path | None = option(
         "--settings",
@@ -43,13 +51,15 @@ class SourceOptions:
         "--without",
         multiple=True,
         metavar="MAP",
-        help="Leave this map of STORE out, as a training does with those that it validates on.",
+        help="Leave out this map of STORE, as training leaves out the maps that it validates on; "
+        "may be repeated.",
     )
     scans: bool = option(
         "--scans",
         is_flag=True,
-        help="Augment the scans of STORE instead, as supervised training does; --settings may be "
-        "its file, of which the groups generator and supervised count.",
+        help="Augment the scans of STORE instead of making synthetic ones, as supervised training "
+        "does. --settings may then be the file of a training: its groups generator and supervised "
+        "are read.",
     )
 
 
@@ -82,18 +92,22 @@ class PriorOptions:
     tissue_classes: bool = option(
         "--tissue-classes",
         is_flag=True,
-        help="Both sides alike and similar tissues together, as for contrast-specific training.",
+        help="One class for both sides and for similar tissues, as for contrast-specific training.",
     )
     rescale: bool = option(
-        "--rescale/--no-rescale", default=True, show_default=True, help="Scale scans first."
+        "--rescale/--no-rescale",
+        default=True,
+        show_default=True,
+        help="Rescale the intensities of each scan first.",
     )
     mad: str = option(
         "--mad",
         type=click.Choice(["gaussian", "raw"]),
         default="gaussian",
         show_default=True,
-        help="Deviations times 1.4826 (as the original with SciPy 1.4), or plain (with later "
-        "SciPy).",
+        help="gaussian: multiply median absolute deviations by 1.4826, to estimate standard "
+        "deviations (as the original does with SciPy 1.4); raw: leave them as they are (as the "
+        "original does with later SciPy).",
     )
 
 

@@ -137,7 +137,7 @@ def _check_manifest(source: SampleSource, folder: Path) -> None:
     if found != wanted:
         differing = [key for key in wanted if found.get(key) != wanted[key]]
         raise StoreError(
-            f"{folder} holds samples with another {', '.join(differing)}: give a folder of its own."
+            f"{folder} holds samples with another {', '.join(differing)}: use another folder."
         )
 
 

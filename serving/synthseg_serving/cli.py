@@ -48,12 +48,13 @@ def export(options: ExportOptions) -> None:
 def import_weights(choice: FileChoice, options: ImportOptions) -> None:
     """Makes served models of the original SynthSeg's weights.
 
-    SOURCE is a folder that holds synthseg_2.0.h5, synthseg_robust_2.0.h5, synthseg_parc_2.0.h5,
-    synthseg_qc_2.0.h5 or synthseg_1.0.h5 (any of them, under any name); unless given, what
-    SYNTHSEG_MODELS names, else $FREESURFER_HOME/models. Each becomes MODELS/<name>/<version>/, and
-    MODELS/models.config lists them for TF Serving and `serve --model-config-file`. Without MODELS
-    they go into the user's cache, once, as `serve --official` has it, and the folder is printed. Of
-    a single file MODELS is the model's own folder.
+    SOURCE is a folder with any of synthseg_2.0.h5, synthseg_robust_2.0.h5, synthseg_parc_2.0.h5,
+    synthseg_qc_2.0.h5 and synthseg_1.0.h5, under any name. By default it is $SYNTHSEG_MODELS, else
+    $FREESURFER_HOME/models. Each file becomes MODELS/<name>/<version>/, and MODELS/models.config
+    lists them for TF Serving and `serve --model-config-file`. Without MODELS they are written to
+    the user's cache, where `serve --official` finds them, and the folder is printed.
+
+    SOURCE may also be a single file; MODELS is then the folder of that model.
     """
     from synthseg_serving.official.commands import import_from
 

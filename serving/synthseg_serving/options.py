@@ -12,7 +12,7 @@ from synthseg_common.option_groups import argument, option
 
 _PATH = click.Path(path_type=Path)
 _MAX_VOXELS = (
-    "Voxels that the network grid may have; servers refuse requests for more. The default is "
+    "Largest network grid, in voxels; servers refuse requests for a larger one. The default is "
     "320 x 320 x 320."
 )
 _UNIX = "unix:"
@@ -44,7 +44,7 @@ class ExportOptions:
     settings: Path | None = option(
         "--settings",
         type=_PATH,
-        help="What weights from Keras belong to; by default the .json file beside them.",
+        help="Settings that belong to weights from Keras; by default the .json file beside them.",
     )
 
 
@@ -55,16 +55,18 @@ class FileChoice:
     labels: Literal["v1", "v2"] | None = option(
         "--labels",
         type=click.Choice(["v1", "v2"]),
-        help="Label table that a file must have: SynthSeg 1.0 or 2.0. By default it is recognised.",
+        help="For a single file: the label table that it must have, of SynthSeg 1.0 or 2.0. By "
+        "default the table is recognised.",
     )
     version: int | None = option(
         "--version",
         type=click.IntRange(min=1),
-        help="Of a single file: number of the version; the next free one by default.",
+        help="For a single file: number of the version; the next free one by default.",
     )
     name: str | None = option(
         "--name",
-        help="Of a single file: name under which it will be served; its network's by default.",
+        help="For a single file: name under which it will be served; by default that of its "
+        "network.",
     )
 
 
@@ -92,22 +94,22 @@ class ServeOptions:
         "--name", default=MODEL_NAME, show_default=True, help="Name of the model in requests."
     )
     model_config_file: Path | None = option(
-        "--model-config-file", type=_PATH, help="Several models, as TF Serving reads them."
+        "--model-config-file", type=_PATH, help="File that lists several models, as for TF Serving."
     )
     official: str | None = option(
         "--official",
         is_flag=False,
         flag_value=FOUND,
         metavar="[FOLDER]",
-        help="Serve the original SynthSeg's networks, too: FOLDER holds their .h5 files or what "
-        "`import-weights` made of them; by default what SYNTHSEG_MODELS names, else "
-        "$FREESURFER_HOME/models. MODEL_DIR, if any, stands before it, and takes the place of the "
-        "plain one.",
+        help="Serve the original SynthSeg's networks. FOLDER holds their .h5 files, or what "
+        "`import-weights` made of them; by default it is $SYNTHSEG_MODELS, else "
+        "$FREESURFER_HOME/models. MODEL_DIR, if given before it, is served instead of the original "
+        "segmentation network.",
     )
     own_model: bool = option(
         "--own-model",
         is_flag=True,
-        help="With --official: segment with the model that ships with the package all the same.",
+        help="With --official: still segment with the model that ships with the package.",
     )
     on_demand: bool = option(
         "--on-demand",
@@ -117,12 +119,13 @@ class ServeOptions:
     addresses: tuple[str, ...] = option(
         "--address",
         multiple=True,
-        help="host:port or unix:/path; may be repeated.  [default: localhost:8500]",
+        help="Where to listen, host:port or unix:/path; may be repeated.  "
+        "[default: localhost:8500]",
     )
     threads: int | None = option(
         "--threads",
         type=click.IntRange(min=1),
-        help="Cores for one computation; all that may be used by default.",
+        help="CPU cores for one computation; by default all that this process may use.",
     )
     cpu: bool = option("--cpu", is_flag=True, help="Use no GPU.")
     waiting: int = option(
@@ -130,49 +133,55 @@ class ServeOptions:
         default=8,
         show_default=True,
         type=click.IntRange(min=0),
-        help="Requests that may wait.",
+        help="How many requests may wait; further ones are refused.",
     )
     poll_seconds: float = option(
         "--poll-seconds",
         default=1.0,
         show_default=True,
         type=click.FloatRange(min=0),
-        help="Between looks for new versions; 0 looks once.",
+        help="Seconds between searches for new versions; 0 searches only once.",
     )
     typed_fields: bool = option(
         "--typed-fields",
         is_flag=True,
-        help="Answer with one field per value, as TF Serving does by default; slow.",
+        help="Answer in typed fields instead of raw bytes, as TF Serving does by default; slow.",
     )
     labels_for_unavailable: bool = option(
-        "--allow-version-labels-for-unavailable-models", is_flag=True, help="As TF Serving's flag."
+        "--allow-version-labels-for-unavailable-models",
+        is_flag=True,
+        help="Accept labels for versions that are not loaded yet, as TF Serving does with this "
+        "flag.",
     )
     tls_key: Path | None = option("--tls-key", type=_PATH, help="Private key (PEM).")
     tls_cert: Path | None = option("--tls-cert", type=_PATH, help="Certificate chain (PEM).")
     tls_client_ca: Path | None = option(
-        "--tls-client-ca", type=_PATH, help="Clients must be signed by these (PEM)."
+        "--tls-client-ca",
+        type=_PATH,
+        help="Accept only clients with a certificate of these authorities (PEM).",
     )
     grace_seconds: float = option(
         "--grace-seconds",
         default=600.0,
         show_default=True,
         type=click.FloatRange(min=0),
-        help="For accepted requests after SIGTERM.",
+        help="Seconds to finish accepted requests after SIGTERM.",
     )
     ready_file: Path | None = option(
-        "--ready-file", type=_PATH, help="Also write the ready line here."
+        "--ready-file", type=_PATH, help="File to write the ready line to, too."
     )
     idle_minutes: float | None = option(
         "--idle-minutes",
         type=click.FloatRange(min=0, min_open=True),
-        help="End when nobody asked for anything for so long.",
+        help="End after so many minutes without a request.",
     )
     parent_death: bool = option(
         "--parent-death",
         is_flag=True,
-        help="End with the parent process, whose pipe is standard input.",
+        help="End when the process that started this one ends; it must hold standard input open, "
+        "as a pipe.",
     )
-    verbose: bool = option("-v", "--verbose", is_flag=True, help="Say more in the log.")
+    verbose: bool = option("-v", "--verbose", is_flag=True, help="Write more to the log.")
 
     @property
     def sockets(self) -> list[Path]:

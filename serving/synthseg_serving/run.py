@@ -103,7 +103,7 @@ def _unused(server: Server, idle_minutes: float | None) -> Callable[[], bool]:
     def unused() -> bool:
         if server.activity.idle_s() < limit_s:
             return False
-        log.info("nobody asked for anything for %.4g minutes: the end.", idle_minutes)
+        log.info("no request for %.4g minutes: ending.", idle_minutes)
         return True
 
     return unused

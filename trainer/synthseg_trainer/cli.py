@@ -33,7 +33,7 @@ class TrainOptions:
 
     config: Path = argument(type=_PATH)
     run: Path = option("--run", required=True, type=_PATH, help="Folder of checkpoints and logs.")
-    store: str | None = option("--store", help="Label store, over that of CONFIG.")
+    store: str | None = option("--store", help="Label store to use instead of that of CONFIG.")
     initial_weights: str | None = option(
         "--initial-weights",
         help="Run, checkpoint, bundle (.npz) or Keras weights (.weights.h5) to start from.",
@@ -47,7 +47,7 @@ class TrainOptions:
         "--workers",
         default=0,
         type=click.IntRange(min=0),
-        help="Dask workers that prepare samples; 0 for none.",
+        help="Dask workers that prepare samples; 0: no Dask.",
     )
     scheduler: str | None = option(
         "--scheduler", help="Address of a running Dask scheduler (tcp://host:port)."
@@ -59,7 +59,7 @@ class TrainOptions:
         "--cpu-replicas",
         default=1,
         type=click.IntRange(min=1),
-        help="Replicas on the CPU, to try a distributed run.",
+        help="Replicas on the CPU, to try out a distributed run.",
     )
     wait_minutes: float = option(
         "--wait-minutes",
@@ -79,12 +79,11 @@ class PackOptions:
     settings: Path | None = option(
         "--settings",
         type=_PATH,
-        help="What weights from Keras belong to; by default the JSON or YAML file beside them.",
+        help="Settings that belong to weights from Keras; by default the JSON or YAML file beside "
+        "them.",
     )
-    name: str | None = option(
-        "--name", help="What the model is called, in the place of its name in SOURCE."
-    )
-    licence: str | None = option("--licence", help="Under which licence the weights may be used.")
+    name: str | None = option("--name", help="Name of the model; by default its name in SOURCE.")
+    licence: str | None = option("--licence", help="Licence of the weights.")
     half: bool = option("--half", is_flag=True, help="Store weights as float16, in half the size.")
 
 
@@ -99,10 +98,12 @@ def main() -> None:
 def train(options: TrainOptions) -> None:
     """Trains the network of CONFIG, a YAML file or the name of a recipe (see `recipes`).
 
-    Takes every GPU of the machine, and every machine that TF_CONFIG names. Exit code 143:
-    interrupted by a signal, saved; run again with --resume; 143 (SIGTERM) or 130 (Ctrl-C) too
-    where nothing was to be saved yet, and at a second signal. 1: a disk, a host or another machine
-    failed; the same may do later. 2: the settings or the call are wrong.
+    Uses every GPU of the machine, and every machine that TF_CONFIG names.
+
+    Exit codes: 143: interrupted by a signal and saved, run again with --resume; also 143 (SIGTERM)
+    or 130 (Ctrl-C) if there was nothing to save yet, or after a second signal. 1: a disk, a host or
+    another machine failed, and the same command may succeed later. 2: the settings or the options
+    are wrong.
     """
     read = cache(partial(_read_settings, options))
     # A process alone tells of a mistake before it imports TensorFlow; one of several must tell the
@@ -157,7 +158,8 @@ def pack(options: PackOptions) -> None:
     """Packs the network of SOURCE into one file, OUTPUT.npz.
 
     SOURCE is a run, a checkpoint, a bundle (.npz), or weights that Keras saved on any backend
-    (.weights.h5). An OUTPUT.weights.h5 is written as Keras does, with OUTPUT.json beside it.
+    (.weights.h5). OUTPUT may also end in .weights.h5: it is then written in the format of Keras,
+    with its settings in OUTPUT.json beside it.
     """
     quieten_tensorflow()
     from synthseg_trainer.network.bundle import save_bundle
@@ -187,7 +189,7 @@ main.add_command(validate)
 @main.command()
 @click.argument("name", required=False)
 def recipes(name: str | None) -> None:
-    """Lists the settings that ship with the package, or prints those called NAME, to be changed."""
+    """Lists the settings that ship with the package, or prints those called NAME."""
     from synthseg_trainer.config import recipe_names
     from synthseg_trainer.config.reader import recipe_path
 

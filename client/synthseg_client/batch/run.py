@@ -158,8 +158,8 @@ class _Batch:
             first.label_values, model.label_values
         ):
             raise ModelError(
-                f"{task.scan}: the server went from {first.title} to {model.title}, whose label "
-                "table is another: run what is missing again."
+                f"{task.scan}: the server changed from {first.title} to {model.title}, which "
+                "has another label table: run the missing scans again."
             )
 
     def _record(self, finished: Finished) -> None:

@@ -21,25 +21,27 @@ class Places:
         help="Scans: files, a folder, a pattern in quotes ('data/**/*_T1w.nii.gz', any folders "
         "deep), or one .txt list.",
     )
-    labels: str | None = option("--o", help="Label map, folder, or .txt list.")
+    labels: str | None = option("--o", help="Label maps: file, folder, or .txt list.")
     posteriors: str | None = option("--post", help="Probability maps: file, folder, or .txt list.")
     resampled: str | None = option(
         "--resample",
         help="Scans resampled to 1 mm: file, folder, or .txt list; those at 1 mm are not copied.",
     )
     volumes: str | None = option(
-        "--vol", help="CSV file for the volumes in mm³ of all scans (or .txt list, one for each)."
+        "--vol",
+        help="CSV file for the volumes of all scans, in mm³; or a .txt list with one CSV file per "
+        "scan.",
     )
     quality: str | None = option(
         "--qc",
-        help="CSV file for quality scores of all scans, 0 to 1 by group of structures (or .txt "
-        "list, one for each).",
+        help="CSV file for the quality scores of all scans, from 0 to 1 for each group of "
+        "structures; or a .txt list with one CSV file per scan.",
     )
     beside_scans: bool = option(
         "--beside-scans",
         is_flag=True,
-        help="--o, --post and --resample start from each scan's own folder; without --o label maps "
-        "lie beside their scans.",
+        help="Read --o, --post and --resample relative to each scan's own folder; without --o, "
+        "each label map is written beside its scan.",
     )
 
 
@@ -50,8 +52,8 @@ class Modes:
     crop: str | None = option(
         "--crop",
         metavar="N | N N N | none",
-        help="Segment only the central N voxels, rounded up to 32; none: all. "
-        "[default: up to 192 around the head]",
+        help="Segment only the central N voxels, rounded up to a multiple of 32; none: the whole "
+        "scan. [default: up to 192 around the head]",
     )
     fast: bool = option("--fast", is_flag=True, help="Twice as fast, a little less accurate.")
     robust: bool = option(
@@ -70,11 +72,14 @@ class Modes:
     official: bool = option(
         "--official",
         is_flag=True,
-        help="The server started here segments with the official weights of $SYNTHSEG_MODELS, else "
-        "$FREESURFER_HOME/models, not with its own model.",
+        help="Segment with the official weights (in $SYNTHSEG_MODELS, else in "
+        "$FREESURFER_HOME/models) instead of this package's own model; for a server that is "
+        "started here.",
     )
     autocrop: bool = option(
-        "--autocrop", is_flag=True, help="Segment the part that is brighter than the background."
+        "--autocrop",
+        is_flag=True,
+        help="Segment only the part of the scan that is brighter than the background.",
     )
     scored_size: int = option(
         "--qc-grid",
@@ -82,18 +87,19 @@ class Modes:
         type=int,
         default=DEFAULT_SCORED_SIZE,
         show_default=True,
-        help="Edge in voxels of the cube that --qc scores.",
+        help="Edge of the cube that --qc scores, in voxels.",
     )
     as_original: bool = option(
         "--as-original",
         is_flag=True,
-        help="The original's numbers where it errs (parcels, quality, --keepgeom).",
+        help="Reproduce the original's results even where they are wrong (parcels, quality, "
+        "--keepgeom).",
     )
     ct: bool = option("--ct", is_flag=True, help="The scans are CT in Hounsfield units.")
     keep_geometry: bool = option(
         "--keepgeom",
         is_flag=True,
-        help="Labels and probabilities on the scan's own grid instead of 1 mm.",
+        help="Write labels and probabilities on the scan's own grid instead of at 1 mm.",
     )
 
 
@@ -106,30 +112,31 @@ class Course:
         type=click.IntRange(min=1),
         default=2,
         show_default=True,
-        help="Scans in work at once.",
+        help="How many scans to process at the same time.",
     )
     requests: int = option(
         "--requests",
         type=click.IntRange(min=1),
         default=1,
         show_default=True,
-        help="Scans at the server at once.",
+        help="How many scans to send to the server at the same time.",
     )
     resume: bool = option(
         "--resume",
         is_flag=True,
-        help="Skip scans whose results are complete, from the same scan, model and options.",
+        help="Skip scans whose results are complete and were made from the same scan with the "
+        "same model and options.",
     )
     sidecar: bool = option(
         "--sidecar/--no-sidecar",
         default=True,
         show_default=True,
-        help="JSON file beside each label map: model, options, timing.",
+        help="Write a JSON file beside each label map: model, options, timing.",
     )
     tables: bool = option(
         "--tables",
         is_flag=True,
-        help="BIDS .tsv and FreeSurfer .ctab label tables beside each label map.",
+        help="Write label tables beside each label map, for BIDS (.tsv) and FreeSurfer (.ctab).",
     )
 
 
@@ -138,12 +145,12 @@ class Telling:
     """What is told meanwhile."""
 
     as_json: bool = option(
-        "--json", is_flag=True, help="One JSON object per scan on standard output."
+        "--json", is_flag=True, help="Print one JSON object per scan on standard output."
     )
-    quiet: bool = option("-q", "--quiet", is_flag=True, help="Errors only.")
+    quiet: bool = option("-q", "--quiet", is_flag=True, help="Print errors only.")
     verbose: bool = option(
         "-v",
         "--verbose",
         is_flag=True,
-        help="Times per step, and the log of the server started here.",
+        help="Print the time of each step, and the log of a server that is started here.",
     )

@@ -48,15 +48,15 @@ class ServerOptions:
     server_wait_s: float | None = option(
         "--server-wait",
         type=click.FloatRange(min=0),
-        help="Seconds to wait for a server that does not answer, once for all scans. "
-        "[default: 120; labels, status: 0]",
+        help="Seconds to wait in all for a server that does not answer. [default: 120; labels, "
+        "status: 0]",
     )
     threads: int | None = option(
         "--threads",
         type=click.IntRange(min=1),
-        help="Cores for the server started here. [default: all]",
+        help="CPU cores to use; for a server that is started here. [default: all]",
     )
-    cpu: bool = option("--cpu", is_flag=True, help="The server started here leaves the GPU alone.")
+    cpu: bool = option("--cpu", is_flag=True, help="Use no GPU; for a server that is started here.")
 
     def refuse_contradictions(self) -> None:
         """Refuses what is for a server that is named where none is, and the other way round.

@@ -112,7 +112,9 @@ def find_unpaired(table: LabelTable, summaries: Sequence[MapSummary]) -> Iterato
             lone = tuple(s.name for s in summaries if s.counts[here] and not s.counts[there])
             if lone:
                 one, other = (name_label(table, labels.values[i]) for i in (here, there))
-                yield Finding(Severity.ERROR, lone, f"label {one} is there, its pair {other} not.")
+                yield Finding(
+                    Severity.ERROR, lone, f"label {one} is present, its pair {other} is not."
+                )
 
 
 def find_tiny(

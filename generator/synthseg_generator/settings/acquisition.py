@@ -29,13 +29,16 @@ class Acquisition:
         max_isotropic_mm: Largest spacing along x, y, z when all three axes are drawn.
         max_anisotropic_mm: Largest spacing along x, y, z when one axis is drawn and the others stay
             fine.
-        isotropic_probability: Chance that all axes are drawn (each on its own, as the original
-            does).
-        native_probability: Chance that the spacing stays that of the label map; 1 never draws any.
-        blur_jitter: Blur widths are multiplied by a factor between 1/this and this.
-        fixed_spacing_mm: Spacing along x, y, z, one row per channel or one for all, instead of a
-            drawn one; none to draw.
-        fixed_thickness_mm: Thickness in the same form; none for slices as thick as their spacing.
+        isotropic_probability: Chance that the spacing of all axes is drawn (for each axis on its
+            own, as the original does).
+        native_probability: Chance that the spacing stays that of the label map; with 1 it is never
+            drawn.
+        blur_jitter: Largest factor by which blur widths vary: they are multiplied by a number
+            between its inverse and itself.
+        fixed_spacing_mm: Fixed spacing along x, y, z, one row per channel or one for all; none to
+            draw it.
+        fixed_thickness_mm: Fixed slice thickness in the same form; none for slices as thick as
+            their spacing.
     """
 
     max_isotropic_mm: Triple = (4.0, 4.0, 4.0)

@@ -63,19 +63,19 @@ class GeneratorSettings:
         n_channels: Channels per image; they share the anatomy and differ in intensity and
             resolution.
         map_weights: Names of label maps and how often each is taken, relative to 1 for a map that
-            is not named; none takes all alike. In a settings file, a mapping.
-        labels: What to take from elsewhere than the label table of the store.
+            is not named; none takes all equally often. In a settings file, a mapping.
+        labels: What replaces parts of the store's label table.
         crop: Which part of the map, and on which grid.
         affine: Linear deformation.
         elastic: Non-linear deformation.
         flip_probability: Chance that left and right are exchanged.
         mixture: Intensities.
         bias_field: Slow brightness changes.
-        clip: Intensities above are cut before normalisation, below 0 too.
+        clip: Largest intensity before normalisation; larger ones are cut to it, negative ones to 0.
         gamma_std: Standard deviation of the logarithm of the exponent applied to normalised
             intensities; 0 is off.
         acquisition: Resolution.
-        image_gradients: The image is the size of the gradient instead of the intensity.
+        image_gradients: Whether the image shows the size of the intensity's gradient instead.
 
     References:
         Billot et al. 2023, doi:10.1016/j.media.2023.102789.

@@ -21,15 +21,15 @@ from synthseg_generator.settings.short_forms import at_least
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """Where a Gaussian's parameter is drawn from, class by class; negative draws become 0.
+    """Distribution of a Gaussian's parameter, class by class; negative draws become 0.
 
     In a settings file: `[first, second]`, the same pair for all classes, drawn evenly; or
     `{distribution: ..., rows: [[first, second], ...]}`; or, with `file: priors.npy` in place of
     `rows`, an array of the original's layout (two rows per prior, one column per class).
 
     Attributes:
-        distribution: `uniform` between the two numbers of a row, or `normal` with them as mean and
-            deviation.
+        distribution: `uniform` between the two numbers of a row, or `normal` with these as mean and
+            standard deviation.
         rows: One pair of numbers per class, or a single pair for all classes.
     """
 
@@ -44,18 +44,21 @@ class Prior:
                 deviation, a number that is not finite.
         """
         if not self.rows or any(len(row) != 2 for row in self.rows):
-            raise ConfigError(f"a prior needs pairs of numbers, got {self.rows}.")
+            raise ConfigError(f"expected pairs of numbers for a prior, got {self.rows}.")
         if self.distribution not in ("uniform", "normal"):
             raise ConfigError(
-                f"prior distribution must be 'uniform' or 'normal', got {self.distribution!r}."
+                f"expected 'uniform' or 'normal' as the distribution of a prior, got "
+                f"{self.distribution!r}."
             )
         for first, second in self.rows:
             if not (math.isfinite(first) and math.isfinite(second)):
-                raise ConfigError(f"a prior needs finite numbers, got {first}, {second}.")
+                raise ConfigError(f"expected finite numbers for a prior, got {first}, {second}.")
             if self.distribution == "uniform" and first > second:
-                raise ConfigError(f"a uniform prior needs low <= high, got {first}, {second}.")
+                raise ConfigError(
+                    f"expected low <= high for a uniform prior, got {first}, {second}."
+                )
             if self.distribution == "normal" and second < 0:
-                raise ConfigError(f"a normal prior needs a deviation >= 0, got {second}.")
+                raise ConfigError(f"expected a deviation >= 0 for a normal prior, got {second}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +66,17 @@ class Mixture:
     """Gaussian of each intensity class.
 
     Attributes:
-        means: Where the means are drawn from when no specific prior applies, in arbitrary intensity
-            units.
-        stds: The same for the standard deviations.
-        specific_means: Priors of known contrasts (data sets, sequences); none for fully random
-            contrast.
-        specific_stds: The same for the standard deviations.
+        means: Prior of the means where no specific prior applies, in arbitrary intensity units.
+        stds: Prior of the standard deviations, likewise.
+        specific_means: Priors of the means in known contrasts (data sets, sequences); none for
+            fully random contrast.
+        specific_stds: Priors of the standard deviations, likewise.
         specific_probability: Chance that a channel takes a known contrast rather than a random one.
-        specific_pairing: `joint` draws one contrast and takes its means and its deviations; with
-            `independent`, as in the original, means and deviations are drawn each on their own:
-            whether they are known, and of which contrast.
-        specific_choice: `random` draws one of the contrasts for every channel; with `channel` the
-            first is that of the first channel, and so on.
+        specific_pairing: `joint` draws one contrast and takes both its means and its deviations.
+            `independent`, as in the original, draws twice, for means and for deviations: whether
+            the contrast is a known one, and which.
+        specific_choice: `random` draws one of the known contrasts for every channel; `channel`
+            takes the first for the first channel, and so on.
     """
 
     means: Prior = Prior(rows=((0.0, 250.0),))
@@ -115,7 +117,7 @@ class BiasField:
     """Slow brightness change across a scan, as an uneven receive coil leaves it.
 
     Attributes:
-        strength: Standard deviation of the log field at its nodes; 0 is off.
+        strength: Standard deviation of the field's logarithm at its nodes; 0 is off.
         scale: Nodes per voxel of the crop.
         probability: Chance that a channel has one.
     """

@@ -13,15 +13,15 @@ from synthseg_generator.settings.short_forms import one_of
 
 @dataclass(frozen=True, kw_only=True)
 class LabelSettings:
-    """What to take from elsewhere than the label table of the store; `None` keeps the table's.
+    """What replaces parts of the store's label table; `None` keeps the table's.
 
     All lists run in the order of the table's values.
 
     Attributes:
-        values: Label values of the maps. The store holds them, so these only say what the other
-            lists were written for: others, or another order, are refused.
-        n_neutral: How many labels, from the start, have no side; as many as there are labels for
-            flips that exchange nothing.
+        values: Label values of the maps, for which the other lists were written. They must be those
+            of the store, in the same order.
+        n_neutral: How many labels at the start of the list belong to no side. If all of them do,
+            flips exchange no labels.
         classes: Intensity class of each label; in a settings file also `contrast_specific`, the
             original's tissue classes for its own label list.
         targets: Value that the network shall answer for each label; 0 hides it in the background.

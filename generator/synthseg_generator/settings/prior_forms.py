@@ -29,7 +29,7 @@ def spell_prior(value: object) -> tuple[object, object]:
         _check_keys(value, "rows")
         return value.get("distribution", "uniform"), value["rows"]
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
-        raise ConfigError(f"a prior needs a pair of numbers, got {value!r}.")
+        raise ConfigError(f"expected a pair of numbers for a prior, got {value!r}.")
     return "uniform", [value]
 
 
@@ -68,4 +68,4 @@ def _check_keys(value: Mapping[str, object], needed: str) -> None:
     unknown = sorted(set(value) - allowed, key=str)
     if unknown or needed not in value:
         what = f"unknown {unknown[0]}" if unknown else f"no {needed}"
-        raise ConfigError(f"a prior has {' and '.join(sorted(allowed))}, found {what}.")
+        raise ConfigError(f"expected {' and '.join(sorted(allowed))} for a prior, found {what}.")

@@ -71,10 +71,10 @@ class Elastic:
             is off.
         scale: Nodes of the velocity grid per voxel of the label map.
         integration_step: Voxels of the label map between nodes of the grid on which the velocity is
-            integrated. 2 is exact: the original's half resolution. More is faster: with the
-            released settings coordinates differ at 4 (the default) by 0.14 voxels root mean square
-            and labels on 1 % of the voxels, at 8 by 0.5 voxels and on 4 %.
-        squarings: Doublings of the integration; 2 to this power steps.
+            integrated. 2 is the half resolution of the original. Larger is faster and less exact:
+            with the released settings, 4 (the default) changes coordinates by 0.14 voxels (root
+            mean square) and the labels of 1 % of the voxels, 8 by 0.5 voxels and of 4 %.
+        squarings: Number of doublings in the integration, which takes 2 to this power steps.
     """
 
     strength: Uniform = field(default=Uniform(0.0, 4.0), metadata=at_least(0))
@@ -109,8 +109,8 @@ class Crop:
     Attributes:
         shape: Size of image and target in voxels along x, y, z; `None` takes the whole map.
         spacing_mm: Voxel size of image and target along x, y, z; `None` keeps that of the maps.
-        multiple: Sides are multiples of this: a whole map is cut to the next smaller one, a shape
-            that is none is refused.
+        multiple: Sides must be multiples of this: a whole map is cut to the next smaller multiple,
+            and a `shape` with other sides is refused.
         placement: `uniform` anywhere in the map, as in the original, or `centred` on the
             structures.
         jitter: With `centred`, largest distance from that place along each axis, in voxels of the

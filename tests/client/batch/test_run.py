@@ -228,6 +228,6 @@ def test_labels_that_change_their_meaning_in_the_middle_fail_the_rest(
     model.version, model.names = 2, (*contract_server.NAMES[:-1], "renamed")
     rest = list(outcomes)
     assert [o.status for o in rest] == ["failed"] * 3
-    assert "from synthseg:1 to synthseg:2, whose label table is another" in rest[0].error
+    assert "from synthseg:1 to synthseg:2, which has another label table" in rest[0].error
     assert list(_rows(tmp_path / "vol.csv")) == ["subject", "s0"]
     assert len(list((tmp_path / "out").iterdir())) == 2

@@ -61,7 +61,7 @@ def test_one_side_without_the_other_is_an_error(
     lone = np.where(head == 53, 41, head)
     findings = said(findings_of(one=head, two=lone))
     assert (Severity.ERROR, ("two",)) in [f[:2] for f in findings]
-    assert any("17 (left hippocampus) is there, its pair 53" in f[2] for f in findings)
+    assert any("17 (left hippocampus) is present, its pair 53" in f[2] for f in findings)
 
 
 def test_a_map_without_structures_is_an_error(

@@ -21,15 +21,15 @@ class NetworkSettings:
         n_levels: Resolutions, each half the one above.
         convs_per_level: Convolutions at each resolution, on the way down and on the way up.
         features: Feature maps of the first level; each level doubles them.
-        max_features: Bound on that doubling; `None` for no bound.
+        max_features: Largest number of feature maps; `None` for no limit.
         kernel_size: Edge of the convolution kernels in voxels.
-        stem: Edge in voxels of the blocks folded into channels before the first level: with 2 the
-            network works at half the resolution and answers the 8 sub-voxels of every block; 1 is
-            the original.
+        stem: Edge in voxels of the blocks that are folded into channels before the first level:
+            with 2, the network works at half the resolution and predicts the 8 voxels of every
+            block; 1 is the original.
         activation: One of `ACTIVATIONS`.
-        normalization: `batch` as in the released models, which needs long training before the
-            moving statistics serve every contrast, or `instance`, which uses those of the scan at
-            hand.
+        normalization: `batch` as in the released models, which needs long training until its
+            moving statistics suit every contrast; or `instance`, which takes the statistics of each
+            scan.
     """
 
     n_labels: int

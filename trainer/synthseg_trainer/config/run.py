@@ -21,13 +21,13 @@ class AdamSettings:
     """Numbers of Adam; the defaults are the original's.
 
     Attributes:
-        beta_1: Decay of the mean of gradients.
-        beta_2: Decay of the mean of their squares.
-        epsilon: Added to the root of the latter.
-        weight_decay: Share of every kernel that a step takes away, times the rate (AdamW); biases
-            and normalisations keep theirs.
-        clip_norm: Longest gradient, over all weights; longer ones are shortened to it. `None` for
-            no bound.
+        beta_1: Decay of the running mean of gradients.
+        beta_2: Decay of the running mean of squared gradients.
+        epsilon: Added to the square root of that second mean, by which steps are divided.
+        weight_decay: Weight decay of kernels (AdamW), multiplied by the learning rate; biases and
+            normalisations have none.
+        clip_norm: Largest norm of the gradient of all weights; larger gradients are scaled down to
+            it. `None` for no limit.
 
     References:
         Kingma and Ba 2015, arXiv:1412.6980; Loshchilov and Hutter 2019, arXiv:1711.05101.
@@ -64,10 +64,10 @@ class Validation:
 
     Attributes:
         maps: Names of those maps in the store; none for no validation.
-        every_steps: Steps between scores.
-        samples: Scans per score, always the same ones.
-        seed: Names their stream; at least 0.
-        generator: Their generative model.
+        every_steps: Optimizer steps between two validations.
+        samples: Scans per validation, always the same ones.
+        seed: Seed of these scans; at least 0.
+        generator: Generative model of these scans.
     """
 
     maps: tuple[str, ...] = ()
@@ -93,11 +93,11 @@ class Validation:
 class Supervised:
     """Training on the scans that lie beside the label maps, instead of on synthetic ones.
 
-    Stages and validation say with their `generator` how scans are augmented; what that says of the
-    mixture of Gaussians means nothing then.
+    The `generator` of stages and validation then says how scans are augmented; its mixture of
+    Gaussians is not used.
 
     Attributes:
-        enabled: Whether to.
+        enabled: Whether to train on scans.
         noise: Noise added to the scans.
     """
 
@@ -111,35 +111,36 @@ class TrainSettings:
 
     Attributes:
         store: The label store.
-        seed: Names the stream of samples and the initial weights; 0 to 2³² - 1, which is as far as
-            NumPy's go.
+        seed: Seed of the samples and of the initial weights; 0 to 2³² - 1, the range of NumPy's
+            seeds.
         batch_size: Samples per optimizer step, over all devices; step s takes samples
             s·batch_size to (s + 1)·batch_size - 1 of the stream, whatever the devices.
-        accumulate_steps: Passes in which each device goes through its share of a batch, one after
-            the other, to hold less in memory. The gradient is that of the whole batch, except that
-            batch normalisation takes the statistics of each pass, over all devices, and updates its
-            moving ones as often.
-        precision: Keras dtype policy; `mixed_bfloat16` computes in half the width and keeps float32
-            weights.
+        accumulate_steps: Number of passes into which each device divides its share of a batch, to
+            use less memory. The gradient is that of the whole batch, except that batch
+            normalisation takes its statistics from each pass, over all devices, and updates its
+            moving statistics in each.
+        precision: Keras dtype policy; `mixed_bfloat16` computes with 16 bits and keeps weights in
+            float32.
         network: Shape of the network; its labels follow from the store.
         initial_weights: Run, checkpoint, bundle or weights from Keras (`.weights.h5`) to start from
-            instead of random weights. Their network must be the same but for the labels; where
-            those differ the last layer starts anew.
-        scored_subvoxels: With a stem, how many of the sub-voxels of each block the loss looks at,
-            drawn anew for every sample: neighbours teach much the same, and the loss costs as much
-            as the network; `None` for all.
+            instead of random weights. Their network must be the same except for its labels; if
+            those differ, the last layer starts from random weights.
+        scored_subvoxels: With a stem, how many sub-voxels of each block the loss takes, drawn anew
+            for every sample: the loss costs as much as the network, and neighbours teach nearly the
+            same. `None` for all.
         stages: What is trained, in order.
-        optimizer: `adam` as the original's, or `muon`, which makes the steps of a kernel's singular
-            directions equally long and learns more per step; what is no kernel, and the last
-            layer, stay with Adam.
-        adam: Numbers of Adam; weight decay and clipping hold for both.
-        average_decay: Checkpoints and validation take a moving average of the weights, with this
-            decay per step; `None` takes the last ones.
+        optimizer: `adam` as in the original, or `muon`, which makes steps along a kernel's singular
+            directions equally long and learns more per step; Muon leaves the last layer, and what
+            is no kernel, to Adam.
+        adam: Numbers of Adam; weight decay and clipping apply to both optimizers.
+        average_decay: Decay per step of a moving average of the weights, which checkpoints and
+            validation then take; `None` takes the current weights.
         validation: Scores while training.
         checkpoint_steps: Steps between checkpoints.
-        keep_checkpoints: How many stay on disk, the newest; `None` for all.
-        keep_every_steps: Those of multiples of this step stay too; `None` for no others.
-        log_steps: Steps between TensorBoard scalars.
+        keep_checkpoints: How many of the newest checkpoints to keep on disk; `None` keeps all.
+        keep_every_steps: Also keep every checkpoint whose step is a multiple of this; `None` keeps
+            only the newest.
+        log_steps: Steps between two entries in TensorBoard.
         supervised: Training on scans.
     """
 

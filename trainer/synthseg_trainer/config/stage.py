@@ -22,9 +22,9 @@ class LossWeights:
         classes: One weight per channel of the network, background first and then by ascending label
             value; scaled to a mean of 1, so that equal weights change nothing. `None` for none.
         inverse_volume: Weigh every label by the inverse of its volume in the sample instead; labels
-            that are not there count nothing.
-        boundary: Voxels near the boundary of a label count 1 more than this.
-        boundary_distance: How near, in voxels along each axis.
+            that are not in the sample have no weight.
+        boundary: Added to the weight of voxels near the boundary of a label, which is 1 elsewhere.
+        boundary_distance: What counts as near: a distance in voxels along each axis.
     """
 
     background: float = 1e-8
@@ -66,16 +66,16 @@ class Stage:
     """A stretch of training with one loss and one generative model.
 
     Attributes:
-        name: For logs.
+        name: What logs and messages call it.
         steps: Optimizer steps of this stage; files may say `epochs` instead, see `load_settings`.
         loss: One of `LOSS_NAMES`.
-        weights: What counts more in it.
+        weights: Which voxels and labels count more in the loss.
         learning_rate: Adam's rate at the first step of the stage.
         final_learning_rate: Rate at its last step, reached along a cosine; `None` keeps it
             constant.
-        fresh_optimizer: Forget Adam's moments at the first step, as the original does after the
+        fresh_optimizer: Reset Adam's moments at the first step, as the original does after its
             warm-up.
-        generator: The generative model, whole.
+        generator: The generative model of this stage, complete.
     """
 
     name: str

@@ -24,37 +24,42 @@ class EvaluateOptions:
     output: Path | None = option(
         "--o",
         type=_PATH,
-        help="A .csv for Dice alone, one row per scan; or a folder for all tables and a box plot.",
+        help="A .csv file for Dice only, one row per scan; or a folder for all tables and a box "
+        "plot.",
     )
     against: Path | None = option(
         "--against",
         type=_PATH,
-        help="Segmentations of another method, to test against; p values are of single tests.",
+        help="Segmentations by another method, to compare ANSWERS with by statistical tests; "
+        "p values are not corrected for multiple testing.",
     )
     posteriors: Path | None = option(
         "--posteriors",
         type=_PATH,
-        help="Probabilities of ANSWERS, for soft Dice; channels ascend by label value.",
+        help="Probability maps of ANSWERS, for soft Dice, with channels sorted by label value.",
     )
     distances: bool = option(
-        "--distances", is_flag=True, help="Measure surface distances: HD 100, 99, 95, mean."
+        "--distances",
+        is_flag=True,
+        help="Measure surface distances: Hausdorff distance (100, 99, 95 %) and mean.",
     )
-    voxels: bool = option("--voxels", is_flag=True, help="Distances in voxels, not mm.")
+    voxels: bool = option("--voxels", is_flag=True, help="Give distances in voxels instead of mm.")
     as_original: bool = option(
         "--as-original",
         is_flag=True,
-        help="The original's numbers: voxels, its cuts, its values for what is missing.",
+        help="Score as the original does: distances in voxels, its bounding boxes, its values for "
+        "missing structures.",
     )
     label_list: str | None = option(
         "--labels",
-        help="What to score: 2,3,41; v1; v2; a label table, .npy or text. "
-        "By default what occurs in both.",
+        help="Labels to score: a list (2,3,41), v1, v2, or a file (label table, .npy or text). By "
+        "default those that occur in both.",
     )
     merge_parcels: bool = option("--merge-parcels", is_flag=True, help=_MERGE_PARCELS)
     partial: bool = option(
         "--partial", is_flag=True, help="Leave out scans that one of the folders lacks."
     )
-    jobs: int = option("--jobs", default=1, type=click.IntRange(min=1), help="Processes.")
+    jobs: int = option("--jobs", default=1, type=click.IntRange(min=1), help="Processes to use.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +78,15 @@ class ValidateOptions:
         "--every", default=1, type=click.IntRange(min=1), help="Score every n-th checkpoint."
     )
     flip: bool = option(
-        "--flip", is_flag=True, help="Average with the mirrored pass, as a server does."
+        "--flip",
+        is_flag=True,
+        help="Average with the result of the mirrored scan, as a server does.",
     )
     limit: int | None = option(
         "--crop",
         type=click.IntRange(min=1),
-        help="Longest side in voxels, cut around the structures; 192 for brains by default.",
+        help="Longest side in voxels; larger scans are cut around the structures. By default 192 "
+        "for brains.",
     )
     merge_parcels: bool = option("--merge-parcels", is_flag=True, help=_MERGE_PARCELS)
     partial: bool = option(
@@ -97,8 +105,10 @@ def evaluate(options: EvaluateOptions) -> None:
     TRUTH and ANSWERS are two label maps, or two folders whose files have the same names (endings
     and `_synthseg` aside). Grids may differ: the truth is looked up at the answer's voxels. With
     --against, the two sets of answers are compared by paired Wilcoxon tests and Cohen's d.
-    What the truth and either set know is scored, with Dice 0 where a map misses it. A scan of
-    which a file cannot be read is left out and named; the exit code is 1 then.
+
+    Without --labels, a label is scored if it occurs in the truth and in at least one set of
+    answers; where one map of a scan lacks it, Dice is 0. If a file cannot be read, its scan is left
+    out and named, and the exit code is 1.
     """
     from synthseg_trainer.evaluation import report
     from synthseg_trainer.evaluation.label_lists import read_label_list
@@ -143,8 +153,8 @@ def evaluate(options: EvaluateOptions) -> None:
 def validate(options: ValidateOptions) -> None:
     """Scores the checkpoints of RUN on scans with label maps, and names the best.
 
-    Checkpoints that are scored already are not scored again. Writes tables, curves and the best
-    network to RUN/validation. Scans are resampled and segmented as a server does, but for the
+    Writes tables, curves and the best network to RUN/validation. Checkpoints that have scores
+    already are not scored again. Scans are resampled and segmented as by a server, but without the
     clean-up of connected components; label maps are looked up at the voxels of the answer.
     """
     from synthseg_trainer.startup import prepare_tensorflow

@@ -60,7 +60,7 @@ def check_agreement(states: Sequence[Mapping[str, object]]) -> None:
         differing = settings_difference(states[0], other, free=_OWN)
         if differing:
             raise CheckpointError(
-                f"worker {number} would begin otherwise than worker 0: {'; '.join(differing)}. "
+                f"worker {number} would start differently from worker 0: {'; '.join(differing)}. "
                 "All of them must run the same command, and --run must be a folder that they share."
             )
 

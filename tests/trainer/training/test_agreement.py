@@ -26,7 +26,7 @@ FIRST = {"step": 1000, "settings": {"batch_size": 2, "store": "/a/maps.zarr"}}
 def test_workers_that_would_begin_differently_are_refused(
     changed: dict[str, object], named: str
 ) -> None:
-    with pytest.raises(CheckpointError, match=f"worker 2 .* than worker 0: {named}. .* share"):
+    with pytest.raises(CheckpointError, match=f"worker 2 .* from worker 0: {named}. .* share"):
         check_agreement([FIRST, FIRST, {**FIRST, **changed}])
 
 

@@ -33,11 +33,12 @@ def open_session(
     """A connection to a model server: to the one named, or to one that is started here meanwhile.
 
     Args:
-        server: Address of a model server, or how to start one; None starts one as it comes.
-        model: Which of its models to ask.
+        server: Address of a model server, or how to start one here; None starts one with defaults.
+        model: Which of the server's models to ask.
         timeout_s: Deadline of a segmentation; None grows with the number of voxels.
-        retry: How patiently failed requests are repeated, and a server is waited for.
-        tell: Takes lines for the user, such as what is waited for; None logs them as warnings.
+        retry: How often failed requests are repeated, and how long a server is waited for.
+        tell: Called with lines for the user, for example while a server is waited for; None logs
+            them as warnings.
 
     Raises:
         EmbeddedServerError: No address was given and no server can be started here.
@@ -74,11 +75,11 @@ def segment(
     Args:
         scan: A file, a scan that was read, or an array `[x, y, z]` with its `affine`.
         session: From `open_session`.
-        options: How.
+        options: How to segment; None takes the defaults.
         affine: `[4, 4]`, voxel indices to mm in RAS; for arrays, which are taken as 1 mm RAS
             without it.
-        posteriors: Whether `Segmentation.posterior` shall be exact for every structure, however
-            unlikely.
+        posteriors: Whether `Segmentation.posterior` shall be exact for every structure, also where
+            it is unlikely.
 
     Raises:
         ScanError: The scan cannot be segmented.
@@ -98,14 +99,13 @@ def segment_many(
     """Segments scans in order, preparing some while the server works on another.
 
     Args:
-        scans: Files; may be a generator without end.
+        scans: Files; an endless generator will do.
         session: From `open_session`.
-        options: How.
-        jobs: Scans in memory at once.
+        options: How to segment; None takes the defaults.
+        jobs: How many scans to process at the same time.
 
     Yields:
-        Each file with its result, or with the error that befell it; one failure does not stop the
-        rest.
+        Each file with its result or its error; one failure does not stop the rest.
     """
     from synthseg_client.batch.pipeline import in_order
 

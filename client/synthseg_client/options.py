@@ -30,15 +30,16 @@ CT_RANGE_HU = (0.0, 80.0)
 
 @dataclass(frozen=True)
 class Crop:
-    """What part of a scan goes to the network.
+    """Which part of a scan the network segments.
 
     Attributes:
-        size: Voxels per axis, obeyed as given and centred; None leaves the choice to `limit`.
-        limit: Largest size per axis when `size` is None, placed on the head and grown where
-            structures touch the cut; None never cuts.
+        size: Voxels per axis of the central part that is segmented; None leaves the choice to
+            `limit`.
+        limit: Largest size per axis when `size` is None. The part is placed on the head, and
+            enlarged where structures reach its border; None takes the whole scan.
         least: Smallest network grid per axis when `size` is None; smaller scans are padded.
-        to_content: The box of all that is brighter than the scan's darkest values, enlarged to
-            multiples of 32.
+        to_content: Whether to segment the box of all that is brighter than the scan's darkest
+            values, enlarged to multiples of 32.
     """
 
     size: Triple | None = None
@@ -99,17 +100,19 @@ class Options:
     """How to segment a scan.
 
     Attributes:
-        crop: What part of it goes to the network.
-        fast: No averaging with the mirrored scan, simpler clean-up: about twice as fast, a little
-            less accurate.
-        ct: The scan is a CT in Hounsfield units: values outside 0 to 80 are clipped.
-        keep_geometry: Labels and posteriors on the scan's own grid instead of 1 mm voxels.
-        network: Which of the server's networks segments: the one that was chosen, the chain of
-            SynthSeg-robust 2.0 for scans of any quality, or SynthSeg 1.0.
-        parcels: Divide the cortex into the parcels of Desikan et al.
-        quality: Predict how good the segmentation is.
+        crop: Which part of it the network segments.
+        fast: Whether to leave out the mirrored scan and simplify the clean-up: about twice as fast,
+            a little less accurate.
+        ct: Whether the scan is a CT in Hounsfield units, whose values are clipped to 0 to 80.
+        keep_geometry: Whether labels and posteriors lie on the scan's own grid instead of 1 mm
+            voxels.
+        network: `chosen` for the model of the session, `robust` for SynthSeg-robust 2.0, which is
+            meant for scans of any quality, `v1` for SynthSeg 1.0.
+        parcels: Whether to divide the cortex into the parcels of Desikan et al.
+        quality: Whether to predict how good the segmentation is.
         scored_size: Edge in voxels of the cube that quality is predicted from.
-        as_original: The numbers of the original code where it errs; see the docs on differences.
+        as_original: Whether to reproduce the original code even where it is wrong; see the docs on
+            differences.
     """
 
     crop: Crop = Crop()

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,8 +50,16 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, model_dir: Path | None = None) -> Iterator[Server]:
-    """Serves a model on a unix socket in `folder`; without `model_dir` the shipped one."""
+def serving(
+    folder: Path, model_dir: Path | None = None, words: Sequence[object] = ()
+) -> Iterator[Server]:
+    """Serves a model on a unix socket in `folder`; without `model_dir` the shipped one.
+
+    Args:
+        folder: For socket and log.
+        model_dir: The model's base path.
+        words: Further arguments of `serve`.
+    """
     log, address = folder / "server.log", f"unix:{folder / 's.sock'}"
     command = [
         sys.executable,
@@ -60,7 +68,7 @@ def serving(folder: Path, model_dir: Path | None = None) -> Iterator[Server]:
         "serve",
         *([model_dir] if model_dir else []),
     ]
-    command += ["--address", address, "--cpu", "--verbose"]
+    command += ["--address", address, "--cpu", "--verbose", *words]
     with log.open("w") as errors:
         child = subprocess.Popen(
             list(map(str, command)), stdout=subprocess.PIPE, stderr=errors, text=True

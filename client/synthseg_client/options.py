@@ -160,7 +160,8 @@ class Options:
     @property
     def forgets_blur(self) -> bool:
         """Whether the answer is not blurred: the original's fast variant with anything beside."""
-        return self.as_original and self.fast and bool(self.companions())
+        blurs = self.fast and self.network != "robust"
+        return self.as_original and blurs and bool(self.companions())
 
     def to_json(self) -> dict[str, object]:
         """For sidecars and journals."""

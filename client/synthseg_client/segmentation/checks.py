@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthseg_client.errors import ResultError
+from synthseg_client.results.volume_table import TOTAL
 from synthseg_client.segmentation.result import Segmentation
 
 # Brains of newborns have about 300 cm³, the largest on record about 2900 cm³.
@@ -48,6 +49,6 @@ def check_result(result: Segmentation) -> list[str]:
 
 
 def _brain_cm3(result: Segmentation) -> float:
-    columns = list(result.volumes.values())
-    total = columns[0] if result.model.has_csf else sum(columns)
-    return float(total) / 1000
+    if result.model.has_csf:
+        return result.volumes[TOTAL] / 1000
+    return sum(result.volumes[name] for name in result.model.label_names[1:]) / 1000

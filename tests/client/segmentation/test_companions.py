@@ -16,6 +16,7 @@ from sessions import IMPATIENT
 from synthseg_client import Options, open_session, segment
 from synthseg_client.calls.session import Session
 from synthseg_client.errors import AnswerError, ModelError, UnknownModelError, UsageError
+from synthseg_client.segmentation.checks import check_result
 from synthseg_common import contract
 from synthseg_common.labels import SegmentationLabels
 from synthseg_common.parcels import PARCELS, QUALITY_GROUPS
@@ -78,6 +79,15 @@ def test_as_the_original_parcels_sum_to_the_white_matter(session: Session, scan:
     assert parts == pytest.approx(sum(white), rel=1e-4)
 
 
+def test_parcels_do_not_count_twice_where_the_size_of_the_brain_is_looked_at(
+    session: Session, scan: Path
+) -> None:
+    result = segment(scan, session, Options(network="v1", parcels=True))
+    structures = sum(v for n, v in result.volumes.items() if not n.startswith("ctx-"))
+    (warning,) = check_result(result)
+    assert warning.startswith(f"{structures / 1000:.0f} cm³")
+
+
 def test_scores_come_by_the_names_of_their_groups(session: Session, scan: Path) -> None:
     result = segment(scan, session, BOTH)
     assert list(result.quality) == list(QUALITY_GROUPS.names[1:])
@@ -116,6 +126,7 @@ def test_nobody_is_asked_who_is_not_needed(
         (Options(fast=True, parcels=True, quality=True, as_original=True), [False, None], False),
         (Options(parcels=True, quality=True, as_original=True), [None], False),
         (Options(fast=True, parcels=True), [None], None),
+        (Options(network="robust", fast=True, parcels=True, as_original=True), [None], True),
     ],
 )
 def test_the_original_forgets_blurs(
@@ -132,7 +143,8 @@ def test_the_original_forgets_blurs(
     def told(request: dict[str, Any]) -> bool | None:
         return bool(request[contract.SMOOTH]) if contract.SMOOTH in request else None
 
-    segmented = [r for r in model.requests if r["model"] == contract.MODEL_NAME]
+    segmenters = (contract.MODEL_NAME, contract.ROBUST_MODEL_NAME)
+    segmented = [r for r in model.requests if r["model"] in segmenters]
     (parcels,) = (r for r in model.requests if r["model"] == contract.PARCELS_MODEL_NAME)
     assert [told(request) for request in segmented] == smooth_asked
     assert told(parcels) is parcels_smooth

@@ -66,7 +66,8 @@ def test_warmup_is_one_small_request_for_labels_and_evidence(model_dir: Path) ->
 def test_model_loads_in_tensorflow_too(model_dir: Path) -> None:
     signature = tf.saved_model.load(str(model_dir / "1")).signatures[contract.SEGMENT_SIGNATURE]
     image = tf.constant(np.ones((8, 8, 8), np.float32))
-    answer = signature(image=image, min_size=tf.constant([32] * 3), flip=tf.constant(True))
+    on = tf.constant(True)
+    answer = signature(image=image, min_size=tf.constant([32] * 3), flip=on, smooth=on)
     assert answer[contract.LABELS].shape == (8, 8, 8)
 
 
@@ -77,9 +78,8 @@ def test_model_whose_labels_have_no_topological_class_answers(
     folder = export_bundle(dataclasses.replace(bundle, labels=plain), tmp_path)
     signature = tf.saved_model.load(str(folder)).signatures[contract.SEGMENT_SIGNATURE]
     image = np.random.default_rng(0).uniform(0, 200, (20, 24, 28)).astype(np.float32)
-    answer = signature(
-        image=tf.constant(image), min_size=tf.constant([32] * 3), flip=tf.constant(True)
-    )
+    on = tf.constant(True)
+    answer = signature(image=tf.constant(image), min_size=tf.constant([32] * 3), flip=on, smooth=on)
     arrays = {name: tensor.numpy() for name, tensor in answer.items()}
     dense = read_evidence(arrays, image.shape, 33)
     assert arrays.pop(contract.POSTERIORS).size

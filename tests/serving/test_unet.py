@@ -146,7 +146,6 @@ def test_negative_variances_are_refused(make_bundle: Callable[..., Bundle]) -> N
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"n_channels": 2}, "2 channels"),
         ({"n_levels": 7}, "multiples of 64"),
         ({"stem": 8, "n_levels": 2, "kernel_size": 5}, "slabs of 4 rows"),
     ],

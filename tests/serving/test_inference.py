@@ -132,6 +132,7 @@ def test_only_what_is_asked_for_is_computed(
         signature.inputs[contract.IMAGE].name: scan,
         signature.inputs[contract.MIN_SIZE].name: [32] * 3,
         signature.inputs[contract.FLIP].name: flip,
+        signature.inputs[contract.SMOOTH].name: True,
     }
 
     def operations(*outputs: str) -> str:

@@ -11,9 +11,13 @@ def require(condition: tf.Tensor, message: str, found: tf.Tensor) -> tf.Operatio
     return tf.debugging.Assert(condition, [message, found], summarize=4)
 
 
-def scalar(value: tf.Tensor) -> tf.Tensor:
+def scalar(value: tf.Tensor, name: str) -> tf.Tensor:
     """A tensor of one element as a scalar; any other is an error."""
-    return tf.reshape(value, [])
+    check = require(
+        tf.equal(tf.size(value), 1), f"{name} must be a scalar; its shape is", tf.shape(value)
+    )
+    with tf.control_dependencies([check]):
+        return tf.reshape(value, [])
 
 
 def first_sizes(tensor: tf.Tensor, rank: int) -> tf.Tensor:

@@ -16,7 +16,7 @@ from synthseg_common.labels import SegmentationLabels
 from synthseg_common.processing import SMOOTHING_SIGMA_VOXELS, VOXEL_MM
 from synthseg_trainer.network.bundle import Bundle
 
-from synthseg_serving.checks import finite, first_sizes, require
+from synthseg_serving.checks import finite, first_sizes, require, scalar
 from synthseg_serving.errors import ExportError
 from synthseg_serving.graph import Input, Signature
 from synthseg_serving.instance_unet import served_unet
@@ -100,7 +100,7 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
         servers do not.
         """
         image, min_size, flip = _shaped(image, min_size, flip)
-        smooth = tf.reshape(smooth, []) & self.smooths
+        smooth = scalar(smooth, contract.SMOOTH) & self.smooths
         if not self.mirrored:
             flip = tf.zeros_like(flip)
         shape = tf.shape(image)

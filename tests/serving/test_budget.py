@@ -48,6 +48,7 @@ def servable(model_dir: Path) -> Servable:
 @pytest.mark.parametrize("min_size", TOO_FAR + BELOW_ONE, ids=str)
 def test_graph_refuses_before_it_allocates(servable: Servable, min_size: list[int]) -> None:
     inputs = {"image": IMAGE, "min_size": np.array(min_size, np.int32), "flip": np.array(True)}
+    inputs["smooth"] = np.array(True)
     signature = servable.signatures[contract.SEGMENT_SIGNATURE]
     for outputs in ([contract.LABELS], [contract.NETWORK_SHAPE]):
         with (
@@ -68,6 +69,7 @@ def test_signature_refuses_where_tensorflow_itself_loads_the_model(model_dir: Pa
                     image=tf.constant(IMAGE),
                     min_size=tf.constant(min_size, tf.int32),
                     flip=tf.constant(True),
+                    smooth=tf.constant(True),
                 )
     assert growth.mib < NOTICED_MIB
 

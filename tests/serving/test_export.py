@@ -40,7 +40,8 @@ def test_weights_are_stored_once(model_dir: Path, bundle: Bundle) -> None:
 def test_model_loads_in_tensorflow_too(model_dir: Path) -> None:
     signature = tf.saved_model.load(str(model_dir / "1")).signatures[contract.SEGMENT_SIGNATURE]
     image = tf.constant(np.ones((8, 8, 8), np.float32))
-    answer = signature(image=image, min_size=tf.constant([32] * 3), flip=tf.constant(True))
+    on = tf.constant(True)
+    answer = signature(image=image, min_size=tf.constant([32] * 3), flip=on, smooth=on)
     assert answer[contract.LABELS].shape == (8, 8, 8)
 
 
@@ -51,9 +52,8 @@ def test_model_whose_labels_have_no_topological_class_answers(
     folder = export_bundle(dataclasses.replace(bundle, labels=plain), tmp_path)
     signature = tf.saved_model.load(str(folder)).signatures[contract.SEGMENT_SIGNATURE]
     image = np.random.default_rng(0).uniform(0, 200, (20, 24, 28)).astype(np.float32)
-    answer = signature(
-        image=tf.constant(image), min_size=tf.constant([32] * 3), flip=tf.constant(True)
-    )
+    on = tf.constant(True)
+    answer = signature(image=tf.constant(image), min_size=tf.constant([32] * 3), flip=on, smooth=on)
     arrays = {name: tensor.numpy() for name, tensor in answer.items()}
     dense = read_evidence(arrays, image.shape, 33)
     assert arrays.pop(contract.POSTERIORS).size

@@ -32,6 +32,7 @@ from synthseg_serving.servable import Servable
 servable = Servable(Path({folder!r}), 1, threads=2)
 image = np.random.default_rng(0).uniform(0, 100, ({edge},) * 3).astype(np.float32)
 inputs = {{"image": image, "min_size": np.full(3, 32, np.int32), "flip": np.array(True)}}
+inputs["smooth"] = np.array(True)
 with peak_growth() as growth:
     servable.run(servable.signatures[contract.SEGMENT_SIGNATURE], inputs, [*contract.EVIDENCE])
 print(json.dumps([growth.mib * 2**20 / image.size, servable.budget.bytes_per_voxel]))

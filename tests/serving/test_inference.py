@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,10 @@ import tensorflow as tf
 from scipy import ndimage
 from synthseg_common import contract
 from synthseg_common.arrays import FloatArray
-from synthseg_serving.errors import CallError
+from synthseg_serving.errors import CallError, ExportError
+from synthseg_serving.inference import Segmenter
 from synthseg_serving.servable import Servable
+from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network.bundle import Bundle, assign_weights
 from synthseg_trainer.network.unet import build_unet
 
@@ -27,7 +29,12 @@ def segment(
 ) -> Mapping[str, np.ndarray]:
     signature = servable.signatures[contract.SEGMENT_SIGNATURE]
     sizes = np.full(3, min_size, np.int32)
-    inputs = {contract.IMAGE: image, contract.MIN_SIZE: sizes, contract.FLIP: np.array(flip)}
+    inputs = {
+        contract.IMAGE: image,
+        contract.MIN_SIZE: sizes,
+        contract.FLIP: np.array(flip),
+        contract.SMOOTH: np.array(True),
+    }
     return servable.run(signature, inputs, list(outputs or signature.outputs))
 
 
@@ -125,6 +132,7 @@ def test_only_what_is_asked_for_is_computed(
         signature.inputs[contract.IMAGE].name: scan,
         signature.inputs[contract.MIN_SIZE].name: [32] * 3,
         signature.inputs[contract.FLIP].name: flip,
+        signature.inputs[contract.SMOOTH].name: True,
     }
 
     def operations(*outputs: str) -> str:
@@ -159,6 +167,7 @@ def test_only_what_is_asked_for_is_computed(
             r"1024 voxels per axis at most.*\[64 1056 64\]",
         ),
         ({"flip": np.array([True, False])}, r"flip must be a scalar.*\[2\]"),
+        ({"smooth": np.array([True, False])}, r"smooth must be a scalar.*\[2\]"),
     ],
 )
 def test_graph_refuses_bad_requests(
@@ -168,11 +177,20 @@ def test_graph_refuses_bad_requests(
         "image": np.ones((8, 8, 8), np.float32),
         "min_size": np.full(3, 32, np.int32),
         "flip": np.array(True),
+        "smooth": np.array(True),
     }
     signature = servable.signatures[contract.SEGMENT_SIGNATURE]
     with pytest.raises(CallError, match=message) as error:
         servable.run(signature, {**inputs, **changed}, [contract.LABELS])
     assert error.value.code == "INVALID_ARGUMENT"
+
+
+def test_network_that_is_shown_more_than_an_image_is_refused(
+    make_bundle: Callable[..., Bundle],
+) -> None:
+    network = NetworkSettings(n_labels=33, features=2, n_levels=3, n_channels=2)
+    with pytest.raises(ExportError, match="takes 2 channels; only 1 can be served"):
+        Segmenter(make_bundle(network), {})
 
 
 def test_constant_scan_is_segmented(servable: Servable) -> None:

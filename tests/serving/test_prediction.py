@@ -25,10 +25,15 @@ def test_request_with_only_an_image_uses_the_defaults(served: Calls, scan: np.nd
 def test_signature_tells_shapes_types_and_defaults(served: Calls) -> None:
     signature = served.metadata().signature_def[contract.SEGMENT_SIGNATURE]
     sizes = {n: [d.size for d in i.tensor_shape.dim] for n, i in signature.inputs.items()}
-    assert sizes == {"image": [-1, -1, -1], "min_size": [3], "flip": []}
+    assert sizes == {"image": [-1, -1, -1], "min_size": [3], "flip": [], "smooth": []}
     defaults = {n: tf.make_ndarray(t).tolist() for n, t in signature.defaults.items()}
-    assert defaults == {"min_size": [128, 128, 128], "flip": True}
-    assert set(signature.outputs) == {contract.LABELS, *contract.EVIDENCE, *contract.DENSE}
+    assert defaults == {"min_size": [128, 128, 128], "flip": True, "smooth": True}
+    assert set(signature.outputs) == {
+        contract.LABELS,
+        contract.NETWORK_LABELS,
+        *contract.EVIDENCE,
+        *contract.DENSE,
+    }
 
 
 def test_describe_answers_the_label_table(served: Calls, bundle: Bundle) -> None:

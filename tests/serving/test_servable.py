@@ -28,6 +28,7 @@ def test_asking_for_ever_other_outputs_takes_no_more_memory(model_dir: Path) -> 
         contract.IMAGE: np.random.default_rng(0).uniform(0, 1, (8, 8, 8)).astype(np.float32),
         contract.MIN_SIZE: np.full(3, 32, np.int32),
         contract.FLIP: np.array(False),
+        contract.SMOOTH: np.array(True),
     }
     sets = [list(s) for n in (2, 3) for s in itertools.permutations(sorted(signature.outputs), n)]
     first, others = sets[:24], sets[36:90]  # of the first, more than a session keeps

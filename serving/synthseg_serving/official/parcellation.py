@@ -89,7 +89,12 @@ class Parcellator:
         volume = tf.stack([tf.pad(rescale(image), padding), 1 - cortex, cortex], axis=-1)
         # Beyond the image nothing is counted.
         sides = tf.pad(_side_of(clean), padding, constant_values=_OUTSIDE)
-        channels, voxels = self._answer(volume, sides, scalar(smooth), scalar(by_hemisphere))
+        channels, voxels = self._answer(
+            volume,
+            sides,
+            scalar(smooth, contract.SMOOTH),
+            scalar(by_hemisphere, contract.BY_HEMISPHERE),
+        )
         values = tf.constant(PARCELS.values, tf.uint16)
         parcels = tf.gather(values, tf.cast(tf.slice(channels, offset, shape), tf.int32))
         return {contract.PARCELS: parcels, contract.PARCEL_VOXELS: voxels}

@@ -81,10 +81,10 @@ class Scorer(LateVariables):
         self, network_labels: tf.Tensor, scored_size: tf.Tensor, unframed_label: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Scores one segmentation; see `contract` for request and answer."""
-        size = self._checked_size(scalar(scored_size))
+        size = self._checked_size(scalar(scored_size, contract.SCORED_SIZE))
         labels = tf.cast(checked_volume(network_labels, "network_labels"), tf.int32)
         with tf.control_dependencies([size]):
-            cube = framed(labels, size, scalar(unframed_label))
+            cube = framed(labels, size, scalar(unframed_label, contract.UNFRAMED_LABEL))
         raw = self.raw_scores(groups_of(cube), size)
         return {contract.SCORES: tf.clip_by_value(raw[1:], 0, 1)}
 

@@ -174,6 +174,10 @@ WRONG_PARCELS: dict[str, tuple[dict[str, Input], str]] = {
         {contract.IMAGE: np.full(SHAPE, np.nan, np.float32)},
         "every voxel of image must be finite",
     ),
+    "two switches": (
+        {contract.BY_HEMISPHERE: np.array([True, False])},
+        "by_hemisphere must be a scalar; its shape is",
+    ),
     "labels of another type": (
         {contract.NETWORK_LABELS: labels_on(GRID).astype(np.int32)},
         "to be uint8 but int32 is provided",
@@ -215,6 +219,10 @@ def test_label_that_does_not_count_is_chosen(ask: Ask) -> None:
 WRONG_SCORES: dict[str, tuple[dict[str, Input], str]] = {
     "size that is no multiple": ({contract.SCORED_SIZE: 40}, "must be a multiple of 16 from 16 to"),
     "size of zero": ({contract.SCORED_SIZE: 0}, "scored_size must be a multiple of 16"),
+    "two sizes": (
+        {contract.SCORED_SIZE: np.array([32, 48], np.int32)},
+        "scored_size must be a scalar; its shape is",
+    ),
     "unknown label": (
         {contract.NETWORK_LABELS: np.full(GRID, 99, np.uint8)},
         "network_labels must be labels of SynthSeg 1.0 or 2.0, found] [99",

@@ -96,6 +96,7 @@ class LocalServer:
         cpu: Whether to leave a GPU alone.
         log: Where the server's messages go when it has stopped; None keeps them for error messages
             only.
+        start_timeout_s: How long it may take until it is ready.
     """
 
     model_dir: Path | None = None
@@ -103,6 +104,7 @@ class LocalServer:
     threads: int | None = None
     cpu: bool = False
     log: IO[str] | None = None
+    start_timeout_s: float = START_TIMEOUT_S
 
     def start(self) -> EmbeddedServer:
         """A server for a `with` block, at whose beginning it starts."""
@@ -111,6 +113,7 @@ class LocalServer:
             threads=self.threads,
             cpu=self.cpu,
             log=self.log,
+            start_timeout_s=self.start_timeout_s,
             more=self.models.arguments(),
         )
 

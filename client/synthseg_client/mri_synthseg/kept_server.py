@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 from synthseg_common.locking import locked
 
 from synthseg_client import __version__
-from synthseg_client.calls.retry import RetryPolicy
-from synthseg_client.calls.session import Session
+from synthseg_client import messages_pb2 as wire
+from synthseg_client.calls.channel import ServerAddress, open_channel
+from synthseg_client.calls.methods import STATUS
+from synthseg_client.calls.model_choice import ModelChoice
 from synthseg_client.embedded import SERVER_PACKAGE, is_installed
-from synthseg_client.errors import EmbeddedServerError, ServerError
+from synthseg_client.errors import EmbeddedServerError
 from synthseg_client.mri_synthseg.private_folder import private_folder
 
 _KEY_DIGITS = 16
@@ -28,7 +31,7 @@ _LOOK_EVERY_S = 0.2
 _SAY_AFTER_S = 30.0
 _STOP_TIMEOUT_S = 10.0
 _LOG_LINES = 5
-_AT_ONCE = RetryPolicy(attempts=1, server_wait_s=0)
+_NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 # Python warns of children that it forgets.
 _GONE_ON: list[subprocess.Popen[bytes]] = []
 
@@ -42,13 +45,16 @@ class KeptServer:
         stamps: What else it must be the same for: states of the weights' files.
         minutes: How long it stays when nobody asks; that of the call that started it counts.
         start_timeout_s: How long it may take until it is ready.
+        answer_timeout_s: After how long without an answer it counts as hung.
         tell: Takes lines for the user.
+        folder: Of this user alone.
     """
 
     arguments: Sequence[str]
     stamps: Sequence[str]
     minutes: float
     start_timeout_s: float
+    answer_timeout_s: float = 60.0
     tell: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True)
     folder: Path = field(default_factory=private_folder)
 
@@ -98,11 +104,12 @@ class KeptServer:
         """Whether it takes requests; asking counts as use, so that it does not end just now."""
         if not self._file("sock").exists():
             return False
-        with Session(self.address, retry=_AT_ONCE) as session:
+        request = wire.GetModelStatusRequest(model_spec=ModelChoice().to_spec())
+        with open_channel(ServerAddress(target=self.address)) as channel:
             try:
-                session.status()
-            except ServerError:
-                return False
+                STATUS.over(channel)(request, timeout=self.answer_timeout_s)
+            except grpc.RpcError as error:
+                return error.code() not in _NO_ANSWER
         return True
 
     def _replace(self) -> None:

@@ -8,9 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from synthseg_common.contract import MODEL_NAME
 from synthseg_common.errors import reason_of
 from synthseg_common.labels import SYNTHSEG_V1, SYNTHSEG_V2
-from synthseg_common.official_weights import find_official
+from synthseg_common.official_weights import (
+    OfficialWeightsError,
+    find_official,
+    has_model,
+)
 
 from synthseg_client.calls.session import Session
 from synthseg_client.embedded import LocalModels, LocalServer
@@ -41,9 +46,19 @@ class Connected:
 
 
 def local_models(arguments: Arguments, options: Options) -> LocalModels:
-    """Which official networks a server that is started here has to have."""
-    plain = options.network == "chosen" and arguments.model_file is None
-    return LocalModels.of(options, official=plain)
+    """Which official networks a server that is started here has to have.
+
+    It serves the plain one, too, where that is there: calls that ask for others share it.
+    """
+    wants_plain = options.network == "chosen" or _has_plain()
+    return LocalModels.of(options, official=wants_plain and arguments.model_file is None)
+
+
+def _has_plain() -> bool:
+    try:
+        return has_model(find_official(), MODEL_NAME)
+    except OfficialWeightsError:
+        return False
 
 
 def refuse_missing_weights(arguments: Arguments, options: Options) -> None:

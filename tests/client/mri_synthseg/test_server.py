@@ -79,9 +79,9 @@ def _address(arguments: Arguments) -> str:
 
 
 def test_calls_share_a_kept_server_whatever_they_ask_it(weights: Path, kept_folder: Path) -> None:
-    keep = {"keep_server": 5.0}
-    plain = _address(Arguments(**keep))  # type: ignore[arg-type]  # a number of minutes
+    plain = _address(Arguments(keep_server=5))
     assert plain == _address(Arguments(keep_server=9, fast=True, parc=True))
+    assert plain == _address(Arguments(keep_server=5, robust=True, qc="q.csv"))
     assert plain != _address(Arguments(keep_server=5, threads=2))
     assert plain != _address(Arguments(keep_server=5, cpu=True))
     assert plain != _address(Arguments(keep_server=5, model=str(weights / PLAIN)))

@@ -165,10 +165,14 @@ def _await_model(session: Session) -> None:
 
 def _refuse_other_table(model: Model, arguments: Arguments) -> None:
     """Refuses weights that answer other labels than those of the version that was asked for."""
-    expected = SYNTHSEG_V1 if arguments.v1 else SYNTHSEG_V2
-    if tuple(model.label_values.tolist()) != expected.values:
-        raise UsageError(
-            f"--model {arguments.model}: answers {model.n_labels} labels, SynthSeg "
-            f"{'1.0' if arguments.v1 else '2.0'} has {len(expected.values)}; "
-            f"{'leave --v1 out' if arguments.v1 else 'those of 1.0 need --v1'}."
-        )
+    expected, other = (SYNTHSEG_V1, SYNTHSEG_V2) if arguments.v1 else (SYNTHSEG_V2, SYNTHSEG_V1)
+    answered = tuple(model.label_values.tolist())
+    if answered == expected.values:
+        return
+    remedy = ""
+    if answered == other.values:
+        remedy = " Leave --v1 out." if arguments.v1 else " Add --v1."
+    raise UsageError(
+        f"--model {arguments.model}: answers {len(answered)} labels, expected the "
+        f"{len(expected.values)} of SynthSeg {'1.0' if arguments.v1 else '2.0'}.{remedy}"
+    )

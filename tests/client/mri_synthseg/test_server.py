@@ -105,7 +105,7 @@ def test_a_server_that_was_named_is_asked(address: str) -> None:
 def test_weights_of_another_table_are_refused(stand_in: Path, tmp_path: Path) -> None:
     (tmp_path / "m.h5").touch()
     arguments = Arguments(model=str(tmp_path / "m.h5"))
-    said = "answers 4 labels, SynthSeg 2.0 has 33"
+    said = r"answers 4 labels, expected the 33 of SynthSeg 2\.0\.$"
     with pytest.raises(UsageError, match=said), connect(arguments, arguments.options()):
         pass
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from synthseg_common.errors import reason_of
@@ -22,12 +20,12 @@ from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED
 from synthseg_serving.errors import ExportError, WeightsError
 from synthseg_serving.model_config import read_config_file, write_config
 from synthseg_serving.official.importing import ENDING, find_weights, write_models
-from synthseg_serving.official.weights import OfficialFile, inspect_weights
 from synthseg_serving.shipped import user_cache
 from synthseg_serving.versions import ModelConfig
 
 _KEY_DIGITS = 16
 _FOLDER = "official"
+_FILE_NAME = "weights.h5"
 
 
 def cached_set(folder: Path, cache: Path | None = None) -> Path:
@@ -50,62 +48,57 @@ def cached_set(folder: Path, cache: Path | None = None) -> Path:
     """
     if (folder / MODELS_CONFIG).is_file():
         return folder
-    try:
-        paths = sorted(p for p in folder.iterdir() if p.suffix == ENDING)
-        stats = [(p.name, p.stat()) for p in paths if p.name not in NOT_SERVED]
-    except OSError as error:
-        raise WeightsError(f"{folder} cannot be read: {reason_of(error)}.") from error
-    return _cached(folder, stats, lambda: find_weights(folder)[0], cache)
-
-
-def cached_file(path: Path, cache: Path | None = None) -> Path:
-    """The base path of the served model for one file of weights, imported as a folder is.
-
-    Raises:
-        WeightsError: It is none, or does not fit.
-        ExportError: The cache cannot be written.
-    """
-    try:
-        stats = [(path.name, path.stat())]
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {reason_of(error)}.") from error
-    found = _cached(path, stats, lambda: [inspect_weights(path)], cache)
-    (model,) = read_config_file(found / MODELS_CONFIG)
-    return model.base_path
-
-
-def _cached(
-    source: Path,
-    stats: Iterable[tuple[str, os.stat_result]],
-    find: Callable[[], list[OfficialFile]],
-    cache: Path | None,
-) -> Path:
-    """The folder of served models for what `find` finds, imported if that was not done yet.
-
-    Args:
-        source: Folder or file of weights.
-        stats: Names and states of its files.
-        find: Looks into them.
-        cache: Folder of exported models; the user's cache by default.
-    """
     sets = (cache or user_cache()) / _FOLDER
-    target = sets / _key_of(source, stats)
+    target = sets / _key_of(folder)
     try:
         if not _is_there(target):
             sets.mkdir(parents=True, exist_ok=True)
-            with locked(sets / f".{target.name}.lock", f"{source} is imported") as alone:
+            with locked(sets / f".{target.name}.lock", f"{folder} is imported") as alone:
                 if not _is_there(target):
-                    _import(find, target, alone)
+                    _import(folder, target, alone)
     except (OSError, ExportError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else str(error).rstrip(".")
         raise ExportError(
-            f"{sets}: the weights of {source} cannot be prepared there: {reason}. Make room, or "
+            f"{sets}: the weights of {folder} cannot be prepared there: {reason}. Make room, or "
             "name another folder in XDG_CACHE_HOME."
         ) from error
     return target
 
 
-def _key_of(source: Path, stats: Iterable[tuple[str, os.stat_result]]) -> str:
+def cached_file(path: Path, cache: Path | None = None) -> Path:
+    """The base path of the served model for one file of weights, imported as a set is.
+
+    Args:
+        path: The file, of any name.
+        cache: Folder of exported models; the user's cache by default.
+
+    Raises:
+        WeightsError: It is none, or does not fit.
+        ExportError: The cache cannot be written.
+    """
+    from synthseg_serving.model_config import read_config_file
+    from synthseg_serving.official.weights import inspect_weights
+
+    place = path.resolve()
+    digest = hashlib.sha256(str(place).encode()).hexdigest()[:_KEY_DIGITS]
+    # A folder with a link to the file is a set of one.
+    link = (cache or user_cache()) / _FOLDER / "files" / digest / _FILE_NAME
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(place)
+    except OSError as error:
+        raise ExportError(f"{link} cannot be written: {reason_of(error)}.") from error
+    try:
+        found = cached_set(link.parent, cache)
+    except WeightsError:
+        inspect_weights(path)  # says what is wrong by the name that the user knows
+        raise
+    (model,) = read_config_file(found / MODELS_CONFIG)
+    return model.base_path
+
+
+def _key_of(folder: Path) -> str:
     """Changes with the files' names, sizes and times, with their place, and with what is written.
 
     Which of the files are networks of ours is not looked at: that takes seconds. So one of another
@@ -113,7 +106,12 @@ def _key_of(source: Path, stats: Iterable[tuple[str, os.stat_result]]) -> str:
     """
     from synthseg_serving.export import FORMAT_VERSION
 
-    told = [f"export format {FORMAT_VERSION}", str(source.resolve())]
+    try:
+        paths = sorted(p for p in folder.iterdir() if p.suffix == ENDING)
+        stats = [(p.name, p.stat()) for p in paths if p.name not in NOT_SERVED]
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be read: {reason_of(error)}.") from error
+    told = [f"export format {FORMAT_VERSION}", str(folder.resolve())]
     told += [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:_KEY_DIGITS]
 
@@ -130,11 +128,11 @@ def _is_there(target: Path) -> bool:
     return True
 
 
-def _import(find: Callable[[], list[OfficialFile]], target: Path, alone: bool) -> None:
+def _import(folder: Path, target: Path, alone: bool) -> None:
     """Writes a set beside its place, then moves it there.
 
     Args:
-        find: Looks for the weights.
+        folder: Of weights.
         target: The set's place.
         alone: Whether nobody else can be at it: what lies beside was left by one that was killed.
     """
@@ -143,7 +141,7 @@ def _import(find: Callable[[], list[OfficialFile]], target: Path, alone: bool) -
     if alone:
         for left in target.parent.glob(f"{prefix}*"):
             shutil.rmtree(left, ignore_errors=True)
-    files = find()
+    files, _ = find_weights(folder)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
     try:
         write_models(files, temporary / target.name, listed_at=target)

@@ -27,8 +27,8 @@ from synthseg_client.options import Options
 
 START_TIMEOUT_S = 1800.0
 """The first start imports the weights, and of many that start at once all but one wait for it."""
-_KEPT_TIMEOUT_S = 4 * 3600.0
 # Many calls may wait in its queue; one whose caller has gone is dropped there whatever its time.
+_KEPT_TIMEOUT_S = 4 * 3600.0
 _LOADING_TIMEOUT_S = 900.0
 
 

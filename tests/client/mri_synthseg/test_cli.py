@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,3 +234,14 @@ def test_whatever_cannot_be_done_is_an_error_in_words_and_exit_code_one(
     assert run_command(words.format(scan=scan).split()) == 1
     assert capsys.readouterr().err.startswith(said)
     assert [p.name for p in tmp_path.iterdir()] == ["s.nii.gz"]
+
+
+def test_file_names_of_any_bytes_are_told(
+    address: str, tmp_path: Path, save_scan: Callable[..., Path]
+) -> None:
+    scan = save_scan(tmp_path / "s.nii.gz").rename(os.fsdecode(bytes(tmp_path) + b"/\xff.nii.gz"))
+    program = "from synthseg_client.mri_synthseg.cli import main; main()"
+    words = ("--i", scan, "--o", tmp_path / "out", "--server", address, "--crop", "32")
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, timeout=120)
+    assert done.returncode == 0
+    assert b"/\xff_synthseg.nii.gz\n" in done.stdout

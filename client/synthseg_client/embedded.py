@@ -93,6 +93,7 @@ class LocalServer:
         cpu: Whether to leave a GPU alone.
         log: Where the server's messages go when it has stopped; None keeps them for error messages
             only.
+        start_timeout_s: How long it may take until it is ready; None allows what it has to do.
     """
 
     model_dir: Path | None = None
@@ -100,6 +101,7 @@ class LocalServer:
     threads: int | None = None
     cpu: bool = False
     log: IO[str] | None = None
+    start_timeout_s: float | None = None
 
     def start(self) -> EmbeddedServer:
         """A server for a `with` block, at whose beginning it starts."""
@@ -109,8 +111,8 @@ class LocalServer:
             threads=self.threads,
             cpu=self.cpu,
             log=self.log,
+            start_timeout_s=self.start_timeout_s or (IMPORT_TIMEOUT_S if more else START_TIMEOUT_S),
             more=more,
-            start_timeout_s=IMPORT_TIMEOUT_S if more else START_TIMEOUT_S,
         )
 
 

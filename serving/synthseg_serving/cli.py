@@ -66,7 +66,8 @@ def import_weights(choice: FileChoice, options: ImportOptions) -> None:
 def serve(options: ServeOptions) -> None:
     """Serves a model with the services of TF Serving.
 
-    Without MODEL_DIR it is the model that ships with the package, or the official one.
+    Without MODEL_DIR it is the model that ships with the package, or the official one. A file of
+    official weights in the place of MODEL_DIR is imported into the user's cache, once.
 
     Prints one line of JSON when it is ready: {"address": ..., "model": ..., "versions": [...]}.
     """

@@ -158,11 +158,15 @@ def official_models(folder: str, model_dir: Path | None, name: str) -> list[Mode
 
 
 def _segmenter(model_dir: Path | None, name: str) -> ModelConfig:
-    """A model by its folder; the shipped one by default."""
+    """A model by its folder, or by its file of official weights; the shipped one by default."""
     if model_dir is None:
         from synthseg_serving.shipped import shipped_model_dir
 
         model_dir = shipped_model_dir()
+    if model_dir.is_file():
+        from synthseg_serving.official.cache import cached_file
+
+        model_dir = cached_file(model_dir)
     if (model_dir / SAVED_MODEL).is_file():
         raise ModelError(f"{model_dir} is one version of a model; give its parent folder.")
     if not find_versions(model_dir):

@@ -17,7 +17,7 @@ CLIENT = Package(
         ("segmentation",),
         ("batch",),
         ("api",),
-        ("commands",),
+        ("commands", "mri_synthseg"),
         ("cli",),
     ),
 )

@@ -19,6 +19,12 @@ parser.add_argument("--threads", type=int)
 parser.add_argument("--cpu", action="store_true")
 parser.add_argument("--parent-death", action="store_true")
 parser.add_argument("--verbose", action="store_true")
+parser.add_argument("--official")
+parser.add_argument("--own-model", action="store_true")
+parser.add_argument("--on-demand", action="store_true")
+parser.add_argument("--ready-file")
+parser.add_argument("--idle-minutes", type=float)
+parser.add_argument("--queue", type=int)
 given = parser.parse_args()
 if given.model_dir and given.model_dir.endswith("broken"):
     sys.exit("Error: no versions in " + given.model_dir)
@@ -33,7 +39,14 @@ with serving(ContractServer(), given.address):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     ready = {{"address": given.address, "model": "synthseg", "versions": [1]}}
     print(json.dumps(ready), flush=True)
-    sys.stdin.read()
+    if given.ready_file:
+        with open(given.ready_file + ".partial", "w") as file:
+            json.dump(ready, file)
+        os.rename(given.ready_file + ".partial", given.ready_file)
+    if given.parent_death:
+        sys.stdin.read()
+    while not given.parent_death:
+        signal.pause()
 """
 
 

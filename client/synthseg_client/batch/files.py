@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synthseg_common.files import FileGroup, write_text
 
@@ -49,7 +49,7 @@ class Finished:
         """
         task, result = self.task, self.result
         with FileGroup() as group:
-            self._write_images(group)
+            self._write_images(group, settings)
             name = row_name(task.scan)
             if task.table is not None:
                 write_single_table(task.table, (name, result.volumes), group)
@@ -62,14 +62,17 @@ class Finished:
             if settings.sidecar:
                 text = json.dumps(self._sidecar(), indent=2) + "\n"
                 write_text(task.beside(SIDECAR_ENDING), text, group)
-            made = LabelMapMaking(result.model.title, result.label_table)
+            made = LabelMapMaking(result.model.title, result.label_table, settings.form)
             write_labels(task.labels, result.labels, result.placement, made, group)
 
-    def _write_images(self, group: FileGroup) -> None:
+    def _write_images(self, group: FileGroup, settings: BatchSettings) -> None:
         task, result = self.task, self.result
         if task.posteriors is not None:
+            shown = result
+            if settings.posteriors_at_1_mm:
+                shown = replace(result, grid=result.grid.at_1_mm())
             write_posteriors(
-                task.posteriors, result.posterior, result.model.n_labels, result.placement, group
+                task.posteriors, shown.posterior, shown.model.n_labels, shown.placement, group
             )
         if task.resampled is not None and result.was_resampled:
             write_image(task.resampled, result.resampled, result.resampled_placement, group)

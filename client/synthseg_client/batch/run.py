@@ -136,7 +136,7 @@ class _Batch:
     def _finished(self, task: ScanTask, turn: Turn) -> Finished:
         """Segments a scan; nothing is written yet."""
         started = time.perf_counter()
-        scan = read_scan(task.scan)
+        scan = read_scan(task.scan, average_volumes=self._settings.average_volumes)
         digest = _digest(task.scan)
         read_s = time.perf_counter() - started
         result = segment_scan(

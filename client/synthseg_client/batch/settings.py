@@ -7,6 +7,7 @@ from pathlib import Path
 
 from synthseg_client.batch.tasks import SIDECAR_ENDING, TABLE_ENDINGS
 from synthseg_client.options import Options
+from synthseg_client.results.embedded_colours import LabelFileForm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,10 @@ class BatchSettings:
         resume: Skip scans whose results are complete and were made with the same model and options.
         sidecar: Write a JSON file beside each label map: model, options, hash of the scan, timing.
         tables: Write `.tsv` (BIDS) and `.ctab` (FreeSurfer) label tables beside each label map.
+        form: How label maps are stored.
+        posteriors_at_1_mm: Probability maps are at 1 mm even if label maps lie on the scan's grid.
+        average_volumes: A scan of up to so many volumes counts as their average; of more, the
+            first is segmented.
     """
 
     options: Options = field(default_factory=Options)
@@ -30,6 +35,9 @@ class BatchSettings:
     resume: bool = False
     sidecar: bool = True
     tables: bool = False
+    form: LabelFileForm = field(default_factory=LabelFileForm)
+    posteriors_at_1_mm: bool = False
+    average_volumes: int = 1
 
     def beside(self) -> tuple[str, ...]:
         """Endings of the files to write beside each label map."""

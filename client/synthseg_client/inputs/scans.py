@@ -19,6 +19,7 @@ from synthseg_common.images import (
     is_usable,
     read_header,
     read_values,
+    read_volumes,
     refuse_unreadable,
     refuse_voxel_sizes,
 )
@@ -65,8 +66,12 @@ class Scan:
         return self.placement.affine
 
 
-def read_scan(path: Path) -> Scan:
+def read_scan(path: Path, *, average_volumes: int = 1) -> Scan:
     """Reads a scan.
+
+    Args:
+        path: The file.
+        average_volumes: Of up to so many volumes the average is taken; of more, the first.
 
     Raises:
         ScanError: The file is missing, broken, of another kind, or holds nothing that can be
@@ -79,7 +84,10 @@ def read_scan(path: Path) -> Scan:
             raise ScanError(
                 f"{path}: not a scan by its name: expected .nii, .nii.gz, .mgz, .mgh, .npz, .img."
             )
-        values, placement, notes = (_read_npz if kind.name == "npz" else _read_image)(path)
+        if kind.name == "npz":
+            values, placement, notes = _read_npz(path)
+        else:
+            values, placement, notes = _read_image(path, average_volumes)
     except ImageError as error:
         raise ScanError(str(error)) from error
     except MemoryError as error:
@@ -115,17 +123,32 @@ def _scan(path: Path, values: AnyArray, placement: Placement, notes: tuple[str, 
     return Scan(path, image, placement, (*notes, *said, *mended))
 
 
-def _read_image(path: Path) -> tuple[AnyArray, Placement, tuple[str, ...]]:
-    """First volume, placement and notes of a NIfTI, MGH or Analyze file."""
+def _read_image(path: Path, average_volumes: int) -> tuple[AnyArray, Placement, tuple[str, ...]]:
+    """One volume, placement and notes of a NIfTI, MGH or Analyze file."""
     header = read_header(path)
     _refuse_type(path, header.dtype)
     _refuse_shape(path, header.shape)
-    notes = (*header.notes, *_meaning(header))
-    return read_values(header, first_only=True), header.placement, notes
+    averaged = 1 < header.n_volumes <= average_volumes
+    notes = (*header.notes, *_meaning(header, "their average" if averaged else "the first"))
+    values = _average(header) if averaged else read_values(header, first_only=True)
+    return values, header.placement, notes
 
 
-def _meaning(header: ImageHeader) -> list[str]:
-    """What to tell of a file that may be no scan by what its header says of its numbers."""
+def _average(header: ImageHeader) -> AnyArray:
+    """float64: the mean of all volumes."""
+    total = np.zeros(header.shape[:3])
+    for volume in read_volumes(header):
+        total += volume
+    return total / header.n_volumes
+
+
+def _meaning(header: ImageHeader, used: str) -> list[str]:
+    """What to tell of a file that may be no scan by what its header says of its numbers.
+
+    Args:
+        header: Of the file.
+        used: What is used of several volumes.
+    """
     notes = []
     if header.n_volumes > 1:
         if header.intent in _VECTOR_INTENTS:
@@ -133,7 +156,7 @@ def _meaning(header: ImageHeader) -> list[str]:
                 f"{header.path}: holds {header.n_volumes} numbers per voxel (a vector or matrix, "
                 f"by its intent code {header.intent}), expected one intensity."
             )
-        notes.append(f"holds {header.n_volumes} volumes: used the first")
+        notes.append(f"holds {header.n_volumes} volumes: used {used}")
     if header.intent in _LABEL_INTENTS:
         notes.append("its header says that it is a label map, not a scan")
     elif header.intent in _STATISTIC_INTENTS:

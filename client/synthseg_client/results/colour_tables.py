@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 from synthseg_common.colours import colour_of
 from synthseg_common.files import FileGroup, write_text
 
-_TAG_OLD_COLORTABLE = 1
-_COLORTABLE_VERSION = -2
+from synthseg_client.results.embedded_colours import one_word
 
 
 def write_dseg_tsv(
@@ -34,39 +32,9 @@ def write_ctab(
         OutputError: It cannot be written.
     """
     lines = [
-        f"{value:<5d} {_one_word(name):<40s} {' '.join(f'{c:3d}' for c in colour_of(value))}   0\n"
+        f"{value:<5d} {one_word(name):<40s} {' '.join(f'{c:3d}' for c in colour_of(value))}   0\n"
         for value, name in zip(values, names, strict=True)
     ]
     write_text(
         path, "#No. Label Name:                            R   G   B   A\n" + "".join(lines), group
     )
-
-
-def mgh_tag(values: Sequence[int], names: Sequence[str]) -> bytes:
-    """The colour table as FreeSurfer appends it to an MGH file, big endian.
-
-    Layout: tag 1; version -2; one more than the largest value; length and text of a file name;
-        number of entries; for
-    each value, length and text of the name with a closing zero, red, green, blue, transparency.
-    """
-    parts = [
-        struct.pack(">iii", _TAG_OLD_COLORTABLE, _COLORTABLE_VERSION, max(values) + 1),
-        _text("synthseg"),
-    ]
-    parts.append(struct.pack(">i", len(values)))
-    for value, name in zip(values, names, strict=True):
-        parts += [
-            struct.pack(">i", value),
-            _text(_one_word(name)),
-            struct.pack(">iiii", *colour_of(value), 0),
-        ]
-    return b"".join(parts)
-
-
-def _text(text: str) -> bytes:
-    encoded = text.encode() + b"\0"
-    return struct.pack(">i", len(encoded)) + encoded
-
-
-def _one_word(name: str) -> str:
-    return "-".join(name.split())

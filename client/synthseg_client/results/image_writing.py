@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import nibabel as nib
 import numpy as np
 from nibabel.freesurfer.mghformat import MGHHeader
+from nibabel.nifti1 import Nifti1Extension
 from synthseg_common.arrays import AnyArray, AnyDType
 from synthseg_common.files import FileGroup, replacing
 from synthseg_common.formats import WRITABLE, format_of
@@ -21,7 +22,7 @@ from synthseg_client import __version__
 from synthseg_client.errors import OutputError
 from synthseg_client.inputs.scans import NPZ_AFFINE, NPZ_IMAGE
 from synthseg_client.model import LabelTable
-from synthseg_client.results.colour_tables import mgh_tag
+from synthseg_client.results.embedded_colours import LabelFileForm
 from synthseg_client.results.written import check_written
 
 Header = nib.Nifti1Header | MGHHeader
@@ -36,10 +37,12 @@ class LabelMapMaking(NamedTuple):
     Attributes:
         title: Name and version of the model.
         table: Of its labels.
+        form: How it is stored.
     """
 
     title: str
     table: LabelTable
+    form: LabelFileForm = LabelFileForm()
 
 
 def write_labels(
@@ -49,22 +52,22 @@ def write_labels(
     made: LabelMapMaking,
     group: FileGroup | None = None,
 ) -> None:
-    """Writes a label map in the smallest integer type that holds its table.
+    """Writes a label map, by default in the smallest integer type that holds its table.
 
     Args:
         path: `.nii`, `.nii.gz`, `.mgz`, `.mgh` or `.npz`.
         labels: Integers `[x, y, z]`.
         placement: Where they lie; NIfTI files say it in each way that this does.
-        made: Which model made it, and the table of its labels, which goes into MGH files.
+        made: Which model made it, the table of its labels, and how it is stored.
         group: Files that take their places together.
 
     Raises:
         OutputError: It cannot be written.
         ResultError: What was written is not what it should be; an earlier file stays.
     """
-    small = labels.astype(label_dtype(made.table.values[-1]))
+    small = labels.astype(made.form.dtype or label_dtype(made.table.values[-1]))
     description = f"SynthSeg {__version__} {made.title}"
-    _write(path, small, placement, description, made.table, group)
+    _write(path, small, placement, description, made, group)
 
 
 def write_image(
@@ -120,21 +123,22 @@ def _write(
     array: AnyArray,
     placement: Placement,
     description: str,
-    table: LabelTable | None,
+    made: LabelMapMaking | None,
     group: FileGroup | None,
 ) -> None:
     if _kind(path) == "npz":
         _write_npz(path, array, placement.affine, group)
         return
     header = _header(path, array.shape, array.dtype, placement, description)
-    if table is not None and not isinstance(header, MGHHeader):
+    if made is not None and not isinstance(header, MGHHeader):
         header.set_intent("label", name="synthseg")
+        _extend(header, made.form.in_nifti(made.table))
     with _checked(path, array.shape, placement, group) as stream:
         _write_header(stream, header)
         _write_array(stream, array, header)
         _write_footer(stream, header)
-        if table is not None and isinstance(header, MGHHeader):
-            stream.write(mgh_tag(table.values, table.names))
+        if made is not None and isinstance(header, MGHHeader):
+            stream.write(made.form.in_mgh(made.table))
 
 
 def _kind(path: Path) -> str:
@@ -192,6 +196,13 @@ def _header(
     header["magic"] = b"n+1"
     header["vox_offset"] = header.single_vox_offset
     return header
+
+
+def _extend(header: nib.Nifti1Header, extensions: Iterable[Nifti1Extension]) -> None:
+    """Adds extensions, before which the image lies no more."""
+    header.extensions.extend(extensions)
+    size = sum(extension.get_sizeondisk() for extension in header.extensions)
+    header["vox_offset"] = header.single_vox_offset + size
 
 
 def _place(header: nib.Nifti1Header, placement: Placement) -> None:

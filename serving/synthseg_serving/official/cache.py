@@ -16,15 +16,16 @@ from pathlib import Path
 
 from synthseg_common.errors import reason_of
 from synthseg_common.files import write_text
+from synthseg_common.locking import locked
 from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED, WEIGHTS_ENDING
 
 from synthseg_serving.errors import ExportError, WeightsError
-from synthseg_serving.locking import locked
 from synthseg_serving.shipped import user_cache
 from synthseg_serving.versions import FORMAT_VERSION, ModelConfig
 
 _KEY_DIGITS = 16
 _FOLDER = "official"
+_FILE_NAME = "weights.h5"
 
 
 def cached_set(folder: Path, cache: Path | None = None) -> Path:
@@ -62,6 +63,39 @@ def cached_set(folder: Path, cache: Path | None = None) -> Path:
             "name another folder in XDG_CACHE_HOME."
         ) from error
     return target
+
+
+def cached_file(path: Path, cache: Path | None = None) -> Path:
+    """The base path of the served model for one file of weights, imported as a set is.
+
+    Args:
+        path: The file, of any name.
+        cache: Folder of exported models; the user's cache by default.
+
+    Raises:
+        WeightsError: It is none, or does not fit.
+        ExportError: The cache cannot be written.
+    """
+    from synthseg_serving.model_config import read_config_file
+    from synthseg_serving.official.weights import inspect_weights
+
+    place = path.resolve()
+    digest = hashlib.sha256(str(place).encode()).hexdigest()[:_KEY_DIGITS]
+    # A folder with a link to the file is a set of one.
+    link = (cache or user_cache()) / _FOLDER / "files" / digest / _FILE_NAME
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(place)
+    except OSError as error:
+        raise ExportError(f"{link} cannot be written: {reason_of(error)}.") from error
+    try:
+        found = cached_set(link.parent, cache)
+    except WeightsError:
+        inspect_weights(path)  # says what is wrong by the name that the user knows
+        raise
+    (model,) = read_config_file(found / MODELS_CONFIG)
+    return model.base_path
 
 
 def _key_of(folder: Path) -> str:

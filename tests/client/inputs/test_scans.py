@@ -100,6 +100,16 @@ def test_of_many_volumes_the_first_is_used_and_said_so(tmp_path: Path) -> None:
     assert scan.warnings == ("holds 3 volumes: used the first",)
 
 
+def test_of_few_volumes_the_average_is_taken_where_it_is_wanted(tmp_path: Path) -> None:
+    volumes = np.random.default_rng(0).integers(0, 255, (6, 6, 6, 3)).astype(np.uint8)
+    nib.save(nib.Nifti1Image(volumes, np.eye(4)), tmp_path / "x.nii.gz")
+    scan = read_scan(tmp_path / "x.nii.gz", average_volumes=3)
+    np.testing.assert_allclose(scan.image, volumes.mean(axis=-1), rtol=1e-6)
+    assert scan.warnings == ("holds 3 volumes: used their average",)
+    scan = read_scan(tmp_path / "x.nii.gz", average_volumes=2)
+    np.testing.assert_array_equal(scan.image, volumes[..., 0])
+
+
 def test_voxels_that_are_no_numbers_become_zero_and_it_is_said(tmp_path: Path) -> None:
     data = VOLUME.astype(np.float32)
     data[0, 0, 0], data[1, 1, 1] = np.nan, np.inf

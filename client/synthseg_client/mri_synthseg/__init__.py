@@ -1,0 +1,1 @@
+"""The command `mri_synthseg`: as FreeSurfer's of that name, through a model server."""

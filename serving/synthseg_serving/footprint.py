@@ -48,7 +48,7 @@ _FINEST_VOLUMES = {"batch": 2, "instance": 10}
 
 
 SCORER_BYTES_PER_VOXEL = 170
-"""Of the network of quality scores, by voxels of the scored cube."""
+"""Of the network of quality scores, by voxels of a cube that is full; a head takes less."""
 
 
 def bytes_per_voxel(network: NetworkSettings, keeps_probabilities: bool = True) -> int:

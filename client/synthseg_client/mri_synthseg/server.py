@@ -51,7 +51,8 @@ def local_models(arguments: Arguments, options: Options) -> LocalModels:
     It serves the plain one, too, where that is there: calls that ask for others share it.
     """
     wants_plain = options.network == "chosen" or _has_plain()
-    return LocalModels.of(options, official=wants_plain and arguments.model_file is None)
+    official = wants_plain and arguments.model_file is None
+    return LocalModels(names=options.official_models(), official=official)
 
 
 def _has_plain() -> bool:

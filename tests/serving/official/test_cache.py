@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 from official_files import write_official
-from synthseg_serving import locking
+from synthseg_common import locking
+from synthseg_common.locking import locked
 from synthseg_serving.errors import ExportError, WeightsError
-from synthseg_serving.locking import locked
 from synthseg_serving.model_config import read_config_file
 from synthseg_serving.official.cache import cached_set
 from synthseg_serving.official.networks import QUALITY, V1
@@ -172,7 +172,7 @@ HOLD = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from synthseg_serving.locking import locked
+    from synthseg_common.locking import locked
     with locked(Path(sys.argv[1]), "x") as held:
         print(held, flush=True)
         time.sleep(600)

@@ -147,7 +147,10 @@ WRONG_PARCELS: dict[str, tuple[dict[str, Input], str]] = {
         "network_labels must cover the image in multiples of 32 voxels",
     ),
     "grid below the image": (
-        {contract.NETWORK_LABELS: labels_on(GRID), contract.IMAGE: np.ones((33, 20, 25), "f4")},
+        {
+            contract.IMAGE: np.ones((33, 20, 25), np.float32),
+            contract.CLEAN_LABELS: labels_on((33, 20, 25)),
+        },
         "network_labels must cover the image",
     ),
     "clean labels of another shape": (

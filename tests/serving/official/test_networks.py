@@ -192,15 +192,37 @@ def test_brain_is_framed_as_the_original_does(
     np.testing.assert_array_equal(cube, in_a_cube(labels, size, unframed))
 
 
-@pytest.mark.parametrize("size", [16, 48, 64])
-def test_scores_in_slabs_are_those_of_the_whole_cube(
-    quality: tuple[Scorer, Weights], size: int
+PLACES = {
+    "everywhere": (0, 64),
+    "in the middle": (28, 36),
+    "one voxel": (33, 34),
+    "in a corner": (0, 9),
+    "in the far corner": (51, 64),
+    "near a face": (5, 20),
+    "nowhere": (0, 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "size"),
+    [
+        *((place, 64) for place in PLACES),
+        ("everywhere", 16),
+        ("in a corner", 32),
+        ("one voxel", 48),
+    ],
+)
+def test_scores_from_where_something_is_are_those_of_the_whole_cube(
+    quality: tuple[Scorer, Weights], place: str, size: int
 ) -> None:
     served, weights = quality
-    groups = np.where(random_groups(size, size, size) > 2, 0, random_groups(size, size, size) + 1)
-    raw = served.raw_scores(tf.constant(groups, tf.int32), tf.constant(size))
+    begin, end = PLACES[place]
+    groups = np.zeros((size, size, size), np.int32)
+    held = tuple(slice(begin, end - shorter) for shorter in (0, 0, end // 40))
+    groups[held] = (2 * random_groups(size, size, size) % 9)[held]
+    raw = served.raw_scores(tf.constant(groups), tf.constant(size))
     expected = plain_networks.quality(weights, one_hot(groups, 9))
-    np.testing.assert_allclose(raw, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(raw, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_every_label_has_its_group() -> None:

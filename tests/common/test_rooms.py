@@ -21,7 +21,16 @@ COMMON = Package(
             "processor",
             "triples",
         ),
-        ("colours", "command_line", "files", "images", "label_types", "labels", "resampling"),
+        (
+            "colours",
+            "command_line",
+            "files",
+            "images",
+            "label_types",
+            "labels",
+            "locking",
+            "resampling",
+        ),
     ),
 )
 # Names of types, and numbers.

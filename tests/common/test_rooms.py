@@ -28,10 +28,9 @@ COMMON = Package(
             "images",
             "label_types",
             "labels",
-            "official_weights",
+            "locking",
             "resampling",
         ),
-        ("parcels",),
     ),
 )
 # Names of types, and numbers.

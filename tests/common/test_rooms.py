@@ -29,8 +29,10 @@ COMMON = Package(
             "label_types",
             "labels",
             "locking",
+            "official_weights",
             "resampling",
         ),
+        ("parcels",),
     ),
 )
 # Names of types, and numbers.

@@ -78,7 +78,7 @@ class _Judge:
                 f"{output} was made of another scan, {maker}: choose another folder, or give both "
                 "scans at once."
             )
-        if output == task.beside(SIDECAR_ENDING) and SIDECAR_ENDING in self._beside:
+        if SIDECAR_ENDING in self._beside and output.suffix == SIDECAR_ENDING:
             return self._problem_of_sidecar(output)
         return ""
 

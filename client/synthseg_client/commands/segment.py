@@ -17,7 +17,7 @@ from synthseg_client.commands.report import Reporter
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
 from synthseg_client.embedded import LocalModels
-from synthseg_client.errors import ClientError, UsageError
+from synthseg_client.errors import UsageError
 from synthseg_client.options import Crop, Options
 from synthseg_client.results.journal import JOURNAL_NAME
 
@@ -33,7 +33,7 @@ def run_segment(
         ClientError: Nothing could be started.
     """
     options = chosen_options(modes, quality=places.quality is not None)
-    plan, made = with_folders(_planned(places, course))
+    plan = _planned(places, course)
     settings = BatchSettings(
         options=options,
         jobs=course.jobs,
@@ -43,16 +43,39 @@ def run_segment(
         sidecar=course.sidecar,
         tables=course.tables,
     )
+    return carry_out(plan, settings, telling, server, official=modes.official)
+
+
+def carry_out(
+    plan: BatchPlan,
+    settings: BatchSettings,
+    telling: Telling,
+    server: ServerOptions,
+    *,
+    official: bool,
+) -> int:
+    """Makes the folders, goes through a batch and tells of it; returns the exit code.
+
+    Args:
+        plan: What there is to do.
+        settings: How.
+        telling: What to tell.
+        server: Which server.
+        official: Whether a server that is started here segments with the official weights.
+
+    Raises:
+        ClientError: Nothing could be started.
+    """
+    plan, made = with_folders(plan)
     total = len(plan.tasks) + len(plan.refused)
     try:
         with Reporter(total, telling) as report:
-            local = LocalModels(names=options.official_models(), official=modes.official)
+            local = LocalModels(names=settings.options.official_models(), official=official)
             _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
-    except ClientError:
-        for folder in made:  # nothing was started: leave no trace of it
+    finally:
+        for folder in made:  # those of scans that failed: leave no trace of them
             with suppress(OSError):
                 folder.rmdir()
-        raise
     return report.exit_code
 
 

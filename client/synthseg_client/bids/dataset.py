@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -112,6 +113,14 @@ def write_dataset(root: Path, out: Path, told: Mapping[str, Any]) -> None:
         path = out / name
         if not is_there(path) or (name == DESCRIPTION and path.read_text("utf-8") != text):
             write_text(path, text)
+
+
+def drop_empty_folders(out: Path) -> None:
+    """Removes folders of participants of whom nothing came, which BIDS counts as participants."""
+    folders = [path for path in out.glob("sub-*/**") if is_folder(path)]
+    for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        with contextlib.suppress(OSError):  # those that hold something
+            folder.rmdir()
 
 
 def describe(root: Path, out: Path, told: Mapping[str, Any]) -> dict[str, object]:

@@ -10,7 +10,12 @@ from typing import Any
 
 from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.tasks import TABLE_ENDINGS
-from synthseg_client.bids.dataset import read_description, refuse_other_folder, write_dataset
+from synthseg_client.bids.dataset import (
+    drop_empty_folders,
+    read_description,
+    refuse_other_folder,
+    write_dataset,
+)
 from synthseg_client.bids.facts import BidsFacts
 from synthseg_client.bids.group import gather
 from synthseg_client.bids.layout import Derivatives, plan_dataset
@@ -70,6 +75,7 @@ def run_participant(
     try:
         return carry_out(plan, settings, telling, server, official=modes.official)
     finally:  # also of a run that was interrupted: what it finished is a dataset
+        drop_empty_folders(out)
         if any(out.glob("sub-*")):
             write_dataset(root, out, told)
 

@@ -17,7 +17,7 @@ from synthseg_client.commands.report import Reporter
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
 from synthseg_client.embedded import LocalModels
-from synthseg_client.errors import UsageError
+from synthseg_client.errors import ClientError, UsageError
 from synthseg_client.options import Crop, Options
 from synthseg_client.results.journal import JOURNAL_NAME
 
@@ -72,10 +72,11 @@ def carry_out(
         with Reporter(total, telling) as report:
             local = LocalModels(names=settings.options.official_models(), official=official)
             _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
-    finally:
-        for folder in made:  # those of scans that failed: leave no trace of them
+    except ClientError:
+        for folder in made:  # nothing was started: leave no trace of it
             with suppress(OSError):
                 folder.rmdir()
+        raise
     return report.exit_code
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from synthseg_client.bids.dataset import (
     describe,
+    drop_empty_folders,
     read_description,
     refuse_other_folder,
     write_dataset,
@@ -69,3 +70,12 @@ def test_what_is_no_dataset_is_told(tmp_path: Path, text: str | None, said: str)
         read_description(tmp_path)
     with pytest.raises(UsageError, match="no such folder"):
         read_description(tmp_path / "none")
+
+
+def test_participants_of_whom_nothing_came_leave_no_folder(tmp_path: Path) -> None:
+    for name in ("sub-1/ses-a/anat", "sub-1/ses-b/anat", "sub-2/anat", "others/anat"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "sub-1/ses-a/anat/x.json").touch()
+    drop_empty_folders(tmp_path)
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_dir()}
+    assert left == {"sub-1", "sub-1/ses-a", "sub-1/ses-a/anat", "others", "others/anat"}

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synthseg_common.images.content import placeholder
+
 from synthseg_client.bids.names import BidsName, parse_name
 from synthseg_client.bids.selection import ANATOMICAL, Selection
 from synthseg_client.inputs.places import is_folder, is_there
@@ -118,6 +120,8 @@ def _walk_home(home: Path, subject: str, selection: Selection, walked: Walked) -
             told.append(name)
         elif misplaced := _misplaced(name, home, subject):
             walked.problems.append(Problem(folder / entry, misplaced))
+        elif not is_there(folder / entry):
+            walked.problems.append(Problem(folder / entry, _absence(folder / entry)))
         else:
             walked.scans.append(FoundScan(folder / entry, name))
     missing = {
@@ -128,6 +132,11 @@ def _walk_home(home: Path, subject: str, selection: Selection, walked: Walked) -
     for path in missing:
         walked.problems.append(Problem(path, "is missing, though its sidecar is there"))
     _compare_scans(home, selection, walked, known=set(missing))
+
+
+def _absence(path: Path) -> str:
+    """Why a file whose name is there cannot be read; no server is asked for it."""
+    return placeholder(path) or "no such file, or none that may be seen"
 
 
 def _misplaced(name: BidsName, home: Path, subject: str) -> str:

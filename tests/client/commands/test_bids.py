@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bids_dataset import FAILING, WHOLE, make_dataset
+from bids_dataset import ANNEXED, FAILING, MISSING, TOLD_MISSING, WHOLE, make_dataset
 from client_command import run_client
 from contract_server import ContractServer, serving
 from family import family
@@ -42,6 +42,15 @@ def test_all_that_can_be_is_done_and_each_failure_named(
     assert "git-annex" in run.output
     assert run.output.count("done in") == len(model.requests) == len(WHOLE)
     assert {path.name for path in out.iterdir() if path.is_dir()} == {"sub-01", "sub-02"}
+
+
+def test_no_server_is_needed_where_no_scan_is_there(dataset: Path, tmp_path: Path) -> None:
+    words = ("participant", "--participant-label", "03", "05", "--server", "localhost:1")
+    run = run_client("bids", dataset, tmp_path / "o", *words)
+    assert run.exit_code == 1
+    for name in (ANNEXED, MISSING, TOLD_MISSING):
+        assert f"FAILED {dataset / name}: " in run.output
+    assert not (tmp_path / "o").exists()
 
 
 def test_labels_lie_on_both_grids_and_tables_name_them(address: str, dataset: Path) -> None:

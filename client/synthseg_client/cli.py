@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup, Terminated
 from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 from synthseg_common.option_groups import with_options
 
+from synthseg_client.commands.bids_options import LEVELS, PARTICIPANT_FLAGS, SESSION_FLAGS, Dataset
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
 from synthseg_client.commands.variadic import VariadicCommand
@@ -21,6 +23,7 @@ from synthseg_client.errors import ClientError
 _json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
 )
+_PATH = click.Path(path_type=Path)
 _takes_server = with_options(ServerOptions, "server")
 
 
@@ -53,6 +56,48 @@ def segment(
 
     _run(
         lambda: run_segment(places, modes, course, telling, server),
+        advice="; --resume goes on from here",
+    )
+
+
+@main.command(
+    cls=VariadicCommand,
+    variadic=(*PARTICIPANT_FLAGS, *SESSION_FLAGS, "--suffix", "--crop"),
+)
+@click.argument("bids_dir", type=_PATH)
+@click.argument("out_dir", type=_PATH)
+@click.argument("level", type=click.Choice(LEVELS))
+@with_options(Dataset)
+@with_options(Modes)
+@with_options(Course)
+@with_options(Telling)
+@_takes_server
+@click.version_option(package_name="synthseg-serving")
+def bids(
+    bids_dir: Path,
+    out_dir: Path,
+    level: str,
+    dataset: Dataset,
+    modes: Modes,
+    course: Course,
+    telling: Telling,
+    server: ServerOptions,
+) -> None:
+    """Segments the anatomical scans of a BIDS dataset, as a BIDS App.
+
+    At LEVEL participant each scan of BIDS_DIR gets label maps in OUT_DIR, on its own grid
+    (space-orig_seg-synthseg_dseg) and at 1 mm (..._res-1mm_dseg), with BIDS' sidecars, and its
+    volumes. At LEVEL group the volumes of all scans become OUT_DIR/synthseg_volumes.tsv, and tables
+    of each kind of scan in OUT_DIR/phenotype, with data dictionaries. OUT_DIR may lie in
+    BIDS_DIR/derivatives. Exit codes are those of segment: 1 if any scan is missing, broken or
+    failed, while all others are done.
+    """
+    from synthseg_client.commands.bids import run_group, run_participant
+
+    if level == "group":
+        _run(lambda: run_group(bids_dir, out_dir, dataset, telling))
+    _run(
+        lambda: run_participant((bids_dir, out_dir), dataset, modes, course, telling, server),
         advice="; --resume goes on from here",
     )
 

@@ -12,14 +12,26 @@ from client_command import run_client
 from contract_server import ContractServer
 from typed import there
 
-HEAVY = ("nibabel", "scipy", "grpc", "numpy", "google.protobuf", "tensorflow", "keras")
+HEAVY = (
+    "bidsschematools",
+    "yaml",
+    "nibabel",
+    "scipy",
+    "grpc",
+    "numpy",
+    "google.protobuf",
+    "tensorflow",
+    "keras",
+)
 
 
 def _fresh(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["segment", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["segment", "--help"], ["bids", "--help"], ["--version"]]
+)
 def test_help_and_version_load_nothing_heavy(words: list[str]) -> None:
     code = f"""
 import sys

@@ -16,7 +16,7 @@ CLIENT = Package(
         ("diagnosis", "geometry"),
         ("segmentation",),
         ("batch",),
-        ("api",),
+        ("api", "bids"),
         ("commands", "mri_synthseg"),
         ("cli",),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,12 +47,13 @@ class _Judge:
 
     def __init__(self, plan: BatchPlan, beside: Sequence[str]) -> None:
         self._beside = beside
-        self._scans = {real(task.scan): task.scan for task in plan.tasks}
-        self._folders = {real(task.scan.parent) for task in plan.tasks}
+        self._real = _Places()
+        self._scans = {self._real(task.scan): task.scan for task in plan.tasks}
+        self._folders = {self._real.of_folder(task.scan.parent) for task in plan.tasks}
         self._owners: dict[Path, list[ScanTask]] = defaultdict(list)
         for task in plan.tasks:
             for output in task.files(beside):
-                self._owners[real(output)].append(task)
+                self._owners[self._real(output)].append(task)
         self._made = {} if plan.is_named else _made_before(plan.folder)
 
     def reason_against(self, task: ScanTask) -> str:
@@ -59,7 +61,7 @@ class _Judge:
         return next(filter(None, (self._problem(task, f) for f in task.files(self._beside))), "")
 
     def _problem(self, task: ScanTask, output: Path) -> str:
-        place = real(output)
+        place = self._real(output)
         if place in self._scans:
             return f"{output} would replace the scan {self._scans[place]}: choose another name."
         if len(self._owners[place]) > 1:
@@ -78,13 +80,17 @@ class _Judge:
                 f"{output} was made of another scan, {maker}: choose another folder, or give both "
                 "scans at once."
             )
-        if output == task.beside(SIDECAR_ENDING) and SIDECAR_ENDING in self._beside:
+        if SIDECAR_ENDING in self._beside and output.suffix == SIDECAR_ENDING:
             return self._problem_of_sidecar(output)
         return ""
 
     def _problem_of_sidecar(self, sidecar: Path) -> str:
         """JSON files among the scans, as BIDS has them, are not replaced unless they are ours."""
-        if real(sidecar.parent) not in self._folders or not is_there(sidecar) or _is_ours(sidecar):
+        if (
+            self._real.of_folder(sidecar.parent) not in self._folders
+            or not is_there(sidecar)
+            or _is_ours(sidecar)
+        ):
             return ""
         return (
             f"{sidecar} is there already and was not made by this tool: choose another name for "
@@ -95,6 +101,22 @@ class _Judge:
         """Refuses a table under the name of a scan or of another result."""
         if table is not None and real(table) in {*self._scans, *self._owners}:
             raise UsageError(f"{flag} {table}: is the name of another file of this run.")
+
+
+class _Places:
+    """Where files lie without links, asked of each folder once: a batch has many in few folders."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, Path] = {}
+
+    def __call__(self, path: Path) -> Path:
+        place = self.of_folder(path.parent) / path.name
+        return real(path) if os.path.islink(place) else place  # noqa: PTH114 - as pathlib may raise
+
+    def of_folder(self, folder: Path) -> Path:
+        if folder not in self._folders:
+            self._folders[folder] = real(folder)
+        return self._folders[folder]
 
 
 def _made_before(folder: Path) -> dict[str, Path]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from synthseg_common.files import FileGroup, write_text
 
 from synthseg_client import __version__
-from synthseg_client.batch.settings import BatchSettings
-from synthseg_client.batch.tasks import SIDECAR_ENDING, SOFTWARE, TABLE_ENDINGS, ScanTask
+from synthseg_client.batch.settings import BatchSettings, Facts
+from synthseg_client.batch.tasks import (
+    SIDECAR_ENDING,
+    SOFTWARE,
+    TABLE_ENDINGS,
+    ScanTask,
+    beside_image,
+)
 from synthseg_client.model import Model
 from synthseg_client.results.colour_tables import write_ctab, write_dseg_tsv
 from synthseg_client.results.image_writing import (
@@ -56,13 +64,14 @@ class Finished:
             if task.quality_table is not None:
                 write_single_table(task.quality_table, (name, result.quality), group, as_score)
             if settings.tables:
-                values, names = result.label_table
-                for write, ending in zip((write_dseg_tsv, write_ctab), TABLE_ENDINGS, strict=True):
-                    write(task.beside(ending), values, names, group)
+                self._write_label_tables(settings.table_endings, group)
             if settings.sidecar:
-                text = json.dumps(self._sidecar(), indent=2) + "\n"
-                write_text(task.beside(SIDECAR_ENDING), text, group)
+                for image in task.images_with(SIDECAR_ENDING):
+                    self._write_sidecar(image, settings.facts, group)
             made = LabelMapMaking(result.model.title, result.label_table, settings.form)
+            if task.labels_at_1_mm is not None:
+                at_1_mm, place = result.labels_at_1_mm(), result.resampled_placement
+                write_labels(task.labels_at_1_mm, at_1_mm, place, made, group)
             write_labels(task.labels, result.labels, result.placement, made, group)
 
     def _write_images(self, group: FileGroup, settings: BatchSettings) -> None:
@@ -76,6 +85,18 @@ class Finished:
             )
         if task.resampled is not None and result.was_resampled:
             write_image(task.resampled, result.resampled, result.resampled_placement, group)
+
+    def _write_label_tables(self, endings: Sequence[str], group: FileGroup) -> None:
+        for ending, write in zip(TABLE_ENDINGS, (write_dseg_tsv, write_ctab), strict=True):
+            for image in self.task.images_with(ending) if ending in endings else ():
+                write(beside_image(image, ending), *self.result.label_table, group)
+
+    def _write_sidecar(self, image: Path, facts: Facts | None, group: FileGroup) -> None:
+        if image == self.task.resampled and not self.result.was_resampled:
+            return
+        told = {} if facts is None else facts(self.task, image, self.result)
+        text = json.dumps({**told, **self._sidecar()}, indent=2) + "\n"
+        write_text(beside_image(image, SIDECAR_ENDING), text, group)
 
     def _sidecar(self) -> dict[str, object]:
         """How the labels came about.

@@ -183,7 +183,7 @@ class _Batch:
         self._journal.append(task.labels, entry)
 
     def _outputs(self, task: ScanTask) -> list[Path]:
-        return [*task.outputs(), *map(task.beside, self._settings.beside())]
+        return task.files(self._settings.beside())
 
 
 def _digest(path: Path) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synthseg_client.batch.tasks import SIDECAR_ENDING, TABLE_ENDINGS
+from synthseg_client.batch.tasks import SIDECAR_ENDING, TABLE_ENDINGS, ScanTask
 from synthseg_client.options import Options
 from synthseg_client.results.embedded_colours import LabelFileForm
+from synthseg_client.segmentation.result import Segmentation
+
+Facts = Callable[[ScanTask, Path, Segmentation], Mapping[str, object]]
+"""What a sidecar tells first: of a scan, one of the images made of it, and what came of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +26,9 @@ class BatchSettings:
         journal: Where finished scans are recorded; None records nothing.
         resume: Skip scans whose results are complete and were made with the same model and options.
         sidecar: Write a JSON file beside each label map: model, options, hash of the scan, timing.
-        tables: Write `.tsv` (BIDS) and `.ctab` (FreeSurfer) label tables beside each label map.
+        tables: Write label tables beside each label map.
+        table_endings: Of which kinds: `.tsv` (BIDS), `.ctab` (FreeSurfer).
+        facts: What sidecars tell beside the model, options, hash and timing; None adds nothing.
         form: How label maps are stored.
         posteriors_at_1_mm: Probability maps are at 1 mm even if label maps lie on the scan's grid.
         average_volumes: A scan of up to so many volumes counts as their average; of more, the
@@ -38,7 +45,9 @@ class BatchSettings:
     form: LabelFileForm = field(default_factory=LabelFileForm)
     posteriors_at_1_mm: bool = False
     average_volumes: int = 1
+    table_endings: tuple[str, ...] = TABLE_ENDINGS
+    facts: Facts | None = None
 
     def beside(self) -> tuple[str, ...]:
         """Endings of the files to write beside each label map."""
-        return (SIDECAR_ENDING,) * self.sidecar + TABLE_ENDINGS * self.tables
+        return (SIDECAR_ENDING,) * self.sidecar + self.table_endings * self.tables

@@ -15,6 +15,11 @@ SOFTWARE = "synthseg-serving"
 """What a sidecar names as the software that made the labels."""
 
 
+def beside_image(image: Path, ending: str) -> Path:
+    """A file that goes with an image."""
+    return image.with_name(stem_of(image) + ending)
+
+
 @dataclass(frozen=True)
 class ScanTask:
     """One scan and the files that are to come of it.
@@ -28,6 +33,8 @@ class ScanTask:
         quality_table: Table of quality scores of this scan alone to write, or None.
         prefix: What tells it from scans of the same name: goes before the scan's name in a folder
             of results and in the volumes table; empty for a name that no other scan has.
+        labels_at_1_mm: Label map at 1 mm to write beside one on the scan's own grid, or None.
+        describe_all: Whether each image gets a sidecar, rather than label maps alone.
     """
 
     scan: Path
@@ -37,19 +44,38 @@ class ScanTask:
     table: Path | None = None
     quality_table: Path | None = None
     prefix: str = ""
+    labels_at_1_mm: Path | None = None
+    describe_all: bool = False
 
     def outputs(self) -> list[Path]:
         """All files to write that were asked for by name."""
-        images = (self.labels, self.posteriors, self.resampled)
+        images = (self.labels, self.labels_at_1_mm, self.posteriors, self.resampled)
         return [p for p in (*images, self.table, self.quality_table) if p is not None]
 
-    def beside(self, ending: str) -> Path:
-        """A file that goes with the label map."""
-        return self.labels.with_name(stem_of(self.labels) + ending)
+    def label_maps(self) -> list[Path]:
+        """The label maps to write."""
+        return [path for path in (self.labels, self.labels_at_1_mm) if path is not None]
+
+    def images(self) -> list[Path]:
+        """All images to write."""
+        others = (self.posteriors, self.resampled)
+        return [*self.label_maps(), *(path for path in others if path is not None)]
+
+    def images_with(self, ending: str) -> list[Path]:
+        """The images that a file of this ending goes with."""
+        of_all = self.describe_all and ending == SIDECAR_ENDING
+        return self.images() if of_all else self.label_maps()
 
     def files(self, beside: Sequence[str]) -> list[Path]:
-        """All files to write, with those of these endings beside the label map."""
-        return [*self.outputs(), *map(self.beside, beside)]
+        """All files to write, with those of these endings beside the label maps."""
+        return [
+            *self.outputs(),
+            *(
+                beside_image(image, ending)
+                for ending in beside
+                for image in self.images_with(ending)
+            ),
+        ]
 
 
 @dataclass(frozen=True)

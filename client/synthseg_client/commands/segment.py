@@ -33,7 +33,7 @@ def run_segment(
         ClientError: Nothing could be started.
     """
     options = chosen_options(modes, quality=places.quality is not None)
-    plan, made = with_folders(_planned(places, course))
+    plan = _planned(places, course)
     settings = BatchSettings(
         options=options,
         jobs=course.jobs,
@@ -43,10 +43,34 @@ def run_segment(
         sidecar=course.sidecar,
         tables=course.tables,
     )
+    return carry_out(plan, settings, telling, server, official=modes.official)
+
+
+def carry_out(
+    plan: BatchPlan,
+    settings: BatchSettings,
+    telling: Telling,
+    server: ServerOptions,
+    *,
+    official: bool,
+) -> int:
+    """Makes the folders, goes through a batch and tells of it; returns the exit code.
+
+    Args:
+        plan: What there is to do.
+        settings: How.
+        telling: What to tell.
+        server: Which server.
+        official: Whether a server that is started here segments with the official weights.
+
+    Raises:
+        ClientError: Nothing could be started.
+    """
+    plan, made = with_folders(plan)
     total = len(plan.tasks) + len(plan.refused)
     try:
         with Reporter(total, telling) as report:
-            local = LocalModels(names=options.official_models(), official=modes.official)
+            local = LocalModels(names=settings.options.official_models(), official=official)
             _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
     except ClientError:
         for folder in made:  # nothing was started: leave no trace of it

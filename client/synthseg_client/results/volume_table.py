@@ -15,6 +15,8 @@ from synthseg_client.model import Model
 
 TOTAL = "total intracranial"
 """First column where the labels cover all that lies within the skull."""
+TSV = ".tsv"
+"""Ending of tables that BIDS reads."""
 _SUBJECT = "subject"
 
 
@@ -98,7 +100,14 @@ def write_single_table(
     group: FileGroup | None = None,
     written: Callable[[float], str] = as_volume,
 ) -> None:
-    """Writes the table of one scan of a list: as the original, with an empty first cell."""
+    """Writes the table of one scan of a list: as the original, with an empty first cell.
+
+    Under a name that ends in `.tsv` it is a table as BIDS has them, of names and values.
+    """
+    if path.suffix.lower() == TSV:
+        lines = [f"{name}\t{written(value)}\n" for name, value in row[1].items()]
+        write_text(path, "name\tvalue\n" + "".join(lines), group)
+        return
     write_text(path, _table(["", *row[1]], [row], written), group)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from synthseg_common import contract
-from synthseg_common.arrays import AnyArray, Float32Array, Int32Array
+from synthseg_common.arrays import AnyArray, Float32Array
 from synthseg_common.contract import SIZE_MULTIPLE
 from synthseg_common.processing import INPUT_PERCENTILES
 from synthseg_common.triples import Triple
@@ -19,7 +19,6 @@ from synthseg_client.calls.session import Session
 from synthseg_client.errors import ModelError
 from synthseg_client.geometry.crop import Box, cut_sides_touched, first_box
 from synthseg_client.geometry.grids import Prepared, ResultGrid, prepare
-from synthseg_client.geometry.nearest import as_freesurfer_samples
 from synthseg_client.geometry.resampling import voxel_volume_mm3
 from synthseg_client.inputs.scans import Scan
 from synthseg_client.model import Model
@@ -34,7 +33,8 @@ from synthseg_client.segmentation.companions import (
     ask_for_parcels,
     ask_for_scores,
 )
-from synthseg_client.segmentation.parcels import parcel_volumes_mm3, with_parcels
+from synthseg_client.segmentation.labelling import label_map
+from synthseg_client.segmentation.parcels import parcel_volumes_mm3
 from synthseg_client.segmentation.result import Segmentation
 
 DENSE_LIMIT_BYTES = 64 * 2**20
@@ -213,7 +213,10 @@ class _Work:
         parcels = self._parcels(last)
         with self.clock("cleanup"):
             grid = ResultGrid(prepared, last.box, keep=self.options.keep_geometry)
-            labels = self._labels(grid, last, parcels)
+            found_parcels = None if parcels is None else parcels.labels
+            labels = label_map(
+                grid, clean, model, found_parcels, as_original=self.options.as_original
+            )
             voxel_mm3 = voxel_volume_mm3(prepared.affine)
             sums = clean.sums(model.n_labels)
             volumes = volumes_mm3(sums, voxel_mm3, model)
@@ -234,6 +237,7 @@ class _Work:
             quality=scores,
             companions=self.companions.models,
             _posteriors=clean,
+            _parcels=found_parcels,
         )
 
     def _scores(self, last: _Pass) -> dict[str, float]:
@@ -262,16 +266,6 @@ class _Work:
                 last.image, crop.min_size, flip=False, outputs=(contract.NETWORK_LABELS,)
             )
         return answer[contract.NETWORK_LABELS]
-
-    def _labels(self, grid: ResultGrid, last: _Pass, parcels: Parcels | None) -> Int32Array:
-        """The label map on the result's grid."""
-        sampled = self.options.as_original and not grid.is_native
-        made_on = grid.at_1_mm() if sampled else grid
-        values = last.model.label_values
-        labels: Int32Array = values[made_on.best_channels(last.clean, last.model.n_labels)]
-        if parcels is not None:
-            labels = with_parcels(labels, parcels.labels, made_on)
-        return as_freesurfer_samples(labels, grid) if sampled else labels
 
 
 def _cleaned(

@@ -13,6 +13,7 @@ from synthseg_client.geometry.grids import ResultGrid
 from synthseg_client.inputs.scans import Scan
 from synthseg_client.model import LabelTable, Model, label_table
 from synthseg_client.options import Options
+from synthseg_client.segmentation.labelling import label_map
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Segmentation:
     _posteriors: CleanPosteriors = field(repr=False)
     quality: dict[str, float] = field(default_factory=dict)
     companions: tuple[Model, ...] = ()
+    _parcels: Int32Array | None = field(default=None, repr=False)
 
     @property
     def label_table(self) -> LabelTable:
@@ -84,6 +86,13 @@ class Segmentation:
     def resampled_placement(self) -> Placement:
         """Where `resampled` lies."""
         return self.grid.prepared.placement
+
+    def labels_at_1_mm(self) -> Int32Array:
+        """int32 `[x, y, z]`: label values on the grid of `resampled`, made anew at each call."""
+        grid = self.grid.at_1_mm()
+        if grid.is_native == self.grid.is_native:
+            return self.labels
+        return label_map(grid, self._posteriors, self.model, self._parcels)
 
     def posterior(self, channel: int) -> Float32Array:
         """float32 `[x, y, z]`: probability of one channel on the grid of `labels`."""

@@ -17,3 +17,7 @@ def test_what_lies_beside_a_label_map(
     sidecar: bool, tables: bool, endings: tuple[str, ...]
 ) -> None:
     assert BatchSettings(sidecar=sidecar, tables=tables).beside() == endings
+
+
+def test_label_tables_may_be_of_one_kind_alone() -> None:
+    assert BatchSettings(tables=True, table_endings=(".tsv",)).beside() == (".json", ".tsv")

@@ -47,3 +47,8 @@ def test_the_table_has_the_layout_of_the_original(tmp_path: Path) -> None:
 def test_scores_have_four_decimals(tmp_path: Path) -> None:
     write_table(tmp_path / "q.csv", ["a", "b"], [("s1", {"a": 1.0, "b": 0.12345})], as_score)
     assert (tmp_path / "q.csv").read_bytes() == b"subject,a,b\r\ns1,1.0000,0.1235\r\n"
+
+
+def test_a_table_of_one_scan_lists_names_and_values_where_it_is_a_tsv(tmp_path: Path) -> None:
+    write_single_table(tmp_path / "v.tsv", ("scan", {"left": 1.5, "right": 2.0}))
+    assert (tmp_path / "v.tsv").read_text() == "name\tvalue\nleft\t1.5\nright\t2.0\n"

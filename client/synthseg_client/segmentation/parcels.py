@@ -25,7 +25,17 @@ def with_parcels(labels: Int32Array, parcels: Int32Array, grid: ResultGrid) -> I
         int32 `[x, y, z]` on the result's grid. Where that is the scan's own, a voxel of cortex
         takes the nearest parcel of its hemisphere.
     """
-    placed = grid.placed(parcels)
+    return with_placed_parcels(labels, grid.placed(parcels), grid)
+
+
+def with_placed_parcels(labels: Int32Array, placed: Int32Array, grid: ResultGrid) -> Int32Array:
+    """The same, of parcels over the whole scan.
+
+    Args:
+        labels: int32 `[x, y, z]` on the result's grid.
+        placed: int32 `[x, y, z]` on the grid that the network saw, whole; 0 outside the cortex.
+        grid: The result's.
+    """
     divided = labels.copy()
     if grid.is_native:
         cortex = (labels == LEFT_CORTEX) | (labels == RIGHT_CORTEX)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from synthseg_common.arrays import Float32Array, Float64Array, Int32Array
@@ -13,6 +13,9 @@ from synthseg_client.geometry.grids import ResultGrid
 from synthseg_client.inputs.scans import Scan
 from synthseg_client.model import LabelTable, Model, label_table
 from synthseg_client.options import Options
+from synthseg_client.segmentation.parcels import with_placed_parcels
+
+_FIRST_PARCEL = 1000
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,19 @@ class Segmentation:
     def resampled_placement(self) -> Placement:
         """Where `resampled` lies."""
         return self.grid.prepared.placement
+
+    def labels_on_scan(self) -> Int32Array:
+        """int32, shape of the scan: label values on its own grid, however `labels` are given."""
+        grid = replace(self.grid, keep=True)
+        if self.options.keep_geometry or grid.is_native:
+            return self.labels
+        found: Int32Array = self.model.label_values[
+            grid.best_channels(self._posteriors, self.model.n_labels)
+        ]
+        if not self.options.parcels:
+            return found
+        parcels = np.where(self.labels > _FIRST_PARCEL, self.labels, 0)
+        return with_placed_parcels(found, parcels, grid)
 
     def posterior(self, channel: int) -> Float32Array:
         """float32 `[x, y, z]`: probability of one channel on the grid of `labels`."""

@@ -87,8 +87,8 @@ def write_series(folder: Path, made: Made | None = None) -> list[Path]:
         data.ImageOrientationPatient = list(made.orientation)
         data.PixelSpacing = list(made.pixel_mm)
         data.SliceThickness = made.step_mm
-        _set(data, made.fields or {})
         _put_pixels(data, pixels)
+        _set(data, made.fields or {})
         path = folder / f"IM{(index * 7) % 101:04d}"
         save(data, path)
         written.append(path)
@@ -111,8 +111,8 @@ def write_multi_frame(path: Path, made: Made | None = None) -> Path:
     shared.PlaneOrientationSequence = [orientation]
     data.SharedFunctionalGroupsSequence = [shared]
     data.PerFrameFunctionalGroupsSequence = [_frame(made, i) for i in range(len(image))]
-    _set(data, made.fields or {})
     _put_pixels(data, image)
+    _set(data, made.fields or {})
     save(data, path)
     return path
 

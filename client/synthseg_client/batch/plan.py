@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +12,14 @@ from synthseg_common.formats import WRITABLE, stem_of
 
 from synthseg_client.batch.collisions import settle
 from synthseg_client.batch.naming import Output, prefixes, table_of, without_results
-from synthseg_client.batch.tasks import SIDECAR_ENDING, BatchPlan, ScanTask
-from synthseg_client.dicom.series import DicomSeries
+from synthseg_client.batch.tasks import SIDECAR_ENDING, BatchPlan, Refusal, ScanTask
+from synthseg_client.dicom.series import DicomSeries, UnusableSource
 from synthseg_client.errors import UsageError
 from synthseg_client.inputs.sources import find_scans, is_list, is_many, read_list, without_repeats
 
 
 def plan_batch(
-    scans: Sequence[str | DicomSeries],
+    scans: Sequence[str | DicomSeries | UnusableSource],
     labels: str | os.PathLike[str] | None,
     *,
     posteriors: str | os.PathLike[str] | None = None,
@@ -71,7 +72,13 @@ def plan_batch(
         single = len(scans) == 1 and not any(map(is_many, names))
         found = find_scans(names) if names else []
         plan = _plan_named(found, outputs, series=series, single=single)
-    return settle(plan, beside)
+    return settle(replace(plan, refused=_refused(scans, outputs.labels)), beside)
+
+
+def _refused(scans: Sequence[object], labels: Output) -> tuple[Refusal, ...]:
+    """DICOM sources without anything to segment, which fail while others are done."""
+    unusable = [scan for scan in scans if isinstance(scan, UnusableSource)]
+    return tuple(Refusal(ScanTask(one.source, labels.path), one.reason) for one in unusable)
 
 
 class _Outputs(NamedTuple):

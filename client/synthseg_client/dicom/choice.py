@@ -55,12 +55,13 @@ class Candidate:
     def of(cls, headers: Sequence[Header]) -> Candidate:
         """The series that these files are."""
         stacks = tuple(stacks_of(headers))
-        return cls(tuple(headers), stacks, _problem(headers[0], stacks))
+        header = stacks[0].header if stacks else headers[0]
+        return cls(tuple(headers), stacks, _problem(header, stacks))
 
     @property
     def number(self) -> int | None:
         """Its series number."""
-        return self.headers[0].number("SeriesNumber")
+        return self.headers[0].series_number
 
     @property
     def title(self) -> str:
@@ -70,15 +71,16 @@ class Candidate:
 
     def rank(self) -> tuple[object, ...]:
         """Smaller is better: an anatomical volume, then more slices, then smaller voxels."""
-        stack, header = self.stacks[0], self.headers[0]
+        stack = self.stacks[0]
+        header = stack.header
         kinds = header.kinds
         is_anatomical = (
             "DERIVED" not in kinds[:1]
             and "SECONDARY" not in kinds[1:2]
             and not set(kinds[2:]) & set(_COMPUTED)
             and stack.n_volumes == 1
-            and stack.part in ("", "magnitude")
-            and header.text("AngioFlag") != "Y"
+            and header.part in ("", "magnitude")
+            and not header.is_angiogram
         )
         voxel = stack.pixel_mm[0] * stack.pixel_mm[1]
         return (not is_anatomical, -len(stack.frames), voxel, self.number or 0)
@@ -122,8 +124,8 @@ def _candidates(source: Path) -> list[Candidate]:
                 header = read_header(packed, reader)
                 if header is not None:
                     # A file that was copied twice is one.
-                    instance = header.text("SOPInstanceUID") or str(packed)
-                    groups[header.text("SeriesInstanceUID")].setdefault(instance, header)
+                    instance = header.instance or str(packed)
+                    groups[header.series].setdefault(instance, header)
     except OSError as error:
         raise ScanError(f"{source}: cannot be read: {error}.") from error
     if not groups:
@@ -134,10 +136,10 @@ def _candidates(source: Path) -> list[Candidate]:
 
 def _problem(header: Header, stacks: Sequence[Stack]) -> str:
     """Why a series is not segmented, in words that follow its name."""
-    modality = header.text("Modality")
+    modality = header.modality
     if modality not in _MODALITIES:
         return f"is {_NAMES_OF_OBJECTS.get(modality, modality or 'of no modality')}"
-    if header.data.get("SamplesPerPixel", 1) != 1:
+    if header.is_colour:
         return "is in colour"
     if set(header.kinds) & set(_PLANNING):
         return "is a localizer"
@@ -146,7 +148,7 @@ def _problem(header: Header, stacks: Sequence[Stack]) -> str:
     if not stacks:
         return "does not say where its slices lie"
     slices = len(stacks[0].frames)
-    if slices == 1 and len(header.data.dir("NumberOfFrames")) == 0:
+    if slices == 1 and not header.is_multi_frame:
         return "has one slice here: give the folder that holds the others"
     if slices < LEAST_SLICES:
         return f"has {slices} slices of one direction"
@@ -155,7 +157,7 @@ def _problem(header: Header, stacks: Sequence[Stack]) -> str:
 
 def _named(source: Path, candidates: Sequence[Candidate], wanted: str) -> Candidate:
     """The series with a number or UID."""
-    fits = [c for c in candidates if c.headers[0].text("SeriesInstanceUID") == wanted]
+    fits = [c for c in candidates if c.headers[0].series == wanted]
     if not fits and wanted.isdecimal():
         fits = [c for c in candidates if c.number == int(wanted)]
     if not fits:
@@ -173,14 +175,14 @@ def _named(source: Path, candidates: Sequence[Candidate], wanted: str) -> Candid
 def _best_of_each_study(usable: Sequence[Candidate]) -> list[Candidate]:
     studies: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in usable:
-        studies[candidate.headers[0].text("StudyInstanceUID")].append(candidate)
+        studies[candidate.headers[0].study].append(candidate)
     return [min(study, key=Candidate.rank) for study in studies.values()]
 
 
 def _reason(chosen: Candidate, usable: Sequence[Candidate], candidates: Sequence[Candidate]) -> str:
     """Why one series was taken of several."""
-    study = chosen.headers[0].text("StudyInstanceUID")
-    others = [c for c in candidates if c.headers[0].text("StudyInstanceUID") == study]
+    study = chosen.headers[0].study
+    others = [c for c in candidates if c.headers[0].study == study]
     if len(others) == 1:
         return ""
     left = [c for c in usable if c in others and c is not chosen]
@@ -206,7 +208,7 @@ def _left_out(chosen: Candidate) -> list[str]:
             f"{chosen.title} is mixed: {count} images of another direction, size or echo are left "
             "out"
         )
-    if stack.header.text("LossyImageCompression") == "01":
+    if stack.header.is_lossy:
         notes.append(f"{chosen.title} was compressed with a loss")
     return notes
 
@@ -238,8 +240,6 @@ def _told(candidates: Sequence[Candidate]) -> str:
     words = []
     for candidate in candidates:
         stack = candidate.stacks[0] if candidate.stacks else None
-        size = (
-            f"{candidate.headers[0].text('Modality')}, {len(stack.frames)} slices" if stack else ""
-        )
+        size = f"{candidate.headers[0].modality}, {len(stack.frames)} slices" if stack else ""
         words.append(f"{candidate.title} {candidate.problem or f'({size})'}")
     return "; ".join(words)

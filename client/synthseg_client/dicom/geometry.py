@@ -80,7 +80,7 @@ def frame_affine(stack: Stack, index: int) -> Float64Array:
     x, y, normal = stack.directions
     matrix[:3, 0], matrix[:3, 1] = x * stack.pixel_mm[0], y * stack.pixel_mm[1]
     matrix[:3, 2] = normal
-    matrix[:3, 3] = stack.frames[index].position
+    matrix[:3, 3] = stack.frames[index].place.position
     placed: Float64Array = TO_RAS @ matrix
     return placed
 

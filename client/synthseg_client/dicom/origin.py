@@ -103,5 +103,5 @@ class Origin:
 
     def series_number(self, place: int) -> int:
         """A number for a new series that shows which one it is of: 401 and 402 of series 4."""
-        number = self.series.stack.header.number("SeriesNumber") or 0
+        number = self.series.stack.header.series_number or 0
         return (number % _LARGEST_NUMBER) * _SERIES_STEP + place

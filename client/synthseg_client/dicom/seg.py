@@ -128,20 +128,21 @@ def _descriptions(origin: Origin) -> list[SegmentDescription]:
 
 def _measures(stack: Stack) -> PixelMeasuresSequence:
     shape = shape_of(stack)
-    told = stack.header.data.get("SliceThickness")
     return PixelMeasuresSequence(
-        pixel_spacing=stack.frames[0].pixel_mm,
-        slice_thickness=float(told or shape.step_mm),
+        pixel_spacing=stack.frames[0].place.pixel_mm,
+        slice_thickness=stack.header.thickness_mm or shape.step_mm,
         spacing_between_slices=shape.step_mm if shape.is_even else None,
     )
 
 
 def _orientation(stack: Stack) -> PlaneOrientationSequence:
-    return PlaneOrientationSequence(CoordinateSystemNames.PATIENT, stack.frames[0].orientation)
+    return PlaneOrientationSequence(
+        CoordinateSystemNames.PATIENT, stack.frames[0].place.orientation
+    )
 
 
 def _positions(stack: Stack) -> list[PlanePositionSequence]:
     return [
-        PlanePositionSequence(CoordinateSystemNames.PATIENT, frame.position)
+        PlanePositionSequence(CoordinateSystemNames.PATIENT, frame.place.position)
         for frame in stack.frames
     ]

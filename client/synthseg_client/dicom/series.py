@@ -39,7 +39,7 @@ class DicomSeries:
     @property
     def modality(self) -> str:
         """`MR` or `CT`."""
-        return self.stack.header.text("Modality")
+        return self.stack.header.modality
 
     def digest(self) -> str:
         """SHA-256 over the content of its files.
@@ -53,3 +53,16 @@ class DicomSeries:
         except OSError as error:
             raise OutputError(f"{self.source}: went away while it was read: {error}.") from error
         return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class UnusableSource:
+    """A DICOM source of many that has nothing to segment.
+
+    Attributes:
+        source: Folder, zip or file.
+        reason: Why, in one line.
+    """
+
+    source: Path
+    reason: str

@@ -10,16 +10,18 @@ from functools import cached_property
 import numpy as np
 from synthseg_common.arrays import Float64Array
 
-from synthseg_client.dicom.headers import Frame, Header, frames_of
+from synthseg_client.dicom.headers import Header, Place
 
 _SAME_PLACE_MM = 0.01
 _SAME_DIRECTION = 0.01
-_PARTS = {
-    **dict.fromkeys(("P", "PHASE", "PHASE MAP"), "phase"),
-    **dict.fromkeys(("R", "REAL"), "real"),
-    **dict.fromkeys(("I", "IMAGINARY"), "imaginary"),
-    **dict.fromkeys(("M", "MAGNITUDE"), "magnitude"),
-}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Frame:
+    """One slice: a file, or a frame of one."""
+
+    header: Header
+    place: Place
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +31,10 @@ class Stack:
     Attributes:
         frames: In order along `normal`, one per place.
         n_volumes: How many volumes of these places the series holds; `frames` are the first.
-        part: `magnitude`, `phase`, `real` or `imaginary`, where the image type says it.
     """
 
     frames: tuple[Frame, ...]
     n_volumes: int
-    part: str
 
     @property
     def header(self) -> Header:
@@ -49,25 +49,24 @@ class Stack:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Columns, rows, slices."""
-        data = self.header.data
-        return int(data.Columns), int(data.Rows), len(self.frames)
+        return (*self.header.size, len(self.frames))
 
     @property
     def directions(self) -> Float64Array:
         """float64 `[3, 3]`, LPS: along a row, along a column, and across slices."""
-        x, y = np.reshape(self.frames[0].orientation, (2, 3))
+        x, y = np.reshape(self.frames[0].place.orientation, (2, 3))
         return np.stack([x, y, np.cross(x, y)])
 
     @property
     def pixel_mm(self) -> tuple[float, float]:
         """Distance of columns, and of rows."""
-        rows, columns = self.frames[0].pixel_mm
+        rows, columns = self.frames[0].place.pixel_mm
         return columns, rows
 
     @cached_property
     def offsets_mm(self) -> Float64Array:
         """float64 `[slice, 3]`: of each slice from the first: along rows, along columns, across."""
-        positions = np.array([frame.position for frame in self.frames])
+        positions = np.array([frame.place.position for frame in self.frames])
         offsets: Float64Array = (positions - positions[0]) @ self.directions.T
         return offsets
 
@@ -82,10 +81,12 @@ def stacks_of(headers: Iterable[Header]) -> list[Stack]:
     """The volumes that files of one series hold, the one with most slices first."""
     groups: dict[tuple[object, ...], list[list[Frame]]] = defaultdict(list)
     for header in headers:
-        for frame in frames_of(header):
+        for place in header.places:
+            frame = Frame(header, place)
             alike = groups[_key(frame)]
             for frames in alike:
-                if np.allclose(frames[0].orientation, frame.orientation, atol=_SAME_DIRECTION):
+                direction = frames[0].place.orientation
+                if np.allclose(direction, place.orientation, atol=_SAME_DIRECTION):
                     frames.append(frame)
                     break
             else:
@@ -96,35 +97,28 @@ def stacks_of(headers: Iterable[Header]) -> list[Stack]:
         stacks,
         key=lambda stack: (
             -len(stack.frames),
-            stack.part not in ("", "magnitude"),
-            stack.frames[0].echo_ms or 0.0,
+            stack.header.part not in ("", "magnitude"),
+            stack.frames[0].place.echo_ms,
         ),
     )
 
 
 def _key(frame: Frame) -> tuple[object, ...]:
-    header = frame.header
+    header, place = frame.header, frame.place
     return (
-        header.number("Rows"),
-        header.number("Columns"),
-        tuple(round(mm, 3) for mm in frame.pixel_mm),
-        None if frame.echo_ms is None else round(frame.echo_ms, 2),
-        _part_of(header),
+        header.size,
+        tuple(round(mm, 3) for mm in place.pixel_mm),
+        round(place.echo_ms, 2),
+        header.part,
         header.kinds[:2],
     )
 
 
-def _part_of(header: Header) -> str:
-    told = header.text("ComplexImageComponent").upper()
-    words = (told, *header.kinds[2:]) if told else header.kinds[2:]
-    return next((_PARTS[word] for word in words if word in _PARTS), "")
-
-
 def _stack(frames: Sequence[Frame]) -> Stack:
     """One volume of slices of one kind; of several at one place, the first."""
-    x, y = np.reshape(frames[0].orientation, (2, 3))
+    x, y = np.reshape(frames[0].place.orientation, (2, 3))
     normal = np.cross(x, y)
-    across = np.array([frame.position for frame in frames]) @ normal
+    across = np.array([frame.place.position for frame in frames]) @ normal
     places: list[list[Frame]] = []
     last = -np.inf
     for index in np.argsort(across, kind="stable"):
@@ -133,13 +127,8 @@ def _stack(frames: Sequence[Frame]) -> Stack:
             last = across[index]
         places[-1].append(frames[index])
     first = tuple(min(there, key=_order) for there in places)
-    return Stack(first, max(map(len, places)), _part_of(frames[0].header))
+    return Stack(first, max(map(len, places)))
 
 
 def _order(frame: Frame) -> tuple[int, int, int]:
-    header = frame.header
-    return (
-        header.number("AcquisitionNumber") or 0,
-        header.number("InstanceNumber") or 0,
-        frame.number,
-    )
+    return (*frame.header.order, frame.place.number)

@@ -69,7 +69,8 @@ class Made:
         normal = np.cross(x, y)
         shift = np.tan(np.deg2rad(self.tilt_deg)) * self.step_mm * index
         place: AnyArray = np.array([-31.5, 12.25, -40.0]) + normal * self.step_mm * index
-        return place + y * shift
+        rounded: AnyArray = np.round(place + y * shift, 6)
+        return rounded
 
 
 def write_series(folder: Path, made: Made | None = None) -> list[Path]:

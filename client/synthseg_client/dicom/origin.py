@@ -31,6 +31,15 @@ _SERIES_STEP = 100
 _LARGEST_NUMBER = 10_000_000
 
 
+def forget_equipment(made: Dataset) -> None:
+    """Takes out the scanner and its clinic, which highdicom copies and the standard does not ask for.
+
+    What is left of the source is what the modules of patient and study hold.
+    """
+    if "ContributingEquipmentSequence" in made:
+        del made.ContributingEquipmentSequence
+
+
 @dataclass(frozen=True)
 class Origin:
     """A segmentation and the series that it is of.

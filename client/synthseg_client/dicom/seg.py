@@ -24,7 +24,7 @@ from synthseg_common.files import FileGroup, replacing
 
 from synthseg_client.dicom.codes import display_colour, structure_of
 from synthseg_client.dicom.geometry import on_slices, shape_of
-from synthseg_client.dicom.origin import ALGORITHM, MANUFACTURER, Origin
+from synthseg_client.dicom.origin import ALGORITHM, MANUFACTURER, Origin, forget_equipment
 from synthseg_client.dicom.stacks import Stack
 from synthseg_client.errors import OutputError, ResultError
 
@@ -48,11 +48,9 @@ def make_segmentation(origin: Origin) -> Segmentation:
             "segmentation has to lie: leave out --dicom-seg and --dicom-sr."
         )
     labels = on_slices(result.labels_on_scan(), result.scan.affine, stack)
-    values = result.label_table.values[1:]
-    measures, orientation = _measures(stack), _orientation(stack)
-    return Segmentation(
+    made = Segmentation(
         source_images=sources,
-        pixel_array=_numbered(labels, values),
+        pixel_array=_numbered(labels, result.label_table.values[1:]),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=_descriptions(origin),
         series_instance_uid=UID(),
@@ -67,10 +65,12 @@ def make_segmentation(origin: Origin) -> Segmentation:
         content_description="Structures of the brain",
         series_description="SynthSeg labels",
         omit_empty_frames=False,
-        pixel_measures=measures,
-        plane_orientation=orientation,
+        pixel_measures=_measures(stack),
+        plane_orientation=_orientation(stack),
         plane_positions=_positions(stack),
     )
+    forget_equipment(made)
+    return made
 
 
 def write_segmentation(path: Path, made: Segmentation, group: FileGroup | None = None) -> None:

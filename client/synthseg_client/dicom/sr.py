@@ -26,7 +26,7 @@ from pydicom.sr.codedict import codes
 from synthseg_common.files import FileGroup, replacing
 
 from synthseg_client.dicom.codes import structure_of
-from synthseg_client.dicom.origin import ALGORITHM, FAMILY, MANUFACTURER, Origin
+from synthseg_client.dicom.origin import ALGORITHM, FAMILY, MANUFACTURER, Origin, forget_equipment
 from synthseg_client.errors import ResultError
 
 _VOLUME = CodedConcept("118565006", "SCT", "Volume")
@@ -42,6 +42,7 @@ def make_report(origin: Origin, segmentation: Segmentation) -> Comprehensive3DSR
         origin: The segmentation and its series.
         segmentation: From `make_segmentation`; the report refers to it.
     """
+    header = origin.series.stack.header  # highdicom lists images of one frame alone
     report = MeasurementReport(
         observation_context=ObservationContext(
             observer_device_context=ObserverContext(
@@ -58,9 +59,9 @@ def make_report(origin: Origin, segmentation: Segmentation) -> Comprehensive3DSR
         procedure_reported=_procedure(origin),
         imaging_measurements=_groups(origin, segmentation),
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=origin.sources,
+        referenced_images=None if header.is_multi_frame else origin.sources,
     )
-    return Comprehensive3DSR(
+    made = Comprehensive3DSR(
         evidence=[segmentation, *origin.sources],
         content=report[0],
         series_instance_uid=UID(),
@@ -76,6 +77,8 @@ def make_report(origin: Origin, segmentation: Segmentation) -> Comprehensive3DSR
         is_verified=False,
         series_description="SynthSeg volumes",
     )
+    forget_equipment(made)
+    return made
 
 
 def write_report(path: Path, made: Comprehensive3DSR, group: FileGroup | None = None) -> None:

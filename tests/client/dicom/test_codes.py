@@ -5,8 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from pydicom.sr._cid_dict import cid_concepts
-from pydicom.sr._concepts_dict import concepts
+from pydicom.sr.codedict import Collection
 from synthseg_client.dicom import codes
 from synthseg_client.dicom.codes import LEFT, RIGHT, display_colour, structure_of
 from synthseg_common.labels import STRUCTURE_NAMES, SYNTHSEG_V1, SYNTHSEG_V2
@@ -17,13 +16,9 @@ VOLUMETRY, NERVOUS_SYSTEM, CATEGORIES, SIDES = 7140, 7153, 7150, 244
 
 def standard_codes(*groups: int) -> dict[tuple[str, str], str]:
     """Codes and meanings of context groups of the standard."""
-    return {
-        (scheme, code): meaning
-        for group in groups
-        for scheme, keywords in cid_concepts[group].items()
-        for keyword in keywords
-        for code, (meaning, _) in concepts[scheme][keyword].items()
-    }
+    collections = [Collection(f"CID{group}") for group in groups]
+    concepts = [code for found in collections for code in found.concepts.values()]
+    return {(code.scheme_designator, code.value): code.meaning for code in concepts}
 
 
 @pytest.mark.parametrize("value", SYNTHSEG_V2.values[1:])

@@ -26,9 +26,14 @@ def test_the_report_refers_to_the_segmentation_beside_it(
 def test_both_are_written_or_none(segmented: Callable[..., Origin], tmp_path: Path) -> None:
     origin = segmented()
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError), FileGroup() as group:
-        paths = (tmp_path / "s.dcm", tmp_path / "file" / "r.dcm")
-        write_results(origin.series, origin.result, paths, group)
+    paths = (tmp_path / "s.dcm", tmp_path / "file" / "r.dcm")
+
+    def write_both() -> None:
+        with FileGroup() as group:
+            write_results(origin.series, origin.result, paths, group)
+
+    with pytest.raises(OutputError):
+        write_both()
     assert {path.name for path in tmp_path.iterdir()} == {"file", "source"}
 
 

@@ -26,14 +26,16 @@ def written(origin: Origin, path: Path) -> Path:
 def test_every_structure_has_its_volume(segmented: Callable[..., Origin], tmp_path: Path) -> None:
     origin = segmented()
     report = highdicom.sr.srread(written(origin, tmp_path / "r.dcm"))
-    groups = report.content.get_volumetric_roi_measurement_groups()
+    content = report.content
+    assert isinstance(content, highdicom.sr.MeasurementReport)
+    groups = content.get_volumetric_roi_measurement_groups()
     found = {
         group.tracking_identifier: float(group.get_measurements()[0].value) for group in groups
     }
     names = origin.result.label_table.names[1:]
     assert found == {name: pytest.approx(origin.result.volumes[name]) for name in names}
-    numbers = [group.reference_type and group.referenced_segment for group in groups]
-    assert [int(item.referenced_segment_number) for item in numbers] == [1, 2, 3]
+    segments = [group.referenced_segment for group in groups]
+    assert [one and one.referenced_segment_numbers for one in segments] == [[1], [2], [3]]
     (unit,) = {group.get_measurements()[0].unit.value for group in groups}
     assert unit == "mm3"
 

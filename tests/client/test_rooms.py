@@ -15,6 +15,7 @@ CLIENT = Package(
         ("answers", "calls", "results"),
         ("diagnosis", "geometry"),
         ("segmentation",),
+        ("dicom",),
         ("batch",),
         ("api", "bids"),
         ("commands", "mri_synthseg"),

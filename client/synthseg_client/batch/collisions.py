@@ -38,7 +38,9 @@ def settle(plan: BatchPlan, beside: Sequence[str]) -> BatchPlan:
     if plan.table and plan.quality_table and real(plan.table) == real(plan.quality_table):
         raise UsageError(f"--qc {plan.quality_table}: is the name of another file of this run.")
     return replace(
-        plan, tasks=tuple(task for task in plan.tasks if not reasons[task]), refused=refused
+        plan,
+        tasks=tuple(task for task in plan.tasks if not reasons[task]),
+        refused=(*plan.refused, *refused),
     )
 
 

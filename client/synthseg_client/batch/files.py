@@ -26,7 +26,7 @@ from synthseg_client.results.image_writing import (
     write_labels,
     write_posteriors,
 )
-from synthseg_client.results.volume_table import as_score, row_name, write_single_table
+from synthseg_client.results.volume_table import as_score, write_single_table
 from synthseg_client.segmentation.result import Segmentation
 
 
@@ -58,7 +58,8 @@ class Finished:
         task, result = self.task, self.result
         with FileGroup() as group:
             self._write_images(group, settings)
-            name = row_name(task.scan)
+            self._write_dicom(group)
+            name = task.row
             if task.table is not None:
                 write_single_table(task.table, (name, result.volumes), group)
             if task.quality_table is not None:
@@ -97,6 +98,13 @@ class Finished:
         told = {} if facts is None else facts(self.task, image, self.result)
         text = json.dumps({**told, **self._sidecar()}, indent=2) + "\n"
         write_text(beside_image(image, SIDECAR_ENDING), text, group)
+
+    def _write_dicom(self, group: FileGroup) -> None:
+        task = self.task
+        if task.series is not None and task.dicom_seg is not None:
+            from synthseg_client.dicom.results import write_results
+
+            write_results(task.series, self.result, (task.dicom_seg, task.dicom_sr), group)
 
     def _sidecar(self) -> dict[str, object]:
         """How the labels came about.

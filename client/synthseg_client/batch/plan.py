@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +12,14 @@ from synthseg_common.formats import WRITABLE, stem_of
 
 from synthseg_client.batch.collisions import settle
 from synthseg_client.batch.naming import Output, prefixes, table_of, without_results
-from synthseg_client.batch.tasks import SIDECAR_ENDING, BatchPlan, ScanTask
+from synthseg_client.batch.tasks import SIDECAR_ENDING, BatchPlan, Refusal, ScanTask
+from synthseg_client.dicom.series import DicomSeries, UnusableSource
 from synthseg_client.errors import UsageError
 from synthseg_client.inputs.sources import find_scans, is_list, is_many, read_list, without_repeats
 
 
 def plan_batch(
-    scans: Sequence[str],
+    scans: Sequence[str | DicomSeries | UnusableSource],
     labels: str | os.PathLike[str] | None,
     *,
     posteriors: str | os.PathLike[str] | None = None,
@@ -30,7 +32,8 @@ def plan_batch(
     """Finds the scans and names the results.
 
     Args:
-        scans: Files, folders, patterns, or one `.txt` list of files.
+        scans: Files, folders, patterns, or one `.txt` list of files; DICOM series as they were
+            found.
         labels: File, folder, or `.txt` list for the label maps; a slash at its end names a folder.
         posteriors: The same for probability maps.
         resampled: The same for the scans at 1 mm.
@@ -61,12 +64,21 @@ def plan_batch(
         Output.of_any("--vol", volumes),
         Output.of_any("--qc", quality),
     )
-    if len(scans) == 1 and is_list(Path(scans[0])):
-        plan = _plan_listed(Path(scans[0]), outputs)
+    names = [scan for scan in scans if isinstance(scan, str)]
+    series = [scan for scan in scans if isinstance(scan, DicomSeries)]
+    if len(scans) == 1 and names and is_list(Path(names[0])):
+        plan = _plan_listed(Path(names[0]), outputs)
     else:
-        single = len(scans) == 1 and not is_many(scans[0])
-        plan = _plan_named(find_scans(scans), outputs, single=single)
-    return settle(plan, beside)
+        single = len(scans) == 1 and not any(map(is_many, names))
+        found = find_scans(names) if names else []
+        plan = _plan_named(found, outputs, series=series, single=single)
+    return settle(replace(plan, refused=_refused(scans, outputs.labels)), beside)
+
+
+def _refused(scans: Sequence[object], labels: Output) -> tuple[Refusal, ...]:
+    """DICOM sources without anything to segment, which fail while others are done."""
+    unusable = [scan for scan in scans if isinstance(scan, UnusableSource)]
+    return tuple(Refusal(ScanTask(one.source, labels.path), one.reason) for one in unusable)
 
 
 class _Outputs(NamedTuple):
@@ -130,8 +142,14 @@ def _lines(output: Output, listing: Path, length: int) -> list[Path]:
     return entries
 
 
-def _plan_named(found: list[Path], outputs: _Outputs, *, single: bool = False) -> BatchPlan:
-    """Scans found by name; outputs are folders, or files when there is one scan."""
+def _plan_named(
+    found: list[Path],
+    outputs: _Outputs,
+    *,
+    series: Sequence[DicomSeries] = (),
+    single: bool = False,
+) -> BatchPlan:
+    """Scans found by name, and DICOM series; outputs are folders, or files when it is one scan."""
     *images, volumes, quality = outputs
     for table in (volumes, quality):
         if table is not None and table.is_list:
@@ -144,13 +162,15 @@ def _plan_named(found: list[Path], outputs: _Outputs, *, single: bool = False) -
     if not single:
         found = without_results(found, wanted)
     tasks = []
-    for scan, prefix in zip(found, prefixes(found), strict=True):
-        labels = outputs.labels.file_for(scan, prefix, single=single)
-        posteriors, resampled = (
-            None if output is None else output.file_for(scan, prefix, single=single)
-            for output in outputs[1:3]
+    named = [*found, *(one.named_path for one in series)]
+    every = [*((scan, None) for scan in found), *((one.source, one) for one in series)]
+    for (scan, one), name, prefix in zip(every, named, prefixes(named), strict=True):
+        labels, posteriors, resampled = (
+            None if output is None else output.file_for(name, prefix, single=single)
+            for output in outputs[:3]
         )
-        tasks.append(ScanTask(scan, labels, posteriors, resampled, prefix=prefix))
+        if labels is not None:
+            tasks.append(ScanTask(scan, labels, posteriors, resampled, prefix=prefix, series=one))
     is_named = single and tasks[0].labels == outputs.labels.path
     return BatchPlan(
         tuple(tasks),

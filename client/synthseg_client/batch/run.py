@@ -12,15 +12,15 @@ from synthseg_common import contract
 from synthseg_client.batch.files import Finished, rounded
 from synthseg_client.batch.outcome import Outcome
 from synthseg_client.batch.pipeline import Turn, as_completed
+from synthseg_client.batch.reading import digest_of, read_task
 from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.table import BatchTable
 from synthseg_client.batch.tasks import BatchPlan, ScanTask
 from synthseg_client.calls.session import Session
-from synthseg_client.errors import ModelError, OutputError, ServerGoneError, error_of
-from synthseg_client.inputs.places import is_file
-from synthseg_client.inputs.scans import read_scan
+from synthseg_client.errors import ModelError, ServerGoneError, error_of
+from synthseg_client.inputs.places import is_there
 from synthseg_client.model import Model, fingerprint_of
-from synthseg_client.results.journal import Entry, Journal, scan_digest, sha256_of
+from synthseg_client.results.journal import Entry, Journal, sha256_of
 from synthseg_client.results.volume_table import as_score, as_volume, column_names
 from synthseg_client.segmentation.checks import check_result
 from synthseg_client.segmentation.companions import Companions
@@ -97,9 +97,9 @@ class _Batch:
         if entry is None or entry.options != self._settings.options.fingerprint():
             return None
         model = self._session.describe()
-        if entry.model != fingerprint_of(model, self._companions.models) or not is_file(task.scan):
+        if entry.model != fingerprint_of(model, self._companions.models) or not is_there(task.scan):
             return None
-        if entry.scan_sha256 != scan_digest(task.scan):
+        if entry.scan_sha256 != digest_of(task):
             return None
         if not entry.is_complete(self._outputs(task)):
             return None
@@ -136,8 +136,8 @@ class _Batch:
     def _finished(self, task: ScanTask, turn: Turn) -> Finished:
         """Segments a scan; nothing is written yet."""
         started = time.perf_counter()
-        scan = read_scan(task.scan, average_volumes=self._settings.average_volumes)
-        digest = _digest(task.scan)
+        scan = read_task(task, self._settings)
+        digest = digest_of(task)
         read_s = time.perf_counter() - started
         result = segment_scan(
             scan,
@@ -184,10 +184,3 @@ class _Batch:
 
     def _outputs(self, task: ScanTask) -> list[Path]:
         return task.files(self._settings.beside())
-
-
-def _digest(path: Path) -> str:
-    try:
-        return scan_digest(path)
-    except OSError as error:
-        raise OutputError(f"{path}: went away while it was read: {error.strerror}.") from error

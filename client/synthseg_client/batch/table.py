@@ -10,7 +10,7 @@ from pathlib import Path
 from synthseg_common.errors import OutputError
 
 from synthseg_client.batch.tasks import ScanTask
-from synthseg_client.results.volume_table import row_name, write_table
+from synthseg_client.results.volume_table import write_table
 
 _TABLE_EVERY_S = 10.0
 
@@ -55,7 +55,5 @@ class BatchTable:
         """
         if self._path is None:
             return
-        rows = [
-            (t.prefix + row_name(t.scan), self._rows[t]) for t in self._tasks if t in self._rows
-        ]
+        rows = [(t.prefix + t.row, self._rows[t]) for t in self._tasks if t in self._rows]
         write_table(self._path, self._columns, rows, self._written)

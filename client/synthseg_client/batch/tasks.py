@@ -8,6 +8,9 @@ from pathlib import Path
 
 from synthseg_common.formats import stem_of
 
+from synthseg_client.dicom.series import DicomSeries
+from synthseg_client.results.volume_table import row_name
+
 SIDECAR_ENDING = ".json"
 TABLE_ENDINGS = (".tsv", ".ctab")
 """Of the label tables of BIDS and FreeSurfer."""
@@ -25,7 +28,7 @@ class ScanTask:
     """One scan and the files that are to come of it.
 
     Attributes:
-        scan: The file to read.
+        scan: The file to read; of DICOM, the folder, zip or file that was given.
         labels: Label map to write.
         posteriors: Probability maps to write, or None.
         resampled: Scan at 1 mm to write, or None.
@@ -35,6 +38,9 @@ class ScanTask:
             of results and in the volumes table; empty for a name that no other scan has.
         labels_at_1_mm: Label map at 1 mm to write beside one on the scan's own grid, or None.
         describe_all: Whether each image gets a sidecar, rather than label maps alone.
+        series: What to read of it, if it is DICOM.
+        dicom_seg: DICOM Segmentation to write, or None.
+        dicom_sr: DICOM measurement report to write, or None.
     """
 
     scan: Path
@@ -46,11 +52,20 @@ class ScanTask:
     prefix: str = ""
     labels_at_1_mm: Path | None = None
     describe_all: bool = False
+    series: DicomSeries | None = None
+    dicom_seg: Path | None = None
+    dicom_sr: Path | None = None
+
+    @property
+    def row(self) -> str:
+        """What tables of this scan alone call it."""
+        return self.series.name if self.series else row_name(self.scan)
 
     def outputs(self) -> list[Path]:
         """All files to write that were asked for by name."""
         images = (self.labels, self.labels_at_1_mm, self.posteriors, self.resampled)
-        return [p for p in (*images, self.table, self.quality_table) if p is not None]
+        others = (self.table, self.quality_table, self.dicom_seg, self.dicom_sr)
+        return [path for path in (*images, *others) if path is not None]
 
     def label_maps(self) -> list[Path]:
         """The label maps to write."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from synthseg_client.batch.dicom_outputs import with_dicom_outputs
 from synthseg_client.batch.folders import with_folders
 from synthseg_client.batch.outcome import Outcome
 from synthseg_client.batch.plan import plan_batch
@@ -16,6 +17,7 @@ from synthseg_client.commands.connection import connect
 from synthseg_client.commands.report import Reporter
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
+from synthseg_client.dicom.sources import with_series
 from synthseg_client.embedded import LocalModels
 from synthseg_client.errors import ClientError, UsageError
 from synthseg_client.options import Crop, Options
@@ -124,8 +126,8 @@ def parse_crop(text: str | None) -> Crop:
 
 def _planned(places: Places, course: Course) -> BatchPlan:
     beside = BatchSettings(sidecar=course.sidecar, tables=course.tables).beside()
-    return plan_batch(
-        places.scans,
+    plan = plan_batch(
+        with_series(places.scans, places.series),
         places.labels,
         posteriors=places.posteriors,
         resampled=places.resampled,
@@ -134,6 +136,7 @@ def _planned(places: Places, course: Course) -> BatchPlan:
         beside_scans=places.beside_scans,
         beside=beside,
     )
+    return with_dicom_outputs(plan, places.dicom_seg, places.dicom_sr, beside)
 
 
 def _segment_all(

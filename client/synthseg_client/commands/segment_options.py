@@ -19,7 +19,7 @@ class Places:
         multiple=True,
         metavar="SCAN...",
         help="Scans: files, a folder, a pattern in quotes ('data/**/*_T1w.nii.gz', any folders "
-        "deep), or one .txt list.",
+        "deep), or one .txt list; DICOM as a folder, a zip or one file.",
     )
     labels: str | None = option("--o", help="Label maps: file, folder, or .txt list.")
     posteriors: str | None = option("--post", help="Probability maps: file, folder, or .txt list.")
@@ -36,6 +36,18 @@ class Places:
         "--qc",
         help="CSV file for the quality scores of all scans, from 0 to 1 for each group of "
         "structures; or a .txt list with one CSV file per scan.",
+    )
+    series: str | None = option(
+        "--series",
+        metavar="NUMBER | UID | all",
+        help="Series of DICOM folders and zips to segment. [default: the anatomical one with most "
+        "slices of each study]",
+    )
+    dicom_seg: str | None = option(
+        "--dicom-seg", help="DICOM Segmentation of a DICOM scan: .dcm file, or folder."
+    )
+    dicom_sr: str | None = option(
+        "--dicom-sr", help="DICOM report (TID 1500) of its volumes, beside --dicom-seg."
     )
     beside_scans: bool = option(
         "--beside-scans",

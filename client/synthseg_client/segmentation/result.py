@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from synthseg_common.arrays import Float32Array, Float64Array, Int32Array
@@ -90,6 +90,13 @@ class Segmentation:
     def labels_at_1_mm(self) -> Int32Array:
         """int32 `[x, y, z]`: label values on the grid of `resampled`, made anew at each call."""
         grid = self.grid.at_1_mm()
+        if grid.is_native == self.grid.is_native:
+            return self.labels
+        return label_map(grid, self._posteriors, self.model, self._parcels)
+
+    def labels_on_scan(self) -> Int32Array:
+        """int32, shape of the scan: label values on its own grid, made anew at each call."""
+        grid = replace(self.grid, keep=True)
         if grid.is_native == self.grid.is_native:
             return self.labels
         return label_map(grid, self._posteriors, self.model, self._parcels)

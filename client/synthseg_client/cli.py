@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from synthseg_common.command_line import ErrorReportingGroup, Terminated
 from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 from synthseg_common.option_groups import with_options
 
+from synthseg_client.commands.report_options import Pages
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
 from synthseg_client.commands.variadic import VariadicCommand
@@ -51,6 +53,20 @@ def segment(
         lambda: run_segment(places, modes, course, telling, server),
         advice="; --resume goes on from here",
     )
+
+
+@main.command()
+@click.argument("folder", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@with_options(Pages)
+def report(folder: Path, pages: Pages) -> None:
+    """Makes pages to look at from what segment left in OUT_DIR.
+
+    Slices with contours, volumes, what lies far from the run's median, warnings and provenance; all
+    offline. The first page is DIR/index.html.
+    """
+    from synthseg_client.commands.pages import run_report
+
+    _run(lambda: run_report(folder, pages))
 
 
 @main.command()

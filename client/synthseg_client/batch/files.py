@@ -11,7 +11,12 @@ from synthseg_client import __version__
 from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.tasks import SIDECAR_ENDING, SOFTWARE, TABLE_ENDINGS, ScanTask
 from synthseg_client.model import Model
-from synthseg_client.results.colour_tables import write_ctab, write_dseg_tsv
+from synthseg_client.results.colour_tables import (
+    write_ctab,
+    write_ctbl,
+    write_dseg_tsv,
+    write_itksnap,
+)
 from synthseg_client.results.image_writing import (
     LabelMapMaking,
     write_image,
@@ -20,6 +25,9 @@ from synthseg_client.results.image_writing import (
 )
 from synthseg_client.results.volume_table import as_score, row_name, write_single_table
 from synthseg_client.segmentation.result import Segmentation
+
+_TABLE_WRITERS = (write_dseg_tsv, write_ctab, write_itksnap, write_ctbl)
+"""In the order of their endings."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Finished:
                 write_single_table(task.quality_table, (name, result.quality), group, as_score)
             if settings.tables:
                 values, names = result.label_table
-                for write, ending in zip((write_dseg_tsv, write_ctab), TABLE_ENDINGS, strict=True):
+                for write, ending in zip(_TABLE_WRITERS, TABLE_ENDINGS, strict=True):
                     write(task.beside(ending), values, names, group)
             if settings.sidecar:
                 text = json.dumps(self._sidecar(), indent=2) + "\n"
@@ -94,6 +102,7 @@ class Finished:
             "seconds": rounded(self.seconds),
             "warnings": list(self.warnings),
             **({"quality": result.quality} if result.quality else {}),
+            "labels": dict(zip(*result.label_table, strict=True)),
         }
 
 

@@ -20,7 +20,8 @@ class BatchSettings:
         journal: Where finished scans are recorded; None records nothing.
         resume: Skip scans whose results are complete and were made with the same model and options.
         sidecar: Write a JSON file beside each label map: model, options, hash of the scan, timing.
-        tables: Write `.tsv` (BIDS) and `.ctab` (FreeSurfer) label tables beside each label map.
+        tables: Write label tables beside each label map: `.tsv` (BIDS), `.ctab` (FreeSurfer),
+            `.label.txt` (ITK-SNAP) and `.ctbl` (3D Slicer).
     """
 
     options: Options = field(default_factory=Options)

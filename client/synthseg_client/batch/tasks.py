@@ -9,8 +9,8 @@ from pathlib import Path
 from synthseg_common.formats import stem_of
 
 SIDECAR_ENDING = ".json"
-TABLE_ENDINGS = (".tsv", ".ctab")
-"""Of the label tables of BIDS and FreeSurfer."""
+TABLE_ENDINGS = (".tsv", ".ctab", ".label.txt", ".ctbl")
+"""Of the label tables of BIDS, FreeSurfer, ITK-SNAP and 3D Slicer."""
 SOFTWARE = "synthseg-serving"
 """What a sidecar names as the software that made the labels."""
 

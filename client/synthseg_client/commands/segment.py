@@ -13,6 +13,7 @@ from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.tasks import BatchPlan
 from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.commands.connection import connect
+from synthseg_client.commands.pages import expect_place, report_outcomes
 from synthseg_client.commands.report import Reporter
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
@@ -33,7 +34,10 @@ def run_segment(
         ClientError: Nothing could be started.
     """
     options = chosen_options(modes, quality=places.quality is not None)
-    plan, made = with_folders(_planned(places, course))
+    planned = _planned(places, course)
+    if places.report is not None:
+        expect_place(places.report, planned)
+    plan, made = with_folders(planned)
     settings = BatchSettings(
         options=options,
         jobs=course.jobs,
@@ -47,7 +51,11 @@ def run_segment(
     try:
         with Reporter(total, telling) as report:
             local = LocalModels(names=options.official_models(), official=modes.official)
-            _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
+            outcomes = _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
+            if places.report is not None and outcomes:
+                first = report_outcomes(outcomes, places.report)
+                if not telling.quiet:
+                    report.note(f"Report: {first}")
     except ClientError:
         for folder in made:  # nothing was started: leave no trace of it
             with suppress(OSError):
@@ -120,14 +128,18 @@ def _segment_all(
     local: LocalModels,
     *,
     verbose: bool,
-) -> None:
-    for refusal in plan.refused:
-        report.add(Outcome(refusal.task, "failed", error=refusal.reason))
+) -> list[Outcome]:
+    """Segments, telling meanwhile; returns what became of each scan."""
+    outcomes = [Outcome(r.task, "failed", error=r.reason) for r in plan.refused]
+    for outcome in outcomes:
+        report.add(outcome)
     if plan.tasks:
         connected = connect(server, RetryPolicy(), report.note, local=local, show_log=verbose)
         with connected as session:
             for outcome in run_batch(session, plan, settings):
                 report.add(outcome)
+                outcomes.append(outcome)
+    return outcomes
 
 
 def _journal_of(plan: BatchPlan, resume: bool) -> Path | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+# ruff: noqa: RUF009 - `option` makes a field, as `dataclasses.field` does.
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 from synthseg_common.contract import DEFAULT_SCORED_SIZE
@@ -34,6 +36,12 @@ class Places:
         "--qc",
         help="CSV file for quality scores of all scans, 0 to 1 by group of structures (or .txt "
         "list, one for each).",
+    )
+    report: Path | None = option(
+        "--report",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder for pages to look at, one per scan and one for the run.",
     )
     beside_scans: bool = option(
         "--beside-scans",
@@ -129,7 +137,8 @@ class Course:
     tables: bool = option(
         "--tables",
         is_flag=True,
-        help="BIDS .tsv and FreeSurfer .ctab label tables beside each label map.",
+        help="Label tables beside each label map: .tsv (BIDS), .ctab (FreeSurfer), .label.txt "
+        "(ITK-SNAP), .ctbl (3D Slicer).",
     )
 
 

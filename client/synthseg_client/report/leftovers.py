@@ -104,7 +104,7 @@ class _Leftovers:
             scan,
             entry.scan_sha256 if entry else str(told.get("sha256", "")),
             entry.volumes if entry else self.rows.get(name, {}),
-            entry.quality if entry else quality if isinstance(quality, dict) else {},
+            (entry.quality if entry else {}) or (quality if isinstance(quality, dict) else {}),
             sidecar,
         )
 

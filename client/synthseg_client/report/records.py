@@ -104,7 +104,7 @@ def name_of(labels: Path, scan: Path, prefix: str = "") -> str:
 
 def without_folders(text: str, scan: Path) -> str:
     """A message in which a scan goes by its name: folders may name patients and users."""
-    for path in (scan, scan.absolute()):
+    for path in (scan.absolute(), scan):
         folder = str(path.parent)
         if folder not in (".", "/"):
             text = text.replace(f"{folder}/", "")

@@ -13,7 +13,7 @@ const names = new Map(rows.map((row) => [row, row.cells[0].textContent.trim()]))
 const state = { key: "", falling: false, page: 0, measure: 0 };
 const collator = new Intl.Collator("en", { numeric: true });
 // What one wants to see first of these is the most.
-const FALLS_FIRST = new Set(["far", "warnings", "seconds", "total", "measure"]);
+const FALLS_FIRST = new Set(["far", "warnings", "seconds", "measure"]);
 
 function valueOf(row) {
   return data.values[row.dataset.slug]?.[state.measure] ?? null;
@@ -32,7 +32,8 @@ function shownNumber(value) {
 }
 
 function signed(z) {
-  return (z < 0 ? "\u2212" : "+") + Math.abs(z).toFixed(1);
+  const size = Math.abs(z).toFixed(1);
+  return size === "0.0" ? size : (z < 0 ? "\u2212" : "+") + size;
 }
 
 function isKept(row) {
@@ -43,7 +44,7 @@ function isKept(row) {
 }
 
 function sortKey(row) {
-  if (state.key === "measure") return valueOf(row) ?? -Infinity;
+  if (state.key === "measure" && data.measures.length) return valueOf(row) ?? -Infinity;
   return Number(row.dataset[state.key]);
 }
 
@@ -94,15 +95,18 @@ function chooseMeasure() {
   const name = data.measures[state.measure];
   const unit = data.percent[state.measure] ? "%" : "mm\u00b3";
   const header = byId("chosen");
-  header.hidden = false;
   (header.querySelector("button") ?? header).textContent = `${name}, ${unit}`;
   for (const row of rows) {
     const cell = row.querySelector(".chosen");
     const value = valueOf(row);
     const z = zOf(value);
-    cell.hidden = false;
     cell.dataset.title = `${name}, ${unit}`;
-    cell.textContent = shownNumber(value) + (z === null ? "" : ` (z ${signed(z)})`);
+    cell.textContent = shownNumber(value);
+    if (z !== null) {
+      const beside = document.createElement("span");
+      beside.textContent = `z ${signed(z)}`;
+      cell.append(beside);
+    }
     cell.classList.toggle("is-far", z !== null && Math.abs(z) >= data.farZ);
   }
   const known = rows.filter((row) => valueOf(row) !== null).length;

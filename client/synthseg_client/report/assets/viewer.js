@@ -6,6 +6,8 @@ const byId = (id) => document.getElementById(id);
 const slug = decodeURIComponent(location.hash.slice(1));
 const HEADER_BYTES = 352;
 const UINT8 = 2;
+const INTENT_NONE = 0;
+const INTENT_LABEL = 1002; // NiiVue then neither mixes neighbouring labels nor draws label 0
 
 function tell(text) {
   byId("told").textContent = text;
@@ -36,11 +38,12 @@ async function voxelsOf({ shape, columns, picture }) {
 }
 
 // A NIfTI-1 file in memory.
-function asNifti({ shape, affine }, voxels) {
+function asNifti({ shape, affine }, voxels, intent) {
   const file = new Uint8Array(HEADER_BYTES + voxels.length);
   const header = new DataView(file.buffer);
   header.setInt32(0, 348, true);
   [3, ...shape, 1, 1, 1, 1].forEach((n, i) => header.setInt16(40 + 2 * i, n, true));
+  header.setInt16(68, intent, true);
   header.setInt16(70, UINT8, true);
   header.setInt16(72, 8, true);
   const step = Math.hypot(affine[0][0], affine[1][0], affine[2][0]);
@@ -64,15 +67,15 @@ function colourMap(table) {
 async function open(told) {
   const { Niivue, NVImage, SLICE_TYPE } = window.niivue;
   const viewer = new Niivue({
-    backColor: [0, 0, 0, 1], show3Dcrosshair: true, crosshairWidth: 1, isColorbar: false,
+    backColor: [0, 0, 0, 1], show3Dcrosshair: true, crosshairWidth: 0.4, crosshairWidthUnit: "mm", multiplanarLayout: 2, isColorbar: false,
     dragAndDropEnabled: false, multiplanarShowRender: 1, isRadiologicalConvention: false,
     crosshairColor: [1, 1, 1, 0.55], loadingText: "", fontMinPx: 12, logLevel: "error",
   });
   await viewer.attachToCanvas(byId("canvas"));
   const labels = await voxelsOf(told.labels);
   const grey = told.scan ? await voxelsOf(told.scan) : new Uint8Array(labels.length);
-  const scan = await NVImage.new(asNifti(told.scan ?? told.labels, grey), "scan.nii", "gray");
-  const overlay = await NVImage.new(asNifti(told.labels, labels), "labels.nii", "gray", 0.45);
+  const scan = await NVImage.new(asNifti(told.scan ?? told.labels, grey, INTENT_NONE), "scan.nii", "gray");
+  const overlay = await NVImage.new(asNifti(told.labels, labels, INTENT_LABEL), "labels.nii", "gray", 0.45);
   viewer.addVolume(scan);
   viewer.addVolume(overlay);
   viewer.volumes[0].cal_min = 0;
@@ -84,7 +87,9 @@ async function open(told) {
 
 function addControls(viewer, told, types) {
   const views = { multi: types.MULTIPLANAR, axial: types.AXIAL, coronal: types.CORONAL, sagittal: types.SAGITTAL, render: types.RENDER };
-  byId("opacity").addEventListener("input", (event) => viewer.setOpacity(1, Number(event.target.value) / 100));
+  for (const [id, volume] of [["scan-opacity", 0], ["opacity", 1]]) {
+    byId(id).addEventListener("input", (event) => viewer.setOpacity(volume, Number(event.target.value) / 100));
+  }
   byId("view").addEventListener("input", (event) => viewer.setSliceType(views[event.target.value]));
   byId("outline").addEventListener("input", (event) => viewer.setAtlasOutline(event.target.checked ? 1 : 0));
   viewer.onLocationChange = ({ mm, values }) => {

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from report_runs import AFFINE, labelled_head
 from synthseg_client.pictures.display import Display, Volume
-from synthseg_client.report.detail import FULL, SMALL, Detail
+from synthseg_client.report.detail import FULL, MEDIUM, SMALL, Detail
 from synthseg_client.report.tiles import MULTIPLE_MM, Sheet, draw_sheet
 
 
@@ -22,7 +22,7 @@ def pixels(file: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(file)).convert("RGBA"))
 
 
-@pytest.mark.parametrize("detail", [FULL, SMALL])
+@pytest.mark.parametrize("detail", [FULL, MEDIUM, SMALL])
 def test_contours_lie_over_the_edges_of_the_slices(detail: Detail) -> None:
     sheet = sheet_of(detail)
     scan, contours = pixels(sheet.scan), pixels(sheet.contours)

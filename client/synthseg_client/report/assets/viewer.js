@@ -67,7 +67,7 @@ function colourMap(table) {
 async function open(told) {
   const { Niivue, NVImage, SLICE_TYPE } = window.niivue;
   const viewer = new Niivue({
-    backColor: [0, 0, 0, 1], show3Dcrosshair: true, crosshairWidth: 0.4, crosshairWidthUnit: "mm", multiplanarLayout: 2, isColorbar: false,
+    backColor: [0, 0, 0, 1], show3Dcrosshair: true, crosshairWidth: 0.8, crosshairWidthUnit: "mm", multiplanarLayout: 2, isColorbar: false,
     dragAndDropEnabled: false, multiplanarShowRender: 1, isRadiologicalConvention: false,
     crosshairColor: [1, 1, 1, 0.55], loadingText: "", fontMinPx: 12, logLevel: "error",
   });

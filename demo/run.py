@@ -61,7 +61,8 @@ def run(output: Path, model: Path | None) -> None:
         flush=True,
     )
     volumes = output / "volumes.csv"
-    labels = segment(scans, output / "segmentations", volumes, model)
+    report = output / "report"
+    labels = segment(scans, output / "segmentations", volumes, report, model)
     segmented = time.perf_counter()
     picture = output / "demo.png"
     draw(scans, labels, picture)
@@ -75,6 +76,7 @@ def run(output: Path, model: Path | None) -> None:
         f"Time: {made - started:.0f} s for making the scans, "
         f"{segmented - made:.0f} s for segmenting them, {ended - segmented:.0f} s for drawing."
     )
+    print(f"Report, to open in a browser: {shown(report / 'index.html')}")
 
 
 def make_scans(folder: Path) -> dict[str, Path]:
@@ -99,9 +101,16 @@ def make_scans(folder: Path) -> dict[str, Path]:
 
 
 def segment(
-    scans: dict[str, Path], folder: Path, volumes: Path, model: Path | None
+    scans: dict[str, Path], folder: Path, volumes: Path, report: Path, model: Path | None
 ) -> dict[str, Path]:
     """Segments the scans with the installed command, label map by name of scan.
+
+    Args:
+        scans: Scans by name.
+        folder: Of the label maps.
+        volumes: The table to write.
+        report: Folder of the pages to look at.
+        model: A model folder instead of the shipped model.
 
     Raises:
         DemoError: The command is missing or failed, or left out a file.
@@ -109,10 +118,10 @@ def segment(
     if not CLIENT.is_file():
         raise DemoError(f"{CLIENT} is missing: run `make demo`, which installs it.")
     labels = {name: folder / f"{name}_synthseg.nii.gz" for name in scans}
-    results = [*labels.values(), volumes]
+    results = [*labels.values(), volumes, report / "index.html"]
     for path in results:
         path.unlink(missing_ok=True)
-    command = [CLIENT, "segment", "--o", folder, "--vol", volumes]
+    command = [CLIENT, "segment", "--o", folder, "--vol", volumes, "--report", report]
     for path in scans.values():
         command += ["--i", path]
     if model is not None:

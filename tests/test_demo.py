@@ -14,6 +14,7 @@ DEMO = Path(__file__).resolve().parents[1] / "demo" / "run.py"
 def test_demo_segments_the_template_and_its_thick_slices_alike(tmp_path: Path) -> None:
     subprocess.run([sys.executable, DEMO, "--output", tmp_path], check=True, timeout=1500)
     assert list(tmp_path.glob("*.png"))
+    assert (tmp_path / "report/index.html").is_file()
     (table,) = tmp_path.glob("*.csv")
     with table.open() as file:
         rows = list(csv.DictReader(file))

@@ -15,6 +15,7 @@ from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 from synthseg_common.option_groups import with_options
 
 from synthseg_client.commands.bids_options import LEVELS, PARTICIPANT_FLAGS, SESSION_FLAGS, Dataset
+from synthseg_client.commands.report_options import Pages
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
 from synthseg_client.commands.variadic import VariadicCommand
@@ -100,6 +101,20 @@ def bids(
         lambda: run_participant((bids_dir, out_dir), dataset, modes, course, telling, server),
         advice="; --resume goes on from here",
     )
+
+
+@main.command()
+@click.argument("folder", metavar="OUT_DIR", type=click.Path(path_type=Path))
+@with_options(Pages)
+def report(folder: Path, pages: Pages) -> None:
+    """Makes pages to look at from what segment left in OUT_DIR.
+
+    Slices with contours, volumes, what lies far from the run's median, warnings and provenance; all
+    offline. The first page is DIR/index.html.
+    """
+    from synthseg_client.commands.pages import run_report
+
+    _run(lambda: run_report(folder, pages))
 
 
 @main.command()

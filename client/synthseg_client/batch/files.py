@@ -19,7 +19,12 @@ from synthseg_client.batch.tasks import (
     beside_image,
 )
 from synthseg_client.model import Model
-from synthseg_client.results.colour_tables import write_ctab, write_dseg_tsv
+from synthseg_client.results.colour_tables import (
+    write_ctab,
+    write_ctbl,
+    write_dseg_tsv,
+    write_itksnap,
+)
 from synthseg_client.results.image_writing import (
     LabelMapMaking,
     write_image,
@@ -28,6 +33,9 @@ from synthseg_client.results.image_writing import (
 )
 from synthseg_client.results.volume_table import as_score, write_single_table
 from synthseg_client.segmentation.result import Segmentation
+
+_TABLE_WRITERS = (write_dseg_tsv, write_ctab, write_itksnap, write_ctbl)
+"""In the order of their endings."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class Finished:
             write_image(task.resampled, result.resampled, result.resampled_placement, group)
 
     def _write_label_tables(self, endings: Sequence[str], group: FileGroup) -> None:
-        for ending, write in zip(TABLE_ENDINGS, (write_dseg_tsv, write_ctab), strict=True):
+        for ending, write in zip(TABLE_ENDINGS, _TABLE_WRITERS, strict=True):
             for image in self.task.images_with(ending) if ending in endings else ():
                 write(beside_image(image, ending), *self.result.label_table, group)
 
@@ -126,6 +134,7 @@ class Finished:
             "seconds": rounded(self.seconds),
             "warnings": list(self.warnings),
             **({"quality": result.quality} if result.quality else {}),
+            "labels": dict(zip(*result.label_table, strict=True)),
         }
 
 

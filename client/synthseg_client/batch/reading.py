@@ -26,13 +26,10 @@ def read_task(task: ScanTask, settings: BatchSettings) -> Scan:
     from synthseg_client.dicom.conversion import read_series
 
     scan = read_series(task.series)
-    if (task.series.modality == "CT") == settings.options.ct:
+    ct = settings.options.ct
+    if (task.series.modality == "CT") == ct:
         return scan
-    note = (
-        "--ct was given, but it is no CT"
-        if settings.options.ct
-        else "it is a CT: segment it with --ct"
-    )
+    note = "--ct was given, but it is no CT" if ct else "it is a CT: segment it with --ct"
     return replace(scan, warnings=(*scan.warnings, note))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from synthseg_client.calls.session import Session
 from synthseg_client.errors import ModelError, ServerGoneError, error_of
 from synthseg_client.inputs.places import is_there
 from synthseg_client.model import Model, fingerprint_of
-from synthseg_client.results.journal import Entry, Journal, sha256_of
+from synthseg_client.results.journal import Entry, FailedEntry, Journal, sha256_of
 from synthseg_client.results.volume_table import as_score, as_volume, column_names
 from synthseg_client.segmentation.checks import check_result
 from synthseg_client.segmentation.companions import Companions
@@ -90,7 +91,15 @@ class _Batch:
         except ServerGoneError as error:
             return Outcome(task, "failed", error=str(error), left=True)
         except Exception as error:  # also a defect in one scan's work must not stop the others
-            return Outcome(task, "failed", error=str(error_of(task.scan, error)))
+            return self._failed(task, str(error_of(task.scan, error)))
+
+    def _failed(self, task: ScanTask, error: str) -> Outcome:
+        """The outcome of a scan that failed, recorded for reports."""
+        if self._journal is not None:
+            with contextlib.suppress(OutputError):  # the failure itself is what the user must know
+                told = FailedEntry(str(task.scan.absolute()), error)
+                self._journal.append_failure(task.labels, told)
+        return Outcome(task, "failed", error=error)
 
     def _finished_before(self, task: ScanTask) -> Outcome | None:
         entry = self._known.get(str(task.labels.absolute()))

@@ -27,7 +27,8 @@ class BatchSettings:
         resume: Skip scans whose results are complete and were made with the same model and options.
         sidecar: Write a JSON file beside each label map: model, options, hash of the scan, timing.
         tables: Write label tables beside each label map.
-        table_endings: Of which kinds: `.tsv` (BIDS), `.ctab` (FreeSurfer).
+        table_endings: Of which kinds: `.tsv` (BIDS), `.ctab` (FreeSurfer), `.label.txt` (ITK-SNAP)
+            and `.ctbl` (3D Slicer).
         facts: What sidecars tell beside the model, options, hash and timing; None adds nothing.
         form: How label maps are stored.
         posteriors_at_1_mm: Probability maps are at 1 mm even if label maps lie on the scan's grid.

@@ -12,8 +12,8 @@ from synthseg_client.dicom.series import DicomSeries
 from synthseg_client.results.volume_table import row_name
 
 SIDECAR_ENDING = ".json"
-TABLE_ENDINGS = (".tsv", ".ctab")
-"""Of the label tables of BIDS and FreeSurfer."""
+TABLE_ENDINGS = (".tsv", ".ctab", ".label.txt", ".ctbl")
+"""Of the label tables of BIDS, FreeSurfer, ITK-SNAP and 3D Slicer."""
 SOFTWARE = "synthseg-serving"
 """What a sidecar names as the software that made the labels."""
 

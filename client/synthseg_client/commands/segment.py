@@ -14,6 +14,7 @@ from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.tasks import BatchPlan
 from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.commands.connection import connect
+from synthseg_client.commands.pages import expect_place, report_outcomes
 from synthseg_client.commands.report import Reporter
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
@@ -36,6 +37,8 @@ def run_segment(
     """
     options = chosen_options(modes, quality=places.quality is not None)
     plan = _planned(places, course)
+    if places.report is not None:
+        expect_place(places.report, plan)
     settings = BatchSettings(
         options=options,
         jobs=course.jobs,
@@ -45,7 +48,7 @@ def run_segment(
         sidecar=course.sidecar,
         tables=course.tables,
     )
-    return carry_out(plan, settings, telling, server, official=modes.official)
+    return carry_out(plan, settings, telling, server, official=modes.official, pages=places.report)
 
 
 def carry_out(
@@ -55,6 +58,7 @@ def carry_out(
     server: ServerOptions,
     *,
     official: bool,
+    pages: Path | None = None,
 ) -> int:
     """Makes the folders, goes through a batch and tells of it; returns the exit code.
 
@@ -64,6 +68,7 @@ def carry_out(
         telling: What to tell.
         server: Which server.
         official: Whether a server that is started here segments with the official weights.
+        pages: Folder for a report; None makes none.
 
     Raises:
         ClientError: Nothing could be started.
@@ -73,7 +78,11 @@ def carry_out(
     try:
         with Reporter(total, telling) as report:
             local = LocalModels(names=settings.options.official_models(), official=official)
-            _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
+            outcomes = _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
+            if pages is not None and outcomes:
+                first = report_outcomes(outcomes, pages)
+                if not telling.quiet:
+                    report.note(f"Report: {first}")
     except ClientError:
         for folder in made:  # nothing was started: leave no trace of it
             with suppress(OSError):
@@ -147,14 +156,18 @@ def _segment_all(
     local: LocalModels,
     *,
     verbose: bool,
-) -> None:
-    for refusal in plan.refused:
-        report.add(Outcome(refusal.task, "failed", error=refusal.reason))
+) -> list[Outcome]:
+    """Segments, telling meanwhile; returns what became of each scan."""
+    outcomes = [Outcome(r.task, "failed", error=r.reason) for r in plan.refused]
+    for outcome in outcomes:
+        report.add(outcome)
     if plan.tasks:
         connected = connect(server, RetryPolicy(), report.note, local=local, show_log=verbose)
         with connected as session:
             for outcome in run_batch(session, plan, settings):
                 report.add(outcome)
+                outcomes.append(outcome)
+    return outcomes
 
 
 def _journal_of(plan: BatchPlan, resume: bool) -> Path | None:

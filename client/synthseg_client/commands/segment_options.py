@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 from synthseg_common.contract import DEFAULT_SCORED_SIZE
@@ -48,6 +49,12 @@ class Places:
     )
     dicom_sr: str | None = option(
         "--dicom-sr", help="DICOM report (TID 1500) of its volumes, beside --dicom-seg."
+    )
+    report: Path | None = option(
+        "--report",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder for pages to look at, one per scan and one for the run.",
     )
     beside_scans: bool = option(
         "--beside-scans",
@@ -148,7 +155,8 @@ class Course:
     tables: bool = option(
         "--tables",
         is_flag=True,
-        help="Write label tables beside each label map, for BIDS (.tsv) and FreeSurfer (.ctab).",
+        help="Write label tables beside each label map: .tsv (BIDS), .ctab (FreeSurfer), .label.txt "
+        "(ITK-SNAP) and .ctbl (3D Slicer).",
     )
 
 

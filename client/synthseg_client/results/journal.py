@@ -16,6 +16,8 @@ from synthseg_client.errors import OutputError
 
 JOURNAL_NAME = ".synthseg-journal.jsonl"
 _FORMAT = 1
+_FAILURE = "failure 1"
+"""Format of what is told of scans that failed: those who look for finished ones pass it over."""
 _BLOCK = 1 << 20
 
 
@@ -51,6 +53,19 @@ class Entry:
         return True
 
 
+@dataclass(frozen=True)
+class FailedEntry:
+    """One scan that failed.
+
+    Attributes:
+        scan: Absolute path of the scan.
+        error: Why, in one line.
+    """
+
+    scan: str
+    error: str
+
+
 class Journal:
     """Appends entries to a file, one JSON line each, on disk before a scan counts as finished.
 
@@ -63,7 +78,14 @@ class Journal:
 
     def read(self) -> dict[str, Entry]:
         """The newest entry by label file; lines cut off or of another format are passed over."""
-        entries: dict[str, Entry] = {}
+        return {key: told for key, told in self._newest().items() if isinstance(told, Entry)}
+
+    def failures(self) -> dict[str, FailedEntry]:
+        """What was told of scans that failed and were not finished later, by label file."""
+        return {key: told for key, told in self._newest().items() if isinstance(told, FailedEntry)}
+
+    def _newest(self) -> dict[str, Entry | FailedEntry]:
+        entries: dict[str, Entry | FailedEntry] = {}
         try:
             lines = self.path.read_bytes().splitlines()
         except FileNotFoundError:
@@ -73,9 +95,12 @@ class Journal:
         for line in lines:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 record = json.loads(line)
-                if record.pop("format") == _FORMAT:
-                    key = record.pop("labels")
+                kind, key = record.pop("format"), record.pop("labels")
+                if kind == _FORMAT:
                     entries[key] = Entry(**record)
+                # What was finished before stays so: its files are there.
+                elif kind == _FAILURE and not isinstance(entries.get(key), Entry):
+                    entries[key] = FailedEntry(**record)
         return entries
 
     def append(self, labels: Path, entry: Entry) -> None:
@@ -88,7 +113,22 @@ class Journal:
         Raises:
             OutputError: It cannot be written.
         """
-        record = {"format": _FORMAT, "labels": str(labels.absolute()), **asdict(entry)}
+        self._append(labels, {"format": _FORMAT, **asdict(entry)})
+
+    def append_failure(self, labels: Path, entry: FailedEntry) -> None:
+        """Adds a scan that failed, for reports.
+
+        Args:
+            labels: The label file that was to come of it.
+            entry: What is known about it.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self._append(labels, {"format": _FAILURE, **asdict(entry)})
+
+    def _append(self, labels: Path, told: Mapping[str, object]) -> None:
+        record = {**told, "labels": str(labels.absolute())}
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from synthseg_common.arrays import Float32Array, Float64Array, Int32Array
@@ -13,7 +14,11 @@ from synthseg_client.geometry.grids import ResultGrid
 from synthseg_client.inputs.scans import Scan
 from synthseg_client.model import LabelTable, Model, label_table
 from synthseg_client.options import Options
+from synthseg_client.pictures.display import Volume
 from synthseg_client.segmentation.labelling import label_map
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,23 @@ class Segmentation:
         if grid.is_native == self.grid.is_native:
             return self.labels
         return label_map(grid, self._posteriors, self.model, self._parcels)
+
+    def plot(self, slices: int = 5) -> Figure:
+        """Draws contours of structures over slices of the scan, in three planes.
+
+        Args:
+            slices: How many of each plane.
+
+        Returns:
+            A figure of matplotlib, which notebooks show; `figure.savefig(path)` keeps it.
+
+        Raises:
+            UsageError: matplotlib is not installed.
+        """
+        from synthseg_client.pictures.figure import draw_figure
+
+        scan = Volume(self.scan.image, self.scan.affine)
+        return draw_figure(scan, Volume(self.labels, self.affine), self.label_table, slices)
 
     def posterior(self, channel: int) -> Float32Array:
         """float32 `[x, y, z]`: probability of one channel on the grid of `labels`."""

@@ -28,7 +28,7 @@ def test_the_results_of_one_scan_under_one_name_are_refused(folder: Path) -> Non
         plan_batch(["scans/a.nii"], Path("o.nii"), posteriors=Path("o.nii"))
 
 
-@pytest.mark.parametrize("ending", [".json", ".tsv", ".ctab"])
+@pytest.mark.parametrize("ending", [".json", ".tsv", ".ctab", ".label.txt", ".ctbl"])
 def test_two_scans_that_only_their_endings_tell_apart_fail_alone(folder: Path, ending: str) -> None:
     (folder / "a.nii.gz").touch()
     plan = plan_batch(["scans"], Path("out"), beside=(ending,))

@@ -3,13 +3,15 @@ from __future__ import annotations
 import pytest
 from synthseg_client.batch.settings import BatchSettings
 
+TABLES = (".tsv", ".ctab", ".label.txt", ".ctbl")
+
 
 @pytest.mark.parametrize(
     ("sidecar", "tables", "endings"),
     [
         (True, False, (".json",)),
-        (False, True, (".tsv", ".ctab")),
-        (True, True, (".json", ".tsv", ".ctab")),
+        (False, True, TABLES),
+        (True, True, (".json", *TABLES)),
         (False, False, ()),
     ],
 )

@@ -23,7 +23,7 @@ def test_one_scan_is_segmented_with_all_its_companions(
     run = run_client("segment", "--i", scan, *words, "--tables", "--server", address)
     assert run.exit_code == 0, run.output
     names = {p.name for p in tmp_path.iterdir()}
-    companions = {"l.json", "l.tsv", "l.ctab"}
+    companions = {"l.json", "l.tsv", "l.ctab", "l.label.txt", "l.ctbl"}
     assert names == {
         "scan.nii.gz", "l.nii.gz", "p.nii.gz", "r.nii.gz", "v.csv", *companions
     }  # fmt: skip

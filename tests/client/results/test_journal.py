@@ -8,6 +8,7 @@ import numpy as np
 from loading import load_nifti
 from sessions import JOURNAL, segment_into
 from synthseg_client.calls.session import Session
+from synthseg_client.results.journal import Entry, FailedEntry, Journal
 
 
 def test_a_torn_journal_line_costs_that_scan_only(
@@ -36,3 +37,16 @@ def test_a_pair_of_files_is_done_again_when_either_changes(
             (tmp_path / changed).write_bytes(stored)
             (again,) = segment_into(session, tmp_path / named, tmp_path, resume=True)
             assert again.status == "done", again.error
+
+
+def test_failures_are_told_until_the_scan_is_finished(tmp_path: Path) -> None:
+    journal, labels = Journal(tmp_path / "j"), tmp_path / "l.nii"
+    journal.append_failure(labels, FailedEntry("s.nii", "broken"))
+    journal.append_failure(labels, FailedEntry("s.nii", "still broken"))
+    assert journal.read() == {}
+    assert journal.failures() == {str(labels): FailedEntry("s.nii", "still broken")}
+    entry = Entry("s.nii", "ab", "options", "model", {}, {})
+    journal.append(labels, entry)
+    journal.append_failure(labels, FailedEntry("s.nii", "broken again"))
+    assert journal.failures() == {}
+    assert journal.read() == {str(labels): entry}

@@ -18,7 +18,7 @@ from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.table import BatchTable
 from synthseg_client.batch.tasks import BatchPlan, ScanTask
 from synthseg_client.calls.session import Session
-from synthseg_client.errors import ModelError, ServerGoneError, error_of
+from synthseg_client.errors import ModelError, OutputError, ServerGoneError, error_of
 from synthseg_client.inputs.places import is_there
 from synthseg_client.model import Model, fingerprint_of
 from synthseg_client.results.journal import Entry, FailedEntry, Journal, sha256_of

@@ -155,8 +155,8 @@ class Course:
     tables: bool = option(
         "--tables",
         is_flag=True,
-        help="Write label tables beside each label map: .tsv (BIDS), .ctab (FreeSurfer), .label.txt "
-        "(ITK-SNAP) and .ctbl (3D Slicer).",
+        help="Write label tables beside each label map: .tsv (BIDS), .ctab (FreeSurfer), "
+        ".label.txt (ITK-SNAP) and .ctbl (3D Slicer).",
     )
 
 

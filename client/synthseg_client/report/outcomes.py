@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from synthseg_client.batch.outcome import Outcome
-from synthseg_client.batch.tasks import SIDECAR_ENDING
+from synthseg_client.batch.tasks import SIDECAR_ENDING, beside_image
 from synthseg_client.report.leftovers import read_sidecar
 from synthseg_client.report.records import Failure, Run, ScanRecord, name_of, without_folders
 
@@ -21,7 +21,7 @@ def run_of(outcomes: Iterable[Outcome]) -> Run:
             reason = without_folders(outcome.error, task.scan)
             failures.append(Failure(name, reason, left=outcome.left))
             continue
-        sidecar = read_sidecar(task.beside(SIDECAR_ENDING)) or _told_by(outcome)
+        sidecar = read_sidecar(beside_image(task.labels, SIDECAR_ENDING)) or _told_by(outcome)
         told = sidecar.get("scan")
         records.append(
             ScanRecord(

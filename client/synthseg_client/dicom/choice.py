@@ -110,9 +110,16 @@ def find_series(source: Path, wanted: str | None = None) -> list[DicomSeries]:
         chosen = _best_of_each_study(usable)
         reasons = [_reason(candidate, usable, candidates) for candidate in chosen]
     names = _names(source, candidates)
+    several = len(names) > 1
     return [
-        DicomSeries(source, names[c], c.stacks[0], tuple(filter(None, (reason, *_left_out(c)))))
-        for c, reason in zip(chosen, reasons, strict=True)
+        DicomSeries(
+            source=source,
+            name=names[one],
+            title=f"{source}, {one.title}" if several else str(source),
+            stack=one.stacks[0],
+            notes=tuple(filter(None, (reason, *_left_out(one)))),
+        )
+        for one, reason in zip(chosen, reasons, strict=True)
     ]
 
 

@@ -32,7 +32,7 @@ _LARGEST_NUMBER = 10_000_000
 
 
 def forget_equipment(made: Dataset) -> None:
-    """Takes out the scanner and its clinic, which highdicom copies and the standard does not ask for.
+    """Takes out scanner and clinic, which highdicom copies and the standard does not ask for.
 
     What is left of the source is what the modules of patient and study hold.
     """

@@ -44,7 +44,7 @@ def make_segmentation(origin: Origin) -> Segmentation:
     sources = origin.sources
     if any(not source.get("FrameOfReferenceUID") for source in sources):
         raise OutputError(
-            f"{origin.series.source}: has no Frame of Reference UID (0020,0052), on which a "
+            f"{origin.series.title}: has no Frame of Reference UID (0020,0052), on which a "
             "segmentation has to lie: leave out --dicom-seg and --dicom-sr."
         )
     labels = on_slices(result.labels_on_scan(), result.scan.affine, stack)

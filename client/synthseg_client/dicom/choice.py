@@ -79,7 +79,7 @@ class Candidate:
             and "SECONDARY" not in kinds[1:2]
             and not set(kinds[2:]) & set(_COMPUTED)
             and stack.n_volumes == 1
-            and header.part in ("", "magnitude")
+            and stack.frames[0].place.part in ("", "magnitude")
             and not header.is_angiogram
         )
         voxel = stack.pixel_mm[0] * stack.pixel_mm[1]
@@ -212,8 +212,8 @@ def _left_out(chosen: Candidate) -> list[str]:
     if others:
         count = sum(len(other.frames) * other.n_volumes for other in others)
         notes.append(
-            f"{chosen.title} is mixed: {count} images of another direction, size or echo are left "
-            "out"
+            f"{chosen.title} is mixed: {count} images of another direction, size, part or echo are "
+            "left out"
         )
     if stack.header.is_lossy:
         notes.append(f"{chosen.title} was compressed with a loss")

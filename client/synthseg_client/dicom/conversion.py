@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import dcmread
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from synthseg_common.arrays import AnyArray, Float64Array
 
 from synthseg_client.dicom.archive import Reader
+from synthseg_client.dicom.frames import write_frames
 from synthseg_client.dicom.geometry import Shape, farthest_from_voxels, shape_of, straightened
-from synthseg_client.dicom.headers import Header
 from synthseg_client.dicom.series import DicomSeries
 from synthseg_client.dicom.stacks import Stack
 from synthseg_client.errors import ScanError
@@ -91,11 +91,9 @@ def _converted(series: DicomSeries, folder: Path) -> tuple[Scan, list[str]]:
     inside.mkdir()
     outside.mkdir()
     try:
-        with Reader() as reader:
-            for index, header in enumerate(series.stack.headers):
-                _bring(header, reader, inside / f"{index:06d}.dcm")
-    except OSError as error:
-        raise ScanError(f"{series.title}: cannot be read: {error.strerror or error}.") from error
+        _bring(series.stack, inside)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ScanError(f"{series.title}: cannot be read: {error}.") from error
     said = _run(series.source, inside, outside)
     warnings = [f"dcm2niix: {line}" for line in _warnings(said, folder)]
     made = sorted(path for path in outside.glob("*.nii") if not _is_corrected(path))
@@ -108,15 +106,23 @@ def _converted(series: DicomSeries, folder: Path) -> tuple[Scan, list[str]]:
     return fits[0], warnings
 
 
-def _bring(header: Header, reader: Reader, place: Path) -> None:
-    """Puts a file where the converter looks, inflated if need be."""
-    if header.syntax != DeflatedExplicitVRLittleEndian:
-        reader.bring(header.packed, place)
-        return
-    with reader.open(header.packed) as stream:
-        data = dcmread(stream)
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.save_as(place)
+def _bring(stack: Stack, inside: Path) -> None:
+    """Puts the slices where the converter looks, one file each."""
+    with Reader() as reader:
+        for index, header in enumerate(stack.headers):
+            syntax = UID(header.syntax)
+            if not header.is_multi_frame and syntax != DeflatedExplicitVRLittleEndian:
+                reader.bring(header.packed, inside / f"{index:06d}.dcm")
+                continue
+            with reader.open(header.packed) as stream:
+                data = dcmread(stream)
+            plain = ExplicitVRLittleEndian if syntax == DeflatedExplicitVRLittleEndian else syntax
+            data.file_meta.TransferSyntaxUID = plain
+            if header.is_multi_frame:
+                places = [frame.place for frame in stack.frames if frame.header is header]
+                write_frames(data, plain, places, inside, start=index)
+            else:
+                data.save_as(inside / f"{index:06d}.dcm")
 
 
 def _run(source: Path, inside: Path, outside: Path) -> str:

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from synthseg_client.calls.prediction import Prediction as Prediction
     from synthseg_client.calls.retry import RetryPolicy as RetryPolicy
     from synthseg_client.calls.session import Session as Session
+    from synthseg_client.dicom.choice import find_series as find_series
+    from synthseg_client.dicom.conversion import read_series as read_series
+    from synthseg_client.dicom.results import write_dicom as write_dicom
+    from synthseg_client.dicom.series import DicomSeries as DicomSeries
     from synthseg_client.embedded import LocalModels as LocalModels
     from synthseg_client.embedded import LocalServer as LocalServer
     from synthseg_client.errors import AccessDeniedError as AccessDeniedError
@@ -70,6 +74,7 @@ _HOMES = {
     "BrokenConnectionError": "errors",
     "ClientError": "errors",
     "Crop": "options",
+    "DicomSeries": "dicom.series",
     "EmbeddedServerError": "errors",
     "LocalModels": "embedded",
     "LocalServer": "embedded",
@@ -100,12 +105,15 @@ _HOMES = {
     "UnexpectedError": "errors",
     "UnknownModelError": "errors",
     "UsageError": "errors",
+    "find_series": "dicom.choice",
     "open_session": "api",
     "plan_batch": "batch.plan",
     "read_scan": "inputs.scans",
+    "read_series": "dicom.conversion",
     "run_batch": "batch.run",
     "segment": "api",
     "segment_many": "api",
+    "write_dicom": "dicom.results",
 }
 __all__ = ["__version__", *_HOMES]
 

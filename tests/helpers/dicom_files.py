@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -104,13 +105,7 @@ def write_multi_frame(path: Path, made: Made | None = None) -> Path:
     data.SOPClassUID = EnhancedMRImageStorage
     data.InstanceNumber = 1
     data.NumberOfFrames = len(image)
-    shared, measures, orientation = Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing = list(made.pixel_mm)
-    measures.SliceThickness = measures.SpacingBetweenSlices = made.step_mm
-    orientation.ImageOrientationPatient = list(made.orientation)
-    shared.PixelMeasuresSequence = [measures]
-    shared.PlaneOrientationSequence = [orientation]
-    data.SharedFunctionalGroupsSequence = [shared]
+    data.SharedFunctionalGroupsSequence = [_shared(made)]
     data.PerFrameFunctionalGroupsSequence = [_frame(made, i) for i in range(len(image))]
     _put_pixels(data, image)
     _set(data, made.fields or {})
@@ -118,10 +113,44 @@ def write_multi_frame(path: Path, made: Made | None = None) -> Path:
     return path
 
 
+def write_single_frames(folder: Path, made: Made | None = None) -> list[Path]:
+    """Writes enhanced MR images of one slice each, as newer scanners do."""
+    made = made or Made()
+    paths = write_series(folder, made)
+    for path in paths:
+        data = dcmread(path)
+        index = int(data.InstanceNumber) - 1
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
+        data.NumberOfFrames = 1
+        data.SharedFunctionalGroupsSequence = [_shared(made)]
+        data.PerFrameFunctionalGroupsSequence = [_frame(made, index)]
+        del data.ImagePositionPatient, data.ImageOrientationPatient, data.PixelSpacing
+        data.save_as(path)
+    return paths
+
+
+def write_magnitude_and_phase(path: Path, made: Made | None = None) -> Path:
+    """Writes an enhanced MR image whose second half is the phase of the first."""
+    made = made or Made()
+    write_multi_frame(path, made)
+    data = dcmread(path)
+    groups = []
+    for component in ("MAGNITUDE", "PHASE"):
+        for index in range(made.shape[2]):
+            kind, group = Dataset(), _frame(made, index)
+            kind.FrameType = ["ORIGINAL", "PRIMARY", component[0], "NONE"]
+            kind.ComplexImageComponent = component
+            group.MRImageFrameTypeSequence = [kind]
+            groups.append(group)
+    data.PerFrameFunctionalGroupsSequence = groups
+    data.NumberOfFrames = len(groups)
+    data.PixelData = data.PixelData + (4000 - made.image()).astype("<u2").tobytes()
+    data.save_as(path)
+    return path
+
+
 def rewrite(paths: Sequence[Path], change: Callable[[Dataset], None]) -> None:
     """Reads files, changes each, and writes them again."""
-    from pydicom import dcmread
-
     for path in paths:
         data = dcmread(path)
         change(data)
@@ -136,6 +165,16 @@ def save(data: Dataset, path: Path) -> None:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file = FileDataset(str(path), data, preamble=b"\0" * 128, file_meta=meta)
     file.save_as(path, enforce_file_format=True)
+
+
+def _shared(made: Made) -> Dataset:
+    shared, measures, orientation = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing = list(made.pixel_mm)
+    measures.SliceThickness = measures.SpacingBetweenSlices = made.step_mm
+    orientation.ImageOrientationPatient = list(made.orientation)
+    shared.PixelMeasuresSequence = [measures]
+    shared.PlaneOrientationSequence = [orientation]
+    return shared
 
 
 def _frame(made: Made, index: int) -> Dataset:

@@ -110,9 +110,9 @@ class Finished:
     def _write_dicom(self, group: FileGroup) -> None:
         task = self.task
         if task.series is not None and task.dicom_seg is not None:
-            from synthseg_client.dicom.results import write_results
+            from synthseg_client.dicom.results import write_dicom
 
-            write_results(task.series, self.result, (task.dicom_seg, task.dicom_sr), group)
+            write_dicom(task.series, self.result, (task.dicom_seg, task.dicom_sr), group)
 
     def _sidecar(self) -> dict[str, object]:
         """How the labels came about.

@@ -61,6 +61,11 @@ class ScanTask:
         """What tables of this scan alone call it."""
         return self.series.name if self.series else row_name(self.scan)
 
+    @property
+    def title(self) -> str:
+        """What messages call the scan."""
+        return self.series.title if self.series else str(self.scan)
+
     def outputs(self) -> list[Path]:
         """All files to write that were asked for by name."""
         images = (self.labels, self.labels_at_1_mm, self.posteriors, self.resampled)

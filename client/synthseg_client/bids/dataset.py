@@ -29,6 +29,8 @@ _IGNORED = (
     "sub-*/**/*_volumes.tsv",
     "sub-*/**/*_quality.tsv",
     "*_dseg.ctab",
+    "*_dseg.ctbl",
+    "*_dseg.label.txt",
     "*.html",
     "figures/",
     "reports/",

@@ -100,13 +100,13 @@ class Reporter:
         if self._telling.quiet:
             return
         for warning in outcome.warnings:
-            self._say(f"{place}WARNING {outcome.task.scan}: {warning}", err=True)
+            self._say(f"{place}WARNING {outcome.task.title}: {warning}", err=True)
         verb = (
             "already done"
             if outcome.status == "skipped"
             else f"done in {sum(outcome.seconds.values()):.1f} s"
         )
-        self._say(f"{place}{outcome.task.scan} -> {outcome.task.labels}, {verb}", err=True)
+        self._say(f"{place}{outcome.task.title} -> {outcome.task.labels}, {verb}", err=True)
         if self._telling.verbose and outcome.seconds:
             self._say(
                 "    " + ", ".join(f"{step} {s:.2f} s" for step, s in outcome.seconds.items()),
@@ -141,5 +141,6 @@ def say(line: str, *, err: bool = False) -> None:
 
 def _named(outcome: Outcome) -> str:
     """The error, which names the scan unless it is about the server."""
-    scan = str(outcome.task.scan)
-    return outcome.error if outcome.error.startswith(scan) else f"{scan}: {outcome.error}"
+    task = outcome.task
+    named = outcome.error.startswith(str(task.scan))
+    return outcome.error if named else f"{task.title}: {outcome.error}"

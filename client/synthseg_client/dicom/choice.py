@@ -79,7 +79,7 @@ class Candidate:
             and "SECONDARY" not in kinds[1:2]
             and not set(kinds[2:]) & set(_COMPUTED)
             and stack.n_volumes == 1
-            and header.part in ("", "magnitude")
+            and stack.frames[0].place.part in ("", "magnitude")
             and not header.is_angiogram
         )
         voxel = stack.pixel_mm[0] * stack.pixel_mm[1]
@@ -110,9 +110,16 @@ def find_series(source: Path, wanted: str | None = None) -> list[DicomSeries]:
         chosen = _best_of_each_study(usable)
         reasons = [_reason(candidate, usable, candidates) for candidate in chosen]
     names = _names(source, candidates)
+    several = len(names) > 1
     return [
-        DicomSeries(source, names[c], c.stacks[0], tuple(filter(None, (reason, *_left_out(c)))))
-        for c, reason in zip(chosen, reasons, strict=True)
+        DicomSeries(
+            source=source,
+            name=names[one],
+            title=f"{source}, {one.title}" if several else str(source),
+            stack=one.stacks[0],
+            notes=tuple(filter(None, (reason, *_left_out(one)))),
+        )
+        for one, reason in zip(chosen, reasons, strict=True)
     ]
 
 
@@ -205,8 +212,8 @@ def _left_out(chosen: Candidate) -> list[str]:
     if others:
         count = sum(len(other.frames) * other.n_volumes for other in others)
         notes.append(
-            f"{chosen.title} is mixed: {count} images of another direction, size or echo are left "
-            "out"
+            f"{chosen.title} is mixed: {count} images of another direction, size, part or echo are "
+            "left out"
         )
     if stack.header.is_lossy:
         notes.append(f"{chosen.title} was compressed with a loss")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import dcmread
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from synthseg_common.arrays import AnyArray, Float64Array
 
 from synthseg_client.dicom.archive import Reader
+from synthseg_client.dicom.frames import write_frames
 from synthseg_client.dicom.geometry import Shape, farthest_from_voxels, shape_of, straightened
-from synthseg_client.dicom.headers import Header
 from synthseg_client.dicom.series import DicomSeries
 from synthseg_client.dicom.stacks import Stack
 from synthseg_client.errors import ScanError
@@ -58,7 +58,7 @@ def read_series(series: DicomSeries) -> Scan:
     shape = shape_of(stack)
     if shape.has_hole:
         raise ScanError(
-            f"{series.source}: slices are missing: {shape.widest_mm:.1f} mm lie between two of "
+            f"{series.title}: slices are missing: {shape.widest_mm:.1f} mm lie between two of "
             f"them, {shape.step_mm:.1f} mm between others: export the series again, whole, or "
             "choose another with --series."
         )
@@ -79,7 +79,7 @@ def _refuse_syntax(series: DicomSeries) -> None:
     for header in series.stack.headers:
         if header.syntax in _UNREADABLE:
             raise ScanError(
-                f"{series.source}: is compressed as {_UNREADABLE[header.syntax]} "
+                f"{series.title}: is compressed as {_UNREADABLE[header.syntax]} "
                 f"({header.syntax}), which dcm2niix does not read: decompress it, for instance "
                 "with `gdcmconv --raw`."
             )
@@ -91,32 +91,38 @@ def _converted(series: DicomSeries, folder: Path) -> tuple[Scan, list[str]]:
     inside.mkdir()
     outside.mkdir()
     try:
-        with Reader() as reader:
-            for index, header in enumerate(series.stack.headers):
-                _bring(header, reader, inside / f"{index:06d}.dcm")
-    except OSError as error:
-        raise ScanError(f"{series.source}: cannot be read: {error.strerror or error}.") from error
+        _bring(series.stack, inside)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ScanError(f"{series.title}: cannot be read: {error}.") from error
     said = _run(series.source, inside, outside)
     warnings = [f"dcm2niix: {line}" for line in _warnings(said, folder)]
     made = sorted(path for path in outside.glob("*.nii") if not _is_corrected(path))
     fits = [scan for path in made if (scan := _read(path, series)) is not None]
     if len(fits) != 1:
         raise ScanError(
-            f"{series.source}: dcm2niix makes {len(made)} volumes of these slices, expected one: "
+            f"{series.title}: dcm2niix makes {len(made)} volumes of these slices, expected one: "
             f"{'; '.join(warnings) or 'the series may be broken: export it again'}."
         )
     return fits[0], warnings
 
 
-def _bring(header: Header, reader: Reader, place: Path) -> None:
-    """Puts a file where the converter looks, inflated if need be."""
-    if header.syntax != DeflatedExplicitVRLittleEndian:
-        reader.bring(header.packed, place)
-        return
-    with reader.open(header.packed) as stream:
-        data = dcmread(stream)
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.save_as(place)
+def _bring(stack: Stack, inside: Path) -> None:
+    """Puts the slices where the converter looks, one file each."""
+    with Reader() as reader:
+        for index, header in enumerate(stack.headers):
+            syntax = UID(header.syntax)
+            if not header.is_multi_frame and syntax != DeflatedExplicitVRLittleEndian:
+                reader.bring(header.packed, inside / f"{index:06d}.dcm")
+                continue
+            with reader.open(header.packed) as stream:
+                data = dcmread(stream)
+            plain = ExplicitVRLittleEndian if syntax == DeflatedExplicitVRLittleEndian else syntax
+            data.file_meta.TransferSyntaxUID = plain
+            if header.is_multi_frame:
+                places = [frame.place for frame in stack.frames if frame.header is header]
+                write_frames(data, plain, places, inside, start=index)
+            else:
+                data.save_as(inside / f"{index:06d}.dcm")
 
 
 def _run(source: Path, inside: Path, outside: Path) -> str:
@@ -159,7 +165,7 @@ def _read(path: Path, series: DicomSeries) -> Scan | None:
     try:
         scan = read_scan(path)
     except ScanError as error:
-        raise ScanError(str(error).replace(str(path), str(series.source))) from error
+        raise ScanError(str(error).replace(str(path), series.title)) from error
     return scan if scan.image.shape == series.stack.shape else None
 
 
@@ -167,7 +173,7 @@ def _refuse_elsewhere(series: DicomSeries, scan: Scan) -> None:
     """Refuses a volume that does not lie where the slices say."""
     if farthest_from_voxels(scan.affine, scan.image.shape, series.stack) > _NEAR_VOXELS:
         raise ScanError(
-            f"{series.source}: dcm2niix places this series elsewhere than its slices say "
+            f"{series.title}: dcm2niix places this series elsewhere than its slices say "
             "(Image Position, Image Orientation): convert it yourself, look at it, and segment "
             "that file."
         )

@@ -22,6 +22,11 @@ _TAGS = [
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     "ComplexImageComponent",
 ]
+# Of frames, in the order that they are used.
+_GROUPS = (
+    *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"),
+    *("MREchoSequence", "MRImageFrameTypeSequence", "CTImageFrameTypeSequence"),
+)
 _PARTS = {
     **dict.fromkeys(("P", "PHASE", "PHASE MAP"), "phase"),
     **dict.fromkeys(("R", "REAL"), "real"),
@@ -39,6 +44,7 @@ class Place(NamedTuple):
         orientation: Directions of its rows and columns.
         pixel_mm: Distance of rows, and of columns.
         echo_ms: Echo time; 0 where it is not said.
+        part: `magnitude`, `phase`, `real` or `imaginary`, where it is said.
     """
 
     number: int
@@ -46,6 +52,7 @@ class Place(NamedTuple):
     orientation: Numbers
     pixel_mm: Numbers
     echo_ms: float
+    part: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -62,7 +69,6 @@ class Header:
         order: Numbers of acquisition and instance.
         modality: `MR`, `CT`, or that of no scan.
         kinds: Words of its image type, in capitals.
-        part: `magnitude`, `phase`, `real` or `imaginary`, where it is said.
         size: Columns and rows.
         is_colour: Whether a pixel is several numbers.
         is_multi_frame: Whether it may hold several slices.
@@ -81,7 +87,6 @@ class Header:
     order: tuple[int, int]
     modality: str
     kinds: tuple[str, ...]
-    part: str
     size: tuple[int, int]
     is_colour: bool
     is_multi_frame: bool
@@ -110,8 +115,6 @@ def read_header(packed: Packed, reader: Reader) -> Header | None:
 def _header(packed: Packed, data: Dataset, syntax: str) -> Header | None:
     if not data.get("SeriesInstanceUID"):
         return None
-    kinds = _kinds(data)
-    told = _text(data, "ComplexImageComponent").upper()
     return Header(
         packed=packed,
         syntax=sys.intern(syntax),
@@ -121,8 +124,7 @@ def _header(packed: Packed, data: Dataset, syntax: str) -> Header | None:
         series_number=_whole(data, "SeriesNumber"),
         order=(_whole(data, "AcquisitionNumber") or 0, _whole(data, "InstanceNumber") or 0),
         modality=_text(data, "Modality"),
-        kinds=kinds,
-        part=next((_PARTS[word] for word in (told, *kinds[2:]) if word in _PARTS), ""),
+        kinds=_kinds(data, "ImageType"),
         size=(_whole(data, "Columns") or 0, _whole(data, "Rows") or 0),
         is_colour=_whole(data, "SamplesPerPixel") not in (None, 1),
         is_multi_frame="NumberOfFrames" in data,
@@ -137,34 +139,28 @@ def _places(data: Dataset) -> Iterator[Place]:
     """The slices of a file that say where they lie."""
     groups = data.get("PerFrameFunctionalGroupsSequence")
     if groups is None:
-        yield from _place(1, [data], [data], [data], _number(data, "EchoTime"))
+        part = _part(data, "ImageType")
+        yield from _place(1, ([data],) * 3, _number(data, "EchoTime"), part)
         return
     shared = (data.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     for number, group in enumerate(groups, 1):
-        positions, planes, sizes, echoes = (
-            group.get(keyword) or shared.get(keyword)
-            for keyword in (
-                *("PlanePositionSequence", "PlaneOrientationSequence"),
-                *("PixelMeasuresSequence", "MREchoSequence"),
-            )
-        )
+        found = [group.get(keyword) or shared.get(keyword) for keyword in _GROUPS]
+        echoes, types = found[3], found[4] or found[5]
         echo = _number(echoes[0], "EffectiveEchoTime") if echoes else 0.0
-        yield from _place(number, positions, planes, sizes, echo)
+        part = _part(types[0], "FrameType") if types else ""
+        yield from _place(number, found[:3], echo, part)
 
 
 def _place(
-    number: int,
-    positions: Sequence[Dataset] | None,
-    planes: Sequence[Dataset] | None,
-    sizes: Sequence[Dataset] | None,
-    echo_ms: float,
+    number: int, geometry: Sequence[Sequence[Dataset] | None], echo_ms: float, part: str
 ) -> Iterator[Place]:
     """A slice, if its geometry is whole."""
+    positions, planes, sizes = geometry
     position = _numbers(positions, "ImagePositionPatient", 3)
     orientation = _numbers(planes, "ImageOrientationPatient", 6)
     pixel_mm = _numbers(sizes, "PixelSpacing", 2)
     if position and orientation and pixel_mm and min(pixel_mm) > 0 and _is_plane(orientation):
-        yield Place(number, position, orientation, pixel_mm, echo_ms)
+        yield Place(number, position, orientation, pixel_mm, echo_ms, part)
 
 
 def _is_plane(orientation: Numbers) -> bool:
@@ -173,8 +169,14 @@ def _is_plane(orientation: Numbers) -> bool:
     return bool(np.all(np.abs(lengths - 1) < 0.01) and abs(float(x @ y)) < 0.01)
 
 
-def _kinds(data: Dataset) -> tuple[str, ...]:
-    value = data.get("ImageType") or ()
+def _part(data: Dataset, keyword: str) -> str:
+    """Which part of a complex number the pixels are."""
+    words = (_text(data, "ComplexImageComponent").upper(), *_kinds(data, keyword)[2:])
+    return next((_PARTS[word] for word in words if word in _PARTS), "")
+
+
+def _kinds(data: Dataset, keyword: str) -> tuple[str, ...]:
+    value = data.get(keyword) or ()
     words = (value,) if isinstance(value, str) else value
     return tuple(sys.intern(str(word).upper()) for word in words)
 

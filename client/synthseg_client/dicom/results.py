@@ -13,7 +13,7 @@ from synthseg_client.dicom.sr import make_report, write_report
 from synthseg_client.segmentation.result import Segmentation
 
 
-def write_results(
+def write_dicom(
     series: DicomSeries,
     result: Segmentation,
     paths: tuple[Path, Path | None],

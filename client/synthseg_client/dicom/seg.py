@@ -44,12 +44,15 @@ def make_segmentation(origin: Origin) -> Segmentation:
     sources = origin.sources
     if any(not source.get("FrameOfReferenceUID") for source in sources):
         raise OutputError(
-            f"{origin.series.source}: has no Frame of Reference UID (0020,0052), on which a "
+            f"{origin.series.title}: has no Frame of Reference UID (0020,0052), on which a "
             "segmentation has to lie: leave out --dicom-seg and --dicom-sr."
         )
     labels = on_slices(result.labels_on_scan(), result.scan.affine, stack)
+    # highdicom takes many files of one slice, or one of many.
+    several = stack.header.is_multi_frame and len(sources) > 1
     made = Segmentation(
-        source_images=sources,
+        source_images=sources[:1] if several else sources,
+        further_source_images=sources[1:] if several else None,
         pixel_array=_numbered(labels, result.label_table.values[1:]),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=_descriptions(origin),

@@ -22,12 +22,14 @@ class DicomSeries:
         source: Folder, zip or file that was given.
         name: What results are called: the source's name, with the number of the series where the
             source has several.
+        title: What messages call it.
         stack: Its slices.
         notes: Why it was taken, and what was left out.
     """
 
     source: Path
     name: str
+    title: str
     stack: Stack
     notes: tuple[str, ...] = ()
 

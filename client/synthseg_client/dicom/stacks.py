@@ -97,7 +97,7 @@ def stacks_of(headers: Iterable[Header]) -> list[Stack]:
         stacks,
         key=lambda stack: (
             -len(stack.frames),
-            stack.header.part not in ("", "magnitude"),
+            stack.frames[0].place.part not in ("", "magnitude"),
             stack.frames[0].place.echo_ms,
         ),
     )
@@ -109,7 +109,7 @@ def _key(frame: Frame) -> tuple[object, ...]:
         header.size,
         tuple(round(mm, 3) for mm in place.pixel_mm),
         round(place.echo_ms, 2),
-        header.part,
+        place.part,
         header.kinds[:2],
     )
 

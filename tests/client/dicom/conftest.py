@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dicom_files import Made, write_multi_frame, write_series
+from dicom_files import Made, write_series
 from synthseg_client.calls.session import Session
 from synthseg_client.dicom.choice import find_series
 from synthseg_client.dicom.conversion import read_series
@@ -20,13 +20,13 @@ def segmented(tmp_path: Path, session: Session) -> Callable[..., Origin]:
     """A function that makes a series and segments it."""
 
     def segment(
-        made: Made | None = None, *, multi_frame: bool = False, options: Options | None = None
+        made: Made | None = None,
+        *,
+        write: Callable[..., object] = write_series,
+        options: Options | None = None,
     ) -> Origin:
         source = tmp_path / "source"
-        if multi_frame:
-            write_multi_frame(source, made)
-        else:
-            write_series(source, made)
+        write(source, made)
         (series,) = find_series(source)
         result = segment_scan(read_series(series), session, options or Options())
         return Origin(series, result)

@@ -121,7 +121,7 @@ def test_a_mixed_series_says_what_is_left_out(tmp_path: Path) -> None:
     write_series(tmp_path / "y", Made(fields=lossy))
     (series,) = find_series(tmp_path / "x")
     assert series.notes == (
-        "series 4 is mixed: 2 images of another direction, size or echo are left out",
+        "series 4 is mixed: 2 images of another direction, size, part or echo are left out",
     )
     assert find_series(tmp_path / "y")[0].notes == ("series 4 was compressed with a loss",)
 

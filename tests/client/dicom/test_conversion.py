@@ -10,7 +10,17 @@ import nibabel as nib
 import numpy as np
 import pydicom.uid
 import pytest
-from dicom_files import AXIAL, CORONAL, SAGITTAL, Made, rewrite, write_multi_frame, write_series
+from dicom_files import (
+    AXIAL,
+    CORONAL,
+    SAGITTAL,
+    Made,
+    rewrite,
+    write_magnitude_and_phase,
+    write_multi_frame,
+    write_series,
+    write_single_frames,
+)
 from pydicom.dataset import Dataset
 from scipy import ndimage
 from synthseg_client.dicom.choice import find_series
@@ -133,6 +143,21 @@ def test_a_tilted_gantry_is_straightened_as_dcm2niix_does(tmp_path: Path) -> Non
     )
     inner = (slice(2, -2), slice(14, -14), slice(2, -2))
     assert np.corrcoef(moved[inner].ravel(), scan.image[inner].ravel())[0, 1] > 0.98
+
+
+def test_magnitude_is_taken_of_a_file_with_phase(tmp_path: Path) -> None:
+    made = Made(orientation=SAGITTAL)
+    write_magnitude_and_phase(tmp_path / "x", made)
+    (series,) = find_series(tmp_path / "x")
+    assert series.notes == (
+        "series 4 is mixed: 24 images of another direction, size, part or echo are left out",
+    )
+    assert value_at(read_series(series), made.position(9)) == made.image()[9, 0, 0]
+
+
+def test_enhanced_files_of_one_slice_each_are_read(tmp_path: Path) -> None:
+    write_single_frames(tmp_path / "x")
+    assert scan_of(tmp_path / "x").image.sum() == Made().image().sum()
 
 
 def test_one_missing_slice_is_bridged_and_told(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_no_word_about_the_patient_is_kept(tmp_path: Path) -> None:
     ],
 )
 def test_the_part_of_a_complex_image(tmp_path: Path, fields: dict[str, object], part: str) -> None:
-    assert header(write_series(tmp_path, Made(fields=fields))[0]).part == part
+    assert header(write_series(tmp_path, Made(fields=fields))[0]).places[0].part == part
 
 
 def test_files_that_say_nothing_of_their_place_have_none(tmp_path: Path) -> None:

@@ -10,7 +10,18 @@ import highdicom
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_files import AXIAL, CORONAL, PATIENT, SAGITTAL, Made, rewrite
+from dicom_files import (
+    AXIAL,
+    CORONAL,
+    PATIENT,
+    SAGITTAL,
+    Made,
+    rewrite,
+    write_magnitude_and_phase,
+    write_multi_frame,
+    write_series,
+    write_single_frames,
+)
 from pydicom import dcmread
 from synthseg_client.dicom.geometry import on_slices
 from synthseg_client.dicom.origin import Origin
@@ -18,6 +29,7 @@ from synthseg_client.dicom.seg import make_segmentation, write_segmentation
 from synthseg_client.errors import OutputError
 from synthseg_client.options import Options
 
+WRITERS = (write_series, write_multi_frame, write_single_frames, write_magnitude_and_phase)
 DCIODVFY = os.environ.get("DCIODVFY") or shutil.which("dciodvfy")
 
 
@@ -34,24 +46,25 @@ def expected(origin: Origin) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("made", "multi_frame"),
+    ("made", "write"),
     [
-        (Made(), False),
-        (Made(orientation=SAGITTAL), False),
-        (Made(orientation=CORONAL), True),
-        (Made(modality="CT", tilt_deg=12), False),
-        (Made(leave_out=(5,)), False),
+        (Made(), write_series),
+        (Made(orientation=SAGITTAL), write_series),
+        (Made(orientation=CORONAL), write_multi_frame),
+        (Made(orientation=SAGITTAL), write_magnitude_and_phase),
+        (Made(modality="CT", tilt_deg=12), write_series),
+        (Made(leave_out=(5,)), write_series),
     ],
 )
 def test_each_frame_lies_on_its_source_slice(
-    segmented: Callable[..., Origin], tmp_path: Path, made: Made, multi_frame: bool
+    segmented: Callable[..., Origin], tmp_path: Path, made: Made, write: Callable[..., object]
 ) -> None:
-    origin = segmented(made, multi_frame=multi_frame)
+    origin = segmented(made, write=write)
     seg = highdicom.seg.segread(written(origin, tmp_path / "s.dcm"))
     stack, truth = origin.series.stack, expected(origin)
     assert seg.NumberOfFrames == 3 * len(stack.frames)
     assert seg.FrameOfReferenceUID == origin.sources[0].FrameOfReferenceUID
-    if multi_frame:
+    if stack.header.is_multi_frame:
         found = seg.get_pixels_by_source_frame(
             origin.sources[0].SOPInstanceUID,
             [frame.place.number for frame in stack.frames],
@@ -67,6 +80,20 @@ def test_each_frame_lies_on_its_source_slice(
         for frame in seg.PerFrameFunctionalGroupsSequence
     }
     assert positions == {frame.place.position for frame in stack.frames}
+
+
+def test_files_of_one_enhanced_slice_each_have_their_place_too(
+    segmented: Callable[..., Origin], tmp_path: Path
+) -> None:
+    origin = segmented(write=write_single_frames)
+    seg = highdicom.seg.segread(written(origin, tmp_path / "s.dcm"))
+    volume = seg.get_volume(combine_segments=True)
+    found = on_slices(
+        volume.array.transpose(2, 1, 0).astype(np.int32),
+        np.diag([-1.0, -1, 1, 1]) @ volume.affine[:, [2, 1, 0, 3]],
+        origin.series.stack,
+    )
+    np.testing.assert_array_equal(found, expected(origin))
 
 
 def test_segments_are_coded_and_coloured(segmented: Callable[..., Origin], tmp_path: Path) -> None:
@@ -137,10 +164,10 @@ def test_dcmqi_reads_the_same_volume_in_the_same_place(
 
 
 @pytest.mark.skipif(DCIODVFY is None, reason="dciodvfy (dicom3tools) is not installed")
-@pytest.mark.parametrize("multi_frame", [False, True])
+@pytest.mark.parametrize("write", WRITERS)
 def test_dciodvfy_finds_nothing(
-    segmented: Callable[..., Origin], tmp_path: Path, multi_frame: bool
+    segmented: Callable[..., Origin], tmp_path: Path, write: Callable[..., object]
 ) -> None:
-    path = written(segmented(multi_frame=multi_frame), tmp_path / "s.dcm")
+    path = written(segmented(write=write), tmp_path / "s.dcm")
     run = subprocess.run([str(DCIODVFY), str(path)], capture_output=True, text=True, check=False)
     assert run.stderr.split() == ["Segmentation"], run.stderr

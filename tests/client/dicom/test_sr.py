@@ -9,12 +9,19 @@ from pathlib import Path
 
 import highdicom
 import pytest
-from dicom_files import Made
+from dicom_files import (
+    Made,
+    write_magnitude_and_phase,
+    write_multi_frame,
+    write_series,
+    write_single_frames,
+)
 from pydicom import dcmread
 from synthseg_client.dicom.origin import Origin
 from synthseg_client.dicom.seg import make_segmentation
 from synthseg_client.dicom.sr import make_report, write_report
 
+WRITERS = (write_series, write_multi_frame, write_single_frames, write_magnitude_and_phase)
 DCIODVFY = os.environ.get("DCIODVFY") or shutil.which("dciodvfy")
 
 
@@ -71,10 +78,10 @@ def test_dcmqi_reads_the_volumes(segmented: Callable[..., Origin], tmp_path: Pat
 
 
 @pytest.mark.skipif(DCIODVFY is None, reason="dciodvfy (dicom3tools) is not installed")
-@pytest.mark.parametrize("multi_frame", [False, True])
+@pytest.mark.parametrize("write", WRITERS)
 def test_dciodvfy_finds_nothing(
-    segmented: Callable[..., Origin], tmp_path: Path, multi_frame: bool
+    segmented: Callable[..., Origin], tmp_path: Path, write: Callable[..., object]
 ) -> None:
-    path = written(segmented(multi_frame=multi_frame), tmp_path / "r.dcm")
+    path = written(segmented(write=write), tmp_path / "r.dcm")
     run = subprocess.run([str(DCIODVFY), str(path)], capture_output=True, text=True, check=False)
     assert run.stderr.split() == ["Comprehensive3DSR"], run.stderr

@@ -49,7 +49,7 @@ def test_other_directions_sizes_and_echoes_are_other_stacks(tmp_path: Path) -> N
 def test_magnitude_goes_before_phase(tmp_path: Path) -> None:
     for part in ("P", "M"):
         write_series(tmp_path / part, Made(fields={"ImageType": ["ORIGINAL", "PRIMARY", part]}))
-    assert [stack.header.part for stack in stacks(tmp_path)] == ["magnitude", "phase"]
+    assert [stack.frames[0].place.part for stack in stacks(tmp_path)] == ["magnitude", "phase"]
 
 
 def test_of_volumes_over_time_the_first_is_taken(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ NAMES = {
     24: "csf",
     41: "right cerebral white matter",
 }
+PATIENT = "Miller^Anna"
+"""Stands in the header of every scan, and nowhere else."""
 SHAPE = (28, 32, 24)
 AFFINE = np.array([[-4.0, 0, 0, 60], [0, 0, 4, -62], [0, -4, 0, 60], [0, 0, 0, 1]])
 """Axes run left, inferior, anterior."""
@@ -56,7 +58,9 @@ def write_run(
     for number in range(scans):
         stem = name.format(f"{number:02d}")
         scan, made = folder / f"scans/{stem}.nii.gz", out / f"{stem}_synthseg.nii.gz"
-        nib.save(nib.Nifti1Image(image, AFFINE), scan)
+        saved = nib.Nifti1Image(image, AFFINE)
+        saved.header["descrip"] = PATIENT
+        nib.save(saved, scan)
         nib.save(nib.Nifti1Image(labels, AFFINE), made)
         left, right = 1000 * rng.normal(300, 5, 2)
         left *= 0.5 if number == far else 1

@@ -89,6 +89,7 @@ def chart_data(
         "mad": [round(spreads[name].mad, 3) for name in names],
         "tellsZ": [int(spreads[name].z(0.0) is not None) for name in names],
         "farZ": FAR_Z,
+        "least": LEAST_SCANS,
         "values": {
             slug: [_rounded(told.get(name), name) for name in names]
             for slug, told in zip(slugs, measures, strict=True)

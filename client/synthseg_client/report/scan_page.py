@@ -18,10 +18,10 @@ from synthseg_client.report.structures import (
     total_name,
 )
 
-_LONGEST = 400
+_LONGEST = 160  # the sidecar holds all of it
 _NO_COLOUR = "#888888"
 _OPTION_NAMES = {
-    "crop": "Part segmented",
+    "crop": "Crop (voxels)",
     "fast": "Fast",
     "ct": "CT",
     "keepgeom": "On the scan's own grid",

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from report_runs import write_run
+from report_runs import PATIENT, write_run
 from synthseg_client import UsageError
 from synthseg_client.report.leftovers import find_run
 from synthseg_client.report.making import make_report
@@ -74,10 +74,12 @@ def test_hostile_names_stay_text_on_every_page(report: Path) -> None:
     assert len(json.loads(data[0])["values"]) == 53
 
 
-def test_nothing_of_users_folders_stands_on_pages(report: Path) -> None:
+def test_nothing_of_headers_or_users_folders_stands_in_a_report(report: Path) -> None:
     for path in report.parent.rglob("*"):
         if path.is_file() and "assets" not in path.parts:
-            assert str(report.parents[1]).encode() not in path.read_bytes(), path
+            content = path.read_bytes()
+            assert str(report.parents[1]).encode() not in content, path
+            assert PATIENT.encode() not in content, path
 
 
 def test_a_folder_of_other_files_is_refused_before_anything_is_drawn(

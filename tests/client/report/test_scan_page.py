@@ -72,7 +72,7 @@ def test_provenance_names_files_without_folders_and_tells_all_of_the_sidecar() -
         "Resampled": "no",
     }
     assert dict(groups["Model"])["training"] == '{"scans": 3}'
-    assert len(dict(groups["Model"])["note"]) < 500
+    assert len(dict(groups["Model"])["note"]) < 170
     assert dict(groups["Options"])["Fast"] == "yes"
     assert dict(groups["Seconds"]) == {"server": "1.5", "passes of the network": "2"}
     assert groups["Model asked beside it"] == [("served name", "synthseg_parcels")]

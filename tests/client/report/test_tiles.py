@@ -35,11 +35,11 @@ def test_contours_lie_over_the_edges_of_the_slices(detail: Detail) -> None:
         drawn = contours[top:bottom, left:right, 3] > 0
         assert drawn.any(), tile.title
         l2, r2, t2, b2 = (round(end / detail.step_mm) for end in ends)
-        bright = scan[t2:b2, l2:r2, 0] > 10
-        # The outermost contour runs around all that is bright, to a pixel and the voxels' size.
+        bright = scan[t2:b2, l2:r2, 0] > 25
+        # The outermost contour runs around all that is bright, to a voxel, over which greys fade.
         rows = [np.flatnonzero(seen.any(axis=1))[[0, -1]] for seen in (drawn, bright)]
         mm = [rows[0] * detail.contour_step_mm, rows[1] * detail.step_mm]
-        np.testing.assert_allclose(mm[0], mm[1], atol=4.5)
+        np.testing.assert_allclose(mm[0], mm[1], atol=5)
 
 
 def test_the_left_half_is_the_brighter_one_on_the_left() -> None:

@@ -113,6 +113,8 @@ function chooseMeasure() {
   let told = `Median ${shownNumber(data.median[state.measure])} ${unit} of ${known} scans.`;
   if (data.tellsZ[state.measure]) told += ` The band holds robust z under ${data.farZ}; a scan outside of it is far from the median.`;
   byId("spread").textContent = told;
+  // A few dots stretched over the whole width would look far apart.
+  byId("chart").toggleAttribute("hidden", known < data.least);
   draw();
   if (state.key === "measure") show();
 }

@@ -127,6 +127,7 @@ class Finished:
             "options": result.options.to_json(),
             "scan": {
                 "file": self.task.scan.name,
+                **({"series": self.task.series.number} if self.task.series else {}),
                 "sha256": self.digest,
                 "resampled": result.was_resampled,
             },

@@ -43,6 +43,11 @@ class DicomSeries:
         """`MR` or `CT`."""
         return self.stack.header.modality
 
+    @property
+    def number(self) -> int | None:
+        """As the scanner counted; None if it is not said."""
+        return self.stack.header.series_number
+
     def digest(self) -> str:
         """SHA-256 over the content of its files.
 

@@ -30,7 +30,8 @@ def test_a_folder_gives_labels_segmentation_and_report(address: str, tmp_path: P
         *("l.nii.gz", "l.json", "v.csv", "s.dcm", "r.dcm")
     }
     assert (out / "v.csv").read_text().splitlines()[1].startswith("exam,")
-    assert json.loads((out / "l.json").read_text())["scan"]["file"] == "exam"
+    scan = json.loads((out / "l.json").read_text())["scan"]
+    assert (scan["file"], scan["series"]) == ("exam", 4)
     assert dcmread(out / "s.dcm").NumberOfFrames == 3 * 24
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from synthseg_client.dicom.origin import Origin
 from synthseg_client.dicom.results import write_dicom
 from synthseg_client.errors import OutputError
 from synthseg_common.files import FileGroup
+
+# What `validate_iods` downloads when it is first run.
+STANDARD = Path.home() / "dicom-validator" / "editions.json"
 
 
 def test_the_report_refers_to_the_segmentation_beside_it(
@@ -43,3 +47,13 @@ def test_without_a_report_there_is_the_segmentation_alone(
     origin = segmented()
     write_dicom(origin.series, origin.result, (tmp_path / "s.dcm", None))
     assert {path.name for path in tmp_path.iterdir()} == {"s.dcm", "source"}
+
+
+@pytest.mark.skipif(not STANDARD.exists(), reason="dicom-validator has no copy of the standard")
+def test_dicom_validator_finds_nothing(segmented: Callable[..., Origin], tmp_path: Path) -> None:
+    origin = segmented()
+    paths = (tmp_path / "s.dcm", tmp_path / "r.dcm")
+    write_dicom(origin.series, origin.result, paths)
+    words = ["validate_iods", "--edition", "local", *map(str, paths)]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STEP_MM = 0.5
 _TILE_INCHES = 2.4
 _LEGEND_COLUMNS = 4
-_LEGEND_ROW_INCHES = 0.19
+_LEGEND_ROW_INCHES = 0.2
 
 
 def draw_figure(scan: Volume, labels: Volume, table: LabelTable, slices: int) -> Figure:
@@ -70,7 +70,7 @@ def draw_figure(scan: Volume, labels: Volume, table: LabelTable, slices: int) ->
         handles=handles,
         loc="lower center",
         ncols=_LEGEND_COLUMNS,
-        fontsize=6,
+        fontsize=7.5,
         frameon=False,
         labelcolor="white",
     )

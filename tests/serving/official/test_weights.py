@@ -8,10 +8,8 @@ import h5py
 import numpy as np
 import pytest
 from official_files import Random, add_variable, half, write_official
-from synthseg_common.labels import SYNTHSEG_V2
 from synthseg_serving.errors import WeightsError
 from synthseg_serving.official import weights
-from synthseg_serving.official.export import read_official
 from synthseg_serving.official.networks import (
     NETWORKS,
     QUALITY,
@@ -138,14 +136,6 @@ def test_released_file_is_known_by_its_blob_id(
 
 def test_released_blob_id_is_the_repositorys() -> None:
     assert weights.RELEASED_V1_BLOB == "a28f57090fab43709a9024fc747e5c3725326454"
-
-
-def test_only_a_plain_segmenter_is_read_as_a_bundle(tmp_path: Path) -> None:
-    bundle = read_official(write_official(tmp_path / "a.h5", V2))
-    assert bundle.labels == SYNTHSEG_V2
-    assert bundle.network.n_labels == len(SYNTHSEG_V2)
-    with pytest.raises(WeightsError, match="which is no plain segmenter"):
-        read_official(write_official(tmp_path / "b.h5", ROBUST))
 
 
 def test_recorded_file_is_synthseg_1(shared_data: Path) -> None:

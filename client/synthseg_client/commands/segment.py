@@ -33,6 +33,7 @@ def run_segment(
         ClientError: Nothing could be started.
     """
     options = chosen_options(modes, quality=places.quality is not None)
+    _refuse_two_segmenters(modes, server)
     plan, made = with_folders(_planned(places, course))
     settings = BatchSettings(
         options=options,
@@ -78,6 +79,18 @@ def chosen_options(modes: Modes, *, quality: bool = False) -> Options:
         scored_size=modes.scored_size,
         as_original=modes.as_original,
     )
+
+
+def _refuse_two_segmenters(modes: Modes, server: ServerOptions) -> None:
+    if not modes.official:
+        return
+    if server.server:
+        raise UsageError(
+            "--official is for a server that is started here, not for --server: which models that "
+            "one has is its own, and --model NAME chooses one."
+        )
+    if server.model:
+        raise UsageError("--official --model: both say which model segments, choose one of them.")
 
 
 def parse_crop(text: str | None) -> Crop:

@@ -23,6 +23,7 @@ from synthseg_common import contract
 from synthseg_common.official_weights import find_official, refuse_missing
 
 from synthseg_client.errors import EmbeddedServerError
+from synthseg_client.server_log import last_words
 
 SERVER_PACKAGE = "synthseg_serving"
 START_TIMEOUT_S = 300.0
@@ -35,7 +36,6 @@ start together.
 _STOP_TIMEOUT_S = 20.0
 _SAY_EVERY_S = 30.0
 _SOCKET_PATH_LIMIT = 100  # the system allows 107 bytes
-_LOG_LINES = 5
 
 _NOT_INSTALLED = (
     "no --server was given, and this installation cannot start one. Either name a running one "
@@ -275,21 +275,14 @@ class EmbeddedServer:
                     continue
                 raise EmbeddedServerError(
                     f"the embedded server was not ready after {self._start_timeout_s:.0f} s."
-                    f"{self._last_words()}"
+                    f"{last_words(self._log_path)}"
                 ) from None
             if not line:
                 raise EmbeddedServerError(
-                    f"the embedded server ended while starting.{self._last_words()}"
+                    f"the embedded server ended while starting.{last_words(self._log_path)}"
                 )
             if _is_ready(line):
                 return
-
-    def _last_words(self) -> str:
-        try:
-            lines = self._log_path.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
-        except OSError:
-            return ""
-        return " It said:\n  " + "\n  ".join(lines) if lines else ""
 
     def _copy_log(self) -> None:
         if self._log is not None and self._log_path.exists():

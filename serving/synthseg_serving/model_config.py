@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf import text_format
+from synthseg_common.official_weights import MODELS_CONFIG
 from tensorflow_serving.config import model_server_config_pb2
 
 from synthseg_serving.errors import CallError, ModelError
@@ -20,10 +22,48 @@ def read_config_file(path: Path) -> list[ModelConfig]:
     Raises:
         ModelError: The file is missing, no configuration, or contradicts itself.
     """
+    return _read(path)[1]
+
+
+def read_set(folder: Path) -> list[ModelConfig]:
+    """What the `models.config` of a folder of served models lists.
+
+    A model that is not where the list has it, and lies in the folder under its name, is taken from
+    there: the folder has moved, or is seen from within a container.
+
+    Raises:
+        ModelError: As `read_config_file`.
+    """
+    return [
+        model
+        if model.base_path.is_dir() or not (folder / model.name).is_dir()
+        else replace(model, base_path=(folder / model.name).absolute())
+        for model in read_config_file(folder / MODELS_CONFIG)
+    ]
+
+
+def add_to_config(path: Path, models: Iterable[ModelConfig]) -> str:
+    """A configuration file's text with models added that it does not list.
+
+    What it lists stays as it is, policies and labels of versions too. A file that is not there
+    lists nothing.
+
+    Raises:
+        ModelError: As `read_config_file`.
+    """
+    if not path.is_file():
+        return write_config(models)
+    message, listed = _read(path)
+    names = {model.name for model in listed}
+    message.MergeFrom(_message_of(model for model in models if model.name not in names))
+    return text_format.MessageToString(message)
+
+
+def _read(path: Path) -> tuple[model_server_config_pb2.ModelServerConfig, list[ModelConfig]]:
     try:
         text = path.read_text(encoding="utf-8")
         message = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-        return parse_config(message)
+        return message, parse_config(message)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -36,12 +76,16 @@ def read_config_file(path: Path) -> list[ModelConfig]:
 
 def write_config(models: Iterable[ModelConfig]) -> str:
     """A `model_config_list` in protobuf's text format, for TF Serving and `read_config_file`."""
+    return text_format.MessageToString(_message_of(models))
+
+
+def _message_of(models: Iterable[ModelConfig]) -> model_server_config_pb2.ModelServerConfig:
     message = model_server_config_pb2.ModelServerConfig()
     for model in models:
         entry = message.model_config_list.config.add()
         entry.name, entry.base_path = model.name, str(model.base_path)
         entry.model_platform = PLATFORM
-    return text_format.MessageToString(message)
+    return message
 
 
 def parse_config(message: model_server_config_pb2.ModelServerConfig) -> list[ModelConfig]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import tensorflow as tf
 from synthseg_common.contract import MODEL_NAME
-from synthseg_common.official_weights import MODELS_CONFIG, find_official
+from synthseg_common.official_weights import find_official
 from synthseg_common.processor import available_cores
 
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.lifecycle import StopSignal, announce
-from synthseg_serving.model_config import read_config_file
+from synthseg_serving.model_config import read_config_file, read_set
 from synthseg_serving.options import FOUND, ServeOptions
 from synthseg_serving.server import (
     DEFAULT_ADDRESS,
@@ -146,7 +146,7 @@ def official_models(folder: str, model_dir: Path | None, name: str) -> list[Mode
     from synthseg_serving.official.cache import cached_set
 
     found = cached_set(Path(folder) if folder != FOUND else find_official())
-    models = {model.name: model for model in read_config_file(found / MODELS_CONFIG)}
+    models = {model.name: model for model in read_set(found)}
     plain = models.pop(MODEL_NAME, None)
     if name in models:
         raise ModelError(f"{name} is a network of {found}: give the segmenter another --name.")

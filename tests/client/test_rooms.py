@@ -10,7 +10,7 @@ from rooms import Package
 CLIENT = Package(
     Path(synthseg_client.__file__).parent,
     (
-        ("errors", "messages_pb2"),
+        ("errors", "messages_pb2", "server_log"),
         ("embedded", "inputs", "model", "options"),
         ("answers", "calls", "results"),
         ("diagnosis", "geometry", "pictures"),

@@ -31,6 +31,7 @@ TABLE = SegmentationLabels(VALUES, NAMES, CLASSES, FLIPS)
 SHOWN = VALUES
 """Labels of voxels by their level of intensity."""
 PEAK = 0.9
+OUTPUTS = (contract.LABELS, contract.NETWORK_LABELS, *contract.EVIDENCE, contract.POSTERIORS)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class ContractServer:
         names: Of its labels.
         table: Its labels.
         shown: Labels of voxels by their level of intensity.
+        outputs: What its signature says it answers.
         beside: Other models, by name.
         asked: Whether a label table was asked for.
         requests: Inputs and metadata of every segmentation that arrived.
@@ -91,6 +93,7 @@ class ContractServer:
     names: tuple[str, ...] = NAMES
     table: SegmentationLabels = TABLE
     shown: tuple[int, ...] = SHOWN
+    outputs: tuple[str, ...] = OUTPUTS
     beside: dict[str, Beside] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     busy: list[tuple[float, float]] = field(default_factory=list)
@@ -199,7 +202,7 @@ class ContractServer:
     ) -> Any:
         signatures = wire.SignatureDefMap()
         outputs = signatures.signature_def[contract.SEGMENT_SIGNATURE].outputs
-        for name in (contract.LABELS, *contract.EVIDENCE, contract.POSTERIORS):
+        for name in self.outputs:
             outputs[name].dtype = wire.DT_INT32
         answer = wire.GetModelMetadataResponse()
         answer.metadata["signature_def"].value = signatures.SerializeToString()

@@ -62,6 +62,15 @@ def test_name_of_another_network_is_refused(make_set: Callable[..., Path]) -> No
         chosen(make_set("synthseg", "synthseg_robust"), name="synthseg_robust")
 
 
+def test_set_that_has_moved_is_served_from_where_it_is(
+    make_set: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_set("synthseg", "synthseg_robust")
+    listing = folder / "models.config"
+    listing.write_text(listing.read_text().replace(str(folder), "/in/a/container"))
+    assert chosen(folder) == {name: folder / name for name in ("synthseg", "synthseg_robust")}
+
+
 def test_set_is_looked_for_where_none_is_named(
     make_set: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

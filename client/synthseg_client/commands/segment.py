@@ -73,6 +73,8 @@ def carry_out(
     Raises:
         ClientError: Nothing could be started.
     """
+    if official:
+        _refuse_two_segmenters(server)
     plan, made = with_folders(plan)
     total = len(plan.tasks) + len(plan.refused)
     try:
@@ -113,6 +115,17 @@ def chosen_options(modes: Modes, *, quality: bool = False) -> Options:
         scored_size=modes.scored_size,
         as_original=modes.as_original,
     )
+
+
+def _refuse_two_segmenters(server: ServerOptions) -> None:
+    """Refuses --official where something else says which model segments."""
+    if server.server:
+        raise UsageError(
+            "--official is for a server that is started here, not for --server: which models that "
+            "one has is its own, and --model NAME chooses one."
+        )
+    if server.model:
+        raise UsageError("--official --model: both say which model segments, choose one of them.")
 
 
 def parse_crop(text: str | None) -> Crop:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+from synthseg_common.errors import reason_of
 from synthseg_common.locking import locked
 
 from synthseg_client import __version__
@@ -24,13 +25,13 @@ from synthseg_client.calls.model_choice import ModelChoice
 from synthseg_client.embedded import SERVER_PACKAGE, is_installed
 from synthseg_client.errors import EmbeddedServerError
 from synthseg_client.mri_synthseg.private_folder import private_folder
+from synthseg_client.server_log import last_words
 
 _KEY_DIGITS = 16
 _QUEUE = 64  # many calls at once share it
 _LOOK_EVERY_S = 0.2
 _SAY_AFTER_S = 30.0
 _STOP_TIMEOUT_S = 10.0
-_LOG_LINES = 5
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 # Python warns of children that it forgets.
 _GONE_ON: list[subprocess.Popen[bytes]] = []
@@ -87,6 +88,15 @@ class KeptServer:
         """
         if self._answers():
             return False
+        try:
+            return self._start_alone()
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"{self.folder}: cannot be written, as the server that is kept needs it: "
+                f"{reason_of(error)}. Make room, or leave --keep-server out."
+            ) from error
+
+    def _start_alone(self) -> bool:
         doing = "the server that is kept is started"
         with locked(self._file("lock"), doing, self.start_timeout_s) as alone:
             if not alone:
@@ -125,8 +135,8 @@ class KeptServer:
         for kind in ("sock", "ready"):
             self._file(kind).unlink(missing_ok=True)
         child = self._spawn()
-        self._file("pid").write_text(str(child.pid))
         try:
+            self._file("pid").write_text(str(child.pid))
             self._wait_until_ready(child)
         except BaseException:
             child.kill()
@@ -156,10 +166,10 @@ class KeptServer:
         while not self._file("ready").exists():
             waited_s = time.monotonic() - started
             if child.poll() is not None:
-                raise EmbeddedServerError(f"the server ended while starting.{self._last_words()}")
+                raise EmbeddedServerError(f"the server ended while starting.{last_words(self.log)}")
             if waited_s > self.start_timeout_s:
                 raise EmbeddedServerError(
-                    f"the server was not ready after {waited_s:.0f} s.{self._last_words()}"
+                    f"the server was not ready after {waited_s:.0f} s.{last_words(self.log)}"
                 )
             if waited_s > say_after_s:
                 say_after_s += _SAY_AFTER_S
@@ -179,13 +189,6 @@ class KeptServer:
         end = time.monotonic() + _STOP_TIMEOUT_S
         while self.pid is not None and time.monotonic() < end:
             time.sleep(_LOOK_EVERY_S)
-
-    def _last_words(self) -> str:
-        with contextlib.suppress(OSError):
-            lines = self.log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
-            if lines:
-                return " It said:\n  " + "\n  ".join(lines)
-        return ""
 
     def _file(self, kind: str) -> Path:
         return self.folder / f"{self._key}.{kind}"

@@ -16,6 +16,7 @@ from synthseg_client.batch.outcome import Outcome
 from synthseg_client.batch.run import run_batch
 from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.tasks import ScanTask
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import OutputError
 from synthseg_client.mri_synthseg import messages
 from synthseg_client.mri_synthseg.arguments import Arguments
@@ -93,6 +94,7 @@ def _segment(arguments: Arguments, options: Options, files: Files, settings: Bat
     plan, course = files.plan, _Course()
     before = _states(task.resampled for task in plan.tasks)
     with connect(arguments, options) as connected:
+        _warn_of_another_network(arguments, options, connected.session)
         progress = messages.Progress(len(plan.tasks))
         say(*progress.before(0))
         in_turn = files.in_turn or arguments.cores == 1
@@ -111,6 +113,18 @@ def _segment(arguments: Arguments, options: Options, files: Files, settings: Bat
         return 1
     say(*messages.closing(arguments, peak))
     return 0
+
+
+def _warn_of_another_network(arguments: Arguments, options: Options, session: Session) -> None:
+    """What a server has under the plain network's name need not be the original's."""
+    if not arguments.server or options.network != "chosen":
+        return
+    model = session.describe()
+    if "released" not in model.info.get("training", {}):
+        _warn(
+            f"{arguments.server} segments with {model.title}, which was not imported from the "
+            f"original's weights: its numbers are not those of {arguments.version}."
+        )
 
 
 def _jobs(settings: BatchSettings, *, in_turn: bool) -> BatchSettings:

@@ -24,6 +24,7 @@ from synthseg_client.model import Model
 from synthseg_client.mri_synthseg.arguments import Arguments
 from synthseg_client.mri_synthseg.kept_server import KeptServer, stamps_of
 from synthseg_client.options import Options
+from synthseg_client.segmentation.companions import meet
 
 START_TIMEOUT_S = 1800.0
 """The first start imports the weights, and of many that start at once all but one wait for it."""
@@ -157,7 +158,7 @@ def _await_model(session: Session) -> None:
     end = time.monotonic() + _LOADING_TIMEOUT_S
     while True:
         try:
-            session.describe()
+            meet(session)
             return
         except ServerTimeoutError:
             if time.monotonic() > end:

@@ -18,7 +18,15 @@ from synthseg_client.model import Model
 from synthseg_client.options import Options
 
 _FLAGS = {contract.PARCELLATOR: "--parc", contract.SCORER: "--qc"}
+_NEEDED_BY = {
+    contract.ROBUST_MODEL_NAME: "--robust",
+    contract.V1_MODEL_NAME: "--v1",
+    contract.PARCELS_MODEL_NAME: "--parc",
+    contract.QUALITY_MODEL_NAME: "--qc",
+}
 _MISTAKEN_FOR_CSF = 24  # where the original compares indices with a label
+
+_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -50,15 +58,17 @@ class Companions:
             session.beside(contract.PARCELS_MODEL_NAME) if options.parcels else None,
             session.beside(contract.QUALITY_MODEL_NAME) if options.quality else None,
         )
-        described = session.describe()
+        described = meet(session)
         expect_role(described, contract.SEGMENTER)
         for other, role in (
             (found.parcellator, contract.PARCELLATOR),
             (found.scorer, contract.SCORER),
         ):
             if other is not None:
-                expect_role(_met(other, role), role)
+                expect_role(meet(other), role)
                 _refuse_unknown_labels(described, _FLAGS[role])
+        if options.companions():
+            _refuse_older(session, described)
         return found
 
     @property
@@ -146,7 +156,27 @@ def ask_for_scores(
     model, scores = session.describe(), answer[contract.SCORES]
     if scores.shape != (model.n_labels - 1,) or not np.all((scores >= 0) & (scores <= 1)):
         raise AnswerError(f"{model.title} answered no scores between 0 and 1.")
-    return dict(zip(model.label_names[1:], np.round(scores, 4).tolist(), strict=True))
+    rounded = [round(score, _DECIMALS) for score in np.round(scores, _DECIMALS).tolist()]
+    return dict(zip(model.label_names[1:], rounded, strict=True))
+
+
+def meet(session: Session) -> Model:
+    """What a model says of itself.
+
+    Raises:
+        UnknownModelError: The server has no such model; one of the original's is named with the
+            option that needs it.
+    """
+    try:
+        return session.describe()
+    except UnknownModelError as error:
+        flag = _NEEDED_BY.get(session.model.name)
+        if flag is None:
+            raise
+        raise UnknownModelError(
+            f"{session.address.target} has no model {session.model.title}, which {flag} needs: "
+            "`synthseg-serving import-weights` makes it of the original's weights."
+        ) from error
 
 
 def expect_role(model: Model, role: str) -> None:
@@ -159,21 +189,21 @@ def expect_role(model: Model, role: str) -> None:
         raise ModelError(f"model {model.title} is a {model.role}, expected a {role}.")
 
 
-def _met(session: Session, role: str) -> Model:
-    try:
-        return session.describe()
-    except UnknownModelError as error:
-        raise UnknownModelError(
-            f"{str(error).rstrip('.:?')}. {_FLAGS[role]} needs that model, which "
-            "`synthseg-serving import-weights` makes of the original's weights."
-        ) from error
-
-
 def _refuse_unknown_labels(model: Model, flag: str) -> None:
     if not is_released_table(tuple(model.label_values.tolist())):
         raise UsageError(
             f"{flag} knows the labels of SynthSeg 1.0 and 2.0 only, and those of {model.title} "
             "are others."
+        )
+
+
+def _refuse_older(session: Session, model: Model) -> None:
+    """Refuses a segmenter that does not answer what companions are asked with."""
+    outputs = session.metadata().get(contract.SEGMENT_SIGNATURE, {}).get("outputs", {})
+    if contract.NETWORK_LABELS not in outputs:
+        raise ModelError(
+            f"model {model.title} was made by an earlier version of synthseg-serving, and does "
+            "not answer what --parc and --qc are computed from: export or import it again."
         )
 
 

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from synthseg_common.errors import reason_of
+from synthseg_common.errors import OutputError, reason_of
 from synthseg_common.files import write_text
 from synthseg_common.locking import locked
 from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED, WEIGHTS_ENDING
@@ -76,7 +76,7 @@ def cached_file(path: Path, cache: Path | None = None) -> Path:
         WeightsError: It is none, or does not fit.
         ExportError: The cache cannot be written.
     """
-    from synthseg_serving.model_config import read_config_file
+    from synthseg_serving.model_config import read_set
     from synthseg_serving.official.weights import inspect_weights
 
     place = path.resolve()
@@ -94,7 +94,7 @@ def cached_file(path: Path, cache: Path | None = None) -> Path:
     except WeightsError:
         inspect_weights(path)  # says what is wrong by the name that the user knows
         raise
-    (model,) = read_config_file(found / MODELS_CONFIG)
+    (model,) = read_set(found)
     return model.base_path
 
 
@@ -124,7 +124,8 @@ def _is_there(target: Path) -> bool:
 
         names = [model.name for model in read_config_file(listing)]
         there = [ModelConfig(name=n, base_path=target.absolute() / n) for n in names]
-        write_text(listing, write_config(there))
+        with contextlib.suppress(OutputError):  # read-only: `read_set` looks beside the list
+            write_text(listing, write_config(there))
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,11 +16,13 @@ from synthseg_common.official_weights import MODELS_CONFIG, NOT_SERVED, WEIGHTS_
 
 from synthseg_serving.errors import ExportError, ModelError, WeightsError
 from synthseg_serving.export import next_version
-from synthseg_serving.model_config import read_config_file, write_config
+from synthseg_serving.model_config import add_to_config, read_config_file
 from synthseg_serving.official.export import export_official
 from synthseg_serving.official.networks import NETWORKS, recognise
 from synthseg_serving.official.weights import OfficialFile, inspect_weights, shapes_in
 from synthseg_serving.versions import ModelConfig
+
+log = logging.getLogger(__name__)
 
 
 def find_weights(folder: Path) -> tuple[list[OfficialFile], list[str]]:
@@ -98,7 +101,8 @@ def write_models(
         max_voxels: Voxels that the network grid may have.
         listed_at: Where the folder will lie when it is served; there by default.
     """
-    listed = _listed(models)
+    config = models / MODELS_CONFIG
+    listed = _listed(config)
     with _staging(models) as staged:
         for file in files:
             export_official(file, staged / file.network.served_name, 1, max_voxels=max_voxels)
@@ -107,22 +111,39 @@ def write_models(
             target = models / source.name
             target.mkdir(exist_ok=True)
             written.append((source / "1").rename(target / str(next_version(target))))
-    names = dict.fromkeys([*(m.name for m in listed), *(w.parent.name for w in written)])
-    bases = {m.name: m.base_path for m in listed}
     place = (listed_at or models).absolute()
-    configs = [ModelConfig(name=n, base_path=bases.get(n, place / n)) for n in names]
-    try:
-        write_text(models / MODELS_CONFIG, write_config(configs))
-    except OutputError as error:
-        raise ExportError(str(error)) from error
+    names = [folder.parent.name for folder in written]
+    _list_them(config, [ModelConfig(name=name, base_path=place / name) for name in names])
+    _tell_of_others(config, listed, models.absolute())
     return written
 
 
-def _listed(models: Path) -> list[ModelConfig]:
-    """What a configuration that is there lists."""
-    path = models / MODELS_CONFIG
+def _list_them(config: Path, added: list[ModelConfig]) -> None:
     try:
-        return read_config_file(path) if path.is_file() else []
+        write_text(config, add_to_config(config, added))
+    except OutputError as error:
+        raise ExportError(str(error)) from error
+
+
+def _tell_of_others(config: Path, listed: list[ModelConfig], models: Path) -> None:
+    """Says which models of the folder its list has elsewhere: those there are served, not these."""
+    for model in listed:
+        here = models / model.name
+        if here.is_dir() and model.base_path != here:
+            log.warning(
+                "%s goes on listing %s at %s, not at %s: put that right unless both are one folder "
+                "where it is served.",
+                config,
+                model.name,
+                model.base_path,
+                here,
+            )
+
+
+def _listed(config: Path) -> list[ModelConfig]:
+    """What a configuration that is there lists."""
+    try:
+        return read_config_file(config) if config.is_file() else []
     except ModelError as error:
         raise ExportError(f"{str(error).rstrip('.')}: mend or remove it.") from error
 

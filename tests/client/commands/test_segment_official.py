@@ -123,6 +123,7 @@ def test_the_network_is_chosen_by_a_flag(
         (("--qc", "q.csv", "--qc-grid", "100"), "multiple of 16"),
         (("--vol", "t.csv", "--qc", "t.csv"), "--qc t.csv: is the name of another file"),
         (("--qc", "q.nii"), "--qc q.nii"),
+        (("--official",), "--official is for a server that is started here"),
     ],
 )
 def test_contradictions_are_refused_before_anything_is_made(
@@ -139,6 +140,16 @@ def test_contradictions_are_refused_before_anything_is_made(
     assert run.exit_code == 2
     assert complaint in run.output
     assert [path.name for path in tmp_path.iterdir()] == ["s.nii.gz"]
+
+
+def test_one_of_two_segmenters_is_to_be_chosen(
+    tmp_path: Path, save_scan: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SYNTHSEG_SERVER", raising=False)
+    words = ("--i", save_scan(tmp_path / "s.nii.gz"), "--o", tmp_path / "o/")
+    run = run_client("segment", *words, "--official", "--model", tmp_path)
+    assert run.exit_code == 2
+    assert "--official --model: both say which model segments" in run.output
 
 
 def test_a_server_without_the_model_is_said_to_have_none(

@@ -138,3 +138,22 @@ def test_without_a_server_s_package_nothing_is_started(monkeypatch: pytest.Monke
     monkeypatch.setattr("synthseg_client.mri_synthseg.kept_server.is_installed", lambda: False)
     with pytest.raises(EmbeddedServerError, match=r"synthseg-serving\[serving\]"):
         _server().start_if_needed()
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_no_server_stays(kept_folder: Path) -> None:
+    server = _server()
+    name = Path(server.address.removeprefix("unix:")).with_suffix(".pid")
+    name.mkdir()
+    with pytest.raises(EmbeddedServerError, match=r"synthseg: cannot be written.*--keep-server"):
+        server.start_if_needed()
+    address = server.address.encode()
+    running = [path for path in Path("/proc").glob("[0-9]*/cmdline") if address in _read(path)]
+    assert running == []
+    name.rmdir()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # has ended meanwhile
+        return b""

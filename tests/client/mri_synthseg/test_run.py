@@ -42,3 +42,24 @@ def test_a_folder_that_cannot_be_made_is_told_before_a_server_is_asked(
     with pytest.raises(OutputError, match="cannot be made: there is a file in the place"):
         run(arguments)
     assert not model.asked.is_set()
+
+
+def test_a_server_s_network_that_is_not_the_original_s_is_told(
+    address: str,
+    model: ContractServer,
+    tmp_path: Path,
+    save_scan: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = Arguments(
+        i=str(save_scan(tmp_path / "s.nii.gz")),
+        o=str(tmp_path / "l.nii.gz"),
+        crop=[32],
+        server=address,
+    )
+    assert run(arguments) == 0
+    said = f"warning: {address} segments with synthseg:1, which was not imported"
+    assert said in capsys.readouterr().err
+    model.info = {"training": {"released": "SynthSeg 2.0"}}
+    assert run(arguments) == 0
+    assert said not in capsys.readouterr().err

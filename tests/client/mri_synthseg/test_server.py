@@ -96,7 +96,7 @@ def test_a_server_that_was_named_is_asked(address: str) -> None:
         assert connected.pid() is None
     lacking = Arguments(server=address, robust=True)
     with (
-        pytest.raises(UnknownModelError, match="synthseg_robust"),
+        pytest.raises(UnknownModelError, match="synthseg_robust, which --robust needs"),
         connect(lacking, lacking.options()),
     ):
         pass

@@ -177,9 +177,27 @@ def test_a_model_that_is_missing_is_named_with_the_flag_that_needs_it(
     session: Session, model: ContractServer, scan: Path
 ) -> None:
     del model.beside[contract.QUALITY_MODEL_NAME]
-    with pytest.raises(UnknownModelError, match=r"synthseg_quality.*--qc needs.*import-weights"):
+    with pytest.raises(UnknownModelError, match=r"synthseg_quality, which --qc needs: .*import-"):
+        segment(scan, session, BOTH)
+    del model.beside[contract.ROBUST_MODEL_NAME]
+    with pytest.raises(UnknownModelError, match=r"synthseg_robust, which --robust needs: .*import"):
+        segment(scan, session, Options(network="robust"))
+    assert not model.requests
+
+
+def test_a_model_of_an_earlier_version_is_to_be_exported_again(
+    session: Session, model: ContractServer, scan: Path
+) -> None:
+    model.outputs = tuple(name for name in model.outputs if name != contract.NETWORK_LABELS)
+    with pytest.raises(ModelError, match=r"synthseg:1 was made by an earlier version.* again\."):
         segment(scan, session, BOTH)
     assert not model.requests
+    assert segment(scan, session).labels.any()
+
+
+def test_scores_are_the_numbers_of_the_table(session: Session, scan: Path) -> None:
+    scores = segment(scan, session, BOTH).quality
+    assert list(scores.values()) == [float(f"{score:.4f}") for score in SCORES]
 
 
 def test_labels_of_other_anatomies_are_not_scored(

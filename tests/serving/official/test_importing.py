@@ -119,5 +119,24 @@ def test_sets_are_listed_for_tf_serving_beside_what_was_listed(
     assert sorted(path.name for path in models.iterdir()) == ["models.config", "synthseg_parcels"]
 
 
+def test_what_was_listed_keeps_its_policy_and_place_and_the_latter_is_told(
+    tmp_path: Path, run_main: Main, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    text = """model_config_list { config {
+      name: "synthseg_parcels" base_path: "/elsewhere" model_platform: "tensorflow"
+      model_version_policy { specific { versions: 1 } }
+      version_labels { key: "stable" value: 1 } } }"""
+    (models / "models.config").write_text(text)
+    write_official(tmp_path / "w.h5", PARCELLATION)
+    assert run_main("import-weights", tmp_path, models)[0] == 0
+    config = text_format.Parse(
+        (models / "models.config").read_text(), model_server_config_pb2.ModelServerConfig()
+    )
+    assert config == text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    assert "goes on listing synthseg_parcels at /elsewhere" in caplog.text
+
+
 def test_names_of_files_and_served_models_go_together() -> None:
     assert {network.served_name: network.file for network in NETWORKS} == FILES

@@ -64,6 +64,7 @@ class ContractServer:
         arrived: Called with every segmentation's inputs before it is worked on.
         delay_s: How long a segmentation takes; it ends with the server.
         describe_delay_s: How long the label table takes.
+        patience_s: How long whoever asked for a label table last would wait.
         declared: Shapes of outputs that it answers one value of, whatever they are.
         tamper: Changes the answer before it leaves.
         info: What else the model says of itself.
@@ -86,6 +87,7 @@ class ContractServer:
     arrived: Callable[[dict[str, Any]], None] = lambda _: None
     delay_s: float = 0.0
     describe_delay_s: float = 0.0
+    patience_s: float = 0.0
     declared: dict[str, list[int]] = field(default_factory=dict)
     contract_version: int = contract.VERSION
     tamper: Any = None
@@ -108,6 +110,7 @@ class ContractServer:
         other = self.beside.get(request.model_spec.name)
         if request.model_spec.signature_name == contract.DESCRIBE_SIGNATURE:
             self.asked.set()
+            self.patience_s = context.time_remaining()
             self.ended.wait(self.describe_delay_s)
             return self._answer(request, self._description(other))
         inputs = {name: from_message(tensor) for name, tensor in request.inputs.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SHORT_TIMEOUT_S = 60.0
 """Deadline of requests that compute nothing."""
+LOADING_TIMEOUT_S = 900.0
+"""The same where the server may have to load a model first."""
 _BASE_TIMEOUT_S = 180.0
 # Two slow cores need about 30 µs a voxel and pass with the full network; the rest is for queues and
 # busy machines.

@@ -7,6 +7,7 @@ import threading
 from synthseg_common import contract
 
 from synthseg_client.calls.connection import Connection
+from synthseg_client.calls.deadlines import SHORT_TIMEOUT_S
 from synthseg_client.calls.model_choice import ModelChoice
 from synthseg_client.calls.prediction import Prediction
 from synthseg_client.calls.server_state import ask_for_versions
@@ -26,6 +27,7 @@ class Descriptions:
     Args:
         connection: To the server.
         choice: Which of its models, and which version unless the newest.
+        timeout_s: Deadline of each try.
 
     Attributes:
         latest: That of the version met last, if any was.
@@ -33,11 +35,14 @@ class Descriptions:
             not.
     """
 
-    def __init__(self, connection: Connection, choice: ModelChoice) -> None:
+    def __init__(
+        self, connection: Connection, choice: ModelChoice, timeout_s: float = SHORT_TIMEOUT_S
+    ) -> None:
         self.latest: Model | None = None
         self.expects_model = False
         self._connection = connection
         self._choice = choice
+        self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._by_version: dict[int, Model] = {}
 
@@ -91,6 +96,7 @@ class Descriptions:
             model=choice,
             signature=contract.DESCRIBE_SIGNATURE,
             most_values=_MOST_LABELS,
+            timeout_s=self._timeout_s,
             awaits_model=awaits_model,
         )
         answer = self._connection.predict(asked)

@@ -15,7 +15,7 @@ from synthseg_common.arrays import AnyArray
 
 from synthseg_client.calls.channel import ServerAddress
 from synthseg_client.calls.connection import Connection
-from synthseg_client.calls.deadlines import SHORT_TIMEOUT_S, default_timeout_s
+from synthseg_client.calls.deadlines import LOADING_TIMEOUT_S, SHORT_TIMEOUT_S, default_timeout_s
 from synthseg_client.calls.descriptions import Descriptions
 from synthseg_client.calls.model_choice import ModelChoice
 from synthseg_client.calls.prediction import Prediction
@@ -63,7 +63,9 @@ class Session:
         self._connection = Connection(
             self.address, self.model, self.retry, revive=revive, tell=tell
         )
-        self._descriptions = Descriptions(self._connection, self.model)
+        # One that is started for us loads a model when it is first asked, on a busy machine slowly.
+        self._describe_timeout_s = SHORT_TIMEOUT_S if revive is None else LOADING_TIMEOUT_S
+        self._descriptions = self._descriptions_of(self.model)
         self._others: dict[str, Session] = {}
         self._lock = threading.Lock()
 
@@ -117,8 +119,11 @@ class Session:
         """
         other = copy(self)
         other.model = model
-        other._descriptions = Descriptions(self._connection, model)
+        other._descriptions = self._descriptions_of(model)
         return other
+
+    def _descriptions_of(self, model: ModelChoice) -> Descriptions:
+        return Descriptions(self._connection, model, self._describe_timeout_s)
 
     def predict(
         self,

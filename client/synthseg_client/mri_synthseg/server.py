@@ -17,6 +17,7 @@ from synthseg_common.official_weights import (
     has_model,
 )
 
+from synthseg_client.calls.deadlines import LOADING_TIMEOUT_S
 from synthseg_client.calls.session import Session
 from synthseg_client.embedded import LocalModels, LocalServer
 from synthseg_client.errors import ServerTimeoutError, UsageError
@@ -30,7 +31,6 @@ START_TIMEOUT_S = 1800.0
 """The first start imports the weights, and of many that start at once all but one wait for it."""
 # Many calls may wait in its queue; one whose caller has gone is dropped there whatever its time.
 _KEPT_TIMEOUT_S = 4 * 3600.0
-_LOADING_TIMEOUT_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _files_of(folder: Path) -> list[Path]:
 
 def _await_model(session: Session) -> None:
     """Meets a model, which the server may have to load first; on a busy machine that takes long."""
-    end = time.monotonic() + _LOADING_TIMEOUT_S
+    end = time.monotonic() + LOADING_TIMEOUT_S
     while True:
         try:
             meet(session)

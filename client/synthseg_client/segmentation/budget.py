@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,11 @@ def fits(model: Model, box: Box, min_size: Sequence[int]) -> bool:
         return True
     grid = network_grid(box.shape, min_size)
     return max(grid) <= LARGEST_AXIS and counted_voxels(grid) <= model.max_voxels
+
+
+def strictest(models: Sequence[Model]) -> Model:
+    """Of models that are asked with one grid, the first of those that take the fewest voxels."""
+    return min(models, key=lambda m: math.inf if m.max_voxels is None else m.max_voxels)
 
 
 def check_fits(model: Model, box: Box, min_size: Sequence[int], scan: Path) -> None:

@@ -77,6 +77,11 @@ class Companions:
         asked = (self.parcellator, self.scorer)
         return tuple(session.describe() for session in asked if session is not None)
 
+    @property
+    def on_its_grid(self) -> tuple[Model, ...]:
+        """Those that work on the segmenter's network grid, and have to take one as large."""
+        return (self.parcellator.describe(),) if self.parcellator is not None else ()
+
 
 @dataclass(frozen=True)
 class Parcels:

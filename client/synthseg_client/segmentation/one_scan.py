@@ -24,7 +24,7 @@ from synthseg_client.inputs.scans import Scan
 from synthseg_client.model import Model
 from synthseg_client.options import CT_RANGE_HU, Crop, Options
 from synthseg_client.results.volume_table import rounded_mm3, volumes_mm3
-from synthseg_client.segmentation.budget import check_fits, grown_within
+from synthseg_client.segmentation.budget import check_fits, grown_within, strictest
 from synthseg_client.segmentation.clock import Clock
 from synthseg_client.segmentation.companions import (
     Companions,
@@ -134,10 +134,11 @@ class _Work:
             prepared = prepare(self.scan, described.voxel_mm)
             volume = self._as_seen(prepared.ras, crop)
             box = first_box(volume, crop)
-            check_fits(described, box, crop.min_size, self.scan.path)
+            asked = strictest((described, *self.companions.on_its_grid))
+            check_fits(asked, box, crop.min_size, self.scan.path)
         notes: list[str] = []
         last = self._pass(described, volume, box, crop)
-        while larger := self._larger(described, last, volume.shape, crop, len(notes)):
+        while larger := self._larger(asked, last, volume.shape, crop, len(notes)):
             notes.append(
                 f"structures reached {_side_names(last.touched)} of the part that was segmented: "
                 "enlarged it"
@@ -192,13 +193,13 @@ class _Work:
         )
 
     def _larger(
-        self, described: Model, last: _Pass, shape: tuple[int, ...], crop: Crop, grown: int
+        self, asked: Model, last: _Pass, shape: tuple[int, ...], crop: Crop, grown: int
     ) -> Box | None:
         """The part to segment next; None where the last one will do, or is not to be enlarged."""
         if not last.touched or crop.explicit:
             return None
         step = SIZE_MULTIPLE * 2**grown
-        return grown_within(described, last.box, last.touched, shape, step, crop.min_size)
+        return grown_within(asked, last.box, last.touched, shape, step, crop.min_size)
 
     def _result(self, prepared: Prepared, last: _Pass, notes: list[str]) -> Segmentation:
         clean, model, passes = last.clean, last.model, len(notes) + 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from contract_server import ContractServer
 from sessions import PATIENT, send_scan
 from synthseg_client.calls.model_choice import ModelChoice
 from synthseg_client.calls.session import Session
@@ -24,3 +25,16 @@ def test_a_model_that_was_never_there_is_not_waited_for_because_another_is(
         with pytest.raises(UnknownModelError):
             session.of_model(ModelChoice(name="parcels")).describe()
         assert send_scan(session)[1].version == 1
+
+
+def test_a_server_that_is_started_for_us_may_load_a_model_first(
+    address: str, model: ContractServer
+) -> None:
+    with Session(address) as session:
+        session.describe()
+    assert model.patience_s < 61
+    with Session(address, revive=lambda: False) as session:
+        session.describe()
+        assert 600 < model.patience_s < 901
+        session.of_model(ModelChoice(version=1)).describe()
+        assert 600 < model.patience_s < 901

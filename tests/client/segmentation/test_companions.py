@@ -15,7 +15,13 @@ from family import SCORES, family
 from sessions import IMPATIENT
 from synthseg_client import Options, open_session, segment
 from synthseg_client.calls.session import Session
-from synthseg_client.errors import AnswerError, ModelError, UnknownModelError, UsageError
+from synthseg_client.errors import (
+    AnswerError,
+    ModelError,
+    RequestTooLargeError,
+    UnknownModelError,
+    UsageError,
+)
 from synthseg_client.segmentation.checks import check_result
 from synthseg_common import contract
 from synthseg_common.labels import SegmentationLabels
@@ -193,6 +199,18 @@ def test_a_model_of_an_earlier_version_is_to_be_exported_again(
         segment(scan, session, BOTH)
     assert not model.requests
     assert segment(scan, session).labels.any()
+
+
+def test_a_scan_that_is_too_large_for_the_parcels_is_not_segmented_first(
+    session: Session, model: ContractServer, scan: Path
+) -> None:
+    parcels = model.beside[contract.PARCELS_MODEL_NAME]
+    model.beside[contract.PARCELS_MODEL_NAME] = dataclasses.replace(
+        parcels, info={**parcels.info, contract.MAX_VOXELS: 64**3}
+    )
+    with pytest.raises(RequestTooLargeError, match="synthseg_parcels:1 takes 262144 at most"):
+        segment(scan, session, BOTH)
+    assert not model.requests
 
 
 def test_scores_are_the_numbers_of_the_table(session: Session, scan: Path) -> None:

@@ -22,6 +22,8 @@ def main() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     choose_instructions()
+    # Its advice on how to write graphs is none for users; nothing is imported by this.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @main.command()

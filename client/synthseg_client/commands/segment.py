@@ -22,6 +22,7 @@ from synthseg_client.dicom.sources import with_series
 from synthseg_client.embedded import LocalModels
 from synthseg_client.errors import ClientError, UsageError
 from synthseg_client.options import Crop, Options
+from synthseg_client.results.embedded_colours import Embedded, LabelFileForm
 from synthseg_client.results.journal import JOURNAL_NAME
 
 _NO_CROP = "none"
@@ -47,6 +48,7 @@ def run_segment(
         resume=course.resume,
         sidecar=course.sidecar,
         tables=course.tables,
+        form=LabelFileForm(embedded=Embedded.ALL if course.tables else Embedded.MGH),
     )
     return carry_out(plan, settings, telling, server, official=modes.official, pages=places.report)
 

@@ -156,7 +156,8 @@ class Course:
         "--tables",
         is_flag=True,
         help="Write label tables beside each label map: .tsv (BIDS), .ctab (FreeSurfer), "
-        ".label.txt (ITK-SNAP) and .ctbl (3D Slicer).",
+        ".label.txt (ITK-SNAP) and .ctbl (3D Slicer), and put names and colours into NIfTI label "
+        "maps (FreeSurfer).",
     )
 
 

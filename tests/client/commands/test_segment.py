@@ -12,6 +12,8 @@ from client_command import run_client
 from contract_server import ContractServer
 from loading import load_nifti
 from synthseg_client.cli import main
+from synthseg_client.results.embedded_colours import NIFTI_CODE
+from two_readers import place_of
 
 
 def test_one_scan_is_segmented_with_all_its_companions(
@@ -32,6 +34,20 @@ def test_one_scan_is_segmented_with_all_its_companions(
     np.testing.assert_allclose(posteriors.sum(axis=-1), 1, atol=1e-3)
     values = np.array([0, 2, 24, 41])[posteriors.argmax(axis=-1)]
     np.testing.assert_array_equal(values, np.asanyarray(labels.dataobj))
+
+
+@pytest.mark.parametrize("tables", [False, True])
+def test_tables_put_names_and_colours_into_nifti_label_maps_too(
+    address: str, tmp_path: Path, save_scan: Callable[..., Path], tables: bool
+) -> None:
+    scan = save_scan(tmp_path / "scan.nii.gz")
+    words = ("segment", "--i", scan, "--o", tmp_path / "l.nii.gz", *["--tables"] * tables)
+    run = run_client(*words, "--server", address)
+    assert run.exit_code == 0, run.output
+    extensions = load_nifti(tmp_path / "l.nii.gz").header.extensions
+    assert [e.get_code() for e in extensions] == [NIFTI_CODE] * tables
+    assert all(b"left-white-matter" in e.get_content() for e in extensions)
+    place_of(tmp_path / "l.nii.gz", (1, 2, 3))  # which ITK reads too
 
 
 def test_a_table_with_and_without_posteriors_is_the_same(

@@ -11,8 +11,9 @@ Importing this package loads nothing heavy; names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+import synthseg_common.exports as _exports
 
 if TYPE_CHECKING:
     __version__: str
@@ -66,67 +67,62 @@ if TYPE_CHECKING:
     from synthseg_client.segmentation.result import Segmentation as Segmentation
 
 _HOMES = {
-    "AccessDeniedError": "errors",
-    "AnswerError": "errors",
-    "BadRequestError": "errors",
-    "BatchPlan": "batch.tasks",
-    "BatchSettings": "batch.settings",
-    "BrokenConnectionError": "errors",
-    "ClientError": "errors",
-    "Crop": "options",
-    "DicomSeries": "dicom.series",
-    "EmbeddedServerError": "errors",
-    "LocalModels": "embedded",
-    "LocalServer": "embedded",
-    "LostOnScanError": "errors",
-    "Model": "model",
-    "ModelChoice": "calls.model_choice",
-    "ModelError": "errors",
-    "ModelGoneError": "errors",
-    "Options": "options",
-    "Outcome": "batch.outcome",
-    "OutputError": "errors",
-    "Prediction": "calls.prediction",
-    "RequestTooLargeError": "errors",
-    "ResultError": "errors",
-    "RetryPolicy": "calls.retry",
-    "Scan": "inputs.scans",
-    "ScanError": "errors",
-    "ScanTask": "batch.tasks",
-    "Segmentation": "segmentation.result",
-    "ServerAddress": "calls.channel",
-    "ServerBusyError": "errors",
-    "ServerError": "errors",
-    "ServerGoneError": "errors",
-    "ServerTimeoutError": "errors",
-    "ServerUnreachableError": "errors",
-    "Session": "calls.session",
-    "Tls": "calls.channel",
-    "UnexpectedError": "errors",
-    "UnknownModelError": "errors",
-    "UsageError": "errors",
-    "find_series": "dicom.choice",
-    "open_session": "api",
-    "plan_batch": "batch.plan",
-    "read_scan": "inputs.scans",
-    "read_series": "dicom.conversion",
-    "run_batch": "batch.run",
-    "segment": "api",
-    "segment_many": "api",
-    "write_dicom": "dicom.results",
+    "__version__": "",
+    "AccessDeniedError": "synthseg_client.errors",
+    "AnswerError": "synthseg_client.errors",
+    "BadRequestError": "synthseg_client.errors",
+    "BatchPlan": "synthseg_client.batch.tasks",
+    "BatchSettings": "synthseg_client.batch.settings",
+    "BrokenConnectionError": "synthseg_client.errors",
+    "ClientError": "synthseg_client.errors",
+    "Crop": "synthseg_client.options",
+    "DicomSeries": "synthseg_client.dicom.series",
+    "EmbeddedServerError": "synthseg_client.errors",
+    "LocalModels": "synthseg_client.embedded",
+    "LocalServer": "synthseg_client.embedded",
+    "LostOnScanError": "synthseg_client.errors",
+    "Model": "synthseg_client.model",
+    "ModelChoice": "synthseg_client.calls.model_choice",
+    "ModelError": "synthseg_client.errors",
+    "ModelGoneError": "synthseg_client.errors",
+    "Options": "synthseg_client.options",
+    "Outcome": "synthseg_client.batch.outcome",
+    "OutputError": "synthseg_client.errors",
+    "Prediction": "synthseg_client.calls.prediction",
+    "RequestTooLargeError": "synthseg_client.errors",
+    "ResultError": "synthseg_client.errors",
+    "RetryPolicy": "synthseg_client.calls.retry",
+    "Scan": "synthseg_client.inputs.scans",
+    "ScanError": "synthseg_client.errors",
+    "ScanTask": "synthseg_client.batch.tasks",
+    "Segmentation": "synthseg_client.segmentation.result",
+    "ServerAddress": "synthseg_client.calls.channel",
+    "ServerBusyError": "synthseg_client.errors",
+    "ServerError": "synthseg_client.errors",
+    "ServerGoneError": "synthseg_client.errors",
+    "ServerTimeoutError": "synthseg_client.errors",
+    "ServerUnreachableError": "synthseg_client.errors",
+    "Session": "synthseg_client.calls.session",
+    "Tls": "synthseg_client.calls.channel",
+    "UnexpectedError": "synthseg_client.errors",
+    "UnknownModelError": "synthseg_client.errors",
+    "UsageError": "synthseg_client.errors",
+    "find_series": "synthseg_client.dicom.choice",
+    "open_session": "synthseg_client.api",
+    "plan_batch": "synthseg_client.batch.plan",
+    "read_scan": "synthseg_client.inputs.scans",
+    "read_series": "synthseg_client.dicom.conversion",
+    "run_batch": "synthseg_client.batch.run",
+    "segment": "synthseg_client.api",
+    "segment_many": "synthseg_client.api",
+    "write_dicom": "synthseg_client.dicom.results",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     """Loads a public name from its module when it is first used."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("synthseg-serving")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return _exports.load_export(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

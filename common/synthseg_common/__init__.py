@@ -5,8 +5,9 @@ Names are loaded when first used: importing this package loads nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+import synthseg_common.exports as _exports
 
 if TYPE_CHECKING:
     from synthseg_common.colours import colour_of as colour_of
@@ -25,29 +26,27 @@ if TYPE_CHECKING:
     from synthseg_common.labels import SegmentationLabels as SegmentationLabels
 
 _HOMES = {
-    "CONTRAST_SPECIFIC_CLASSES": "labels",
-    "GENERATION_V1": "labels",
-    "GENERATION_V2": "labels",
-    "GenerationLabels": "labels",
-    "ImageError": "errors",
-    "LabelTableError": "errors",
-    "OutputError": "errors",
-    "SYNTHSEG_V1": "labels",
-    "SYNTHSEG_V2": "labels",
-    "SegmentationLabels": "labels",
-    "SynthSegError": "errors",
-    "colour_of": "colours",
-    "label_colours": "colours",
-    "paint_labels": "colours",
+    "CONTRAST_SPECIFIC_CLASSES": "synthseg_common.labels",
+    "GENERATION_V1": "synthseg_common.labels",
+    "GENERATION_V2": "synthseg_common.labels",
+    "GenerationLabels": "synthseg_common.labels",
+    "ImageError": "synthseg_common.errors",
+    "LabelTableError": "synthseg_common.errors",
+    "OutputError": "synthseg_common.errors",
+    "SYNTHSEG_V1": "synthseg_common.labels",
+    "SYNTHSEG_V2": "synthseg_common.labels",
+    "SegmentationLabels": "synthseg_common.labels",
+    "SynthSegError": "synthseg_common.errors",
+    "colour_of": "synthseg_common.colours",
+    "label_colours": "synthseg_common.colours",
+    "paint_labels": "synthseg_common.colours",
 }
 __all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     """Loads a public name from its module when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return _exports.load_export(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -8,8 +8,9 @@ for image, labels in BrainGenerator("maps.zarr", seed=1):
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+import synthseg_common.exports as _exports
 
 if TYPE_CHECKING:
     from synthseg_common.labels import CONTRAST_SPECIFIC_CLASSES as CONTRAST_SPECIFIC_CLASSES
@@ -126,9 +127,7 @@ __all__ = [*_HOMES]
 
 def __getattr__(name: str) -> object:
     """Loads a public name from its module when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return _exports.load_export(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -10,8 +10,9 @@ Importing this package loads nothing heavy; names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+import synthseg_common.exports as _exports
 
 if TYPE_CHECKING:
     __version__: str
@@ -38,40 +39,34 @@ if TYPE_CHECKING:
     from synthseg_serving.versions import VersionPolicy as VersionPolicy
 
 _HOMES = {
-    "CallError": "errors",
-    "ExportError": "errors",
-    "MemoryLimit": "server",
-    "ModelConfig": "versions",
-    "ModelError": "errors",
-    "Server": "server",
-    "ServerSettings": "server",
-    "ServingError": "errors",
-    "StartError": "errors",
-    "Tls": "server",
-    "VersionPolicy": "versions",
-    "WeightsError": "errors",
-    "cached_set": "official.cache",
-    "export_bundle": "export",
-    "export_official": "official.export",
-    "import_folder": "official.importing",
-    "inspect_weights": "official.weights",
-    "read_official": "official.export",
-    "read_source": "sources",
-    "shipped_model_dir": "shipped",
+    "__version__": "",
+    "CallError": "synthseg_serving.errors",
+    "ExportError": "synthseg_serving.errors",
+    "MemoryLimit": "synthseg_common.memory",
+    "ModelConfig": "synthseg_serving.versions",
+    "ModelError": "synthseg_serving.errors",
+    "Server": "synthseg_serving.server",
+    "ServerSettings": "synthseg_serving.server",
+    "ServingError": "synthseg_serving.errors",
+    "StartError": "synthseg_serving.errors",
+    "Tls": "synthseg_serving.server",
+    "VersionPolicy": "synthseg_serving.versions",
+    "WeightsError": "synthseg_serving.errors",
+    "cached_set": "synthseg_serving.official.cache",
+    "export_bundle": "synthseg_serving.export",
+    "export_official": "synthseg_serving.official.export",
+    "import_folder": "synthseg_serving.official.importing",
+    "inspect_weights": "synthseg_serving.official.weights",
+    "read_official": "synthseg_serving.official.export",
+    "read_source": "synthseg_serving.sources",
+    "shipped_model_dir": "synthseg_serving.shipped",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:
     """Loads a public name from its module when it is first used."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("synthseg-serving")
-    if name in _HOMES:
-        value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _exports.load_export(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -14,6 +14,7 @@ COMMON = Package(
             "arrays",
             "contract",
             "errors",
+            "exports",
             "formats",
             "memory",
             "option_groups",

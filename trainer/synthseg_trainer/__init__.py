@@ -9,8 +9,9 @@ Importing this package loads nothing heavy; names are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+import synthseg_common.exports as _exports
 
 if TYPE_CHECKING:
     __version__: str
@@ -45,49 +46,43 @@ if TYPE_CHECKING:
     from synthseg_trainer.training.sources import Sources as Sources
 
 _HOMES = {
-    "AdamSettings": "config",
-    "BatchSource": "training.sources",
-    "Bundle": "network.bundle",
-    "Checkpoint": "runs.checkpoints",
-    "CheckpointError": "errors",
-    "ConfigError": "errors",
-    "Evaluation": "evaluation.report",
-    "NetworkSettings": "config",
-    "OutageError": "errors",
-    "Scoring": "evaluation.pair_scores",
-    "Sources": "training.sources",
-    "Stage": "config",
-    "TrainSettings": "config",
-    "TrainerError": "errors",
-    "Validation": "config",
-    "ValidationOptions": "evaluation.validate",
-    "build_unet": "network.unet",
-    "choose_strategy": "training.distribution",
-    "evaluate": "evaluation.report",
-    "find_bundle": "runs.checkpoints",
-    "latest_checkpoint": "runs.checkpoints",
-    "load_bundle": "network.bundle",
-    "load_network": "runs.networks",
-    "load_settings": "config",
-    "open_feed": "training.feed",
-    "recipe_names": "config",
-    "save_bundle": "network.bundle",
-    "train": "training.loop",
-    "validate": "evaluation.validate",
+    "__version__": "",
+    "AdamSettings": "synthseg_trainer.config",
+    "BatchSource": "synthseg_trainer.training.sources",
+    "Bundle": "synthseg_trainer.network.bundle",
+    "Checkpoint": "synthseg_trainer.runs.checkpoints",
+    "CheckpointError": "synthseg_trainer.errors",
+    "ConfigError": "synthseg_trainer.errors",
+    "Evaluation": "synthseg_trainer.evaluation.report",
+    "NetworkSettings": "synthseg_trainer.config",
+    "OutageError": "synthseg_trainer.errors",
+    "Scoring": "synthseg_trainer.evaluation.pair_scores",
+    "Sources": "synthseg_trainer.training.sources",
+    "Stage": "synthseg_trainer.config",
+    "TrainSettings": "synthseg_trainer.config",
+    "TrainerError": "synthseg_trainer.errors",
+    "Validation": "synthseg_trainer.config",
+    "ValidationOptions": "synthseg_trainer.evaluation.validate",
+    "build_unet": "synthseg_trainer.network.unet",
+    "choose_strategy": "synthseg_trainer.training.distribution",
+    "evaluate": "synthseg_trainer.evaluation.report",
+    "find_bundle": "synthseg_trainer.runs.checkpoints",
+    "latest_checkpoint": "synthseg_trainer.runs.checkpoints",
+    "load_bundle": "synthseg_trainer.network.bundle",
+    "load_network": "synthseg_trainer.runs.networks",
+    "load_settings": "synthseg_trainer.config",
+    "open_feed": "synthseg_trainer.training.feed",
+    "recipe_names": "synthseg_trainer.config",
+    "save_bundle": "synthseg_trainer.network.bundle",
+    "train": "synthseg_trainer.training.loop",
+    "validate": "synthseg_trainer.evaluation.validate",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:
     """Loads a public name from its module when it is first used."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("synthseg-serving")
-    if name in _HOMES:
-        value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _exports.load_export(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -127,6 +127,13 @@ class ServeOptions:
         type=click.IntRange(min=1),
         help="CPU cores for one computation; by default all that this process may use.",
     )
+    at_once: int = option(
+        "--at-once",
+        default=1,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="How many requests may compute at the same time, where memory holds them.",
+    )
     cpu: bool = option("--cpu", is_flag=True, help="Use no GPU.")
     waiting: int = option(
         "--queue",

@@ -64,6 +64,7 @@ def server_settings(options: ServeOptions) -> ServerSettings:
         addresses=options.addresses or (DEFAULT_ADDRESS,),
         threads=options.threads or available_cores(),
         waiting=options.waiting,
+        at_once=options.at_once,
         poll_s=options.poll_seconds,
         packed=not options.typed_fields,
         labels_for_unavailable=options.labels_for_unavailable,

@@ -63,7 +63,8 @@ class ServerSettings:
     Attributes:
         addresses: `host:port` (port 0 takes a free one) or `unix:/path`.
         threads: Cores for one computation.
-        waiting: Requests that may wait while one computes; more are refused.
+        waiting: Requests that may wait while others compute; more are refused.
+        at_once: Requests that may compute at the same time, where memory holds them.
         poll_s: Seconds between looks for new versions; 0 looks once.
         packed: Tensors as raw bytes rather than one field per value.
         largest_answer_bytes: Answers above are refused.
@@ -76,6 +77,7 @@ class ServerSettings:
     addresses: tuple[str, ...] = (DEFAULT_ADDRESS,)
     threads: int = 1
     waiting: int = 8
+    at_once: int = 1
     poll_s: float = 1.0
     packed: bool = True
     largest_answer_bytes: int = LARGEST_MESSAGE_BYTES
@@ -102,7 +104,9 @@ class Server:
         self._health = health.HealthServicer()
         self._malformed = MalformedRequests()
         limits = AnswerLimits(packed=settings.packed, largest_bytes=settings.largest_answer_bytes)
-        self._prediction = PredictionService(self.manager, Admission(settings.waiting), limits)
+        self.admission = Admission(settings.waiting, settings.at_once)
+        """Who computes, who waits, and what they hold."""
+        self._prediction = PredictionService(self.manager, self.admission, limits)
         self._grpc = self._build(settings)
         # Addresses first: a taken one is known at once, a model takes seconds.
         self.addresses = [
@@ -132,7 +136,7 @@ class Server:
         remove_sockets(self._sockets)
 
     def _build(self, settings: ServerSettings) -> grpc.Server:
-        threads = settings.waiting + 1 + _SPARE_THREADS
+        threads = settings.waiting + settings.at_once + _SPARE_THREADS
         server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
             options=[

@@ -70,7 +70,7 @@ def segment(
 @click.argument("level", type=click.Choice(LEVELS))
 @with_options(Dataset)
 @with_options(Modes)
-@with_options(Course)
+@with_options(Course, leave_out=("shard", "dask"))
 @with_options(Telling)
 @_takes_server
 @click.version_option(package_name="synthseg-serving")

@@ -85,7 +85,7 @@ class History:
 
     def add_failure(self, task: ScanTask, error: str) -> None:
         """Records a scan that failed; the errors are those of `add`."""
-        told = FailedEntry(str(task.scan.absolute()), error)
+        told = FailedEntry(str(task.scan.absolute()), error, task.series_name)
         if self._settings.by_scan:
             self._records.append_failure(task.labels, told)
         elif self._journal is not None:

@@ -203,6 +203,7 @@ class _Batch:
             quality=result.quality,
             served=result.model.title,
             row=task.prefix + task.row,
+            series=task.series_name,
             scan_version=finished.version,
             versions=versions,
         )

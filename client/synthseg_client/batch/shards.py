@@ -87,7 +87,7 @@ def shard_of(plan: BatchPlan, shard: Shard, arguments: Sequence[str]) -> BatchPl
         shard: The part.
         arguments: The values of `--i` that the plan was made of.
     """
-    roots = [root for argument in arguments if (root := _root_of(argument)) is not None]
+    roots = roots_of(arguments)
     return replace(
         plan,
         tasks=tuple(t for t in plan.tasks if shard.has(key_of(t.scan, roots))),
@@ -96,6 +96,11 @@ def shard_of(plan: BatchPlan, shard: Shard, arguments: Sequence[str]) -> BatchPl
         quality_table=shard.of_table(plan.quality_table),
         single=False,
     )
+
+
+def roots_of(arguments: Sequence[str]) -> list[Path]:
+    """The folders that values of `--i` begin with; none for names of files and lists."""
+    return [root for argument in arguments if (root := _root_of(argument)) is not None]
 
 
 def key_of(scan: Path, roots: Sequence[Path]) -> str:

@@ -48,8 +48,7 @@ def run_segment(
         try:
             return _run(mirrored(places, mirror), modes, course, telling, server, mirror)
         except ClientError as error:
-            error.args = tuple(mirror.told(a) if isinstance(a, str) else a for a in error.args)
-            raise
+            raise mirror.with_told(error) from error.__cause__
 
 
 def _run(

@@ -18,7 +18,6 @@ from synthseg_client.results.scan_records import RECORDS
 from synthseg_client.storage.addresses import is_address, parts_of_address
 from synthseg_client.storage.mirror import Mirror
 
-_RESULTS = ("labels", "posteriors", "resampled", "volumes", "quality")
 _LOCAL_ALONE = {"report": "--report", "dicom_seg": "--dicom-seg", "dicom_sr": "--dicom-sr"}
 _DICOM_ENDINGS = (".dcm", ".zip", ".ima")
 
@@ -41,8 +40,15 @@ def mirrored(places: Places, mirror: Mirror) -> Places:
             "--beside-scans: is for scans in folders; in object storage results need a folder of "
             "their own, --o."
         )
-    results = {name: _mirrored_result(getattr(places, name), mirror) for name in _RESULTS}
-    return replace(places, scans=scans, **results)
+    return replace(
+        places,
+        scans=scans,
+        labels=_mirrored_result(places.labels, mirror),
+        posteriors=_mirrored_result(places.posteriors, mirror),
+        resampled=_mirrored_result(places.resampled, mirror),
+        volumes=_mirrored_result(places.volumes, mirror),
+        quality=_mirrored_result(places.quality, mirror),
+    )
 
 
 def mirrored_scans(arguments: Iterable[str], mirror: Mirror) -> list[str]:

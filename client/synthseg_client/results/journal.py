@@ -20,7 +20,7 @@ _FORMAT = 1
 _FAILURE = "failure 1"
 """Format of what is told of scans that failed: those who look for finished ones pass it over."""
 _BLOCK = 1 << 20
-_LATER = ("served", "row", "scan_version", "versions")
+_LATER = ("served", "row", "series", "scan_version", "versions")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Entry:
         quality: Predicted Dice by group of structures.
         served: Name and version of the model.
         row: What tables call the scan.
+        series: Which of a DICOM source; empty for other scans.
         scan_version: What object storage calls its content; empty for a file.
         versions: The same of outputs, by path.
     """
@@ -51,6 +52,7 @@ class Entry:
     quality: Mapping[str, float] = field(default_factory=dict)
     served: str = ""
     row: str = ""
+    series: str = ""
     scan_version: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,10 +79,17 @@ class FailedEntry:
     Attributes:
         scan: Absolute path of the scan.
         error: Why, in one line.
+        series: Which of a DICOM source; empty for other scans.
     """
 
     scan: str
     error: str
+    series: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For JSON, as that of `Entry`."""
+        told = asdict(self)
+        return {key: value for key, value in told.items() if value or key not in _LATER}
 
 
 class Journal:
@@ -142,7 +151,7 @@ class Journal:
         Raises:
             OutputError: It cannot be written.
         """
-        self._append(labels, {"format": _FAILURE, **asdict(entry)})
+        self._append(labels, {"format": _FAILURE, **entry.to_json()})
 
     def _append(self, labels: Path, told: Mapping[str, object]) -> None:
         record = {**told, "labels": str(labels.absolute())}

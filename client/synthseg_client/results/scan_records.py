@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,25 +55,21 @@ class ScanRecords:
         found = self._read(_place_of(labels, _ENDING))
         return found if isinstance(found, Entry) else None
 
-    def find_failure(self, labels: Path) -> FailedEntry | None:
-        """What was told of a scan that failed; the errors are those of `find`."""
-        found = self._read(_place_of(labels, _FAILED_ENDING))
-        return found if isinstance(found, FailedEntry) else None
-
-    def read_in(self, folder: Path, names: list[Path]) -> dict[Path, Entry | FailedEntry]:
-        """Records by their label maps; of a scan that failed and was finished, that it finished.
+    def read(self, path: Path) -> tuple[Path, Entry | FailedEntry] | None:
+        """A label map, and what a record tells of it; None for a file that is no record.
 
         Args:
-            folder: Of the label maps.
-            names: Files in its folder of records.
+            path: The record.
+
+        Raises:
+            StorageError: The store cannot be asked.
+            OutputError: The same of a file here.
         """
-        found: dict[Path, Entry | FailedEntry] = {}
-        for path in sorted(names, key=lambda p: not p.name.endswith(_FAILED_ENDING)):
-            record = self._read(path)
-            ending = _FAILED_ENDING if path.name.endswith(_FAILED_ENDING) else _ENDING
-            if record is not None:
-                found[folder / path.name.removesuffix(ending)] = record
-        return found
+        found = self._read(path)
+        if found is None:
+            return None
+        ending = _ENDING if isinstance(found, Entry) else _FAILED_ENDING
+        return path.parent.parent / path.name.removesuffix(ending), found
 
     def append(self, labels: Path, entry: Entry) -> None:
         """Records a finished scan: from now on it counts.
@@ -98,7 +94,7 @@ class ScanRecords:
             OutputError: It cannot be written.
             StorageError: The same of object storage.
         """
-        told = {key: self._mirror.told(value) for key, value in asdict(entry).items()}
+        told = {key: self._mirror.told(value) for key, value in entry.to_json().items()}
         self._write(_place_of(labels, _FAILED_ENDING), {"format": _FAILURE, **told})
 
     def _write(self, path: Path, told: Mapping[str, object]) -> None:

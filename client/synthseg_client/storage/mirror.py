@@ -14,7 +14,7 @@ from pathlib import Path
 from synthseg_common import object_storage as storage
 from synthseg_common.formats import parts_of
 
-from synthseg_client.errors import OutputError, ScanError, UsageError
+from synthseg_client.errors import ClientError, OutputError, ScanError, UsageError
 from synthseg_client.storage.addresses import SCHEMES, is_plain_key, parts_of_address
 from synthseg_client.storage.private_copies import PrivateFolder
 
@@ -68,6 +68,11 @@ class Mirror:
         root = re.escape(f"{self._folder.path}/")
         return re.sub(rf"{root}({'|'.join(SCHEMES)})/", r"\1://", text)
 
+    def with_told(self, error: ClientError) -> ClientError:
+        """The error itself, in whose words paths of the mirror are addresses now."""
+        error.args = tuple(self.told(a) if isinstance(a, str) else a for a in error.args)
+        return error
+
     def add_list(self, name: str, lines: list[str]) -> Path:
         """A list of files that stands for another one.
 
@@ -109,7 +114,8 @@ class Mirror:
             StorageError: It cannot be listed.
         """
         folder = self.path_of(address)
-        place = "/".join([f"{folder_scheme(address)}:/", *parts_of_address(address)[1:]])
+        scheme, *keys = parts_of_address(address)
+        place = f"{scheme}://{'/'.join(keys)}"
         found = {}
         for entry in storage.listing(place):
             names = entry.url[len(place) + 1 :].split("/")
@@ -223,11 +229,6 @@ class Mirror:
         if self._folder is None:
             self._folder = PrivateFolder()
         return self._folder.path
-
-
-def folder_scheme(address: str) -> str:
-    """The scheme of an address."""
-    return address.partition("://")[0]
 
 
 def _parts(path: Path) -> list[Path]:

@@ -51,7 +51,7 @@ def command_of(
 
 @dataclass
 class JobRun:
-    """Runs the indexes of a Job as its controller does: at most so many at once, until all are done.
+    """Runs the indexes of a Job as its controller does: some at once, until all are done.
 
     Attributes:
         command: Of every pod.

@@ -44,33 +44,45 @@ def run_segment(
     Raises:
         ClientError: Nothing could be started.
     """
+    if course.dask is not None:
+        from synthseg_client.commands.dask_parts import segment_on_dask
+
+        return segment_on_dask(course.dask, places, modes, course, telling, server)
     with Mirror() as mirror:
         try:
-            return _run(mirrored(places, mirror), modes, course, telling, server, mirror)
+            plan, settings = prepare(places, modes, course, mirror)
+            if places.report is not None:
+                expect_place(places.report, plan)
+            official, pages = modes.official, places.report
+            return carry_out(plan, settings, telling, server, official=official, pages=pages)
         except ClientError as error:
             raise mirror.with_told(error) from error.__cause__
 
 
-def _run(
-    places: Places,
-    modes: Modes,
-    course: Course,
-    telling: Telling,
-    server: ServerOptions,
-    mirror: Mirror,
-) -> int:
-    """Segments what the mirror and the folders here show."""
+def prepare(
+    places: Places, modes: Modes, course: Course, mirror: Mirror
+) -> tuple[BatchPlan, BatchSettings]:
+    """What there is to do, and how.
+
+    Args:
+        places: Which scans, and where results go: paths and addresses.
+        modes: How to segment.
+        course: How to go through them.
+        mirror: Shows what lies in object storage.
+
+    Raises:
+        ClientError: The options contradict each other, or there is nothing to do.
+    """
+    options = chosen_options(modes, quality=places.quality is not None)
+    places = mirrored(places, mirror)
     plan = _planned(places, course, mirror)
-    if places.report is not None:
-        expect_place(places.report, plan)
     stored = has_addresses(plan, mirror)
     if stored:
         refuse_results_among_scans(plan, mirror)
         probe_places(plan, mirror)
     journal = _journal_of(plan, course.resume)
-    by_scan = journal is not None and (stored or course.shard is not None)
     settings = BatchSettings(
-        options=chosen_options(modes, quality=places.quality is not None),
+        options=options,
         jobs=course.jobs,
         requests=course.requests,
         journal=None if stored else journal,
@@ -78,10 +90,10 @@ def _run(
         sidecar=course.sidecar,
         tables=course.tables,
         form=LabelFileForm(embedded=Embedded.ALL if course.tables else Embedded.MGH),
-        by_scan=by_scan,
+        by_scan=journal is not None and (stored or course.shard is not None),
         mirror=mirror,
     )
-    return carry_out(plan, settings, telling, server, official=modes.official, pages=places.report)
+    return plan, settings
 
 
 def carry_out(
@@ -212,6 +224,8 @@ def _segment_all(
     outcomes = [Outcome(r.task, "failed", error=r.reason) for r in plan.refused]
     for outcome in outcomes:
         report.add(outcome)
+    if not plan.tasks and not outcomes:
+        report.note("No scan is in this part: nothing to do.")
     if plan.tasks:
         connected = connect(server, RetryPolicy(), report.note, local=local, show_log=verbose)
         with connected as session:

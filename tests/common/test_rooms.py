@@ -33,7 +33,7 @@ COMMON = Package(
             "official_weights",
             "resampling",
         ),
-        ("parcels",),
+        ("object_storage", "parcels"),
     ),
 )
 # Names of types, and numbers.

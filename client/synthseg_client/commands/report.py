@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,16 @@ class Reporter:
     Args:
         total: Number of scans.
         telling: What to tell.
+        told: Puts names that the user knows into a line.
 
     Attributes:
         exit_code: 0 if no scan failed so far, else 1.
     """
 
-    def __init__(self, total: int, telling: Telling) -> None:
+    def __init__(
+        self, total: int, telling: Telling, told: Callable[[str], str] = lambda line: line
+    ) -> None:
+        self._told = told
         self.exit_code = 0
         self._total = total
         self._seen = 0
@@ -87,7 +92,7 @@ class Reporter:
         if self._bar is not None:
             self._bar.update()
         if self._telling.as_json:
-            self._say(outcome.to_json())
+            self._say(outcome.to_json(self._told))
         self._tell(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
@@ -117,7 +122,7 @@ class Reporter:
         with self._saying:
             if self._bar is not None:
                 self._bar.clear()
-            say(line, err=err)
+            say(self._told(line), err=err)
             if self._bar is not None:
                 self._bar.refresh()
 

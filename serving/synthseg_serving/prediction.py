@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
 from synthseg_common.arrays import AnyArray
@@ -25,6 +27,7 @@ from synthseg_serving.errors import CallError, out_of_time
 from synthseg_serving.manager import ModelManager
 from synthseg_serving.servable import Servable
 from synthseg_serving.tensors import decode, encode
+from synthseg_serving.watching.calls import note, stage
 
 log = logging.getLogger(__name__)
 
@@ -103,31 +106,40 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
             message = f'Serving signature key "{name}" not found.'
             raise CallError("FAILED_PRECONDITION", message)
         signature = servable.signatures[name]
-        inputs = read_inputs(signature, request, servable.budget)
+        note(model=request.model_spec.name, version=servable.version, signature=name)
+        with stage("decode"):
+            inputs = read_inputs(signature, request, servable.budget)
+        note(voxels=int(np.size(inputs.get(contract.IMAGE, ()))))
         outputs = choose_outputs(signature, list(request.output_filter))
         room = self.room.beside(self._manager.held_bytes())
         servable.budget.check_grid(requested_grid(inputs), room)
         deadline = _deadline(context)
         if signature.inputs:
-            with self._admission.turn(deadline, context.is_active):
+            with ExitStack() as held:
+                with stage("queue"):
+                    held.enter_context(self._admission.turn(deadline, context.is_active))
                 started = time.perf_counter()
-                values = servable.run(signature, inputs, outputs, _remaining(deadline))
+                with stage("predict"):
+                    values = servable.run(signature, inputs, outputs, _remaining(deadline))
                 took_s = time.perf_counter() - started
             # Voxels only: nothing of a scan that could name a patient.
             sizes = {key: value.shape for key, value in inputs.items() if value.ndim}
             log.info("%s:%d ran for %.3f s on %s", name, servable.version, took_s, sizes)
         else:
             # Constants, as a label table: not worth a place in the queue.
-            values = servable.run(signature, inputs, outputs, _remaining(deadline))
+            with stage("predict"):
+                values = servable.run(signature, inputs, outputs, _remaining(deadline))
         response = predict_pb2.PredictResponse()
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = servable.version
         response.model_spec.signature_name = name
-        self._write(values, response)
+        with stage("encode"):
+            self._write(values, response)
         return response
 
     def _write(self, values: dict[str, AnyArray], response: predict_pb2.PredictResponse) -> None:
         size = sum(value.nbytes for value in values.values())
+        note(answer_bytes=size)
         if size > self._limits.largest_bytes:
             raise CallError(
                 "OUT_OF_RANGE",

@@ -16,6 +16,7 @@ from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.commands.connection import connect
 from synthseg_client.commands.pages import expect_place, report_outcomes
 from synthseg_client.commands.report import Reporter
+from synthseg_client.commands.scan_events import ScanEvents
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
 from synthseg_client.dicom.sources import with_series
@@ -24,6 +25,7 @@ from synthseg_client.errors import ClientError, UsageError
 from synthseg_client.options import Crop, Options
 from synthseg_client.results.embedded_colours import Embedded, LabelFileForm
 from synthseg_client.results.journal import JOURNAL_NAME
+from synthseg_client.telemetry.metrics import Watched, watched
 
 _NO_CROP = "none"
 
@@ -78,9 +80,13 @@ def carry_out(
     if official:
         _refuse_two_segmenters(server)
     plan, made = with_folders(plan)
-    total = len(plan.tasks) + len(plan.refused)
+    tasks = [*plan.tasks, *(refusal.task for refusal in plan.refused)]
+    where = Watched(file=telling.metrics_file, otlp=telling.otlp)
     try:
-        with Reporter(total, telling) as report:
+        with (
+            watched(where, len(tasks)) as metrics,
+            Reporter(len(tasks), telling, ScanEvents(tasks), metrics) as report,
+        ):
             local = LocalModels(names=settings.options.official_models(), official=official)
             outcomes = _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
             if pages is not None and outcomes:
@@ -173,7 +179,7 @@ def _segment_all(
     verbose: bool,
 ) -> list[Outcome]:
     """Segments, telling meanwhile; returns what became of each scan."""
-    outcomes = [Outcome(r.task, "failed", error=r.reason) for r in plan.refused]
+    outcomes = [Outcome(r.task, "failed", r.reason, error_kind="ScanError") for r in plan.refused]
     for outcome in outcomes:
         report.add(outcome)
     if plan.tasks:

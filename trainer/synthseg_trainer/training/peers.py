@@ -9,13 +9,14 @@ from __future__ import annotations
 import errno
 import json
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+
+from synthseg_common.telemetry.log import note
 
 from synthseg_trainer.errors import ConfigError, OutageError
 from synthseg_trainer.signals import start_deaf_thread
@@ -218,7 +219,7 @@ def _waiting(cluster: Cluster, absent: dict[Peer, str], left_s: float) -> str:
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    note(line)
 
 
 @contextmanager

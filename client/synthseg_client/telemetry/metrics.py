@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ class ClientMetrics:
         self._requests = Counter("requests", "Calls to the server by answer.", ["code"], **own)
         self._in_flight = Gauge("requests_in_flight", "Calls without an answer yet.", **own)
         self._voxels = Counter("voxels", "Voxels sent and answered.", **own)
+        written = Gauge("written_timestamp_seconds", "When these figures were told.", **own)
+        written.set_function(time.time)
         self._last = Gauge("last_scan_timestamp_seconds", "When a scan was done last.", **own)
 
     def call_began(self) -> None:

@@ -149,7 +149,7 @@ def _histograms(samples: Sequence[Sample], span_ns: tuple[int, int]) -> list[Any
         bounds, counts = zip(*found["buckets"], strict=True)
         apart = [b - a for a, b in zip((0, *counts), counts, strict=False)]
         unknown = float("nan")  # of the least and the largest value
-        counted = (counts[-1], found["sum"], apart, bounds[:-1], unknown, unknown)
+        counted: Any = (counts[-1], found["sum"], apart, bounds[:-1], unknown, unknown)
         points.append(HistogramDataPoint(found["labels"], *span_ns, *counted))
     return points
 

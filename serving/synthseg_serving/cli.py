@@ -14,7 +14,7 @@ from synthseg_serving.cpu import choose_instructions
 from synthseg_serving.options import ExportOptions, FileChoice, ImportOptions, ServeOptions
 
 
-@click.group(cls=ErrorReportingGroup, extra="serving")
+@click.group(cls=ErrorReportingGroup, extra="serving", texts=True)
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Exports trained networks as served models, and serves them."""
@@ -73,11 +73,8 @@ def serve(options: ServeOptions) -> None:
 
     Prints one line of JSON when it is ready: {"address": ..., "model": ..., "versions": [...]}.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if options.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger().setLevel(logging.INFO if options.verbose else logging.WARNING)
     if options.parent_death:
         from synthseg_serving.lifecycle import die_with_parent
 

@@ -188,6 +188,19 @@ class ServeOptions:
         help="End when the process that started this one ends; it must hold standard input open, "
         "as a pipe.",
     )
+    metrics_address: str | None = option(
+        "--metrics-address",
+        metavar="[HOST:]PORT",
+        help="Tell metrics to Prometheus there, at /metrics; needs the extra `telemetry`.",
+    )
+    otlp: bool = option(
+        "--otlp",
+        is_flag=True,
+        envvar="SYNTHSEG_OTLP",
+        show_envvar=True,
+        help="Send traces and metrics to an OpenTelemetry collector, which the variables OTEL_... "
+        "name; needs the extra `telemetry`.",
+    )
     verbose: bool = option("-v", "--verbose", is_flag=True, help="Write more to the log.")
 
     @property

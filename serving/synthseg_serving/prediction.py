@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn, Protocol
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
 from synthseg_common.arrays import AnyArray
@@ -28,6 +29,7 @@ from synthseg_serving.errors import CallError, out_of_time
 from synthseg_serving.manager import ModelManager
 from synthseg_serving.servable import Servable
 from synthseg_serving.tensors import decode, encode
+from synthseg_serving.watching.calls import note, stage
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +110,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
             message = f'Serving signature key "{name}" not found.'
             raise CallError("FAILED_PRECONDITION", message)
         signature = servable.signatures[name]
-        inputs = read_inputs(signature, request, servable.budget)
+        note(model=request.model_spec.name, version=servable.version, signature=name)
+        with stage("decode"):
+            inputs = read_inputs(signature, request, servable.budget)
+        note(voxels=int(np.size(inputs.get(contract.IMAGE, ()))))
         outputs = choose_outputs(signature, list(request.output_filter))
         room = self.room.beside(self._manager.held_bytes())
         grid = requested_grid(inputs)
@@ -116,9 +121,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
         deadline = _deadline(context)
         if signature.inputs:
             need = Need(request.ByteSize(), servable.budget.run_bytes(grid), room.size_bytes)
-            with self._turn(need, context, deadline) as visit:
+            with ExitStack() as held:
+                with stage("queue"):
+                    visit = held.enter_context(self._turn(need, context, deadline))
                 started = time.perf_counter()
-                values = servable.run(signature, inputs, outputs, _remaining(deadline))
+                with stage("predict"):
+                    values = servable.run(signature, inputs, outputs, _remaining(deadline))
                 took_s = time.perf_counter() - started
                 visit.answer_bytes = _ANSWER_COPIES * _size(values)
             # Voxels only: nothing of a scan that could name a patient.
@@ -126,12 +134,14 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
             log.info("%s:%d ran for %.3f s on %s", name, servable.version, took_s, sizes)
         else:
             # Constants, as a label table: not worth a place in the queue.
-            values = servable.run(signature, inputs, outputs, _remaining(deadline))
+            with stage("predict"):
+                values = servable.run(signature, inputs, outputs, _remaining(deadline))
         response = predict_pb2.PredictResponse()
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = servable.version
         response.model_spec.signature_name = name
-        self._write(values, response)
+        with stage("encode"):
+            self._write(values, response)
         return response
 
     @contextmanager
@@ -147,6 +157,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
 
     def _write(self, values: dict[str, AnyArray], response: predict_pb2.PredictResponse) -> None:
         size = _size(values)
+        note(answer_bytes=size)
         if size > self._limits.largest_bytes:
             raise CallError(
                 "OUT_OF_RANGE",

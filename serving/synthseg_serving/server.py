@@ -29,6 +29,7 @@ from synthseg_serving.on_demand import OnDemandManager
 from synthseg_serving.poller import Poller
 from synthseg_serving.prediction import AnswerLimits, PredictionService
 from synthseg_serving.versions import ModelConfig
+from synthseg_serving.watching.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class ServerSettings:
         on_demand: Load a model when it is first asked for, not at the start.
         tls: Encryption of the TCP addresses.
         memory: What the server may use; by default what the machine and the control group say.
+        watch: Watches predictions; None watches none.
     """
 
     addresses: tuple[str, ...] = (DEFAULT_ADDRESS,)
@@ -85,6 +87,7 @@ class ServerSettings:
     on_demand: bool = False
     tls: Tls | None = None
     memory: MemoryLimit | None = None
+    watch: Watch | None = None
 
 
 class Server:
@@ -145,7 +148,11 @@ class Server:
                 # Without it a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
             ],
-            interceptors=[self._malformed, self.activity],
+            interceptors=[
+                *((settings.watch,) if settings.watch else ()),
+                self._malformed,
+                self.activity,
+            ],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             self._prediction, server

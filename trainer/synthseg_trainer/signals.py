@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, TypeAlias
+
+from synthseg_common.telemetry.log import note
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 5.0
@@ -194,4 +195,4 @@ def start_deaf(thread: threading.Thread) -> None:
 
 
 def _say(name: str) -> None:
-    print(f"{name}: ended at once, what was saved before stays.", file=sys.stderr, flush=True)
+    note(f"{name}: ended at once, what was saved before stays.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+
+from synthseg_common.telemetry.log import note
 
 from synthseg_trainer.errors import ConfigError, OutageError
 from synthseg_trainer.signals import start_deaf, start_deaf_thread
@@ -219,7 +220,7 @@ def _waiting(cluster: Cluster, absent: dict[Peer, str], left_s: float) -> str:
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    note(line)
 
 
 @contextmanager

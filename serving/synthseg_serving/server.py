@@ -21,6 +21,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 from synthseg_serving.activity import Activity
 from synthseg_serving.admission import Admission
 from synthseg_serving.budget import LARGEST_MESSAGE_BYTES, Room
+from synthseg_serving.credentials import Tls, server_credentials
 from synthseg_serving.errors import CallError, ModelError, StartError
 from synthseg_serving.malformed import MalformedRequests
 from synthseg_serving.manager import ModelManager
@@ -39,21 +40,6 @@ _LARGEST_PORT = 65535
 _PROBE_S = 1.0
 _SPARE_THREADS = 8
 """For status, health and label tables beside predictions."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tls:
-    """Files that make the TCP addresses encrypted; unix sockets stay as they are.
-
-    Attributes:
-        key: Private key, PEM.
-        certificate: Certificate chain, PEM.
-        client_ca: Certificates that clients must be signed by; `None` lets every client in.
-    """
-
-    key: Path
-    certificate: Path
-    client_ca: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,24 +163,13 @@ def _listen(server: grpc.Server, address: str, tls: Tls | None) -> str:
         if tls is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, _credentials(tls))
+            port = server.add_secure_port(address, server_credentials(tls))
+    except StartError:
+        raise
     except (RuntimeError, OSError) as error:
         raise StartError(f"cannot listen on {address}: {_reason(error)}.") from error
     host = address.rpartition(":")[0]
     return f"{host}:{port}"
-
-
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    pair = (_read(tls.key), _read(tls.certificate))
-    ca = _read(tls.client_ca) if tls.client_ca is not None else None
-    return grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _clear_socket(path: Path) -> None:

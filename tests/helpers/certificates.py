@@ -1,0 +1,54 @@
+"""Certificate authorities and what they sign, for localhost, made by openssl."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+NAMES = ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")
+
+
+def make_authority(folder: Path, *names: str) -> Path:
+    """A new authority `ca` in a folder, and certificates signed by it, with their keys."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make certificates with")
+    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder, "ca")
+    for name in names or ("server", "client"):
+        _make(folder, name, signed=True)
+    return folder
+
+
+def _make(folder: Path, name: str, *, signed: bool = False) -> None:
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.pem"]
+    command += ["-subj", f"/CN={name} of {folder.name}", "-addext"]
+    command += ["subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    if signed:
+        command += ["-CA", "ca.pem", "-CAkey", "ca.key"]
+        command += ["-addext", "basicConstraints=critical,CA:FALSE"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+class MountedSecret:
+    """Files as Kubernetes mounts a Secret: behind a link that is exchanged in one step."""
+
+    def __init__(self, folder: Path, content: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self._link = folder / "..data"
+        self.show(content)
+        for name in NAMES:
+            (folder / name).symlink_to(Path("..data") / name)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def show(self, content: Path) -> None:
+        """Shows the files of another folder from now on."""
+        fresh = self.folder / "..new"
+        fresh.symlink_to(content)
+        fresh.replace(self._link)

@@ -64,6 +64,7 @@ def server_settings(options: ServeOptions) -> ServerSettings:
         packed=not options.typed_fields,
         labels_for_unavailable=options.labels_for_unavailable,
         on_demand=options.on_demand,
+        model_key=options.model_key,
         tls=tls,
     )
 

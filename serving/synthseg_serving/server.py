@@ -55,6 +55,7 @@ class ServerSettings:
         largest_answer_bytes: Answers above are refused.
         labels_for_unavailable: Accept a new label for a version that is not loaded.
         on_demand: Load a model when it is first asked for, not at the start.
+        model_key: Serve only models that are signed for this public key, a PEM file.
         tls: Encryption of the TCP addresses.
         memory: What the server may use; by default what the machine and the control group say.
     """
@@ -67,6 +68,7 @@ class ServerSettings:
     largest_answer_bytes: int = LARGEST_MESSAGE_BYTES
     labels_for_unavailable: bool = False
     on_demand: bool = False
+    model_key: Path | None = None
     tls: Tls | None = None
     memory: MemoryLimit | None = None
 
@@ -82,7 +84,9 @@ class Server:
             StartError: An address or a TLS file cannot be used.
         """
         manager = OnDemandManager if settings.on_demand else ModelManager
-        self.manager = manager(settings.threads, settings.labels_for_unavailable)
+        self.manager = manager(
+            settings.threads, settings.labels_for_unavailable, settings.model_key
+        )
         self.activity = Activity()
         """When somebody last asked for something."""
         self._health = health.HealthServicer()

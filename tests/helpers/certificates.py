@@ -52,3 +52,16 @@ class MountedSecret:
         fresh = self.folder / "..new"
         fresh.symlink_to(content)
         fresh.replace(self._link)
+
+
+def make_signing_keys(folder: Path) -> tuple[Path, Path]:
+    """A private key of Ed25519 and its public half."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make keys with")
+    private, public = folder / "model.key", folder / "model.pub"
+    for command in (
+        ["genpkey", "-algorithm", "ed25519", "-out", str(private)],
+        ["pkey", "-in", str(private), "-pubout", "-out", str(public)],
+    ):
+        subprocess.run(["openssl", *command], check=True, capture_output=True)
+    return private, public

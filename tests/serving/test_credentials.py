@@ -18,6 +18,7 @@ from synthseg_client.calls.channel import ServerAddress
 from synthseg_client.calls.channel import Tls as ClientTls
 from synthseg_client.calls.session import Session
 from synthseg_client.errors import ServerError
+from synthseg_client.options import Crop, Options
 from synthseg_serving.credentials import Tls, server_credentials
 from synthseg_serving.errors import StartError
 from synthseg_serving.versions import ModelConfig
@@ -56,13 +57,15 @@ def test_certificates_are_replaced_while_a_batch_runs(
     (address,) = start(config, addresses=("localhost:0",), tls=tls).server.addresses
     (tmp_path / "scans").mkdir()
     for number in range(3):
-        image = np.random.default_rng(number).random((24, 24, 24), np.float32)
+        image = np.random.default_rng(number).random((32, 32, 32), np.float32)
         nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / f"scans/{number}.nii.gz")
     plan = plan_batch([str(tmp_path / "scans")], tmp_path / "out")
     server = ServerAddress(target=address, tls=client_tls(at_client.folder))
+    small = Options(crop=Crop.of_size([32]), fast=True)
+    chosen = BatchSettings(options=small, jobs=1, requests=1)
     statuses = []
     with Session(server, retry=IMPATIENT) as session:
-        for outcome in run_batch(session, plan, BatchSettings(jobs=1, requests=1)):
+        for outcome in run_batch(session, plan, chosen):
             statuses.append(outcome.status)
             if len(statuses) == 1:
                 at_server.show(new)

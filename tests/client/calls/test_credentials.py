@@ -44,5 +44,5 @@ def test_a_missing_or_empty_token_is_told_by_its_file(tmp_path: Path) -> None:
 
 def test_what_breaks_headers_is_no_token() -> None:
     assert checked_token("a-b.c", "here") == "a-b.c"
-    with pytest.raises(UsageError, match="^here: holds no token"):
+    with pytest.raises(UsageError, match=r"^here: holds no token"):
         checked_token("two\nlines", "here")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-
-NAMES = ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")
 
 
 def make_authority(folder: Path, *names: str) -> Path:
@@ -36,12 +35,18 @@ def _make(folder: Path, name: str, *, signed: bool = False) -> None:
 class MountedSecret:
     """Files as Kubernetes mounts a Secret: behind a link that is exchanged in one step."""
 
+    NAMES: ClassVar = {
+        name: name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")
+    }
+    """Names of the files that are shown, and of those in the folder they come from."""
+
     def __init__(self, folder: Path, content: Path) -> None:
         folder.mkdir()
         self.folder = folder
         self._link = folder / "..data"
+        self._shown = 0
         self.show(content)
-        for name in NAMES:
+        for name in self.NAMES:
             (folder / name).symlink_to(Path("..data") / name)
 
     def __truediv__(self, name: str) -> Path:
@@ -49,8 +54,13 @@ class MountedSecret:
 
     def show(self, content: Path) -> None:
         """Shows the files of another folder from now on."""
+        self._shown += 1
+        version = self.folder / f"..{self._shown}"
+        version.mkdir()
+        for name, other in self.NAMES.items():
+            shutil.copy(content / other, version / name)
         fresh = self.folder / "..new"
-        fresh.symlink_to(content)
+        fresh.symlink_to(version)
         fresh.replace(self._link)
 
 

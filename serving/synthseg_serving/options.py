@@ -86,6 +86,26 @@ class ImportOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignOptions:
+    """What `sign` is asked."""
+
+    folder: Path = argument(type=_PATH)
+    key: Path = option(
+        "--key", type=_PATH, required=True, help="Private key, as openssl genpkey writes it (PEM)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """What `check-model` is asked."""
+
+    folder: Path = argument(type=_PATH)
+    model_key: Path | None = option(
+        "--model-key", type=_PATH, help="Public key that it must be signed for (PEM)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServeOptions:
     """What `serve` is asked."""
 
@@ -159,6 +179,11 @@ class ServeOptions:
         is_flag=True,
         help="Accept labels for versions that are not loaded yet, as TF Serving does with this "
         "flag.",
+    )
+    model_key: Path | None = option(
+        "--model-key",
+        type=_PATH,
+        help="Serve only models that `synthseg-serving sign` signed for this public key (PEM).",
     )
     tls_key: Path | None = option("--tls-key", type=_PATH, help="Private key (PEM).")
     tls_cert: Path | None = option("--tls-cert", type=_PATH, help="Certificate chain (PEM).")

@@ -118,6 +118,12 @@ SAYINGS: tuple[Saying, ...] = (
     ),
     _said(
         _DOWN,
+        r"\bTSI_DATA_CORRUPTED\b",
+        Meaning.NOT_TRUSTED,
+        "gRPC core: with TLS 1.3 a server refuses the client's certificate after the handshake",
+    ),
+    _said(
+        _DOWN,
         r"\bHostname Verification Check failed\b",
         Meaning.NOT_TRUSTED,
         "gRPC core: certificate of another name",

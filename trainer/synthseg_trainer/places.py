@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import click
+from click.types import FuncParamType
 from synthseg_common.object_storage import is_url
 
 Place: TypeAlias = Path | str
@@ -18,14 +18,6 @@ def read_place(text: str | os.PathLike[str]) -> Place:
     return str(text) if is_url(text) else Path(text)
 
 
-class PlaceType(click.ParamType):
-    """An option or argument that takes both."""
-
-    name = "path or url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """See `read_place`."""
-        return read_place(value)
-
-
-PLACE = PlaceType()
+PLACE = FuncParamType(read_place)
+"""The type of an option or argument that takes both."""
+PLACE.name = "path or url"

@@ -316,6 +316,7 @@ def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(
     _assert_as_uninterrupted(run, long_config, tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_in_object_storage_is_killed_and_goes_on_elsewhere_to_the_bit(
     long_config: Path, head_store: Path, tmp_path: Path
 ) -> None:

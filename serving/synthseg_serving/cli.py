@@ -40,7 +40,8 @@ def export(options: ExportOptions) -> None:
     """Writes a trained network to MODEL_DIR/<version>/, for TF Serving or `serve`.
 
     SOURCE is a checkpoint folder, a run (its newest checkpoint counts), a bundle (.npz), or weights
-    that Keras saved on any backend (.weights.h5) with their settings.
+    that Keras saved on any backend (.weights.h5) with their settings. It may also be the URL of a
+    run or bundle in object storage, s3://bucket/run.
     """
     from synthseg_serving.sources import read_source
 

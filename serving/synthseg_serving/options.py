@@ -9,6 +9,7 @@ from typing import Literal
 import click
 from synthseg_common.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
 from synthseg_common.option_groups import argument, option
+from synthseg_trainer.places import PLACE, Place
 
 _PATH = click.Path(path_type=Path)
 _MAX_VOXELS = (
@@ -24,7 +25,7 @@ FOUND = ""
 class ExportOptions:
     """What `export` is asked."""
 
-    source: Path = argument(type=_PATH)
+    source: Place = argument(type=PLACE)
     model_dir: Path = argument(type=_PATH)
     version: int | None = option(
         "--version",

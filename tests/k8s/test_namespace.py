@@ -28,7 +28,7 @@ def pods_of(overlay: str, name: str) -> int:
 
 def needs(pod: Manifest) -> Counter[str]:
     """What one pod asks for, under the names of a quota."""
-    asked: Counter[str] = Counter(pods=1)  # type: ignore[arg-type]
+    asked: Counter[str] = Counter(pods=1)
     for container in pod["spec"]["containers"]:
         for bound in ("requests", "limits"):
             for resource, amount in container["resources"][bound].items():

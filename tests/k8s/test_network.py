@@ -15,7 +15,8 @@ def selects(selector: Manifest, labels: dict[str, str]) -> bool:
         assert rule["operator"] in ("In", "NotIn")
         if inside != (rule["operator"] == "In"):
             return False
-    return selector.get("matchLabels", {}).items() <= labels.items()
+    wanted: dict[str, str] = selector.get("matchLabels", {})
+    return wanted.items() <= labels.items()
 
 
 def policies(overlay: str) -> list[Manifest]:

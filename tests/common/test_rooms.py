@@ -23,6 +23,7 @@ COMMON = Package(
             "triples",
         ),
         (
+            "certificates",
             "colours",
             "command_line",
             "files",
@@ -33,7 +34,7 @@ COMMON = Package(
             "official_weights",
             "resampling",
         ),
-        ("parcels",),
+        ("object_storage", "parcels"),
     ),
 )
 # Names of types, and numbers.

@@ -1,11 +1,11 @@
-"""What half precision changes in the labels: the shipped model on real scans, convolution by convolution.
+"""What fewer bits change in the labels: the shipped model on real scans, in a GPU's arithmetic.
 
-A GPU multiplies in its tensor cores: operands have fewer bits, sums have float32. That arithmetic is
-repeated here in the exported graph, on any processor: operands of every convolution are rounded, the
-products are summed in float32, and in half precision the result is rounded again, as a tensor of that
-type holds it. So this shows what becomes of the labels, not how fast a GPU is. TF32 is what TensorFlow
-takes on GPUs of 2020 and later (Ampere) unless told otherwise; without oneDNN the same float32 numbers
-are summed in another order, which is the floor of all such differences.
+A GPU multiplies in its tensor cores: operands have fewer bits, sums have float32. That arithmetic
+is repeated here in the exported graph, on any processor: operands of every convolution are rounded,
+the products are summed in float32, and in half precision the result is rounded again, as a tensor
+of that type holds it. So this shows what becomes of the labels, not how fast a GPU is. TF32 is what
+TensorFlow takes on GPUs of 2020 and later (Ampere) unless told otherwise; without oneDNN the same
+float32 numbers are summed in another order, which is the floor of all such differences.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ def roundings(way: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
 
 
 def compare(folder: Path, way: str) -> dict[str, tuple[float, dict[int, tuple[float, float]]]]:
-    """By scan: share of the labelled voxels that changed; by label Dice and change of its volume."""
+    """By scan: share of labelled voxels that changed; by label Dice and change of volume."""
     found = {}
-    for path in sorted((folder / WAYS[0]).glob("*.nii.gz")):
+    for path in sorted((folder / WAYS[0]).glob("*_synthseg.[nm]*")):
         before = np.asarray(nib.load(path).dataobj)
         answer = folder / way.replace(" ", "-") / path.name
         after = np.asarray(nib.load(answer).dataobj) if answer.exists() else 0 * before

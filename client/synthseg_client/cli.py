@@ -13,6 +13,7 @@ import click
 from synthseg_common.command_line import ErrorReportingGroup, Terminated
 from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 from synthseg_common.option_groups import with_options
+from synthseg_common.telemetry.choice import command_failed
 
 from synthseg_client.commands.bids_options import LEVELS, PARTICIPANT_FLAGS, SESSION_FLAGS, Dataset
 from synthseg_client.commands.merge_options import Merging
@@ -180,8 +181,12 @@ def _run(command: Callable[[], int], advice: str = "") -> None:
     try:
         sys.exit(command())
     except ClientError as error:
-        click.echo(f"synthseg-client: {error}", err=True)
-        sys.exit(exit_code_of(error))
+        code = exit_code_of(error)
+        if not command_failed(code, error):
+            click.echo(f"synthseg-client: {error}", err=True)
+        sys.exit(code)
     except KeyboardInterrupt as stop:
-        click.echo(f"synthseg-client: interrupted{advice}.", err=True)
+        from synthseg_common.telemetry.log import note
+
+        note(f"synthseg-client: interrupted{advice}.")
         sys.exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)

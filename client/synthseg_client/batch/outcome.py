@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from synthseg_common.telemetry.trace import TraceContext
+
 from synthseg_client.batch.tasks import ScanTask
 
 
@@ -24,6 +26,9 @@ class Outcome:
         volumes: mm³ by structure.
         quality: Predicted Dice by group of structures.
         seconds: Wall time by step.
+        error_kind: Class of the error.
+        names_no_scan: Whether the error's text is of the server alone.
+        context: Of its trace, if there is one.
     """
 
     task: ScanTask
@@ -35,6 +40,9 @@ class Outcome:
     volumes: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
+    error_kind: str = ""
+    names_no_scan: bool = False
+    context: TraceContext | None = None
 
     def to_json(self, told: Callable[[str], str] = lambda name: name) -> str:
         """One machine-readable line.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from synthseg_common import contract
 from synthseg_common.object_storage import StorageError
+from synthseg_common.telemetry.trace import span
 
 from synthseg_client.batch.files import Finished, rounded
 from synthseg_client.batch.history import History
@@ -20,7 +22,7 @@ from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.table import BatchTable
 from synthseg_client.batch.tasks import BatchPlan, ScanTask
 from synthseg_client.calls.session import Session
-from synthseg_client.errors import ModelError, OutputError, ServerGoneError, error_of
+from synthseg_client.errors import ClientError, ModelError, OutputError, ServerGoneError, error_of
 from synthseg_client.model import Model, fingerprint_of
 from synthseg_client.results.journal import Entry, sha256_of
 from synthseg_client.results.volume_table import as_score, as_volume, column_names
@@ -89,19 +91,25 @@ class _Batch:
 
     def work(self, task: ScanTask, turn: Turn) -> Outcome:
         """Segments a scan and writes its results, unless they are there."""
+        with span("scan") as told:
+            outcome = replace(self._work(task, turn), context=told.context)
+            told.error = outcome.error_kind
+        return outcome
+
+    def _work(self, task: ScanTask, turn: Turn) -> Outcome:
         try:
             return self._finished_before(task) or self._left(task) or self._segment(task, turn)
         except ServerGoneError as error:
-            return Outcome(task, "failed", error=str(error), left=True)
+            return _failed(task, error, left=True)
         except Exception as error:  # also a defect in one scan's work must not stop the others
-            return self._failed(task, str(error_of(task.scan, error)))
+            return self._failed(task, error_of(task.scan, error))
 
-    def _failed(self, task: ScanTask, error: str) -> Outcome:
+    def _failed(self, task: ScanTask, failure: ClientError) -> Outcome:
         """The outcome of a scan that failed, recorded for reports."""
         # The failure itself is what the user must know.
         with contextlib.suppress(OutputError, StorageError):
-            self._history.add_failure(task, error)
-        return Outcome(task, "failed", error=error)
+            self._history.add_failure(task, str(failure))
+        return _failed(task, failure)
 
     def _finished_before(self, task: ScanTask) -> Outcome | None:
         model = self._session.describe()
@@ -120,7 +128,7 @@ class _Batch:
     def _left(self, task: ScanTask) -> Outcome | None:
         """The outcome of a scan for which no server is left."""
         gone = self._session.gone
-        return Outcome(task, "failed", error=str(gone), left=True) if gone else None
+        return _failed(task, gone, left=True) if gone else None
 
     def _segment(self, task: ScanTask, turn: Turn) -> Outcome:
         try:
@@ -211,3 +219,9 @@ class _Batch:
 
     def _outputs(self, task: ScanTask) -> list[Path]:
         return task.files(self._settings.beside())
+
+
+def _failed(task: ScanTask, error: ClientError, *, left: bool = False) -> Outcome:
+    kind = type(error).__name__
+    safe = error.names_no_scan
+    return Outcome(task, "failed", str(error), left=left, error_kind=kind, names_no_scan=safe)

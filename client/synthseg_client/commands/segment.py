@@ -17,6 +17,7 @@ from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.commands.connection import connect
 from synthseg_client.commands.pages import expect_place, report_outcomes
 from synthseg_client.commands.report import Reporter
+from synthseg_client.commands.scan_events import ScanEvents
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
 from synthseg_client.commands.stored_places import (
@@ -32,6 +33,7 @@ from synthseg_client.options import Crop, Options
 from synthseg_client.results.embedded_colours import Embedded, LabelFileForm
 from synthseg_client.results.journal import JOURNAL_NAME
 from synthseg_client.storage.mirror import Mirror
+from synthseg_client.telemetry.metrics import Watched, watched
 
 _NO_CROP = "none"
 
@@ -121,9 +123,15 @@ def carry_out(
     if official:
         _refuse_two_segmenters(server)
     plan, made = with_folders(plan)
-    total = len(plan.tasks) + len(plan.refused)
+    tasks = [*plan.tasks, *(refusal.task for refusal in plan.refused)]
+    where = Watched(file=telling.metrics_file, otlp=telling.otlp)
     try:
-        with Reporter(total, telling, settings.mirror.told) as report:
+        with (
+            watched(where, len(tasks)) as metrics,
+            Reporter(
+                len(tasks), telling, settings.mirror.told, ScanEvents(tasks), metrics
+            ) as report,
+        ):
             local = LocalModels(names=settings.options.official_models(), official=official)
             outcomes = _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
             if pages is not None and outcomes:
@@ -221,7 +229,7 @@ def _segment_all(
     verbose: bool,
 ) -> list[Outcome]:
     """Segments, telling meanwhile; returns what became of each scan."""
-    outcomes = [Outcome(r.task, "failed", error=r.reason) for r in plan.refused]
+    outcomes = [Outcome(r.task, "failed", r.reason, error_kind="ScanError") for r in plan.refused]
     for outcome in outcomes:
         report.add(outcome)
     if not plan.tasks and not outcomes:

@@ -188,3 +188,18 @@ class Telling:
         is_flag=True,
         help="Print the time of each step, and the log of a server that is started here.",
     )
+    metrics_file: Path | None = option(
+        "--metrics-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE.prom",
+        help="Write Prometheus metrics of the run to this file, for node exporter's folder of text "
+        "files; needs the extra `telemetry`.",
+    )
+    otlp: bool = option(
+        "--otlp",
+        is_flag=True,
+        envvar="SYNTHSEG_OTLP",
+        show_envvar=True,
+        help="Send traces and metrics to an OpenTelemetry collector, which the variables OTEL_... "
+        "name; needs the extra `telemetry`.",
+    )

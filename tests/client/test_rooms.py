@@ -11,7 +11,7 @@ CLIENT = Package(
     Path(synthseg_client.__file__).parent,
     (
         ("errors", "messages_pb2", "server_log"),
-        ("embedded", "inputs", "model", "options"),
+        ("embedded", "inputs", "model", "options", "telemetry"),
         ("answers", "calls", "results"),
         ("diagnosis", "geometry", "pictures"),
         ("segmentation",),

@@ -29,7 +29,8 @@ ALLOWED = {
     "synthseg_serving": {"synthseg_common", "synthseg_trainer"},
 }
 # What the ground floor may need beside Python itself.
-LIGHT = {"click", "nibabel", "numpy", "synthseg_common"}
+# fsspec, which an extra brings, is loaded by whoever reaches for a URL.
+LIGHT = {"click", "fsspec", "nibabel", "numpy", "synthseg_common"}
 # What only functions of its telemetry import, where somebody asked for it.
 OF_TELEMETRY = {"opentelemetry", "prometheus_client"}
 # Of its modules, those that tell names, numbers and tables alone, and those that count with arrays.

@@ -73,7 +73,15 @@ class LostOnScanError(ServerUnreachableError):
 
 
 class ServerBusyError(ServerError):
-    """The server's queue is full."""
+    """The server's queue is full.
+
+    Attributes:
+        retry_after_s: When the server has a place again, in seconds, if it said so.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
     names_no_scan = True
 

@@ -11,7 +11,15 @@ from synthseg_common.command_line import ErrorReportingGroup
 from synthseg_common.option_groups import with_options
 
 from synthseg_serving.cpu import choose_instructions
-from synthseg_serving.options import ExportOptions, FileChoice, ImportOptions, ServeOptions
+from synthseg_serving.errors import ModelError
+from synthseg_serving.options import (
+    CheckOptions,
+    ExportOptions,
+    FileChoice,
+    ImportOptions,
+    ServeOptions,
+    SignOptions,
+)
 
 
 @click.group(cls=ErrorReportingGroup, extra="serving", texts=True)
@@ -32,7 +40,8 @@ def export(options: ExportOptions) -> None:
     """Writes a trained network to MODEL_DIR/<version>/, for TF Serving or `serve`.
 
     SOURCE is a checkpoint folder, a run (its newest checkpoint counts), a bundle (.npz), or weights
-    that Keras saved on any backend (.weights.h5) with their settings.
+    that Keras saved on any backend (.weights.h5) with their settings. It may also be the URL of a
+    run or bundle in object storage, s3://bucket/run.
     """
     from synthseg_serving.sources import read_source
 
@@ -61,6 +70,39 @@ def import_weights(choice: FileChoice, options: ImportOptions) -> None:
     from synthseg_serving.official.commands import import_from
 
     import_from(options.source, options.models, choice, options.max_voxels)
+
+
+@main.command()
+@with_options(SignOptions, "options")
+def sign(options: SignOptions) -> None:
+    r"""Signs an exported version, FOLDER, so that `serve --model-key` takes it.
+
+    Make the keys once, and keep the first away from the servers:
+
+    \b
+        openssl genpkey -algorithm ed25519 -out model.key
+        openssl pkey -in model.key -pubout -out model.pub
+    """
+    from synthseg_serving.manifest import sign_manifest
+
+    click.echo(sign_manifest(options.folder, options.key))
+
+
+@main.command("check-model")
+@with_options(CheckOptions, "options")
+def check_model(options: CheckOptions) -> None:
+    """Tells whether an exported version, FOLDER, is as it was exported.
+
+    Every file is held to its hash in manifest.sha256. `sha256sum --check manifest.sha256` does the
+    same, but for files that were added, where this package is not installed.
+    """
+    from synthseg_serving.manifest import MANIFEST, check_version
+
+    if not check_version(options.folder, options.model_key):
+        raise ModelError(
+            f"{options.folder / MANIFEST} is missing: there is nothing to hold the files to."
+        )
+    click.echo(f"{options.folder}: as it was exported.")
 
 
 @main.command()

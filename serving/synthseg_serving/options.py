@@ -9,6 +9,7 @@ from typing import Literal
 import click
 from synthseg_common.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
 from synthseg_common.option_groups import argument, option
+from synthseg_trainer.places import PLACE, Place
 
 _PATH = click.Path(path_type=Path)
 _MAX_VOXELS = (
@@ -24,7 +25,7 @@ FOUND = ""
 class ExportOptions:
     """What `export` is asked."""
 
-    source: Path = argument(type=_PATH)
+    source: Place = argument(type=PLACE)
     model_dir: Path = argument(type=_PATH)
     version: int | None = option(
         "--version",
@@ -86,6 +87,26 @@ class ImportOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignOptions:
+    """What `sign` is asked."""
+
+    folder: Path = argument(type=_PATH)
+    key: Path = option(
+        "--key", type=_PATH, required=True, help="Private key, as openssl genpkey writes it (PEM)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """What `check-model` is asked."""
+
+    folder: Path = argument(type=_PATH)
+    model_key: Path | None = option(
+        "--model-key", type=_PATH, help="Public key that it must be signed for (PEM)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServeOptions:
     """What `serve` is asked."""
 
@@ -127,6 +148,13 @@ class ServeOptions:
         type=click.IntRange(min=1),
         help="CPU cores for one computation; by default all that this process may use.",
     )
+    at_once: int = option(
+        "--at-once",
+        default=1,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="How many requests may compute at the same time, where memory holds them.",
+    )
     cpu: bool = option("--cpu", is_flag=True, help="Use no GPU.")
     waiting: int = option(
         "--queue",
@@ -152,6 +180,11 @@ class ServeOptions:
         is_flag=True,
         help="Accept labels for versions that are not loaded yet, as TF Serving does with this "
         "flag.",
+    )
+    model_key: Path | None = option(
+        "--model-key",
+        type=_PATH,
+        help="Serve only models that `synthseg-serving sign` signed for this public key (PEM).",
     )
     tls_key: Path | None = option("--tls-key", type=_PATH, help="Private key (PEM).")
     tls_cert: Path | None = option("--tls-cert", type=_PATH, help="Certificate chain (PEM).")

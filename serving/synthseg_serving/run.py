@@ -13,16 +13,12 @@ from synthseg_common.contract import MODEL_NAME
 from synthseg_common.official_weights import find_official
 from synthseg_common.processor import available_cores
 
+from synthseg_serving.credentials import Tls
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.lifecycle import StopSignal, announce
 from synthseg_serving.model_config import read_config_file, read_set
 from synthseg_serving.options import FOUND, ServeOptions
-from synthseg_serving.server import (
-    DEFAULT_ADDRESS,
-    Server,
-    ServerSettings,
-    Tls,
-)
+from synthseg_serving.server import DEFAULT_ADDRESS, Server, ServerSettings
 from synthseg_serving.versions import ModelConfig, find_versions
 from synthseg_serving.watching.start import watched
 
@@ -69,10 +65,12 @@ def server_settings(options: ServeOptions) -> ServerSettings:
         addresses=options.addresses or (DEFAULT_ADDRESS,),
         threads=options.threads or available_cores(),
         waiting=options.waiting,
+        at_once=options.at_once,
         poll_s=options.poll_seconds,
         packed=not options.typed_fields,
         labels_for_unavailable=options.labels_for_unavailable,
         on_demand=options.on_demand,
+        model_key=options.model_key,
         tls=tls,
     )
 

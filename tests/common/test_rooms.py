@@ -24,6 +24,7 @@ COMMON = Package(
         ),
         ("telemetry",),
         (
+            "certificates",
             "colours",
             "command_line",
             "files",
@@ -34,7 +35,7 @@ COMMON = Package(
             "official_weights",
             "resampling",
         ),
-        ("parcels",),
+        ("object_storage", "parcels"),
     ),
 )
 # Names of types, and numbers.

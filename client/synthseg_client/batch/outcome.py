@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -43,15 +44,19 @@ class Outcome:
     names_no_scan: bool = False
     context: TraceContext | None = None
 
-    def to_json(self) -> str:
-        """One machine-readable line."""
+    def to_json(self, told: Callable[[str], str] = lambda name: name) -> str:
+        """One machine-readable line.
+
+        Args:
+            told: Puts names that the user knows into what names files.
+        """
         record = {
-            "scan": str(self.task.scan),
+            "scan": told(str(self.task.scan)),
             "status": self.status,
-            "labels": str(self.task.labels),
+            "labels": told(str(self.task.labels)),
         }
         details = {
-            "error": self.error,
+            "error": told(self.error),
             "left": self.left,
             "model": self.model,
             "warnings": self.warnings,

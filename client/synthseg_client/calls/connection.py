@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import grpc
 from synthseg_common import contract
+from synthseg_common.certificates import CertificateError, WatchedPem
 
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.calls.channel import ServerAddress, open_channel
@@ -52,6 +53,10 @@ class Connection:
         self._caller = Caller(
             target=address.target, policy=retry, outage=self._outage, flights=Flights()
         )
+        try:
+            self._certificates = WatchedPem(address.tls.files) if address.tls else None
+        except CertificateError as error:
+            raise UsageError(str(error)) from error
         self._channels = [open_channel(address)]
         self._at_close: Callable[[], None] = lambda: None
 
@@ -118,7 +123,7 @@ class Connection:
         voxels = asked.voxels if asked else 0
 
         def send() -> Answer:
-            procedure = method.over(self._channels[-1])
+            procedure = method.over(self._newest_channel())
             with observed(method.path, voxels) as more:
                 return procedure(request, timeout=timeout_s, metadata=(*pairs, *more))
 
@@ -150,12 +155,22 @@ class Connection:
             channel.close()
             return False
         self._channels.remove(channel)
+        self._put_in_use(channel)
+        return True
+
+    def _newest_channel(self) -> grpc.Channel:
+        """Where requests go: over certificates that were replaced meanwhile, by a new channel."""
+        newer = self._certificates.newer() if self._certificates else None
+        if newer is not None:
+            self._put_in_use(open_channel(self.address, newer))
+        return self._channels[-1]
+
+    def _put_in_use(self, channel: grpc.Channel) -> None:
         self._channels.append(channel)
         if not self._caller.flights.under_way:  # else some may be on older ones
             for old in self._channels[:-2]:
                 self._channels.remove(old)
                 old.close()
-        return True
 
     def _answers(self, channel: grpc.Channel, timeout_s: float) -> bool:
         spec = self._model.to_spec(contract.DESCRIBE_SIGNATURE)

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ class Reporter:
     Args:
         total: Number of scans.
         telling: What to tell.
+        told: Puts names that the user knows into a line.
         events: Takes outcomes in the place of lines where the log is JSON.
         metrics: Counts them.
 
@@ -40,9 +42,11 @@ class Reporter:
         self,
         total: int,
         telling: Telling,
+        told: Callable[[str], str] = lambda line: line,
         events: ScanEvents | None = None,
         metrics: ClientMetrics | None = None,
     ) -> None:
+        self._told = told
         self.exit_code = 0
         self._total = total
         self._seen = 0
@@ -109,7 +113,7 @@ class Reporter:
         if self._metrics is not None:
             self._metrics.scan_ended(outcome)
         if self._telling.as_json:
-            self._say(outcome.to_json())
+            self._say(outcome.to_json(self._told))
         if self._events is not None:
             self._events.add(outcome)
         else:
@@ -142,7 +146,7 @@ class Reporter:
         with self._saying:
             if self._bar is not None:
                 self._bar.clear()
-            say(line, err=err)
+            say(self._told(line), err=err)
             if self._bar is not None:
                 self._bar.refresh()
 

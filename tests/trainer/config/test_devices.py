@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from synthseg_trainer.config import Devices, NetworkSettings, TrainSettings, load_settings
-from synthseg_trainer.config.devices import GIB, replica_bytes, voxel_bytes
 from synthseg_trainer.config.stage import Stage
 from synthseg_trainer.errors import ConfigError
 from typed import there

@@ -1,4 +1,4 @@
-"""Which devices a run is for, and whether its batch and its memory fit them. Loads nothing heavy."""
+"""Devices that a run is for: whether batch and memory fit them. Loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _check_memory(settings: TrainSettings, replicas: int, memory_gib: float) -> 
     needed = replica_bytes(settings, at_once)
     if needed <= memory_gib * GIB:
         return
-    most = max((n for n in range(at_once) if replica_bytes(settings, n) <= memory_gib * GIB))
+    most = max(n for n in range(at_once) if replica_bytes(settings, n) <= memory_gib * GIB)
     fits = [n for n in range(1, share + 1) if share % n == 0 and share // n <= most]
     ways = [f"accumulate_steps {fits[0]} ({share // fits[0]} at once)"] if fits else []
     smaller = _crop_that_fits(settings, memory_gib)
@@ -141,8 +141,8 @@ def replica_bytes(settings: TrainSettings, samples_at_once: int) -> float:
 def voxel_bytes(settings: TrainSettings) -> float:
     """About what one voxel of a crop takes during a step, in bytes.
 
-    All that the way back needs: of each level the convolutions' answers and what normalisation makes
-    of them, down and up, and on the way up the volumes side by side; and the gradients at work.
+    All that the way back needs: of each level the convolutions' answers and what normalisation
+    makes of them, down and up, on the way up the volumes side by side; and the gradients at work.
     """
     network = settings.network
     volumes = 0.0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     __version__: str
     from synthseg_common.memory import MemoryLimit as MemoryLimit
 
+    from synthseg_serving.credentials import Tls as Tls
     from synthseg_serving.errors import CallError as CallError
     from synthseg_serving.errors import ExportError as ExportError
     from synthseg_serving.errors import ModelError as ModelError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from synthseg_serving.official.weights import inspect_weights as inspect_weights
     from synthseg_serving.server import Server as Server
     from synthseg_serving.server import ServerSettings as ServerSettings
-    from synthseg_serving.server import Tls as Tls
     from synthseg_serving.shipped import shipped_model_dir as shipped_model_dir
     from synthseg_serving.sources import read_source as read_source
     from synthseg_serving.versions import ModelConfig as ModelConfig
@@ -49,7 +49,7 @@ _HOMES = {
     "ServerSettings": "synthseg_serving.server",
     "ServingError": "synthseg_serving.errors",
     "StartError": "synthseg_serving.errors",
-    "Tls": "synthseg_serving.server",
+    "Tls": "synthseg_serving.credentials",
     "VersionPolicy": "synthseg_serving.versions",
     "WeightsError": "synthseg_serving.errors",
     "cached_set": "synthseg_serving.official.cache",

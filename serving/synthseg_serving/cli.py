@@ -11,10 +11,18 @@ from synthseg_common.command_line import ErrorReportingGroup
 from synthseg_common.option_groups import with_options
 
 from synthseg_serving.cpu import choose_instructions
-from synthseg_serving.options import ExportOptions, FileChoice, ImportOptions, ServeOptions
+from synthseg_serving.errors import ModelError
+from synthseg_serving.options import (
+    CheckOptions,
+    ExportOptions,
+    FileChoice,
+    ImportOptions,
+    ServeOptions,
+    SignOptions,
+)
 
 
-@click.group(cls=ErrorReportingGroup, extra="serving")
+@click.group(cls=ErrorReportingGroup, extra="serving", texts=True)
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Exports trained networks as served models, and serves them."""
@@ -65,6 +73,39 @@ def import_weights(choice: FileChoice, options: ImportOptions) -> None:
 
 
 @main.command()
+@with_options(SignOptions, "options")
+def sign(options: SignOptions) -> None:
+    r"""Signs an exported version, FOLDER, so that `serve --model-key` takes it.
+
+    Make the keys once, and keep the first away from the servers:
+
+    \b
+        openssl genpkey -algorithm ed25519 -out model.key
+        openssl pkey -in model.key -pubout -out model.pub
+    """
+    from synthseg_serving.manifest import sign_manifest
+
+    click.echo(sign_manifest(options.folder, options.key))
+
+
+@main.command("check-model")
+@with_options(CheckOptions, "options")
+def check_model(options: CheckOptions) -> None:
+    """Tells whether an exported version, FOLDER, is as it was exported.
+
+    Every file is held to its hash in manifest.sha256. `sha256sum --check manifest.sha256` does the
+    same, but for files that were added, where this package is not installed.
+    """
+    from synthseg_serving.manifest import MANIFEST, check_version
+
+    if not check_version(options.folder, options.model_key):
+        raise ModelError(
+            f"{options.folder / MANIFEST} is missing: there is nothing to hold the files to."
+        )
+    click.echo(f"{options.folder}: as it was exported.")
+
+
+@main.command()
 @with_options(ServeOptions, "options")
 def serve(options: ServeOptions) -> None:
     """Serves a model with the services of TF Serving.
@@ -74,11 +115,8 @@ def serve(options: ServeOptions) -> None:
 
     Prints one line of JSON when it is ready: {"address": ..., "model": ..., "versions": [...]}.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if options.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger().setLevel(logging.INFO if options.verbose else logging.WARNING)
     if options.parent_death:
         from synthseg_serving.lifecycle import die_with_parent
 

@@ -22,6 +22,7 @@ from synthseg_serving.errors import ExportError
 from synthseg_serving.footprint import bytes_per_voxel
 from synthseg_serving.graph import ServedGraph, Signature, Warmup
 from synthseg_serving.inference import Segmenter
+from synthseg_serving.manifest import write_manifest
 from synthseg_serving.warmup import SEGMENT_WARMUP, write_warmup
 
 LEAST_MAX_VOXELS = contract.DEFAULT_MIN_SIZE**3
@@ -105,6 +106,7 @@ def export_graph(
     try:
         _save(lambda: make({**info, "version": number}), temporary)
         write_warmup(temporary, name, warmup)
+        write_manifest(temporary, number)
         temporary.chmod(0o755)
         # Servers take a folder up as soon as its name is a number: only a complete one gets it.
         temporary.rename(target)

@@ -30,14 +30,21 @@ _RELOAD_WAIT_S = 120.0
 class ModelManager:
     """Loads, replaces and hands out versions."""
 
-    def __init__(self, threads: int, labels_for_unavailable: bool = False) -> None:
+    def __init__(
+        self,
+        threads: int,
+        labels_for_unavailable: bool = False,
+        model_key: Path | None = None,
+    ) -> None:
         """Starts without models.
 
         Args:
             threads: Cores that one run may use.
             labels_for_unavailable: Accept a new label for a version that is not loaded.
+            model_key: Serve only versions that are signed for this public key.
         """
         self._threads = threads
+        self._model_key = model_key
         self._labels_for_unavailable = labels_for_unavailable
         self._models: dict[str, ModelState] = {}
         self._lock = threading.Lock()
@@ -77,6 +84,15 @@ class ModelManager:
         """Versions of a model that answer requests, ascending."""
         with self._lock:
             return sorted(self._models[name].loaded) if name in self._models else []
+
+    def states(self) -> dict[str, dict[int, bool]]:
+        """Of each model that is listed, which versions were seen, and whether they answer."""
+        with self._lock:
+            return {
+                name: {version: version in model.loaded for version in model.states}
+                for name, model in self._models.items()
+                if model.listed
+            }
 
     def held_bytes(self) -> int:
         """Memory of what was loaded since the start, as far as it counts against requests."""
@@ -151,7 +167,7 @@ class ModelManager:
         try:
             for version, folder in chosen.items():
                 if version not in loaded:
-                    staged[version] = Servable(folder, version, self._threads)
+                    staged[version] = Servable(folder, version, self._threads, self._model_key)
         except ModelError as error:
             _close(list(staged.values()))
             raise CallError("FAILED_PRECONDITION", str(error)) from error
@@ -248,7 +264,7 @@ class ModelManager:
             model.states[version] = State.LOADING
         stamp = stamp_of(folder)
         try:
-            servable = Servable(folder, version, self._threads)
+            servable = Servable(folder, version, self._threads, self._model_key)
         except ModelError as error:
             log.error("model %s: %s", model.config.name, error)
             with self._lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tensorflow_serving.apis import model_pb2
 
@@ -30,9 +31,14 @@ class OnDemandManager(ModelManager):
     The poller leaves it alone.
     """
 
-    def __init__(self, threads: int, labels_for_unavailable: bool = False) -> None:
+    def __init__(
+        self,
+        threads: int,
+        labels_for_unavailable: bool = False,
+        model_key: Path | None = None,
+    ) -> None:
         """Starts without models; see `ModelManager`."""
-        super().__init__(threads, labels_for_unavailable)
+        super().__init__(threads, labels_for_unavailable, model_key)
         self._staged_versions: dict[str, list[int]] = {}
 
     @contextmanager

@@ -87,6 +87,26 @@ class ImportOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignOptions:
+    """What `sign` is asked."""
+
+    folder: Path = argument(type=_PATH)
+    key: Path = option(
+        "--key", type=_PATH, required=True, help="Private key, as openssl genpkey writes it (PEM)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """What `check-model` is asked."""
+
+    folder: Path = argument(type=_PATH)
+    model_key: Path | None = option(
+        "--model-key", type=_PATH, help="Public key that it must be signed for (PEM)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServeOptions:
     """What `serve` is asked."""
 
@@ -128,6 +148,13 @@ class ServeOptions:
         type=click.IntRange(min=1),
         help="CPU cores for one computation; by default all that this process may use.",
     )
+    at_once: int = option(
+        "--at-once",
+        default=1,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="How many requests may compute at the same time, where memory holds them.",
+    )
     cpu: bool = option("--cpu", is_flag=True, help="Use no GPU.")
     waiting: int = option(
         "--queue",
@@ -153,6 +180,11 @@ class ServeOptions:
         is_flag=True,
         help="Accept labels for versions that are not loaded yet, as TF Serving does with this "
         "flag.",
+    )
+    model_key: Path | None = option(
+        "--model-key",
+        type=_PATH,
+        help="Serve only models that `synthseg-serving sign` signed for this public key (PEM).",
     )
     tls_key: Path | None = option("--tls-key", type=_PATH, help="Private key (PEM).")
     tls_cert: Path | None = option("--tls-cert", type=_PATH, help="Certificate chain (PEM).")
@@ -181,6 +213,19 @@ class ServeOptions:
         is_flag=True,
         help="End when the process that started this one ends; it must hold standard input open, "
         "as a pipe.",
+    )
+    metrics_address: str | None = option(
+        "--metrics-address",
+        metavar="[HOST:]PORT",
+        help="Tell metrics to Prometheus there, at /metrics; needs the extra `telemetry`.",
+    )
+    otlp: bool = option(
+        "--otlp",
+        is_flag=True,
+        envvar="SYNTHSEG_OTLP",
+        show_envvar=True,
+        help="Send traces and metrics to an OpenTelemetry collector, which the variables OTEL_... "
+        "name; needs the extra `telemetry`.",
     )
     verbose: bool = option("-v", "--verbose", is_flag=True, help="Write more to the log.")
 

@@ -17,6 +17,7 @@ from tensorflow.python.client import pywrap_tf_session
 
 from synthseg_serving.budget import Budget
 from synthseg_serving.errors import CallError, ModelError, out_of_time
+from synthseg_serving.manifest import check_version
 from synthseg_serving.tensors import decode
 from synthseg_serving.versions import stored_bytes
 from synthseg_serving.warmup import WARMUP_FILE, read_warmup
@@ -34,12 +35,16 @@ class Servable:
     Eager `tf.saved_model.load` would give no deadline: a run could not be stopped.
     """
 
-    def __init__(self, folder: Path, version: int, threads: int) -> None:
+    def __init__(
+        self, folder: Path, version: int, threads: int, model_key: Path | None = None
+    ) -> None:
         """Loads a version and runs its warm-up requests.
 
         Raises:
-            ModelError: The folder holds no model that loads, or a warm-up request fails.
+            ModelError: The folder holds no model that loads, or not the one that was exported, or
+                a warm-up request fails.
         """
+        check_version(folder, model_key)
         self.version = version
         self.held_bytes = round(_HELD_PER_STORED * stored_bytes(folder))
         """About what the process holds of it between requests."""

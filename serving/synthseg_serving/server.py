@@ -21,6 +21,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 from synthseg_serving.activity import Activity
 from synthseg_serving.admission import Admission
 from synthseg_serving.budget import LARGEST_MESSAGE_BYTES, Room
+from synthseg_serving.credentials import Tls, server_credentials
 from synthseg_serving.errors import CallError, ModelError, StartError
 from synthseg_serving.malformed import MalformedRequests
 from synthseg_serving.manager import ModelManager
@@ -29,6 +30,7 @@ from synthseg_serving.on_demand import OnDemandManager
 from synthseg_serving.poller import Poller
 from synthseg_serving.prediction import AnswerLimits, PredictionService
 from synthseg_serving.versions import ModelConfig
+from synthseg_serving.watching.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -42,47 +44,38 @@ _SPARE_THREADS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tls:
-    """Files that make the TCP addresses encrypted; unix sockets stay as they are.
-
-    Attributes:
-        key: Private key, PEM.
-        certificate: Certificate chain, PEM.
-        client_ca: Certificates that clients must be signed by; `None` lets every client in.
-    """
-
-    key: Path
-    certificate: Path
-    client_ca: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ServerSettings:
     """How to serve.
 
     Attributes:
         addresses: `host:port` (port 0 takes a free one) or `unix:/path`.
         threads: Cores for one computation.
-        waiting: Requests that may wait while one computes; more are refused.
+        waiting: Requests that may wait while others compute; more are refused.
+        at_once: Requests that may compute at the same time, where memory holds them.
         poll_s: Seconds between looks for new versions; 0 looks once.
         packed: Tensors as raw bytes rather than one field per value.
         largest_answer_bytes: Answers above are refused.
         labels_for_unavailable: Accept a new label for a version that is not loaded.
         on_demand: Load a model when it is first asked for, not at the start.
+        model_key: Serve only models that are signed for this public key, a PEM file.
         tls: Encryption of the TCP addresses.
         memory: What the server may use; by default what the machine and the control group say.
+        watch: Watches predictions; None watches none.
     """
 
     addresses: tuple[str, ...] = (DEFAULT_ADDRESS,)
     threads: int = 1
     waiting: int = 8
+    at_once: int = 1
     poll_s: float = 1.0
     packed: bool = True
     largest_answer_bytes: int = LARGEST_MESSAGE_BYTES
     labels_for_unavailable: bool = False
     on_demand: bool = False
+    model_key: Path | None = None
     tls: Tls | None = None
     memory: MemoryLimit | None = None
+    watch: Watch | None = None
 
 
 class Server:
@@ -96,13 +89,17 @@ class Server:
             StartError: An address or a TLS file cannot be used.
         """
         manager = OnDemandManager if settings.on_demand else ModelManager
-        self.manager = manager(settings.threads, settings.labels_for_unavailable)
+        self.manager = manager(
+            settings.threads, settings.labels_for_unavailable, settings.model_key
+        )
         self.activity = Activity()
         """When somebody last asked for something."""
         self._health = health.HealthServicer()
         self._malformed = MalformedRequests()
         limits = AnswerLimits(packed=settings.packed, largest_bytes=settings.largest_answer_bytes)
-        self._prediction = PredictionService(self.manager, Admission(settings.waiting), limits)
+        self.admission = Admission(settings.waiting, settings.at_once)
+        """Who computes, who waits, and what they hold."""
+        self._prediction = PredictionService(self.manager, self.admission, limits)
         self._grpc = self._build(settings)
         # Addresses first: a taken one is known at once, a model takes seconds.
         self.addresses = [
@@ -132,7 +129,7 @@ class Server:
         remove_sockets(self._sockets)
 
     def _build(self, settings: ServerSettings) -> grpc.Server:
-        threads = settings.waiting + 1 + _SPARE_THREADS
+        threads = settings.waiting + settings.at_once + _SPARE_THREADS
         server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
             options=[
@@ -141,7 +138,11 @@ class Server:
                 # Without it a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
             ],
-            interceptors=[self._malformed, self.activity],
+            interceptors=[
+                *((settings.watch,) if settings.watch else ()),
+                self._malformed,
+                self.activity,
+            ],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             self._prediction, server
@@ -177,24 +178,13 @@ def _listen(server: grpc.Server, address: str, tls: Tls | None) -> str:
         if tls is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, _credentials(tls))
+            port = server.add_secure_port(address, server_credentials(tls))
+    except StartError:
+        raise
     except (RuntimeError, OSError) as error:
         raise StartError(f"cannot listen on {address}: {_reason(error)}.") from error
     host = address.rpartition(":")[0]
     return f"{host}:{port}"
-
-
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    pair = (_read(tls.key), _read(tls.certificate))
-    ca = _read(tls.client_ca) if tls.client_ca is not None else None
-    return grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _clear_socket(path: Path) -> None:

@@ -23,6 +23,7 @@ COMMON = Package(
             "triples",
         ),
         (
+            "certificates",
             "colours",
             "command_line",
             "files",

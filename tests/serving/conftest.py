@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from certificates import make_signing_keys
 from click.testing import CliRunner
 from server_calls import OPTIONS, QUICK, TIMEOUT_S, Calls, Running
 from stand_in import BegunRun, LongRun, save_synth, synth_config, synth_entry
@@ -62,6 +63,12 @@ def make_bundle() -> Callable[..., Bundle]:
 def bundle() -> Bundle:
     """The small network that the session's tests share."""
     return random_bundle()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> tuple[Path, Path]:
+    """A private key to sign models with, and its public half."""
+    return make_signing_keys(tmp_path)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,10 +118,10 @@ def test_requests_wait_for_one_load_while_other_models_answer(
     loads, go_on = [], threading.Event()
     load = Servable.__init__
 
-    def slowly(servable: Servable, path: Path, version: int, threads: int) -> None:
+    def slowly(servable: Servable, path: Path, *given: Any) -> None:
         loads.append(path)
         assert go_on.wait(120)
-        load(servable, path, version, threads)
+        load(servable, path, *given)
 
     monkeypatch.setattr(Servable, "__init__", slowly)
     futures = [

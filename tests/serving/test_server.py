@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import stat
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 import tensorflow as tf
+from certificates import make_authority
 from server_calls import ONES, QUICK, TIMEOUT_S, Calls, Running, refused
 from stand_in import BegunRun, LongRun
 from synthseg_common import contract
@@ -149,23 +148,7 @@ def test_folder_without_versions_is_an_error(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate authority, a server's certificate for localhost, and a client's."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl to make certificates with")
-    folder = tmp_path_factory.mktemp("tls")
-    make_certificate(folder, "ca")
-    make_certificate(folder, "server", signed_by="ca")
-    make_certificate(folder, "client", signed_by="ca")
-    return folder
-
-
-def make_certificate(folder: Path, name: str, signed_by: str | None = None) -> None:
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"]
-    command += ["-addext", "subjectAltName=DNS:localhost"]
-    if signed_by:
-        command += ["-CA", f"{signed_by}.pem", "-CAkey", f"{signed_by}.key"]
-        command += ["-addext", "basicConstraints=critical,CA:FALSE"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return make_authority(tmp_path_factory.mktemp("tls"))
 
 
 def test_tls_lets_in_only_signed_clients(
@@ -198,7 +181,7 @@ def test_tls_lets_in_only_signed_clients(
 def test_missing_tls_file_is_named(model_dir: Path, tmp_path: Path) -> None:
     config = ModelConfig(name="synthseg", base_path=model_dir)
     tls = Tls(key=tmp_path / "no.key", certificate=tmp_path / "no.pem")
-    with pytest.raises(StartError, match=r"no\.key cannot be read"):
+    with pytest.raises(StartError, match=r"no\.pem cannot be read"):
         Server([config], ServerSettings(addresses=("localhost:0",), tls=tls))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+from synthseg_common.certificates import CertificateError, Pem, PemFiles
 
+from synthseg_client.calls.credentials import TokenFile
 from synthseg_client.errors import UsageError
 
 DEFAULT_PORT = 8500
@@ -53,6 +54,11 @@ class Tls:
                 "a client certificate needs its key, and a key its certificate: give both."
             )
 
+    @property
+    def files(self) -> PemFiles:
+        """The same, as files to read and to watch."""
+        return PemFiles(authorities=self.root, certificate=self.certificate, key=self.key)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerAddress:
@@ -63,6 +69,7 @@ class ServerAddress:
         tls: Encryption; None talks plainly.
         metadata: Pairs sent with every call, such as a tenant's name; names in lower case.
         token: Sent as `authorization: Bearer ...` with every call; needs TLS or a local address.
+        token_file: Where the token is read anew for every call, if it may be replaced meanwhile.
         compress: Whether to compress messages: worth it on slow networks only.
     """
 
@@ -70,17 +77,20 @@ class ServerAddress:
     tls: Tls | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     token: str | None = field(default=None, repr=False)
+    token_file: TokenFile | None = None
     compress: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", normalise_target(self.target))
-        if self.token and not self.tls and not is_local(self.target):
+        secret = self.token or self.token_file
+        if secret and not self.tls and not is_local(self.target):
             raise UsageError(f"a token for {self.target} would travel readable by others: add TLS.")
 
     def call_metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with every call."""
         pairs = tuple((name.lower(), value) for name, value in self.metadata.items())
-        return (*pairs, ("authorization", f"Bearer {self.token}")) if self.token else pairs
+        token = self.token_file.read() if self.token_file else self.token
+        return (*pairs, ("authorization", f"Bearer {token}")) if token else pairs
 
 
 def normalise_target(address: str) -> str:
@@ -110,11 +120,15 @@ def is_local(target: str) -> bool:
     return target.startswith("unix:") or host in ("localhost", "127.0.0.1", "[::1]")
 
 
-def open_channel(address: ServerAddress) -> grpc.Channel:
+def open_channel(address: ServerAddress, pem: Pem | None = None) -> grpc.Channel:
     """A channel; it connects when first used.
 
+    Args:
+        address: The server.
+        pem: What the files of its `tls` hold; they are read if it is not given.
+
     Raises:
-        UsageError: A certificate or key cannot be read.
+        UsageError: A certificate or key cannot be read or used.
     """
     # A proxy from the environment would be asked to reach a local server.
     options = (
@@ -124,20 +138,11 @@ def open_channel(address: ServerAddress) -> grpc.Channel:
     if address.tls is None:
         return grpc.insecure_channel(address.target, options, compression)
     tls = address.tls
-    credentials = grpc.ssl_channel_credentials(
-        _read(tls.root), _read(tls.key), _read(tls.certificate)
-    )
+    try:
+        pem = pem or tls.files.read()
+    except CertificateError as error:
+        raise UsageError(str(error)) from error
+    credentials = grpc.ssl_channel_credentials(pem.authorities, pem.key, pem.certificate)
     if tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
     return grpc.secure_channel(address.target, credentials, options, compression)
-
-
-def _read(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{os.fspath(path)}: cannot be read as a PEM file: {error.strerror}."
-        ) from error

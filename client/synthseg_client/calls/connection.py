@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import grpc
 from synthseg_common import contract
+from synthseg_common.certificates import CertificateError, WatchedPem
 
 from synthseg_client import messages_pb2 as wire
 from synthseg_client.calls.channel import ServerAddress, open_channel
@@ -17,6 +18,7 @@ from synthseg_client.calls.outage import Outage
 from synthseg_client.calls.prediction import Prediction
 from synthseg_client.calls.retry import Caller, RetryPolicy
 from synthseg_client.errors import ServerError, ServerGoneError, UsageError
+from synthseg_client.telemetry.calls import observed
 
 
 class Connection:
@@ -51,6 +53,10 @@ class Connection:
         self._caller = Caller(
             target=address.target, policy=retry, outage=self._outage, flights=Flights()
         )
+        try:
+            self._certificates = WatchedPem(address.tls.files) if address.tls else None
+        except CertificateError as error:
+            raise UsageError(str(error)) from error
         self._channels = [open_channel(address)]
         self._at_close: Callable[[], None] = lambda: None
 
@@ -94,7 +100,7 @@ class Connection:
         """The same for a prediction, which says itself how it is to be sent."""
         caller = self._caller
         call = caller.call_with_scan if asked.with_scan else caller.call
-        send = self._sending(PREDICT, asked.to_message(), asked.timeout_s, asked.metadata)
+        send = self._sending(PREDICT, asked.to_message(), asked.timeout_s, asked)
         return self._sent_by(lambda try_once: call(try_once, awaits_model=asked.awaits_model), send)
 
     def call_once(self, method: Method[Request, Answer], request: Request) -> Answer:
@@ -110,14 +116,16 @@ class Connection:
         method: Method[Request, Answer],
         request: Request,
         timeout_s: float,
-        metadata: Mapping[str, str] | None = None,
+        asked: Prediction | None = None,
     ) -> Callable[[], Answer]:
         """One try of a request, over whatever channel is the newest when it is made."""
-        pairs = (*self.address.call_metadata(), *(metadata or {}).items())
+        pairs = (*self.address.call_metadata(), *(asked.metadata if asked else {}).items())
+        voxels = asked.voxels if asked else 0
 
         def send() -> Answer:
-            procedure = method.over(self._channels[-1])
-            return procedure(request, timeout=timeout_s, metadata=pairs)
+            procedure = method.over(self._newest_channel())
+            with observed(method.path, voxels) as more:
+                return procedure(request, timeout=timeout_s, metadata=(*pairs, *more))
 
         return send
 
@@ -147,12 +155,22 @@ class Connection:
             channel.close()
             return False
         self._channels.remove(channel)
+        self._put_in_use(channel)
+        return True
+
+    def _newest_channel(self) -> grpc.Channel:
+        """Where requests go: over certificates that were replaced meanwhile, by a new channel."""
+        newer = self._certificates.newer() if self._certificates else None
+        if newer is not None:
+            self._put_in_use(open_channel(self.address, newer))
+        return self._channels[-1]
+
+    def _put_in_use(self, channel: grpc.Channel) -> None:
         self._channels.append(channel)
         if not self._caller.flights.under_way:  # else some may be on older ones
             for old in self._channels[:-2]:
                 self._channels.remove(old)
                 old.close()
-        return True
 
     def _answers(self, channel: grpc.Channel, timeout_s: float) -> bool:
         spec = self._model.to_spec(contract.DESCRIBE_SIGNATURE)

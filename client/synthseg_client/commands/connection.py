@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from synthseg_client.api import open_session
 from synthseg_client.calls.channel import ServerAddress, Tls
+from synthseg_client.calls.credentials import TokenFile, checked_token
 from synthseg_client.calls.model_choice import ModelChoice
 from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.calls.session import Session
@@ -100,17 +100,9 @@ def address_of(options: ServerOptions, server: str) -> ServerAddress:
         if encrypted
         else None
     )
-    return ServerAddress(target=server, tls=tls, token=_token(options.token_file))
-
-
-def _token(file: Path | None) -> str | None:
+    if options.token_file:
+        return ServerAddress(target=server, tls=tls, token_file=TokenFile(options.token_file))
     token = os.environ.get("SYNTHSEG_TOKEN")
-    if file:
-        try:
-            token = file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file}: cannot be read: {error}.") from error
-    if token and not (token.isascii() and token.isprintable()):
-        source = file or "SYNTHSEG_TOKEN"
-        raise UsageError(f"{source}: holds no token, expected one line of ASCII characters.")
-    return token
+    if token:
+        checked_token(token, "SYNTHSEG_TOKEN")
+    return ServerAddress(target=server, tls=tls, token=token)

@@ -38,7 +38,8 @@ class ServerOptions:
     token_file: Path | None = option(
         "--token-file",
         type=_PATH,
-        help="File with a token to send with every call. [env: SYNTHSEG_TOKEN]",
+        help="File with a token to send with every call, read anew each time. "
+        "[env: SYNTHSEG_TOKEN holds the token itself]",
     )
     timeout_s: float | None = option(
         "--timeout",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import tensorflow as tf
+from synthseg_common.telemetry.log import note
 from synthseg_generator.feed.samples import Shard
 
 from synthseg_trainer.config import TrainSettings
@@ -86,11 +86,9 @@ def _bounded(limit_s: float, peers: Sequence[Peer]) -> Iterator[None]:
     """
     if peers:
         names = ", ".join(map(str, peers))
-        print(
+        note(
             f"All machines are there ({names}); TensorFlow joins them within "
-            f"{in_words(limit_s)}, or this one ends.",
-            file=sys.stderr,
-            flush=True,
+            f"{in_words(limit_s)}, or this one ends."
         )
     with signals_held(), Path(os.devnull).open("w") as nowhere:
         faulthandler.dump_traceback_later(limit_s, exit=True, file=nowhere)

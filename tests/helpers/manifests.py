@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,13 @@ def flag(container: Manifest, name: str) -> str:
     arguments: list[str] = container["args"]
     (value,) = (a.split("=", 1)[1] for a in arguments if a.startswith(f"--{name}="))
     return value
+
+
+def quantity(text: str | int) -> float:
+    """A number of Kubernetes, such as 500m or 12Gi, in units."""
+    units = {"m": 1e-3, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+    number, unit = re.fullmatch(r"([0-9.]+)(\D*)", str(text)).groups()  # type: ignore[union-attr]
+    return float(number) * units.get(unit, 1)
 
 
 def with_pods() -> list[str]:

@@ -6,6 +6,7 @@ New overlays are found by themselves.
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 import yaml
@@ -25,6 +26,7 @@ from manifests import (
 # of branches do not pass.
 PINNED = re.compile(r"^[\w./-]+:v?\d+(\.\d+)+[\w.-]*(@sha256:[0-9a-f]{64})?$")
 CLUSTER_WIDE = {"Namespace", "PriorityClass", "ClusterQueue", "ResourceFlavor", "ClusterRole"}
+VERSION = tomllib.loads((K8S.parent / "pyproject.toml").read_text())["project"]["version"]
 RUNNING = with_pods()
 
 
@@ -57,6 +59,41 @@ def test_deleting_what_runs_leaves_namespace_and_volumes(overlay: str) -> None:
 def test_images_are_pinned_by_version(overlay: str) -> None:
     for container in containers(overlay):
         assert PINNED.match(container["image"]), container["image"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_labels_are_those_that_kubernetes_recommends(overlay: str) -> None:
+    same = {
+        "app.kubernetes.io/part-of": "synthseg",
+        "app.kubernetes.io/managed-by": "kustomize",
+        "app.kubernetes.io/version": VERSION,
+    }
+    for manifest in build(overlay):
+        labels = manifest["metadata"].get("labels", {})
+        assert same.items() <= labels.items(), manifest["metadata"]["name"]
+    for name, pod in pod_templates(overlay):
+        labels = pod["metadata"]["labels"]
+        assert same.items() <= labels.items(), name
+        assert {"app.kubernetes.io/name", "app.kubernetes.io/component"} <= labels.keys(), name
+
+
+@pytest.mark.parametrize("overlay", RUNNING)
+def test_our_images_have_the_project_s_version(overlay: str) -> None:
+    for container in containers(overlay):
+        name, _, tag = container["image"].rpartition("/")[2].partition("@")[0].partition(":")
+        assert not name.startswith("synthseg-") or tag.startswith(VERSION), container["image"]
+
+
+@pytest.mark.parametrize("overlay", RUNNING)
+def test_pods_have_an_account_and_a_priority_that_exist(overlay: str) -> None:
+    there = [m for name in ("namespace", overlay) for m in build(name)]
+    accounts = [m for m in there if m["kind"] == "ServiceAccount"]
+    assert all(m["automountServiceAccountToken"] is False for m in accounts)
+    priorities = {m["metadata"]["name"] for m in there if m["kind"] == "PriorityClass"}
+    for name, pod in pod_templates(overlay):
+        account = pod["spec"]["serviceAccountName"]
+        assert account in {m["metadata"]["name"] for m in accounts}, name
+        assert pod["spec"]["priorityClassName"] in priorities, name
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
@@ -129,7 +166,8 @@ def selector_and_ports(manifest: Manifest) -> tuple[dict[str, str], set[str | in
         return spec["selector"], {port["targetPort"] for port in spec["ports"]}
     if kind in ("Deployment", "StatefulSet", "PodDisruptionBudget"):
         return spec["selector"]["matchLabels"], set()
-    if kind == "NetworkPolicy":
+    # A policy of what goes out alone is about callers, who may be of another overlay.
+    if kind == "NetworkPolicy" and "Ingress" in spec["policyTypes"]:
         rules = [port["port"] for rule in spec.get("ingress", []) for port in rule.get("ports", [])]
         return spec["podSelector"].get("matchLabels", {}), set(rules)
     return None

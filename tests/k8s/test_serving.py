@@ -9,8 +9,10 @@ import subprocess
 import threading
 
 import pytest
-from manifests import K8S, Manifest, containers, flag, pod_templates, with_pods
+from manifests import K8S, Manifest, build, containers, flag, pod_templates, with_pods
 
+# 2.7 GB at 4.5 MB a second.
+IMAGE_PULL_S = 600
 SERVING = [
     overlay
     for overlay in with_pods()
@@ -69,11 +71,28 @@ def test_server_is_ready_only_when_its_model_is_available(state: str) -> None:
             pass
 
     container = model_server("serving")
-    probe = container["readinessProbe"]["exec"]["command"]
+    probe = container["startupProbe"]["exec"]["command"]
     with http.server.HTTPServer(("127.0.0.1", 0), Status) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         command = [part.replace("/8501", f"/{server.server_port}") for part in probe]
         done = subprocess.run(command, timeout=300, check=False)
         server.shutdown()
     assert (done.returncode == 0) == (state == "AVAILABLE")
-    assert container["startupProbe"]["exec"]["command"] == probe
+
+
+@pytest.mark.parametrize("overlay", SERVING)
+def test_probes_of_a_server_that_runs_are_no_requests_in_its_metrics(overlay: str) -> None:
+    container = model_server(overlay)
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert "tcpSocket" in container[probe], "TensorFlow Serving counts questions over HTTP"
+
+
+@pytest.mark.parametrize("overlay", SERVING)
+def test_a_roll_out_may_take_as_long_as_an_image_and_a_model_need(overlay: str) -> None:
+    ((_, pod),) = pod_templates(overlay)
+    startup = model_server(overlay)["startupProbe"]
+    seconds = startup["periodSeconds"] * startup["failureThreshold"]
+    (deployment,) = (m for m in build(overlay) if m["kind"] == "Deployment")
+    assert deployment["spec"]["progressDeadlineSeconds"] >= seconds + IMAGE_PULL_S
+    spread = {c["topologyKey"] for c in pod["spec"]["topologySpreadConstraints"]}
+    assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}

@@ -34,7 +34,7 @@ def normal_name(name: str) -> str:
 
 
 def unpinned(sbom: dict[str, Any], pins: dict[str, str]) -> list[str]:
-    """Python packages of a bill of materials that are not as they are pinned, as `name==version`."""
+    """Python packages of a bill of materials that differ from the pins, as `name==version`."""
     return sorted(
         f"{part['name']}=={part['version']}"
         for part in sbom["components"]
@@ -69,7 +69,9 @@ def main(words: list[str]) -> int:
     sbom = json.loads(path.read_text(encoding="utf-8"))
     wrong = unpinned(sbom, pinned_versions(constraints.read_text(encoding="utf-8")))
     if wrong:
-        print(f"{constraints} does not pin {_listed(wrong)}: run `make constraints`.", file=sys.stderr)
+        print(
+            f"{constraints} does not pin {_listed(wrong)}: run `make constraints`.", file=sys.stderr
+        )
         return 1
     if DPKG_STATUS.is_file():
         sbom["components"] += debian_components(DPKG_STATUS.read_text(encoding="utf-8"))

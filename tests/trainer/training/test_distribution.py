@@ -28,6 +28,7 @@ from synthseg_trainer.places import Place
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint, step_of
 from synthseg_trainer.runs.mirror import Mirror, fetched
 from synthseg_trainer.training.distribution import (
+    check_replicas,
     choose_strategy,
     is_chief,
     samples_per_replica,
@@ -385,6 +386,17 @@ def test_a_step_takes_the_same_samples_whatever_the_workers() -> None:
         shard = shard_of(context, batch_size=4, first_step=3)
         taken.append(list(dataclasses.replace(shard, count=4)))
     assert taken == [[12, 13, 16, 17], [14, 15, 18, 19]]
+
+
+def test_devices_that_are_not_those_of_the_settings_are_refused(head_store: Path) -> None:
+    class Strategy:
+        num_replicas_in_sync = 1
+
+    settings = load_settings(Path("several_gpus"), store=str(head_store))
+    with pytest.raises(ConfigError, match=r"are for 1 x 4 GPUs, .* but there is 1 replica: see to"):
+        check_replicas(Strategy(), settings)
+    Strategy.num_replicas_in_sync = 4
+    check_replicas(Strategy(), settings)
 
 
 @pytest.mark.parametrize(

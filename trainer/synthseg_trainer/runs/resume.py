@@ -24,6 +24,7 @@ _FREE = (
     "keep_checkpoints",
     "keep_every_steps",
     "log_steps",
+    "devices",
     "validation.every_steps",
     "validation.samples",
     "validation.seed",

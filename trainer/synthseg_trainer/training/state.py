@@ -20,6 +20,7 @@ from synthseg_trainer.runs.provenance import training_info
 from synthseg_trainer.runs.resume import checkpoint_to_resume
 from synthseg_trainer.training.agreement import agree, digest_of, exchange, together
 from synthseg_trainer.training.distribution import (
+    check_replicas,
     has_peers,
     is_chief,
     samples_per_replica,
@@ -71,6 +72,7 @@ class Training:
         self.step = 0
         self.strategy = strategy or tf.distribute.get_strategy()
         self.writes = is_chief(self.strategy)
+        check_replicas(self.strategy, settings)
         self._per_replica = samples_per_replica(
             self.strategy, settings.batch_size, settings.accumulate_steps
         )

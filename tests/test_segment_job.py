@@ -96,7 +96,7 @@ def compare(results: str, tmp_path: Path, scans: int) -> None:
 
 
 def test_a_dataset_is_whole_though_pods_were_killed(s3: S3Server, tmp_path: Path) -> None:
-    run_killed(s3, tmp_path, scans=16, shards=2, kills=2)
+    run_killed(s3, tmp_path, scans=16, shards=2, kills=1)
 
 
 @pytest.mark.slow

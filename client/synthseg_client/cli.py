@@ -13,8 +13,10 @@ import click
 from synthseg_common.command_line import ErrorReportingGroup, Terminated
 from synthseg_common.errors import INTERRUPTED, TERMINATED, exit_code_of
 from synthseg_common.option_groups import with_options
+from synthseg_common.telemetry.choice import command_failed
 
 from synthseg_client.commands.bids_options import LEVELS, PARTICIPANT_FLAGS, SESSION_FLAGS, Dataset
+from synthseg_client.commands.merge_options import Merging
 from synthseg_client.commands.report_options import Pages
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
@@ -70,7 +72,7 @@ def segment(
 @click.argument("level", type=click.Choice(LEVELS))
 @with_options(Dataset)
 @with_options(Modes)
-@with_options(Course)
+@with_options(Course, leave_out=("shard", "dask"))
 @with_options(Telling)
 @_takes_server
 @click.version_option(package_name="synthseg-serving")
@@ -115,6 +117,21 @@ def report(folder: Path, pages: Pages) -> None:
     from synthseg_client.commands.pages import run_report
 
     _run(lambda: run_report(folder, pages))
+
+
+@main.command(cls=VariadicCommand, variadic=("--i",))
+@click.argument("folders", metavar="OUT_DIR...", nargs=-1, required=True)
+@with_options(Merging)
+def merge(folders: tuple[str, ...], merging: Merging) -> None:
+    """Makes one table of what segment left in OUT_DIR..., also in many parts or jobs.
+
+    A row for each scan: what became of it, the model's version, volumes and quality. Results that
+    are not whole, scans that failed, duplicates and gaps are named. Exit codes: 0: all scans are
+    done; 1: some failed, are missing or not whole; 2: wrong usage.
+    """
+    from synthseg_client.commands.merge import run_merge
+
+    _run(lambda: run_merge(folders, merging))
 
 
 @main.command()
@@ -176,8 +193,12 @@ def _run(command: Callable[[], int], advice: str = "") -> None:
     try:
         sys.exit(command())
     except ClientError as error:
-        click.echo(f"synthseg-client: {error}", err=True)
-        sys.exit(exit_code_of(error))
+        code = exit_code_of(error)
+        if not command_failed(code, error):
+            click.echo(f"synthseg-client: {error}", err=True)
+        sys.exit(code)
     except KeyboardInterrupt as stop:
-        click.echo(f"synthseg-client: interrupted{advice}.", err=True)
+        from synthseg_common.telemetry.log import note
+
+        note(f"synthseg-client: interrupted{advice}.")
         sys.exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED)

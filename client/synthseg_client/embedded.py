@@ -21,6 +21,7 @@ from typing import IO
 
 from synthseg_common import contract
 from synthseg_common.official_weights import find_official, refuse_missing
+from synthseg_common.telemetry.log import note
 
 from synthseg_client.errors import EmbeddedServerError
 from synthseg_client.server_log import last_words
@@ -290,11 +291,9 @@ class EmbeddedServer:
 
 
 def _say_that_it_starts(waited_s: float, limit_s: float) -> None:
-    print(
+    note(
         f"The server started here is not ready after {waited_s:.0f} s (the first start prepares "
-        f"the model); waiting up to {limit_s:.0f} s.",
-        file=sys.stderr,
-        flush=True,
+        f"the model); waiting up to {limit_s:.0f} s."
     )
 
 

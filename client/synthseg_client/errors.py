@@ -35,6 +35,7 @@ class EmbeddedServerError(ClientError, RuntimeError):
     """The server that the client starts for itself is not installed, did not start, or died."""
 
     exit_code = TRY_AGAIN
+    names_no_scan = True
 
 
 class ServerError(ClientError):
@@ -45,6 +46,8 @@ class ServerError(ClientError):
 
 class ServerUnreachableError(ServerError, ConnectionError):
     """Nothing answers at the address, or the connection broke."""
+
+    names_no_scan = True
 
 
 class BrokenConnectionError(ServerUnreachableError):
@@ -70,11 +73,23 @@ class LostOnScanError(ServerUnreachableError):
 
 
 class ServerBusyError(ServerError):
-    """The server's queue is full."""
+    """The server's queue is full.
+
+    Attributes:
+        retry_after_s: When the server has a place again, in seconds, if it said so.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+    names_no_scan = True
 
 
 class ServerTimeoutError(ServerError, TimeoutError):
     """The server did not answer before the deadline."""
+
+    names_no_scan = True
 
 
 class RequestTooLargeError(ServerError, ValueError):
@@ -83,6 +98,8 @@ class RequestTooLargeError(ServerError, ValueError):
 
 class AccessDeniedError(ServerError, PermissionError):
     """The server wants other credentials."""
+
+    names_no_scan = True
 
 
 class ModelError(ServerError, LookupError):

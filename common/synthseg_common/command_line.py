@@ -15,10 +15,12 @@ import click
 from synthseg_common.errors import (
     INTERRUPTED,
     TERMINATED,
+    TRY_AGAIN,
     WRONG_USE,
     SynthSegError,
     exit_code_of,
 )
+from synthseg_common.telemetry.choice import LogChoice, log_options
 
 
 class UsageProblem(click.ClickException):
@@ -71,17 +73,38 @@ def _keep_the_end_quiet() -> None:
 class ErrorReportingGroup(click.Group):
     """Turns this project's own errors, missing extras and signals into one line and an exit code.
 
+    Every command gets the options of the log. Where it is JSON, what ends the command is an event.
+
     Args:
         extra: What to install when a package is missing.
+        texts: Whether what the commands say names no scan.
         options: As `click.Group` takes them.
     """
 
-    def __init__(self, *args: Any, extra: str = "all", **options: Any) -> None:
+    def __init__(self, *args: Any, extra: str = "all", texts: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
         self.extra = extra
+        self.texts = texts
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Takes a command, which gets the options of the log."""
+        cmd.params.extend(log_options())
+        super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command."""
+        with LogChoice(ctx, texts=self.texts) as choice:
+            try:
+                return self._invoke(ctx)
+            except click.ClickException as error:
+                if not choice.failed(error.exit_code, error.__cause__ or error, error.message):
+                    raise
+                sys.exit(error.exit_code)
+            except SystemExit as end:
+                choice.finished(end.code if isinstance(end.code, int) else TRY_AGAIN)
+                raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             with terminable():
                 return super().invoke(ctx)
@@ -91,7 +114,9 @@ class ErrorReportingGroup(click.Group):
         except KeyboardInterrupt as stop:
             _keep_the_end_quiet()
             terminated = isinstance(stop, Terminated)
-            click.echo("Terminated." if terminated else "Interrupted.", err=True)
+            from synthseg_common.telemetry.log import note
+
+            note("Terminated." if terminated else "Interrupted.")
             sys.exit(TERMINATED if terminated else INTERRUPTED)
         except ModuleNotFoundError as error:
             raise UsageProblem(

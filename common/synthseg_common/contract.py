@@ -174,6 +174,13 @@ TOO_LARGE = "too-large"
 """The request will never fit: a smaller one may."""
 QUEUE_FULL = "queue-full"
 """The same request may be answered later."""
+MEMORY_FULL = "memory-full"
+"""The same: requests that wait or compute hold the memory that it needs."""
+
+RETRY_AFTER = "grpc-retry-pushback-ms"
+"""When a refused request has a chance, in milliseconds: gRPC's own name (gRFC A6), in the trailing
+metadata.
+"""
 
 SIZE_MULTIPLE = 32
 """Network grids are multiples of this."""

@@ -25,9 +25,11 @@ class SynthSegError(Exception):
 
     Attributes:
         exit_code: What a command ends with; None decides by what befell it, see `exit_code_of`.
+        names_no_scan: Whether the text is of servers and machines alone, so that a log may have it.
     """
 
     exit_code: int | None = None
+    names_no_scan = False
 
 
 class OutputError(SynthSegError, OSError):

@@ -76,6 +76,12 @@ class Budget:
                 contract.TOO_LARGE,
             )
 
+    def run_bytes(self, asked: RequestedGrid | None) -> int:
+        """Memory that answering a request takes; 0 where the model says nothing of it."""
+        if asked is None or self.bytes_per_voxel is None:
+            return 0
+        return contract.counted_voxels(asked.shape) * self.bytes_per_voxel
+
     def check_grid(self, asked: RequestedGrid | None, room: Room) -> None:
         """Refuses a network grid that the model does not take, or this server's memory not hold.
 
@@ -110,6 +116,11 @@ class Room:
 
     limit: MemoryLimit | None = None
     held_bytes: int = 0
+
+    @property
+    def size_bytes(self) -> int | None:
+        """What all requests together may hold; None if nothing says it."""
+        return None if self.limit is None else max(0, self.limit.size_bytes - self.held_bytes)
 
     def beside(self, more_bytes: int) -> Room:
         """The room that is left beside what was loaded since."""

@@ -22,7 +22,7 @@ from synthseg_serving.options import (
 )
 
 
-@click.group(cls=ErrorReportingGroup, extra="serving")
+@click.group(cls=ErrorReportingGroup, extra="serving", texts=True)
 @click.version_option(package_name="synthseg-serving")
 def main() -> None:
     """Exports trained networks as served models, and serves them."""
@@ -40,7 +40,8 @@ def export(options: ExportOptions) -> None:
     """Writes a trained network to MODEL_DIR/<version>/, for TF Serving or `serve`.
 
     SOURCE is a checkpoint folder, a run (its newest checkpoint counts), a bundle (.npz), or weights
-    that Keras saved on any backend (.weights.h5) with their settings.
+    that Keras saved on any backend (.weights.h5) with their settings. It may also be the URL of a
+    run or bundle in object storage, s3://bucket/run.
     """
     from synthseg_serving.sources import read_source
 
@@ -114,11 +115,8 @@ def serve(options: ServeOptions) -> None:
 
     Prints one line of JSON when it is ready: {"address": ..., "model": ..., "versions": [...]}.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if options.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger().setLevel(logging.INFO if options.verbose else logging.WARNING)
     if options.parent_death:
         from synthseg_serving.lifecycle import die_with_parent
 

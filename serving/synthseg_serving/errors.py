@@ -32,13 +32,17 @@ class CallError(ServingError):
         code: Name of the gRPC status code, as `NOT_FOUND`.
         message: What the caller reads.
         reason: What programs read where the code leaves it open, from `contract`; may be empty.
+        retry_after_s: When the same request has a chance; None if it has none, or nobody knows.
     """
 
-    def __init__(self, code: str, message: str, reason: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, reason: str = "", retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 def out_of_time() -> CallError:

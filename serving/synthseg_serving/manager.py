@@ -85,6 +85,15 @@ class ModelManager:
         with self._lock:
             return sorted(self._models[name].loaded) if name in self._models else []
 
+    def states(self) -> dict[str, dict[int, bool]]:
+        """Of each model that is listed, which versions were seen, and whether they answer."""
+        with self._lock:
+            return {
+                name: {version: version in model.loaded for version in model.states}
+                for name, model in self._models.items()
+                if model.listed
+            }
+
     def held_bytes(self) -> int:
         """Memory of what was loaded since the start, as far as it counts against requests."""
         return 0

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 from synthseg_common.contract import DEFAULT_MAX_VOXELS, MODEL_NAME
 from synthseg_common.option_groups import argument, option
+from synthseg_trainer.places import PLACE, Place
 
 _PATH = click.Path(path_type=Path)
 _MAX_VOXELS = (
@@ -24,7 +25,7 @@ FOUND = ""
 class ExportOptions:
     """What `export` is asked."""
 
-    source: Path = argument(type=_PATH)
+    source: Place = argument(type=PLACE)
     model_dir: Path = argument(type=_PATH)
     version: int | None = option(
         "--version",
@@ -147,6 +148,13 @@ class ServeOptions:
         type=click.IntRange(min=1),
         help="CPU cores for one computation; by default all that this process may use.",
     )
+    at_once: int = option(
+        "--at-once",
+        default=1,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="How many requests may compute at the same time, where memory holds them.",
+    )
     cpu: bool = option("--cpu", is_flag=True, help="Use no GPU.")
     waiting: int = option(
         "--queue",
@@ -205,6 +213,19 @@ class ServeOptions:
         is_flag=True,
         help="End when the process that started this one ends; it must hold standard input open, "
         "as a pipe.",
+    )
+    metrics_address: str | None = option(
+        "--metrics-address",
+        metavar="[HOST:]PORT",
+        help="Tell metrics to Prometheus there, at /metrics; needs the extra `telemetry`.",
+    )
+    otlp: bool = option(
+        "--otlp",
+        is_flag=True,
+        envvar="SYNTHSEG_OTLP",
+        show_envvar=True,
+        help="Send traces and metrics to the OpenTelemetry collector that its own environment "
+        "variables name; needs the extra `telemetry`.",
     )
     verbose: bool = option("-v", "--verbose", is_flag=True, help="Write more to the log.")
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn, Protocol
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from synthseg_common import contract
 from synthseg_common.arrays import AnyArray
@@ -19,17 +23,20 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from synthseg_serving.admission import Admission
+from synthseg_serving.admission import Admission, Need, Visit
 from synthseg_serving.budget import LARGEST_MESSAGE_BYTES, Budget, Room, requested_grid
 from synthseg_serving.errors import CallError, out_of_time
 from synthseg_serving.manager import ModelManager
 from synthseg_serving.servable import Servable
 from synthseg_serving.tensors import decode, encode
+from synthseg_serving.watching.calls import note, stage
 
 log = logging.getLogger(__name__)
 
 SIGNATURE_FIELD = "signature_def"
 _LONGEST_MESSAGE = 1024
+# What was computed, the message made of it, and its bytes.
+_ANSWER_COPIES = 3
 _NO_DEADLINE_S = 30 * 24 * 3600.0
 _TYPE_NAMES = {tf.float32: "float", tf.float64: "double", tf.float16: "half"}
 
@@ -103,31 +110,54 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
             message = f'Serving signature key "{name}" not found.'
             raise CallError("FAILED_PRECONDITION", message)
         signature = servable.signatures[name]
-        inputs = read_inputs(signature, request, servable.budget)
+        note(model=request.model_spec.name, version=servable.version, signature=name)
+        with stage("decode"):
+            inputs = read_inputs(signature, request, servable.budget)
+        note(voxels=int(np.size(inputs.get(contract.IMAGE, ()))))
         outputs = choose_outputs(signature, list(request.output_filter))
         room = self.room.beside(self._manager.held_bytes())
-        servable.budget.check_grid(requested_grid(inputs), room)
+        grid = requested_grid(inputs)
+        servable.budget.check_grid(grid, room)
         deadline = _deadline(context)
         if signature.inputs:
-            with self._admission.turn(deadline, context.is_active):
+            need = Need(request.ByteSize(), servable.budget.run_bytes(grid), room.size_bytes)
+            with ExitStack() as held:
+                with stage("queue"):
+                    visit = held.enter_context(self._turn(need, context, deadline))
                 started = time.perf_counter()
-                values = servable.run(signature, inputs, outputs, _remaining(deadline))
+                with stage("predict"):
+                    values = servable.run(signature, inputs, outputs, _remaining(deadline))
                 took_s = time.perf_counter() - started
+                visit.answer_bytes = _ANSWER_COPIES * _size(values)
             # Voxels only: nothing of a scan that could name a patient.
             sizes = {key: value.shape for key, value in inputs.items() if value.ndim}
             log.info("%s:%d ran for %.3f s on %s", name, servable.version, took_s, sizes)
         else:
             # Constants, as a label table: not worth a place in the queue.
-            values = servable.run(signature, inputs, outputs, _remaining(deadline))
+            with stage("predict"):
+                values = servable.run(signature, inputs, outputs, _remaining(deadline))
         response = predict_pb2.PredictResponse()
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = servable.version
         response.model_spec.signature_name = name
-        self._write(values, response)
+        with stage("encode"):
+            self._write(values, response)
         return response
 
+    @contextmanager
+    def _turn(
+        self, need: Need, context: grpc.ServicerContext, deadline: float | None
+    ) -> Iterator[Visit]:
+        """Waits for a request's turn; what it holds counts until gRPC is done with it."""
+        visit = self._admission.arrive(need)
+        if not context.add_callback(partial(self._admission.leave, visit)):
+            self._admission.leave(visit)  # done with it already: its caller is gone
+        with self._admission.turn(visit, deadline, context.is_active):
+            yield visit
+
     def _write(self, values: dict[str, AnyArray], response: predict_pb2.PredictResponse) -> None:
-        size = sum(value.nbytes for value in values.values())
+        size = _size(values)
+        note(answer_bytes=size)
         if size > self._limits.largest_bytes:
             raise CallError(
                 "OUT_OF_RANGE",
@@ -185,8 +215,10 @@ def check_spec(request: NamesModel) -> None:
 def refuse(context: grpc.ServicerContext, error: CallError) -> NoReturn:
     """Ends a call with an error; long messages are cut as TF Serving cuts them."""
     message = error.message
-    if error.reason:
-        context.set_trailing_metadata(((contract.REASON, error.reason),))
+    told = [(contract.REASON, error.reason)] if error.reason else []
+    if error.retry_after_s is not None:
+        told.append((contract.RETRY_AFTER, str(round(1000 * error.retry_after_s))))
+    context.set_trailing_metadata(tuple(told))
     if len(message) > _LONGEST_MESSAGE:
         message = message[:_LONGEST_MESSAGE] + "...TRUNCATED"
     context.abort(grpc.StatusCode[error.code], message)
@@ -280,6 +312,10 @@ def _count_message(sent: set[str], expected: set[str]) -> str:
 
 def _type_name(dtype: tf.DType) -> str:
     return _TYPE_NAMES.get(dtype) or str(dtype.name)
+
+
+def _size(values: Mapping[str, AnyArray]) -> int:
+    return sum(value.nbytes for value in values.values())
 
 
 def _deadline(context: grpc.ServicerContext) -> float | None:

@@ -20,6 +20,7 @@ from synthseg_serving.model_config import read_config_file, read_set
 from synthseg_serving.options import FOUND, ServeOptions
 from synthseg_serving.server import DEFAULT_ADDRESS, Server, ServerSettings
 from synthseg_serving.versions import ModelConfig, find_versions
+from synthseg_serving.watching.start import watched
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +39,18 @@ def serve_until_stopped(options: ServeOptions) -> None:
     models = choose_models(options)
     settings = server_settings(options)
     _check_ready_file(options.ready_file)
-    server = _started(models, settings)
-    stop.serving = True
-    first = models[0].name
-    try:
-        announce(server.addresses, first, server.manager.available(first), options.ready_file)
-        stop.wait(_unused(server, options.idle_minutes))
-    finally:
-        server.stop(options.grace_seconds)
+    watching = watched(options.metrics_address, otlp=options.otlp, waiting=options.waiting)
+    with watching as watch:
+        server = _started(models, replace(settings, watch=watch.interceptor))
+        stop.serving = True
+        first = models[0].name
+        try:
+            watch.tell_of(server.manager.states)
+            announce(server.addresses, first, server.manager.available(first), options.ready_file)
+            watch.announce(server.addresses)
+            stop.wait(_unused(server, options.idle_minutes))
+        finally:
+            server.stop(options.grace_seconds)
 
 
 def server_settings(options: ServeOptions) -> ServerSettings:
@@ -60,6 +65,7 @@ def server_settings(options: ServeOptions) -> ServerSettings:
         addresses=options.addresses or (DEFAULT_ADDRESS,),
         threads=options.threads or available_cores(),
         waiting=options.waiting,
+        at_once=options.at_once,
         poll_s=options.poll_seconds,
         packed=not options.typed_fields,
         labels_for_unavailable=options.labels_for_unavailable,

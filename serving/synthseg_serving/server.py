@@ -30,6 +30,7 @@ from synthseg_serving.on_demand import OnDemandManager
 from synthseg_serving.poller import Poller
 from synthseg_serving.prediction import AnswerLimits, PredictionService
 from synthseg_serving.versions import ModelConfig
+from synthseg_serving.watching.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ class ServerSettings:
     Attributes:
         addresses: `host:port` (port 0 takes a free one) or `unix:/path`.
         threads: Cores for one computation.
-        waiting: Requests that may wait while one computes; more are refused.
+        waiting: Requests that may wait while others compute; more are refused.
+        at_once: Requests that may compute at the same time, where memory holds them.
         poll_s: Seconds between looks for new versions; 0 looks once.
         packed: Tensors as raw bytes rather than one field per value.
         largest_answer_bytes: Answers above are refused.
@@ -58,11 +60,13 @@ class ServerSettings:
         model_key: Serve only models that are signed for this public key, a PEM file.
         tls: Encryption of the TCP addresses.
         memory: What the server may use; by default what the machine and the control group say.
+        watch: Watches predictions; None watches none.
     """
 
     addresses: tuple[str, ...] = (DEFAULT_ADDRESS,)
     threads: int = 1
     waiting: int = 8
+    at_once: int = 1
     poll_s: float = 1.0
     packed: bool = True
     largest_answer_bytes: int = LARGEST_MESSAGE_BYTES
@@ -71,6 +75,7 @@ class ServerSettings:
     model_key: Path | None = None
     tls: Tls | None = None
     memory: MemoryLimit | None = None
+    watch: Watch | None = None
 
 
 class Server:
@@ -92,7 +97,9 @@ class Server:
         self._health = health.HealthServicer()
         self._malformed = MalformedRequests()
         limits = AnswerLimits(packed=settings.packed, largest_bytes=settings.largest_answer_bytes)
-        self._prediction = PredictionService(self.manager, Admission(settings.waiting), limits)
+        self.admission = Admission(settings.waiting, settings.at_once)
+        """Who computes, who waits, and what they hold."""
+        self._prediction = PredictionService(self.manager, self.admission, limits)
         self._grpc = self._build(settings)
         # Addresses first: a taken one is known at once, a model takes seconds.
         self.addresses = [
@@ -122,7 +129,7 @@ class Server:
         remove_sockets(self._sockets)
 
     def _build(self, settings: ServerSettings) -> grpc.Server:
-        threads = settings.waiting + 1 + _SPARE_THREADS
+        threads = settings.waiting + settings.at_once + _SPARE_THREADS
         server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
             options=[
@@ -131,7 +138,11 @@ class Server:
                 # Without it a second server would silently share the port.
                 ("grpc.so_reuseport", 0),
             ],
-            interceptors=[self._malformed, self.activity],
+            interceptors=[
+                *((settings.watch,) if settings.watch else ()),
+                self._malformed,
+                self.activity,
+            ],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             self._prediction, server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from synthseg_serving.errors import ExportError, ModelError
 from synthseg_serving.versions import FORMAT_VERSION
 
 WEIGHTS = Path(__file__).parent / "weights" / "synthseg.npz"
+PREPARED = Path(sys.prefix) / "share" / "synthseg" / "models"
+"""Exports that lie in the installation, as in a container image, whose users have no cache."""
 _KEY_DIGITS = 16
 
 
@@ -22,7 +25,8 @@ def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Pat
 
     Args:
         weights: The bundle.
-        cache: Folder for exports; the user's cache by default.
+        cache: Folder for exports; by default what was prepared in the installation, else the user's
+            cache.
 
     Raises:
         ModelError: The package holds no weights.
@@ -37,7 +41,10 @@ def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Pat
     from synthseg_serving.sources import read_source
 
     digest = hashlib.sha256(f"export format {FORMAT_VERSION}\n".encode() + weights.read_bytes())
-    folder = (cache or user_cache()) / digest.hexdigest()[:_KEY_DIGITS]
+    key = digest.hexdigest()[:_KEY_DIGITS]
+    if cache is None and (PREPARED / key / MODEL_NAME / "1").is_dir():
+        return PREPARED / key / MODEL_NAME
+    folder = (cache or user_cache()) / key
     model_dir = folder / MODEL_NAME
     try:
         if (model_dir / "1").is_dir():

@@ -6,16 +6,18 @@ from pathlib import Path
 
 from synthseg_common.errors import SynthSegError
 from synthseg_trainer.network.bundle import Bundle
+from synthseg_trainer.places import Place
 from synthseg_trainer.runs.networks import load_network
 
 from synthseg_serving.errors import ExportError
 
 
-def read_source(source: Path, settings: Path | None = None) -> Bundle:
+def read_source(source: Place, settings: Path | None = None) -> Bundle:
     """Reads the network that a path stands for.
 
     Args:
-        source: A run, a checkpoint, a bundle (`.npz`), or weights from Keras (`.weights.h5`).
+        source: A run, a checkpoint, a bundle (`.npz`), or weights from Keras (`.weights.h5`); or
+            the URL of a run or bundle in object storage.
         settings: For the latter, what they belong to; by default the `.json` file beside them.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from contract_server import ContractServer, serving
 from embedded_stand_in import write_stand_in
+from s3_server import S3Server, s3_server
 from sessions import IMPATIENT
 from synthseg_client.calls.session import Session
 
@@ -126,3 +128,16 @@ def scans(tmp_path: Path, save_scan: Callable[..., Path]) -> Path:
     for index, suffix in enumerate((".nii.gz", ".nii", ".mgz", ".npz")):
         save_scan(folder / f"s{index}{suffix}", seed=index)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A running S3 server, which this process and its children use."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> str:
+    """The address of an empty bucket."""
+    return s3.make_bucket(f"b{uuid.uuid4().hex[:12]}")

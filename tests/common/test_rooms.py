@@ -22,6 +22,7 @@ COMMON = Package(
             "processor",
             "triples",
         ),
+        ("telemetry",),
         (
             "certificates",
             "colours",
@@ -34,7 +35,7 @@ COMMON = Package(
             "official_weights",
             "resampling",
         ),
-        ("parcels",),
+        ("object_storage", "parcels"),
     ),
 )
 # Names of types, and numbers.

@@ -17,6 +17,7 @@ from synthseg_common.errors import TERMINATED
 from synthseg_common.option_groups import argument, option, with_options
 
 from synthseg_trainer.evaluation.commands import evaluate, validate
+from synthseg_trainer.places import PLACE, Place
 from synthseg_trainer.signals import SignalWatch, signals_end_it, signals_held
 from synthseg_trainer.startup import prepare_tensorflow, quieten_tensorflow
 
@@ -32,11 +33,17 @@ class TrainOptions:
     """What to train, where to, and with which processes."""
 
     config: Path = argument(type=_PATH)
-    run: Path = option("--run", required=True, type=_PATH, help="Folder of checkpoints and logs.")
+    run: Place = option(
+        "--run",
+        required=True,
+        type=PLACE,
+        help="Folder of checkpoints and logs, or a URL of object storage (s3://bucket/run).",
+    )
     store: str | None = option("--store", help="Label store to use instead of that of CONFIG.")
     initial_weights: str | None = option(
         "--initial-weights",
-        help="Run, checkpoint, bundle (.npz) or Keras weights (.weights.h5) to start from.",
+        help="Run, checkpoint, bundle (.npz) or Keras weights (.weights.h5) to start from; also "
+        "the URL of a run or bundle.",
     )
     resume: bool = option(
         "--resume",
@@ -74,7 +81,7 @@ class TrainOptions:
 class PackOptions:
     """Which network to pack, where to, and what is told of it."""
 
-    source: Path = argument(type=_PATH)
+    source: Place = argument(type=PLACE)
     output: Path = argument(type=_PATH)
     settings: Path | None = option(
         "--settings",
@@ -114,8 +121,7 @@ def train(options: TrainOptions) -> None:
         finished = _train(read, options, watch)
     if not finished:
         sys.exit(TERMINATED)  # saved, whichever signal it was
-    checkpoints = options.run / "checkpoints"
-    click.echo(f"Trained {read().total_steps} steps; checkpoints are in {checkpoints}.")
+    click.echo(f"Trained {read().total_steps} steps; checkpoints are in {options.run}/checkpoints.")
 
 
 def _read_settings(options: TrainOptions) -> TrainSettings:
@@ -132,6 +138,7 @@ def _train(
 ) -> bool:
     with signals_held():
         prepare_tensorflow(options.threads)
+    from synthseg_trainer.runs.mirror import open_run
     from synthseg_trainer.training.distribution import choose_strategy
     from synthseg_trainer.training.loop import train as train_network
     from synthseg_trainer.training.preparation import prepared
@@ -141,14 +148,15 @@ def _train(
     ready = prepared(
         strategy, read_settings, workers=options.workers, scheduler=options.scheduler, wait_s=wait_s
     )
-    with ready as (settings, feed):
+    with open_run(options.run) as (run, mirror), ready as (settings, feed):
         return train_network(
             settings,
-            options.run,
+            run,
             resume=options.resume,
             strategy=strategy,
             feed=feed,
             watch=watch,
+            mirror=mirror,
         )
 
 
@@ -157,9 +165,9 @@ def _train(
 def pack(options: PackOptions) -> None:
     """Packs the network of SOURCE into one file, OUTPUT.npz.
 
-    SOURCE is a run, a checkpoint, a bundle (.npz), or weights that Keras saved on any backend
-    (.weights.h5). OUTPUT may also end in .weights.h5: it is then written in the format of Keras,
-    with its settings in OUTPUT.json beside it.
+    SOURCE is a run, a checkpoint, a bundle (.npz), the URL of a run or bundle in object storage, or
+    weights that Keras saved on any backend (.weights.h5). OUTPUT may also end in .weights.h5: it is
+    then written in the format of Keras, with its settings in OUTPUT.json beside it.
     """
     quieten_tensorflow()
     from synthseg_trainer.network.bundle import save_bundle

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, TypeAlias
+
+from synthseg_common.telemetry.log import note
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 GRACE_S = 5.0
@@ -175,18 +176,23 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def start_deaf_thread(target: Callable[[], None], name: str) -> threading.Thread:
-    """Starts a thread, ended with the process, that never gets a signal.
+    """Makes and starts a thread, ended with the process, that never gets a signal."""
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    start_deaf(thread)
+    return thread
+
+
+def start_deaf(thread: threading.Thread) -> None:
+    """Starts a thread that never gets a signal.
 
     The kernel gives a signal that the main thread holds back to any other that does not.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)  # which the thread inherits
     try:
-        thread = threading.Thread(target=target, name=name, daemon=True)
         thread.start()
-        return thread
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _say(name: str) -> None:
-    print(f"{name}: ended at once, what was saved before stays.", file=sys.stderr, flush=True)
+    note(f"{name}: ended at once, what was saved before stays.")

@@ -48,6 +48,7 @@ class Finished:
         digest: SHA-256 of the scan.
         warnings: What the user should know.
         seconds: Wall time by step.
+        version: What object storage calls the scan's content; empty for a file.
     """
 
     task: ScanTask
@@ -55,6 +56,7 @@ class Finished:
     digest: str
     warnings: tuple[str, ...]
     seconds: dict[str, float]
+    version: str = ""
 
     def write(self, settings: BatchSettings) -> None:
         """Writes what was asked for, all of it or nothing; the label map takes its place last.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
+
+from synthseg_common.telemetry.trace import TraceContext
 
 from synthseg_client.batch.tasks import ScanTask
 
@@ -23,6 +26,9 @@ class Outcome:
         volumes: mm³ by structure.
         quality: Predicted Dice by group of structures.
         seconds: Wall time by step.
+        error_kind: Class of the error.
+        names_no_scan: Whether the error's text is of the server alone.
+        context: Of its trace, if there is one.
     """
 
     task: ScanTask
@@ -34,16 +40,23 @@ class Outcome:
     volumes: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
+    error_kind: str = ""
+    names_no_scan: bool = False
+    context: TraceContext | None = None
 
-    def to_json(self) -> str:
-        """One machine-readable line."""
+    def to_json(self, told: Callable[[str], str] = lambda name: name) -> str:
+        """One machine-readable line.
+
+        Args:
+            told: Puts names that the user knows into what names files.
+        """
         record = {
-            "scan": str(self.task.scan),
+            "scan": told(str(self.task.scan)),
             "status": self.status,
-            "labels": str(self.task.labels),
+            "labels": told(str(self.task.labels)),
         }
         details = {
-            "error": self.error,
+            "error": told(self.error),
             "left": self.left,
             "model": self.model,
             "warnings": self.warnings,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from synthseg_common import contract
+from synthseg_common.object_storage import StorageError
+from synthseg_common.telemetry.trace import span
 
 from synthseg_client.batch.files import Finished, rounded
+from synthseg_client.batch.history import History
 from synthseg_client.batch.outcome import Outcome
 from synthseg_client.batch.pipeline import Turn, as_completed
 from synthseg_client.batch.reading import digest_of, read_task
@@ -18,10 +22,9 @@ from synthseg_client.batch.settings import BatchSettings
 from synthseg_client.batch.table import BatchTable
 from synthseg_client.batch.tasks import BatchPlan, ScanTask
 from synthseg_client.calls.session import Session
-from synthseg_client.errors import ModelError, OutputError, ServerGoneError, error_of
-from synthseg_client.inputs.places import is_there
+from synthseg_client.errors import ClientError, ModelError, OutputError, ServerGoneError, error_of
 from synthseg_client.model import Model, fingerprint_of
-from synthseg_client.results.journal import Entry, FailedEntry, Journal, sha256_of
+from synthseg_client.results.journal import Entry, sha256_of
 from synthseg_client.results.volume_table import as_score, as_volume, column_names
 from synthseg_client.segmentation.checks import check_result
 from synthseg_client.segmentation.companions import Companions
@@ -57,6 +60,8 @@ def run_batch(session: Session, plan: BatchPlan, settings: BatchSettings) -> Ite
         yield outcome
     for table in tables:
         table.write()
+        if table.path is not None:
+            settings.mirror.push(table.path)
 
 
 def _tables(plan: BatchPlan, batch: _Batch) -> tuple[BatchTable, BatchTable]:
@@ -76,8 +81,8 @@ class _Batch:
         self._session = session.beside(settings.options.model_name)
         self._settings = settings
         self._companions = Companions.of(self._session, settings.options)
-        self._journal = Journal(settings.journal) if settings.journal else None
-        self._known = self._journal.read() if self._journal and settings.resume else {}
+        self._history = History(settings)
+        self._mirror = settings.mirror
         self.first_model = self._session.describe()
 
     def companions_of(self, role: str) -> list[Model]:
@@ -86,31 +91,30 @@ class _Batch:
 
     def work(self, task: ScanTask, turn: Turn) -> Outcome:
         """Segments a scan and writes its results, unless they are there."""
+        with span("scan") as told:
+            outcome = replace(self._work(task, turn), context=told.context)
+            told.error = outcome.error_kind
+        return outcome
+
+    def _work(self, task: ScanTask, turn: Turn) -> Outcome:
         try:
             return self._finished_before(task) or self._left(task) or self._segment(task, turn)
         except ServerGoneError as error:
-            return Outcome(task, "failed", error=str(error), left=True)
+            return _failed(task, error, left=True)
         except Exception as error:  # also a defect in one scan's work must not stop the others
-            return self._failed(task, str(error_of(task.scan, error)))
+            return self._failed(task, error_of(task.scan, error))
 
-    def _failed(self, task: ScanTask, error: str) -> Outcome:
+    def _failed(self, task: ScanTask, failure: ClientError) -> Outcome:
         """The outcome of a scan that failed, recorded for reports."""
-        if self._journal is not None:
-            with contextlib.suppress(OutputError):  # the failure itself is what the user must know
-                told = FailedEntry(str(task.scan.absolute()), error)
-                self._journal.append_failure(task.labels, told)
-        return Outcome(task, "failed", error=error)
+        # The failure itself is what the user must know.
+        with contextlib.suppress(OutputError, StorageError):
+            self._history.add_failure(task, str(failure))
+        return _failed(task, failure)
 
     def _finished_before(self, task: ScanTask) -> Outcome | None:
-        entry = self._known.get(str(task.labels.absolute()))
-        if entry is None or entry.options != self._settings.options.fingerprint():
-            return None
         model = self._session.describe()
-        if entry.model != fingerprint_of(model, self._companions.models) or not is_there(task.scan):
-            return None
-        if entry.scan_sha256 != digest_of(task):
-            return None
-        if not entry.is_complete(self._outputs(task)):
+        entry = self._history.entry_of(task, fingerprint_of(model, self._companions.models))
+        if entry is None:
             return None
         self._refuse_other_labels(task, model)
         return Outcome(
@@ -124,14 +128,28 @@ class _Batch:
     def _left(self, task: ScanTask) -> Outcome | None:
         """The outcome of a scan for which no server is left."""
         gone = self._session.gone
-        return Outcome(task, "failed", error=str(gone), left=True) if gone else None
+        return _failed(task, gone, left=True) if gone else None
 
     def _segment(self, task: ScanTask, turn: Turn) -> Outcome:
-        finished = self._finished(task, turn)
-        started = time.perf_counter()
+        try:
+            self._history.refuse_other_scan(task)
+            finished = self._finished(task, turn)
+            # Another run may have had this scan, too, whose results then stay.
+            return self._finished_meanwhile(task) or self._kept(finished)
+        finally:
+            self._mirror.drop(task.scan)
+            for path in self._outputs(task):
+                self._mirror.remove(path)
+
+    def _finished_meanwhile(self, task: ScanTask) -> Outcome | None:
+        return self._finished_before(task) if self._settings.by_scan else None
+
+    def _kept(self, finished: Finished) -> Outcome:
+        """Writes and records the results of a scan."""
+        task, started = finished.task, time.perf_counter()
         finished.write(self._settings)
-        seconds = {**finished.seconds, "write": time.perf_counter() - started}
         self._record(finished)
+        seconds = {**finished.seconds, "write": time.perf_counter() - started}
         return Outcome(
             task,
             "done",
@@ -145,6 +163,7 @@ class _Batch:
     def _finished(self, task: ScanTask, turn: Turn) -> Finished:
         """Segments a scan; nothing is written yet."""
         started = time.perf_counter()
+        version = self._mirror.fetch(task.scan)
         scan = read_task(task, self._settings)
         digest = digest_of(task)
         read_s = time.perf_counter() - started
@@ -158,7 +177,8 @@ class _Batch:
         )
         self._refuse_other_labels(task, result.model)
         warnings = (*result.warnings, *check_result(result))
-        return Finished(task, result, digest, warnings, {"read": read_s, **result.seconds})
+        seconds = {"read": read_s, **result.seconds}
+        return Finished(task, result, digest, warnings, seconds, version)
 
     def _refuse_other_labels(self, task: ScanTask, model: Model) -> None:
         """Refuses results of a version that came meanwhile and whose labels mean something else."""
@@ -172,24 +192,36 @@ class _Batch:
             )
 
     def _record(self, finished: Finished) -> None:
-        if self._journal is None:
-            return
+        """Brings results to object storage, if they belong there, and then makes them count."""
         task, result = finished.task, finished.result
-        outputs = {
-            str(p.absolute()): sha256_of(p) if p.exists() else "" for p in self._outputs(task)
-        }
+        wanted = self._outputs(task)
+        there = [p for p in wanted if p.exists()]
         if task.resampled is not None and not result.was_resampled:
-            outputs[str(task.resampled.absolute())] = ""
+            there = [p for p in there if p != task.resampled]
+        # As here, the label map comes last.
+        ordered = sorted(there, key=lambda p: p == task.labels)
+        versions = {str(p.absolute()): v for p in ordered if (v := self._mirror.push(p))}
         entry = Entry(
             scan=str(task.scan.absolute()),
             scan_sha256=finished.digest,
             options=self._settings.options.fingerprint(),
             model=fingerprint_of(result.model, result.companions),
-            outputs=outputs,
+            outputs={str(p.absolute()): sha256_of(p) if p in there else "" for p in wanted},
             volumes=result.volumes,
             quality=result.quality,
+            served=result.model.title,
+            row=task.prefix + task.row,
+            series=task.series_name,
+            scan_version=finished.version,
+            versions=versions,
         )
-        self._journal.append(task.labels, entry)
+        self._history.add(task, entry)
 
     def _outputs(self, task: ScanTask) -> list[Path]:
         return task.files(self._settings.beside())
+
+
+def _failed(task: ScanTask, error: ClientError, *, left: bool = False) -> Outcome:
+    kind = type(error).__name__
+    safe = error.names_no_scan
+    return Outcome(task, "failed", str(error), left=left, error_kind=kind, names_no_scan=safe)

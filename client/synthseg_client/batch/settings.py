@@ -10,6 +10,7 @@ from synthseg_client.batch.tasks import SIDECAR_ENDING, TABLE_ENDINGS, ScanTask
 from synthseg_client.options import Options
 from synthseg_client.results.embedded_colours import LabelFileForm
 from synthseg_client.segmentation.result import Segmentation
+from synthseg_client.storage.mirror import Mirror
 
 Facts = Callable[[ScanTask, Path, Segmentation], Mapping[str, object]]
 """What a sidecar tells first: of a scan, one of the images made of it, and what came of it."""
@@ -29,6 +30,9 @@ class BatchSettings:
         tables: Write label tables beside each label map.
         table_endings: Of which kinds: `.tsv` (BIDS), `.ctab` (FreeSurfer), `.label.txt` (ITK-SNAP)
             and `.ctbl` (3D Slicer).
+        by_scan: Record each scan in a file of its own beside its label map, not in a journal: for
+            several runs with one folder of results, and for object storage.
+        mirror: Of object storage, where scans and results may lie.
         facts: What sidecars tell beside the model, options, hash and timing; None adds nothing.
         form: How label maps are stored.
         posteriors_at_1_mm: Probability maps are at 1 mm even if label maps lie on the scan's grid.
@@ -48,6 +52,8 @@ class BatchSettings:
     average_volumes: int = 1
     table_endings: tuple[str, ...] = TABLE_ENDINGS
     facts: Facts | None = None
+    by_scan: bool = False
+    mirror: Mirror = field(default_factory=Mirror)
 
     def beside(self) -> tuple[str, ...]:
         """Endings of the files to write beside each label map."""

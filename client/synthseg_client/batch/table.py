@@ -23,6 +23,9 @@ class BatchTable:
         tasks: All scans, in order.
         columns: Names of the columns.
         written: How a number is written.
+
+    Attributes:
+        path: The same.
     """
 
     def __init__(
@@ -32,7 +35,7 @@ class BatchTable:
         columns: Sequence[str],
         written: Callable[[float], str],
     ) -> None:
-        self._path = path
+        self.path = path
         self._tasks = tasks
         self._columns = columns
         self._written = written
@@ -53,7 +56,7 @@ class BatchTable:
         Raises:
             OutputError: The file cannot be written.
         """
-        if self._path is None:
+        if self.path is None:
             return
         rows = [(t.prefix + t.row, self._rows[t]) for t in self._tasks if t in self._rows]
-        write_table(self._path, self._columns, rows, self._written)
+        write_table(self.path, self._columns, rows, self._written)

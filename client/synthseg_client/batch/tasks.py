@@ -62,6 +62,11 @@ class ScanTask:
         return self.series.name if self.series else row_name(self.scan)
 
     @property
+    def series_name(self) -> str:
+        """Which series of a DICOM source it is; empty for other scans."""
+        return self.series.name if self.series else ""
+
+    @property
     def title(self) -> str:
         """What messages call the scan."""
         return self.series.title if self.series else str(self.scan)

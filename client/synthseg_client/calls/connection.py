@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import grpc
 from synthseg_common import contract
@@ -18,6 +18,7 @@ from synthseg_client.calls.outage import Outage
 from synthseg_client.calls.prediction import Prediction
 from synthseg_client.calls.retry import Caller, RetryPolicy
 from synthseg_client.errors import ServerError, ServerGoneError, UsageError
+from synthseg_client.telemetry.calls import observed
 
 
 class Connection:
@@ -99,7 +100,7 @@ class Connection:
         """The same for a prediction, which says itself how it is to be sent."""
         caller = self._caller
         call = caller.call_with_scan if asked.with_scan else caller.call
-        send = self._sending(PREDICT, asked.to_message(), asked.timeout_s, asked.metadata)
+        send = self._sending(PREDICT, asked.to_message(), asked.timeout_s, asked)
         return self._sent_by(lambda try_once: call(try_once, awaits_model=asked.awaits_model), send)
 
     def call_once(self, method: Method[Request, Answer], request: Request) -> Answer:
@@ -115,14 +116,16 @@ class Connection:
         method: Method[Request, Answer],
         request: Request,
         timeout_s: float,
-        metadata: Mapping[str, str] | None = None,
+        asked: Prediction | None = None,
     ) -> Callable[[], Answer]:
         """One try of a request, over whatever channel is the newest when it is made."""
-        pairs = (*self.address.call_metadata(), *(metadata or {}).items())
+        pairs = (*self.address.call_metadata(), *(asked.metadata if asked else {}).items())
+        voxels = asked.voxels if asked else 0
 
         def send() -> Answer:
             procedure = method.over(self._newest_channel())
-            return procedure(request, timeout=timeout_s, metadata=pairs)
+            with observed(method.path, voxels) as more:
+                return procedure(request, timeout=timeout_s, metadata=(*pairs, *more))
 
         return send
 

@@ -59,6 +59,10 @@ class Outage:
         """Takes note that the server has answered."""
         self._over = None
 
+    def tell(self, line: str) -> None:
+        """Says something to the user."""
+        self._tell(line)
+
     def wait(self, cause: ServerError) -> None:
         """Returns when the server is back.
 

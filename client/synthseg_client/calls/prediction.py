@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from numpy.typing import ArrayLike
 from synthseg_common import contract
 from synthseg_common.arrays import AnyArray
@@ -43,6 +44,11 @@ class Prediction:
     most_values: int | None = None
     awaits_model: bool = False
     with_scan: bool = False
+
+    @property
+    def voxels(self) -> int:
+        """Of the volume that is sent; 0 if none is."""
+        return int(np.size(self.inputs[contract.IMAGE])) if contract.IMAGE in self.inputs else 0
 
     def to_message(self) -> wire.PredictRequest:
         """The request as it goes over the wire."""

@@ -162,6 +162,11 @@ SAYINGS: tuple[Saying, ...] = (
 )
 
 
+_REASONS = {
+    contract.TOO_LARGE: Meaning.TOO_LARGE,
+    contract.QUEUE_FULL: Meaning.BUSY,
+    contract.MEMORY_FULL: Meaning.BUSY,
+}
 # A server that ends cancels some of the calls that it has.
 _OTHERWISE = {_FULL: Meaning.BUSY, _DOWN: Meaning.BROKEN, _Code.CANCELLED: Meaning.BROKEN}
 
@@ -169,21 +174,33 @@ _OTHERWISE = {_FULL: Meaning.BUSY, _DOWN: Meaning.BROKEN, _Code.CANCELLED: Meani
 def meaning_of(error: grpc.RpcError) -> Meaning | None:
     """What an error means beyond its code; None where the code says all there is to say."""
     code, details = error.code(), (error.details() or "").strip()
-    # Text, though its type says bytes: those are for keys that end in -bin.
-    trailing = {datum.key: str(datum.value) for datum in error.trailing_metadata() or ()}
-    reason = trailing.get(contract.REASON)
-    if code is _FULL and reason in (Meaning.TOO_LARGE.value, Meaning.BUSY.value):
-        return Meaning(reason)
+    reason = _trailing(error).get(contract.REASON)
+    if code is _FULL and reason in _REASONS:
+        return _REASONS[reason]
     for saying in SAYINGS:
         if saying.code is code and saying.words.search(details):
             return saying.meaning
     return _OTHERWISE.get(code)
 
 
+def retry_after_s(error: grpc.RpcError) -> float | None:
+    """When the same request has a chance, as whoever refused it says; None if it does not."""
+    told = _trailing(error).get(contract.RETRY_AFTER, "")
+    # gRPC's negative numbers ask for no repetition.
+    return int(told) / 1000 if told.isdecimal() else None
+
+
+def _trailing(error: grpc.RpcError) -> dict[str, str]:
+    # Text, though its type says bytes: those are for keys that end in -bin.
+    return {datum.key: str(datum.value) for datum in error.trailing_metadata() or ()}
+
+
 def translate(error: grpc.RpcError, target: str) -> ServerError:
     """The client's own error for one of gRPC's."""
     code, details = error.code(), _plain(error.details() or "")
     meaning = meaning_of(error)
+    if meaning is Meaning.BUSY:
+        return ServerBusyError(f"{target} has no place: {details}.", retry_after_s(error))
     if meaning is not None:
         return _MEANT[meaning](target, details)
     if code is _Code.DEADLINE_EXCEEDED:
@@ -214,7 +231,6 @@ _MEANT: dict[Meaning, Callable[[str, str], ServerError]] = {
     Meaning.TOO_LARGE: lambda target, said: RequestTooLargeError(
         f"{target} cannot take a request this large: {said}."
     ),
-    Meaning.BUSY: lambda target, said: ServerBusyError(f"{target} has no place: {said}."),
     Meaning.NOT_TRUSTED: lambda target, said: AccessDeniedError(
         f"no encrypted connection to {target}: {said}."
     ),

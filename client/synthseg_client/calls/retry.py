@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,6 +26,9 @@ from synthseg_client.errors import (
 
 _Answer = TypeVar("_Answer")
 _KILLS_ALLOWED = 2
+# Of what a server says: a queue is asked again at least so often.
+_LONGEST_TOLD_S = 60.0
+_UNSPOKEN_S = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +43,15 @@ class RetryPolicy:
         longest_wait_s: Upper bound of one pause.
         server_wait_s: How long to wait for a server that does not answer: as long as one may take
             to start. All requests of a session wait together, once; then none is sent again.
+        busy_wait_s: How long one request is sent again to a server that says when it has a place;
+            these tries are not counted.
     """
 
     attempts: int = 6
     first_wait_s: float = 0.5
     longest_wait_s: float = 15.0
     server_wait_s: float = 120.0
+    busy_wait_s: float = 1800.0
 
     def wait_s(self, attempt: int) -> float:
         """Pause in seconds after failed try number `attempt`, counted from 0."""
@@ -78,9 +85,10 @@ class Caller:
         Raises:
             ServerError: What the last try ended with.
         """
+        queue = _Queue(self.policy, self.outage)
         for attempt in range(self.policy.attempts):
             try:
-                return self._try(send)
+                return queue.call(lambda: self._try(send))
             except ServerError as failure:
                 if attempt + 1 == self.policy.attempts:
                     raise
@@ -145,6 +153,45 @@ class Caller:
         self.outage.wait(failure)
         if attempt:  # it answers, and yet not this request
             self.outage.pause(self.policy.wait_s(attempt - 1))
+
+
+class _Queue:
+    """One request at a server that is busy and says when to come back."""
+
+    def __init__(self, policy: RetryPolicy, outage: Outage) -> None:
+        self._outage = outage
+        self._limit_s = policy.busy_wait_s
+        self._since: float | None = None
+        self._told = False
+
+    def call(self, send: Callable[[], _Answer]) -> _Answer:
+        """Calls until there is a place, or the limit has passed.
+
+        Raises:
+            ServerError: What the last try ended with.
+        """
+        while True:
+            try:
+                return send()
+            except ServerBusyError as failure:
+                if failure.retry_after_s is None or not self._wait(failure):
+                    raise
+
+    def _wait(self, failure: ServerBusyError) -> bool:
+        """Waits as long as the server says; False if that were too long."""
+        now = time.monotonic()
+        self._since = self._since or now
+        told_s = min(failure.retry_after_s or 0.0, _LONGEST_TOLD_S)
+        # Never sooner than told, and not all who were told the same at once.
+        pause_s = told_s * random.uniform(1.0, 1.5)  # noqa: S311
+        waited_s = now - self._since
+        if waited_s + pause_s > self._limit_s:
+            return False
+        if waited_s > _UNSPOKEN_S and not self._told:
+            self._told = True
+            self._outage.tell(f"{failure} Waiting for a place, {self._limit_s:g} s at most.")
+        self._outage.pause(pause_s)
+        return True
 
 
 def _with_first_cause(error: ServerError, lost: str) -> ServerError:

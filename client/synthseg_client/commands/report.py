@@ -6,17 +6,22 @@ import os
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
+from synthseg_common.telemetry.log import active, emit
 
 from synthseg_client.batch.outcome import Outcome
+from synthseg_client.commands.scan_events import ScanEvents
 from synthseg_client.commands.segment_options import Telling
 from synthseg_client.errors import OutputError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+    from synthseg_client.telemetry.metrics import ClientMetrics
 
 
 class Reporter:
@@ -25,12 +30,23 @@ class Reporter:
     Args:
         total: Number of scans.
         telling: What to tell.
+        told: Puts names that the user knows into a line.
+        events: Takes outcomes in the place of lines where the log is JSON.
+        metrics: Counts them.
 
     Attributes:
         exit_code: 0 if no scan failed so far, else 1.
     """
 
-    def __init__(self, total: int, telling: Telling) -> None:
+    def __init__(
+        self,
+        total: int,
+        telling: Telling,
+        told: Callable[[str], str] = lambda line: line,
+        events: ScanEvents | None = None,
+        metrics: ClientMetrics | None = None,
+    ) -> None:
+        self._told = told
         self.exit_code = 0
         self._total = total
         self._seen = 0
@@ -39,9 +55,13 @@ class Reporter:
         self._models: Counter[str] = Counter()
         self._saying = threading.Lock()
         self._telling = telling
+        self._metrics = metrics
+        self._events = events if events is not None and active() is not None else None
         self._bar: tqdm[Any] | None = None
 
     def __enter__(self) -> Reporter:
+        if self._events is not None:
+            self._events.began()
         if sys.stderr.isatty() and not self._telling.quiet and self._total > 1:
             from tqdm import tqdm
 
@@ -56,6 +76,9 @@ class Reporter:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+        if self._events is not None:
+            self._events.ended()
+            return
         if self._failed and self._total > 1:
             self.note(f"{len(self._failed)} of {self._total} scans failed:")
             for outcome in self._failed:
@@ -74,7 +97,8 @@ class Reporter:
 
     def note(self, line: str) -> None:
         """Tells something that is about no scan; may be called from any thread."""
-        self._say(line, err=True)
+        if not emit("note", message=line):
+            self._say(line, err=True)
 
     def add(self, outcome: Outcome) -> None:
         """Tells about one scan."""
@@ -86,9 +110,14 @@ class Reporter:
             self._models[outcome.model] += 1
         if self._bar is not None:
             self._bar.update()
+        if self._metrics is not None:
+            self._metrics.scan_ended(outcome)
         if self._telling.as_json:
-            self._say(outcome.to_json())
-        self._tell(outcome)
+            self._say(outcome.to_json(self._told))
+        if self._events is not None:
+            self._events.add(outcome)
+        else:
+            self._tell(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
         place = f"[{self._seen}/{self._total}] " if self._total > 1 else ""
@@ -117,7 +146,7 @@ class Reporter:
         with self._saying:
             if self._bar is not None:
                 self._bar.clear()
-            say(line, err=err)
+            say(self._told(line), err=err)
             if self._bar is not None:
                 self._bar.refresh()
 

@@ -11,19 +11,29 @@ from synthseg_client.batch.outcome import Outcome
 from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.run import run_batch
 from synthseg_client.batch.settings import BatchSettings
+from synthseg_client.batch.shards import Shard, shard_of
 from synthseg_client.batch.tasks import BatchPlan
 from synthseg_client.calls.retry import RetryPolicy
 from synthseg_client.commands.connection import connect
 from synthseg_client.commands.pages import expect_place, report_outcomes
 from synthseg_client.commands.report import Reporter
+from synthseg_client.commands.scan_events import ScanEvents
 from synthseg_client.commands.segment_options import Course, Modes, Places, Telling
 from synthseg_client.commands.server_options import ServerOptions
+from synthseg_client.commands.stored_places import (
+    has_addresses,
+    mirrored,
+    probe_places,
+    refuse_results_among_scans,
+)
 from synthseg_client.dicom.sources import with_series
 from synthseg_client.embedded import LocalModels
 from synthseg_client.errors import ClientError, UsageError
 from synthseg_client.options import Crop, Options
 from synthseg_client.results.embedded_colours import Embedded, LabelFileForm
 from synthseg_client.results.journal import JOURNAL_NAME
+from synthseg_client.storage.mirror import Mirror
+from synthseg_client.telemetry.metrics import Watched, watched
 
 _NO_CROP = "none"
 
@@ -36,21 +46,56 @@ def run_segment(
     Raises:
         ClientError: Nothing could be started.
     """
+    if course.dask is not None:
+        from synthseg_client.commands.dask_parts import segment_on_dask
+
+        return segment_on_dask(course.dask, places, modes, course, telling, server)
+    with Mirror() as mirror:
+        try:
+            plan, settings = prepare(places, modes, course, mirror)
+            if places.report is not None:
+                expect_place(places.report, plan)
+            official, pages = modes.official, places.report
+            return carry_out(plan, settings, telling, server, official=official, pages=pages)
+        except ClientError as error:
+            raise mirror.with_told(error) from error.__cause__
+
+
+def prepare(
+    places: Places, modes: Modes, course: Course, mirror: Mirror
+) -> tuple[BatchPlan, BatchSettings]:
+    """What there is to do, and how.
+
+    Args:
+        places: Which scans, and where results go: paths and addresses.
+        modes: How to segment.
+        course: How to go through them.
+        mirror: Shows what lies in object storage.
+
+    Raises:
+        ClientError: The options contradict each other, or there is nothing to do.
+    """
     options = chosen_options(modes, quality=places.quality is not None)
-    plan = _planned(places, course)
-    if places.report is not None:
-        expect_place(places.report, plan)
+    places = mirrored(places, mirror)
+    plan = _planned(places, course, mirror)
+    stored = has_addresses(plan, mirror)
+    if stored:
+        refuse_results_among_scans(plan, mirror)
+        probe_places(plan, mirror)
+    journal = _journal_of(plan, course.resume)
     settings = BatchSettings(
         options=options,
         jobs=course.jobs,
         requests=course.requests,
-        journal=_journal_of(plan, course.resume),
+        journal=None if stored else journal,
         resume=course.resume,
         sidecar=course.sidecar,
         tables=course.tables,
         form=LabelFileForm(embedded=Embedded.ALL if course.tables else Embedded.MGH),
+        by_scan=journal is not None and (stored or course.shard is not None),
+        mirror=mirror,
     )
-    return carry_out(plan, settings, telling, server, official=modes.official, pages=places.report)
+    return plan, settings
 
 
 def carry_out(
@@ -78,9 +123,15 @@ def carry_out(
     if official:
         _refuse_two_segmenters(server)
     plan, made = with_folders(plan)
-    total = len(plan.tasks) + len(plan.refused)
+    tasks = [*plan.tasks, *(refusal.task for refusal in plan.refused)]
+    where = Watched(file=telling.metrics_file, otlp=telling.otlp)
     try:
-        with Reporter(total, telling) as report:
+        with (
+            watched(where, len(tasks)) as metrics,
+            Reporter(
+                len(tasks), telling, settings.mirror.told, ScanEvents(tasks), metrics
+            ) as report,
+        ):
             local = LocalModels(names=settings.options.official_models(), official=official)
             outcomes = _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
             if pages is not None and outcomes:
@@ -148,10 +199,14 @@ def parse_crop(text: str | None) -> Crop:
         raise UsageError(f"--crop {text}: expected one number, three, or 'none'.") from error
 
 
-def _planned(places: Places, course: Course) -> BatchPlan:
+def _planned(places: Places, course: Course, mirror: Mirror) -> BatchPlan:
     beside = BatchSettings(sidecar=course.sidecar, tables=course.tables).beside()
+    shard = None if course.shard is None else Shard.of(course.shard)
+    stored = [scan for scan in places.scans if mirror.address_of(Path(scan)) is not None]
+    others = [scan for scan in places.scans if scan not in stored]
     plan = plan_batch(
-        with_series(places.scans, places.series),
+        # What is stored elsewhere has no content yet to be recognised by.
+        [*(with_series(others, places.series) if others or places.series else []), *stored],
         places.labels,
         posteriors=places.posteriors,
         resampled=places.resampled,
@@ -160,7 +215,8 @@ def _planned(places: Places, course: Course) -> BatchPlan:
         beside_scans=places.beside_scans,
         beside=beside,
     )
-    return with_dicom_outputs(plan, places.dicom_seg, places.dicom_sr, beside)
+    plan = with_dicom_outputs(plan, places.dicom_seg, places.dicom_sr, beside)
+    return plan if shard is None else shard_of(plan, shard, places.scans)
 
 
 def _segment_all(
@@ -173,9 +229,11 @@ def _segment_all(
     verbose: bool,
 ) -> list[Outcome]:
     """Segments, telling meanwhile; returns what became of each scan."""
-    outcomes = [Outcome(r.task, "failed", error=r.reason) for r in plan.refused]
+    outcomes = [Outcome(r.task, "failed", r.reason, error_kind="ScanError") for r in plan.refused]
     for outcome in outcomes:
         report.add(outcome)
+    if not plan.tasks and not outcomes:
+        report.note("No scan is in this part: nothing to do.")
     if plan.tasks:
         connected = connect(server, RetryPolicy(), report.note, local=local, show_log=verbose)
         with connected as session:

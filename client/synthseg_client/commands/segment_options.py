@@ -152,6 +152,19 @@ class Course:
         show_default=True,
         help="Write a JSON file beside each label map: model, options, timing.",
     )
+    shard: str | None = option(
+        "--shard",
+        metavar="K/N",
+        help="Work on part K of N alone, counted from 1; job/N: the part of a pod of a Kubernetes "
+        "Indexed Job. A scan's part follows from its own path. Tables are named after the part; "
+        "merge makes one of all.",
+    )
+    dask: str | None = option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Work on the processes of this Dask scheduler, tcp://HOST:PORT, which see the same "
+        "files and the server.",
+    )
     tables: bool = option(
         "--tables",
         is_flag=True,
@@ -174,4 +187,19 @@ class Telling:
         "--verbose",
         is_flag=True,
         help="Print the time of each step, and the log of a server that is started here.",
+    )
+    metrics_file: Path | None = option(
+        "--metrics-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE.prom",
+        help="Write Prometheus metrics of the run to this file, for node exporter's folder of text "
+        "files; needs the extra `telemetry`.",
+    )
+    otlp: bool = option(
+        "--otlp",
+        is_flag=True,
+        envvar="SYNTHSEG_OTLP",
+        show_envvar=True,
+        help="Send traces and metrics to the OpenTelemetry collector that its own environment "
+        "variables name; needs the extra `telemetry`.",
     )

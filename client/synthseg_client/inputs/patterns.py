@@ -44,7 +44,7 @@ _IN_PATHS = (
     ),
     (
         re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://"),
-        "is an address, expected a path: fetch the files first, or mount what holds them",
+        "is an address, which this option does not take: expected a path",
     ),
 )
 

@@ -128,16 +128,26 @@ def read_list(path: Path) -> list[Path]:
     Raises:
         UsageError: It cannot be read, holds no name, or one that only a shell understands.
     """
+    entries = list_entries(path)
+    for entry in entries:
+        if not is_there(Path(entry)):
+            refuse_unexpanded_path(entry, f"{path}: {entry}")
+    return [Path(entry) for entry in entries]
+
+
+def list_entries(path: Path) -> list[str]:
+    """The lines of a list, blank ones left out, whatever they name.
+
+    Raises:
+        UsageError: It cannot be read, or holds no name.
+    """
     entries = [line.strip() for line in re.split("\r\n|\n|\r", _text_of(path))]
     entries = [entry for entry in entries if entry]
     if any("\0" in entry for entry in entries):
         raise UsageError(f"{path}: is no text, expected one file name per line.")
     if not entries:
         raise UsageError(f"{path}: holds no file name, expected one per line.")
-    for entry in entries:
-        if not is_there(Path(entry)):
-            refuse_unexpanded_path(entry, f"{path}: {entry}")
-    return [Path(entry) for entry in entries]
+    return entries
 
 
 def _text_of(path: Path) -> str:

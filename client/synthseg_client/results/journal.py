@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from synthseg_common.formats import parts_of
 
@@ -19,6 +20,7 @@ _FORMAT = 1
 _FAILURE = "failure 1"
 """Format of what is told of scans that failed: those who look for finished ones pass it over."""
 _BLOCK = 1 << 20
+_LATER = ("served", "row", "series", "scan_version", "versions")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Entry:
             needed.
         volumes: mm³ by structure.
         quality: Predicted Dice by group of structures.
+        served: Name and version of the model.
+        row: What tables call the scan.
+        series: Which of a DICOM source; empty for other scans.
+        scan_version: What object storage calls its content; empty for a file.
+        versions: The same of outputs, by path.
     """
 
     scan: str
@@ -43,14 +50,26 @@ class Entry:
     outputs: Mapping[str, str]
     volumes: Mapping[str, float]
     quality: Mapping[str, float] = field(default_factory=dict)
+    served: str = ""
+    row: str = ""
+    series: str = ""
+    scan_version: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
-    def is_complete(self, wanted: Sequence[Path]) -> bool:
-        """Whether every wanted file is there with the content that was written."""
-        for path in wanted:
-            written = self.outputs.get(str(path.absolute()))
-            if written is None or (written and (not path.is_file() or sha256_of(path) != written)):
-                return False
-        return True
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Entry:
+        """What `to_json` gave; what later versions tell beside it is passed over.
+
+        Raises:
+            TypeError: Something is missing.
+        """
+        known = {one.name for one in fields(cls)}
+        return cls(**{key: value for key, value in record.items() if key in known})
+
+    def to_json(self) -> dict[str, Any]:
+        """For JSON; what is not known is left out, so that earlier versions read the rest."""
+        told = asdict(self)
+        return {key: value for key, value in told.items() if value or key not in _LATER}
 
 
 @dataclass(frozen=True)
@@ -60,10 +79,17 @@ class FailedEntry:
     Attributes:
         scan: Absolute path of the scan.
         error: Why, in one line.
+        series: Which of a DICOM source; empty for other scans.
     """
 
     scan: str
     error: str
+    series: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For JSON, as that of `Entry`."""
+        told = asdict(self)
+        return {key: value for key, value in told.items() if value or key not in _LATER}
 
 
 class Journal:
@@ -97,7 +123,7 @@ class Journal:
                 record = json.loads(line)
                 kind, key = record.pop("format"), record.pop("labels")
                 if kind == _FORMAT:
-                    entries[key] = Entry(**record)
+                    entries[key] = Entry.from_json(record)
                 # What was finished before stays so: its files are there.
                 elif kind == _FAILURE and not isinstance(entries.get(key), Entry):
                     entries[key] = FailedEntry(**record)
@@ -113,7 +139,7 @@ class Journal:
         Raises:
             OutputError: It cannot be written.
         """
-        self._append(labels, {"format": _FORMAT, **asdict(entry)})
+        self._append(labels, {"format": _FORMAT, **entry.to_json()})
 
     def append_failure(self, labels: Path, entry: FailedEntry) -> None:
         """Adds a scan that failed, for reports.
@@ -125,7 +151,7 @@ class Journal:
         Raises:
             OutputError: It cannot be written.
         """
-        self._append(labels, {"format": _FAILURE, **asdict(entry)})
+        self._append(labels, {"format": _FAILURE, **entry.to_json()})
 
     def _append(self, labels: Path, told: Mapping[str, object]) -> None:
         record = {**told, "labels": str(labels.absolute())}

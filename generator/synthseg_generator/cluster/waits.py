@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from synthseg_common.telemetry.log import note
 
 ANSWER_TIMEOUT_S = 60
 """How long a scheduler, or workers that it has, may take to answer."""
@@ -11,4 +11,4 @@ LOOK_EVERY_S = 5.0
 
 def say_missing(missing: str, left_s: float) -> None:
     """Says on the error stream who is not there, and how long is waited yet."""
-    print(f"{missing}: waiting {left_s:.0f} s more.", file=sys.stderr, flush=True)
+    note(f"{missing}: waiting {left_s:.0f} s more.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 else:
     pytest.importorskip("playwright.sync_api")
 
@@ -50,7 +50,7 @@ def open_page(browser: Browser, report: Path) -> Iterator[Open]:
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("requestfailed", lambda request: said.append(f"{request.url} failed"))
+        page.on("requestfailed", lambda r: said.append(f"{r.url} failed") if lost(r) else None)
         page.on("dialog", lambda dialog: said.append("a script of a file name ran"))
         page.on("request", lambda r: said.append(r.url) if r.url.startswith("http") else None)
         page.goto(f"{report.parent.as_uri()}/{name}")
@@ -59,6 +59,11 @@ def open_page(browser: Browser, report: Path) -> Iterator[Open]:
     yield opened
     context.close()
     assert said == []
+
+
+def lost(request: Request) -> bool:
+    """Not so a picture that the browser no longer waits for, since the page was left."""
+    return request.failure != "net::ERR_ABORTED"
 
 
 def names(page: Page) -> list[str]:

@@ -17,12 +17,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from s3_server import s3_server
+from synthseg_common import object_storage as storage
 from synthseg_common.arrays import AnyArray
+from synthseg_common.object_storage import join
 from synthseg_generator.cluster.connection import open_cluster
 from synthseg_trainer.config import load_settings
 from synthseg_trainer.errors import ConfigError
+from synthseg_trainer.places import Place
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, latest_checkpoint, step_of
+from synthseg_trainer.runs.mirror import Mirror, fetched
 from synthseg_trainer.training.distribution import (
+    check_replicas,
     choose_strategy,
     is_chief,
     samples_per_replica,
@@ -308,11 +314,46 @@ def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(
     resumed = _start(*command, "--resume")
     _signal_after_step(resumed, run, reached, signal.SIGTERM)
     assert "interrupted at step" in _finish(resumed, 143)
+    _assert_as_uninterrupted(run, long_config, tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_run_in_object_storage_is_killed_and_goes_on_elsewhere_to_the_bit(
+    long_config: Path, head_store: Path, tmp_path: Path
+) -> None:
+    """Label maps and checkpoints lie in a bucket; each machine has an empty disk of its own."""
+    with s3_server() as server:
+        bucket = server.make_bucket("training")
+        for path in sorted(p for p in head_store.rglob("*") if p.is_file()):
+            name = path.relative_to(head_store).as_posix()
+            storage.put(path, join(bucket, "labels.zarr", name))
+        run = join(bucket, "runs", "first")
+        command = ("-m", "synthseg_trainer", "train", long_config, "--run", run, "--resume")
+        arguments = (*command, "--store", join(bucket, "labels.zarr"))
+        killed = _start(*arguments, TMPDIR=str(_made(tmp_path / "first machine")))
+        _signal_after_step(killed, run, 2, signal.SIGKILL)
+        _finish(killed, -signal.SIGKILL)
+        reached = max(_steps_of(run))
+        resumed = _start(*arguments, TMPDIR=str(_made(tmp_path / "second machine")))
+        _signal_after_step(resumed, run, reached, signal.SIGTERM)
+        assert f"saved in {run}" in _finish(resumed, 143)
+        assert list((tmp_path / "second machine").glob("synthseg-run-*")) == []
+        with fetched(run) as local:
+            _assert_as_uninterrupted(local, long_config, tmp_path / "whole")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _assert_as_uninterrupted(run: Path, config: Path, whole_run: Path) -> None:
+    """Takes the steps of a run once more, without a stop, and compares every number."""
     ended = there(latest_checkpoint(run))
-    settings = load_settings(long_config)
+    settings = load_settings(config)
     stages = (dataclasses.replace(settings.stages[0], steps=ended.step),)
-    train(dataclasses.replace(settings, stages=stages, checkpoint_steps=1000), tmp_path / "whole")
-    whole = there(latest_checkpoint(tmp_path / "whole"))
+    train(dataclasses.replace(settings, stages=stages, checkpoint_steps=1000), whole_run)
+    whole = there(latest_checkpoint(whole_run))
     assert whole.step == ended.step
     for name, value in whole.bundle.weights.items():
         np.testing.assert_array_equal(ended.bundle.weights[name], value, err_msg=name)
@@ -320,12 +361,18 @@ def test_a_killed_run_ends_as_the_uninterrupted_one_to_the_bit(
         np.testing.assert_array_equal(value, other)
 
 
+def _steps_of(run: Place) -> list[int]:
+    if isinstance(run, Path):
+        return [step_of(folder) for folder in checkpoint_folders(run)]
+    return Mirror(run).whole_steps()
+
+
 def _signal_after_step(
-    process: subprocess.Popen[str], run: Path, step: int, number: signal.Signals
+    process: subprocess.Popen[str], run: Place, step: int, number: signal.Signals
 ) -> None:
     """Sends a signal once there is a checkpoint beyond a step, at whatever the run does then."""
     deadline = time.monotonic() + 900
-    while not any(step_of(folder) > step for folder in checkpoint_folders(run)):
+    while not any(reached > step for reached in _steps_of(run)):
         assert time.monotonic() < deadline, "no checkpoint in time"
         assert process.poll() is None, process.communicate()[0][-3000:]
         time.sleep(0.05)
@@ -339,6 +386,17 @@ def test_a_step_takes_the_same_samples_whatever_the_workers() -> None:
         shard = shard_of(context, batch_size=4, first_step=3)
         taken.append(list(dataclasses.replace(shard, count=4)))
     assert taken == [[12, 13, 16, 17], [14, 15, 18, 19]]
+
+
+def test_devices_that_are_not_those_of_the_settings_are_refused(head_store: Path) -> None:
+    class Strategy:
+        num_replicas_in_sync = 1
+
+    settings = load_settings(Path("several_gpus"), store=str(head_store))
+    with pytest.raises(ConfigError, match=r"are for 1 x 4 GPUs, .* but there is 1 replica: see to"):
+        check_replicas(Strategy(), settings)
+    Strategy.num_replicas_in_sync = 4
+    check_replicas(Strategy(), settings)
 
 
 @pytest.mark.parametrize(

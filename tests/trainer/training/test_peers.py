@@ -1,7 +1,9 @@
 """Machines that wait for each other, without TensorFlow: threads and small processes."""
 
 import contextlib
+import gc
 import json
+import os
 import random
 import re
 import signal
@@ -14,6 +16,7 @@ import threading
 import pytest
 from signalled import end_by_signal
 from synthseg_trainer.errors import ConfigError, OutageError
+from synthseg_trainer.signals import Stopped, signals_end_it
 from synthseg_trainer.training.peers import (
     Cluster,
     Peer,
@@ -137,6 +140,29 @@ with signals_end_it():
     assert process.returncode == code
     assert said.splitlines()[-1] == f"{number.name}: ended at once, what was saved before stays."
     assert "Traceback" not in said
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_comes_as_it_begins_to_listen_leaves_no_socket_behind(
+    ports: list[int],
+) -> None:
+    """What it raises may come between any two instructions."""
+
+    def send() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", ports[0])).close()
+                break
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    for _ in range(25):
+        sender = threading.Thread(target=send)
+        sender.start()
+        with pytest.raises(Stopped), signals_end_it():
+            meet(read_cluster(_described(ports[:2], 0)))
+        sender.join()
+        gc.collect()
 
 
 def test_a_port_that_is_taken_here_is_told(ports: list[int]) -> None:

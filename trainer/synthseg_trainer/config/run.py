@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.settings.scans import ScanNoise
 
+from synthseg_trainer.config.devices import Devices, check_devices
 from synthseg_trainer.config.network import NetworkSettings
 from synthseg_trainer.config.stage import Stage
 from synthseg_trainer.errors import ConfigError
@@ -142,6 +143,7 @@ class TrainSettings:
             only the newest.
         log_steps: Steps between two entries in TensorBoard.
         supervised: Training on scans.
+        devices: The devices that the run is for.
     """
 
     store: str
@@ -162,13 +164,14 @@ class TrainSettings:
     keep_every_steps: int | None = None
     log_steps: int = 10
     supervised: Supervised = field(default_factory=Supervised)
+    devices: Devices = field(default_factory=Devices)
 
     def __post_init__(self) -> None:
         """Refuses a run that cannot start.
 
         Raises:
-            ConfigError: No stage, a number out of range, an unknown precision or optimizer, or a
-                stage that does not fit the network.
+            ConfigError: No stage, a number out of range, an unknown precision or optimizer, a stage
+                that does not fit the network, or a batch that does not fit the devices.
         """
         if not self.stages:
             raise ConfigError("stages: a run needs at least one.")
@@ -193,6 +196,7 @@ class TrainSettings:
             self._check_weights(stage)
         for name, generator in self._generators():
             self._check_generator(name, generator)
+        check_devices(self)
 
     def _check_counts(self) -> None:
         if not 0 <= self.seed <= _LARGEST_SEED:

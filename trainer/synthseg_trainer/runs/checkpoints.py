@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,11 +119,23 @@ def save_checkpoint(
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-    until_now = [old for old in checkpoint_folders(run) if step_of(old) <= checkpoint.step]
-    for old in until_now[: -keep if keep else 0]:
-        if not keep_every_steps or step_of(old) % keep_every_steps:
-            shutil.rmtree(old, ignore_errors=True)
+    until_now = {step_of(old): old for old in checkpoint_folders(run)}
+    steps = [step for step in until_now if step <= checkpoint.step]
+    for step in outdated(steps, keep, keep_every_steps):
+        shutil.rmtree(until_now[step], ignore_errors=True)
     return place
+
+
+def outdated(steps: Sequence[int], keep: int | None, keep_every_steps: int | None) -> list[int]:
+    """Steps whose checkpoints are no longer kept.
+
+    Args:
+        steps: Those of the checkpoints there are, ascending.
+        keep: How many of the newest stay; `None` for all.
+        keep_every_steps: Those of multiples of this step stay too.
+    """
+    older = steps[: -keep if keep else 0]
+    return [step for step in older if not keep_every_steps or step % keep_every_steps]
 
 
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:

@@ -27,17 +27,20 @@ from synthseg_trainer.network.exchange import (
     is_keras_weights,
     read_keras_weights,
 )
+from synthseg_trainer.places import Place
 from synthseg_trainer.runs.checkpoints import find_bundle
+from synthseg_trainer.runs.mirror import fetched
 from synthseg_trainer.runs.provenance import training_info
 
 _KEYS = ("network", "labels", "info", "format")
 
 
-def load_network(source: Path, settings: Path | None = None) -> Bundle:
-    """The network that a path stands for.
+def load_network(source: Place, settings: Path | None = None) -> Bundle:
+    """The network that a path or a URL of object storage stands for.
 
     Args:
-        source: A run, a checkpoint, a bundle (`.npz`), or weights from Keras (`.weights.h5`).
+        source: A run, a checkpoint, a bundle (`.npz`), or weights from Keras (`.weights.h5`); at a
+            URL a run or a bundle.
         settings: For the latter, the file that describes them; see `read_description`.
 
     Raises:
@@ -46,6 +49,9 @@ def load_network(source: Path, settings: Path | None = None) -> Bundle:
         LabelError: The label table cannot be read.
         LabelTableError: The table of the channels contradicts itself.
     """
+    if isinstance(source, str):
+        with fetched(source) as local:
+            return load_network(local, settings)
     if is_keras_weights(source):
         return read_keras_weights(source, read_description(settings or described_in(source)))
     if settings is not None:

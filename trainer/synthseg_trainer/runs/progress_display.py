@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
+from synthseg_common.telemetry.log import emit
 from tqdm import tqdm
 
 LINE_INTERVAL_S = 30.0
@@ -116,6 +117,9 @@ class Lines:
         if self._last is None:
             return
         (step, stage, loss), now = self._last, self._clock()
+        if emit("progress", stage=stage, done=step, total=self._total, loss=round(loss, 6)):
+            self._shown_step, self._shown_at, self._last = step, now, None
+            return
         elapsed = max(now - self._shown_at, 1e-9)
         rate = (step - self._shown_step) / elapsed
         known = self._rate

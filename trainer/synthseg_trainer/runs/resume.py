@@ -12,6 +12,7 @@ from synthseg_generator.settings.generator import GeneratorSettings, generator_s
 from synthseg_trainer.aliases import Json, JsonObject
 from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.places import Place
 from synthseg_trainer.runs.checkpoints import Checkpoint, latest_checkpoint
 from synthseg_trainer.runs.provenance import settings_as_json
 
@@ -23,6 +24,7 @@ _FREE = (
     "keep_checkpoints",
     "keep_every_steps",
     "log_steps",
+    "devices",
     "validation.every_steps",
     "validation.samples",
     "validation.seed",
@@ -30,8 +32,16 @@ _FREE = (
 )
 
 
-def checkpoint_to_resume(run: Path, settings: TrainSettings, resume: bool) -> Checkpoint | None:
+def checkpoint_to_resume(
+    run: Path, settings: TrainSettings, resume: bool, place: Place | None = None
+) -> Checkpoint | None:
     """The newest checkpoint of a run; `None` if it has none yet.
+
+    Args:
+        run: Its folder.
+        settings: Those of now.
+        resume: Whether to go on from it.
+        place: What messages call the run; its folder by default.
 
     Raises:
         CheckpointError: The folder holds checkpoints and `resume` is false, or they were made with
@@ -42,14 +52,14 @@ def checkpoint_to_resume(run: Path, settings: TrainSettings, resume: bool) -> Ch
         return None
     if not resume:
         raise CheckpointError(
-            f"{run} already holds a run at step {found.step}: "
+            f"{place or run} already holds a run at step {found.step}: "
             "pass --resume to go on, or name another folder."
         )
     difference = resume_difference(found.state["settings"], settings, found.step)
     if difference:
         raise CheckpointError(
-            f"{run} was trained with other settings: {'; '.join(difference)}. "
-            f"Restore them, or start another run from it: --run OTHER --initial-weights {run}."
+            f"{place or run} was trained with other settings: {'; '.join(difference)}. Restore "
+            f"them, or start another run from it: --run OTHER --initial-weights {place or run}."
         )
     return found
 

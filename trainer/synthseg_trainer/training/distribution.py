@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import tensorflow as tf
+from synthseg_common.telemetry.log import note
 from synthseg_generator.feed.samples import Shard
 
+from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.errors import ConfigError, OutageError
 from synthseg_trainer.signals import signals_held
 from synthseg_trainer.training.peers import (
@@ -85,11 +86,9 @@ def _bounded(limit_s: float, peers: Sequence[Peer]) -> Iterator[None]:
     """
     if peers:
         names = ", ".join(map(str, peers))
-        print(
+        note(
             f"All machines are there ({names}); TensorFlow joins them within "
-            f"{in_words(limit_s)}, or this one ends.",
-            file=sys.stderr,
-            flush=True,
+            f"{in_words(limit_s)}, or this one ends."
         )
     with signals_held(), Path(os.devnull).open("w") as nowhere:
         faulthandler.dump_traceback_later(limit_s, exit=True, file=nowhere)
@@ -129,6 +128,22 @@ def _jobs(strategy: tf.distribute.Strategy) -> Sequence[str]:
     resolver = strategy.cluster_resolver
     jobs: Sequence[str] = resolver.cluster_spec().jobs if resolver is not None else ()
     return jobs
+
+
+def check_replicas(strategy: tf.distribute.Strategy, settings: TrainSettings) -> None:
+    """Refuses devices that are not those that the settings are for.
+
+    Raises:
+        ConfigError: They are others: a GPU that is not seen would not be missed otherwise.
+    """
+    devices, found = settings.devices, int(strategy.num_replicas_in_sync)
+    if devices.replicas is not None and devices.replicas != found:
+        raise ConfigError(
+            f"the settings are for {devices.machines} x {devices.gpus_per_machine} GPUs, one "
+            f"replica each (devices), but there {'is' if found == 1 else 'are'} {found} "
+            f"replica{'' if found == 1 else 's'}: see to the GPUs (nvidia-smi, "
+            "CUDA_VISIBLE_DEVICES) and to TF_CONFIG, or say in `devices` what there is."
+        )
 
 
 def samples_per_replica(strategy: tf.distribute.Strategy, batch_size: int, passes: int = 1) -> int:

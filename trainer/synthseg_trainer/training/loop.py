@@ -17,6 +17,7 @@ from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import TrainerError
 from synthseg_trainer.runs.best import BEST, digest_of_scans, keep_if_best
 from synthseg_trainer.runs.checkpoints import checkpoint_folders, prepare_run
+from synthseg_trainer.runs.mirror import Mirror
 from synthseg_trainer.runs.progress import RunLog
 from synthseg_trainer.signals import Interruption, SignalWatch
 from synthseg_trainer.training.agreement import together
@@ -39,6 +40,7 @@ def train(
     feed: Feed = local_feed,
     sources: Sources | None = None,
     watch: SignalWatch | None = None,
+    mirror: Mirror | None = None,
 ) -> bool:
     """Trains a network, to the last step or until a signal asks to stop.
 
@@ -50,6 +52,8 @@ def train(
         feed: Who prepares samples; by default this process.
         sources: What the network learns from; by default what the settings say, from `feed`.
         watch: What else ends the process at a signal, to be told that the first one is the run's.
+        mirror: Place of the run in object storage; `run` is then an empty folder to work in, which
+            several workers do not share.
 
     Returns:
         Whether the last step was done; false after SIGTERM or SIGINT, with the state saved.
@@ -62,7 +66,9 @@ def train(
     if sources is None:
         sources = together(strategy, lambda: sources_of(settings, feed))
     with lost_peers("the machines could not begin together", peers_of(strategy)):
-        training = Training(settings, run, resume=resume, strategy=strategy, sources=sources)
+        training = Training(
+            settings, run, resume=resume, strategy=strategy, sources=sources, mirror=mirror
+        )
     return run_training(training, watch)
 
 
@@ -72,19 +78,26 @@ def run_training(training: Training, watch: SignalWatch | None = None) -> bool:
     together(training.strategy, lambda: prepare_run(run) if training.writes else None)
     log = RunLog(run, training, settings)
     try:
-        with Interruption(watch) as interruption:
-            # What was saved at this step may have been stopped or killed before its score.
-            with _together(training):
-                _score_if_due(training, log)
-            stopped = False
-            while training.step < settings.total_steps and not stopped:
-                stopped = _train_stage(training, log, interruption)
-            if stopped and training.step < settings.total_steps:
-                log.say(f"interrupted at step {training.step}, saved in {run}")
-                return False
-        return True
+        finished = _take_steps(training, log, watch)
     finally:
         log.close()
+    training.send_rest()
+    return finished
+
+
+def _take_steps(training: Training, log: RunLog, watch: SignalWatch | None) -> bool:
+    settings = training.settings
+    with Interruption(watch) as interruption:
+        # What was saved at this step may have been stopped or killed before its score.
+        with _together(training):
+            _score_if_due(training, log)
+        stopped = False
+        while training.step < settings.total_steps and not stopped:
+            stopped = _train_stage(training, log, interruption)
+        if stopped and training.step < settings.total_steps:
+            log.say(f"interrupted at step {training.step}, saved in {training.place}")
+            return False
+    return True
 
 
 def _train_stage(training: Training, log: RunLog, interruption: Interruption) -> bool:
@@ -179,4 +192,5 @@ def _score_if_due(training: Training, log: RunLog) -> None:
     log.validated(step, scores)
     digest = digest_of_scans(settings.validation)
     if keep_if_best(training.run, training.bundle(), scores.mean, digest=digest):
-        log.say(f"best so far, kept as {training.run / BEST}")
+        training.send_rest()
+        log.say(f"best so far, kept in {training.place} as {BEST}")

@@ -9,16 +9,18 @@ from __future__ import annotations
 import errno
 import json
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
+from synthseg_common.telemetry.log import note
+
 from synthseg_trainer.errors import ConfigError, OutageError
-from synthseg_trainer.signals import start_deaf_thread
+from synthseg_trainer.signals import start_deaf, start_deaf_thread
 
 DEFAULT_WAIT_S = 600.0
 _SAY_EVERY_S = 30.0
@@ -218,7 +220,7 @@ def _waiting(cluster: Cluster, absent: dict[Peer, str], left_s: float) -> str:
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    note(line)
 
 
 @contextmanager
@@ -267,23 +269,38 @@ def _is_with_itself(connection: socket.socket) -> bool:
 
 @contextmanager
 def _listening(own: Peer) -> Iterator[None]:
-    """Takes connections where TensorFlow will listen; the port is free again at the end."""
-    with ExitStack() as stack:
-        server = stack.enter_context(_server(own))
-        server.settimeout(0.1)
-        done = threading.Event()
+    """Takes connections where TensorFlow will listen; the port is free again at the end.
 
-        def take() -> None:
+    The thread has the socket to itself: what a signal raises, it raises in the main thread, between
+    any two instructions, so also between opening a socket there and keeping it.
+    """
+    listens: Future[None] = Future()
+    done = threading.Event()
+
+    def answer() -> None:
+        try:
+            server = _server(own)
+        except Exception as error:  # for the main thread
+            listens.set_exception(error)
+            return
+        with server:
+            server.settimeout(0.1)
+            listens.set_result(None)
             while not done.is_set():
                 with suppress(OSError):
                     connection, _ = server.accept()
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     connection.close()
 
-        thread = start_deaf_thread(take, "answers")
-        stack.callback(thread.join)
-        stack.callback(done.set)
+    thread = threading.Thread(target=answer, name="answers", daemon=True)
+    try:
+        start_deaf(thread)
+        listens.result()
         yield
+    finally:
+        done.set()
+        if thread.is_alive():
+            thread.join()
 
 
 def _server(own: Peer) -> socket.socket:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 from synthseg_common.labels import SegmentationLabels
@@ -13,6 +12,7 @@ from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
 from synthseg_trainer.network.layer_names import LOGITS
+from synthseg_trainer.places import Place
 from synthseg_trainer.runs.networks import load_network
 from synthseg_trainer.training.failures import made
 from synthseg_trainer.training.learner import Learner
@@ -37,7 +37,7 @@ def start_from_label_sizes(learner: Learner, network: NetworkSettings, source: B
 
 
 def start_from_network(
-    learner: Learner, network: NetworkSettings, labels: SegmentationLabels, path: Path
+    learner: Learner, network: NetworkSettings, labels: SegmentationLabels, path: Place
 ) -> None:
     """Starts at the weights of another network; its last layer too if the labels are the same.
 
@@ -59,7 +59,7 @@ def start_from_network(
     assign_weights(learner.model, weights)
 
 
-def _check_network(path: Path, bundle: Bundle, network: NetworkSettings) -> None:
+def _check_network(path: Place, bundle: Bundle, network: NetworkSettings) -> None:
     wanted = dataclasses.asdict(dataclasses.replace(network, n_labels=bundle.network.n_labels))
     differing = [
         f"{name} {value} instead of {wanted[name]}"

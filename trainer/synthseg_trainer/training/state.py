@@ -13,11 +13,14 @@ from synthseg_trainer.aliases import Batch
 from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle
+from synthseg_trainer.places import Place, read_place
 from synthseg_trainer.runs.checkpoints import Checkpoint, save_checkpoint
+from synthseg_trainer.runs.mirror import Mirror
 from synthseg_trainer.runs.provenance import training_info
 from synthseg_trainer.runs.resume import checkpoint_to_resume
 from synthseg_trainer.training.agreement import agree, digest_of, exchange, together
 from synthseg_trainer.training.distribution import (
+    check_replicas,
     has_peers,
     is_chief,
     samples_per_replica,
@@ -41,6 +44,7 @@ class Training:
         resume: Go on from the newest checkpoint in the folder, if there is one.
         strategy: The devices; by default the only one there is.
         sources: What it learns from; by default what the settings say, prepared by this process.
+        mirror: Its place in object storage; `run` is then an empty folder to work in.
 
     Raises:
         CheckpointError: The folder holds checkpoints and `resume` is false, or they were made with
@@ -58,18 +62,23 @@ class Training:
         resume: bool = False,
         strategy: tf.distribute.Strategy | None = None,
         sources: Sources | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         self.settings = settings
         self.run = run
+        self.mirror = mirror
+        self.place: Place = run if mirror is None else mirror.url
+        """What messages call the run."""
         self.step = 0
         self.strategy = strategy or tf.distribute.get_strategy()
         self.writes = is_chief(self.strategy)
+        check_replicas(self.strategy, settings)
         self._per_replica = samples_per_replica(
             self.strategy, settings.batch_size, settings.accumulate_steps
         )
         # Nobody looks for checkpoints while the one that writes may still be saving another run.
         exchange(self.strategy, None)
-        checkpoint = together(self.strategy, lambda: checkpoint_to_resume(run, settings, resume))
+        checkpoint = together(self.strategy, lambda: self._find_checkpoint(resume))
         self.sources = sources or together(self.strategy, lambda: sources_of(settings))
         together(self.strategy, self._check_samples)
         self._info = training_info(settings)
@@ -90,6 +99,11 @@ class Training:
             weights, state = self.learner.weights(), self.learner.state()
             agree(self.strategy, weights=digest_of(weights.values()), optimizer=digest_of(state))
 
+    def _find_checkpoint(self, resume: bool) -> Checkpoint | None:
+        if self.mirror is not None:
+            self.mirror.fetch(self.run)
+        return checkpoint_to_resume(self.run, self.settings, resume, self.place)
+
     def _check_samples(self) -> None:
         # What a later stage asks for is refused now, not after days of the stages before.
         for stage in self.settings.stages:
@@ -101,7 +115,7 @@ class Training:
         first = self.sources.of_stage(self.settings.stages[0])
         start_from_label_sizes(self.learner, network, first)
         if initial is not None:
-            start_from_network(self.learner, network, self.sources.labels, Path(initial))
+            start_from_network(self.learner, network, self.sources.labels, read_place(initial))
 
     def _share_bias(self) -> None:
         # Machines of two kinds may count labels differently, by a rounding in the samples.
@@ -112,13 +126,13 @@ class Training:
         # Checkpoints of the first version do not name their data.
         if checkpoint.state.get("data", self.sources.fingerprint) != self.sources.fingerprint:
             raise CheckpointError(
-                f"{self.run} was trained on other data than {self.settings.store} holds now. "
+                f"{self.place} was trained on other data than {self.settings.store} holds now. "
                 "Restore them, or start another folder."
             )
         try:
             self.learner.restore(checkpoint.bundle.weights, checkpoint.optimizer)
         except CheckpointError as error:
-            raise CheckpointError(f"{self.run}: {error}") from error
+            raise CheckpointError(f"{self.place}: {error}") from error
         self.step = checkpoint.step
 
     def bundle(self) -> Bundle:
@@ -142,12 +156,18 @@ class Training:
             "data": self.sources.fingerprint,
             "settings": bundle.info["training"]["settings"],
         }
-        save_checkpoint(
-            self.run,
-            Checkpoint(bundle, self.learner.state(), state),
-            self.settings.keep_checkpoints,
-            self.settings.keep_every_steps,
-        )
+        kept = self.settings.keep_checkpoints, self.settings.keep_every_steps
+        checkpoint = Checkpoint(bundle, self.learner.state(), state)
+        if self.mirror is None:
+            save_checkpoint(self.run, checkpoint, *kept)
+            return
+        self.mirror.send_checkpoint(save_checkpoint(self.run, checkpoint, keep=1), *kept)
+        self.send_rest()
+
+    def send_rest(self) -> None:
+        """Brings logs and best network to object storage, if the run is there."""
+        if self.writes and self.mirror is not None:
+            self.mirror.send_rest(self.run)
 
     def batches(self, source: BatchSource) -> Iterator[Batch]:
         """Batches from the present step on, shared between the devices.

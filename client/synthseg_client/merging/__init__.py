@@ -1,0 +1,1 @@
+"""One table of what many jobs made of a dataset."""

@@ -1,0 +1,1 @@
+"""Watching the client at work: metrics of its scans and calls, spans, trace ids in its calls."""

@@ -1,0 +1,1 @@
+"""Watching commands at work: logs as JSON, trace ids, metrics; light, and off unless asked for."""

@@ -53,7 +53,10 @@ def main(words: list[str]) -> int:
     known = project["optional-dependencies"]
     extras = list(known) if words == [EVERY] else words
     if unknown := [name for name in extras if name not in known]:
-        print(f"{PYPROJECT}: no extra {', '.join(unknown)}; there are {', '.join(known)}.", file=sys.stderr)
+        print(
+            f"{PYPROJECT}: no extra {', '.join(unknown)}; there are {', '.join(known)}.",
+            file=sys.stderr,
+        )
         return 2
     print("\n".join(requirements_of(project, extras)))
     return 0

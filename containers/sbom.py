@@ -69,7 +69,9 @@ def main(words: list[str]) -> int:
     sbom = json.loads(path.read_text(encoding="utf-8"))
     wrong = unpinned(sbom, pinned_versions(constraints.read_text(encoding="utf-8")))
     if wrong:
-        print(f"{constraints} does not pin {_listed(wrong)}: run `make constraints`.", file=sys.stderr)
+        print(
+            f"{constraints} does not pin {_listed(wrong)}: run `make constraints`.", file=sys.stderr
+        )
         return 1
     if DPKG_STATUS.is_file():
         sbom["components"] += debian_components(DPKG_STATUS.read_text(encoding="utf-8"))

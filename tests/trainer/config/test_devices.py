@@ -76,7 +76,7 @@ def test_the_recipe_for_several_gpus_is_the_released_one_in_larger_steps(head_st
 
 
 # Edge of the crop, samples at once, features: most that a step took beyond the process before it,
-# in bytes per voxel, on a CPU with TensorFlow 2.21; `released` but for these, and one behind a stem.
+# in bytes per voxel, on a CPU with TensorFlow 2.21; `released` but for these, one behind a stem.
 MEASURED = (((96, 1, 24), 1755), ((64, 2, 24), 2246), ((96, 1, 12), 1117))
 BEHIND_A_STEM = replace(RELEASED, stem=2, features=16, normalization="instance"), 592
 

@@ -126,7 +126,7 @@ def _check_memory(settings: TrainSettings, replicas: int, memory_gib: float) -> 
 def replica_bytes(settings: TrainSettings, samples_at_once: int) -> float:
     """About what a replica holds during a step, in bytes.
 
-    A fifth to a third more than peaks measured on a CPU, see `tests/trainer/config/test_devices.py`.
+    Up to a third more than peaks on a CPU were, see `tests/trainer/config/test_devices.py`.
     Where a stage takes whole maps, whose size only the store knows, it counts the weights alone.
 
     Args:

@@ -21,10 +21,20 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DEV := $(VENV)/.installed-dev
 DEMO := $(VENV)/.installed-demo
 
-.PHONY: help demo test test-pythons test-slow lint docs format bench constraints clean
+# Images: what `docker build` is told beside the Dockerfile. BASE where the pinned one cannot be pulled, or must not be:
+# a site's own with its certificates and pip.conf; containers/debian-base makes one of Debian's packages.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BASE ?=
+IMAGE_ARGS ?=
+build_image = docker build $(IMAGE_ARGS) $(if $(BASE),--build-arg BASE=$(BASE)) \
+	--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+	--build-arg SOURCE=$$(git remote get-url origin 2>/dev/null || true)
+
+.PHONY: help demo test test-pythons test-slow test-containers lint docs format bench constraints audit images images-gpu \
+	image-digests sbom clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
 
 demo: $(DEMO) ## Segment a real brain template, write labels, volumes and a picture to demo/output/
 	$(BIN)/python demo/run.py $(DEMO_ARGS)
@@ -45,6 +55,9 @@ test-pythons: ## The whole gate on every Python of PYTHONS, each in an environme
 test-slow: $(DEV) ## The tests that take minutes
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
+test-containers: $(DEV) ## Build the images and run them: needs docker; SYNTHSEG_IMAGE_BASE names another base
+	$(BIN)/python -m pytest -m containers tests/containers $(PYTEST_ARGS)
+
 lint: $(DEV) ## ruff (lint and format) and mypy; actionlint where it is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,9 +76,42 @@ format: $(DEV) ## Rewrite the files in the project's format
 bench: $(DEV) ## Run every bench/bench_*.py and print one table
 	$(BIN)/python bench/run.py $(BENCH_ARGS)
 
-constraints: $(DEV) ## Write the versions now installed to constraints.txt
-	{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.tmp
-	mv constraints.tmp constraints.txt
+# The versions that are installed here, and so were tested; what only GPU machines get is added to them.
+constraints: $(DEV) ## Write all versions that any extra and CUDA need to constraints.txt
+	mkdir -p build
+	$(BIN)/python -m pip freeze --exclude-editable > build/installed.txt
+	{ $(BIN)/python containers/requirements.py --every; echo 'tensorflow[and-cuda]'; } > build/requirements.txt
+	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report build/resolved.json \
+	  -c build/installed.txt -r build/requirements.txt
+	$(BIN)/python containers/lock.py build/resolved.json constraints.txt
+
+# The file holds all that pip would install, so nothing is resolved again. Strict: what could not be looked up is no success.
+audit: $(DEV) ## Look the pinned versions up among known vulnerabilities
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict --progress-spinner off $(AUDIT_ARGS)
+
+images: ## Build all images for CPUs
+	$(build_image) -f client/Dockerfile -t synthseg-client:$(VERSION) .
+	for target in synthseg server bids; do \
+	  name=synthseg-$$target; $(build_image) -f serving/Dockerfile --target $$target \
+	    -t $${name/synthseg-synthseg/synthseg}:$(VERSION) . || exit 1; done
+	$(build_image) -f generator/Dockerfile -t synthseg-generator:$(VERSION) .
+	$(build_image) -f trainer/Dockerfile --build-arg TENSORFLOW_EXTRA= -t synthseg-trainer:$(VERSION)-cpu .
+
+images-gpu: ## Build server and trainer with the libraries of CUDA
+	$(build_image) -f serving/Dockerfile --target server --build-arg 'TENSORFLOW_EXTRA=[and-cuda]' \
+	  -t synthseg-server:$(VERSION)-gpu .
+	$(build_image) -f trainer/Dockerfile -t synthseg-trainer:$(VERSION) .
+
+image-digests: ## Write the digests that the registries have now into the Dockerfiles
+	python3 containers/digests.py
+
+sbom: ## Copy the bills of materials of the images that are here to build/sbom/
+	mkdir -p build/sbom
+	for image in $$(docker images --format '{{.Repository}}:{{.Tag}}' 'synthseg*:$(VERSION)*'); do \
+	  docker run --rm --network none --entrypoint cat "$$image" /opt/synthseg/sbom.cdx.json \
+	    > "build/sbom/$${image//:/-}.cdx.json" || rm "build/sbom/$${image//:/-}.cdx.json"; done
+	ls build/sbom
+
 
 clean: ## Remove the environment and everything the targets wrote
 	rm -rf $(VENV) .venv-3.* build dist demo/output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -34,7 +34,7 @@ def normal_name(name: str) -> str:
 
 
 def unpinned(sbom: dict[str, Any], pins: dict[str, str]) -> list[str]:
-    """Python packages of a bill of materials that are not as they are pinned, as `name==version`."""
+    """Python packages of a bill of materials that differ from the pins, as `name==version`."""
     return sorted(
         f"{part['name']}=={part['version']}"
         for part in sbom["components"]

@@ -31,6 +31,8 @@ ALLOWED = {
 # What the ground floor may need beside Python itself.
 # fsspec, which an extra brings, is loaded by whoever reaches for a URL.
 LIGHT = {"click", "fsspec", "nibabel", "numpy", "synthseg_common"}
+# What only functions of its telemetry import, where somebody asked for it.
+OF_TELEMETRY = {"opentelemetry", "prometheus_client"}
 # Of its modules, those that tell names, numbers and tables alone, and those that count with arrays.
 FACTS = ("contract", "errors", "formats", "labels", "processing")
 ARITHMETIC = ("colours", "files", "label_types", "resampling")
@@ -96,7 +98,10 @@ def test_the_ground_floor_needs_light_packages_alone() -> None:
         for path in folder.rglob("*.py")
         for module in imported_modules(path)
     }
-    assert needed - set(sys.stdlib_module_names) == LIGHT
+    assert needed - set(sys.stdlib_module_names) == LIGHT | OF_TELEMETRY
+    modules = pkgutil.walk_packages([str(folder)], "synthseg_common.")
+    everything = "\n".join(f"import {module.name}" for module in modules)
+    assert not {name.partition(".")[0] for name in modules_after(everything)} & OF_TELEMETRY
 
 
 def test_each_folder_installs_its_own_package_alone() -> None:

@@ -171,6 +171,18 @@ def doctor(start: bool, as_json: bool, server: ServerOptions) -> None:
     _run(lambda: run_doctor(server, start=start, as_json=as_json))
 
 
+@main.command()
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+def proto(folder: Path) -> None:
+    """Writes the messages of the server, for callers in other languages, into FOLDER.
+
+    messages.proto holds what travels, services.proto the procedures.
+    """
+    from synthseg_client.commands.proto import run_proto
+
+    _run(lambda: run_proto(folder))
+
+
 def _run(command: Callable[[], int], advice: str = "") -> None:
     """Runs a command; its errors become one line and an exit code.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from synthseg_common.labels import SYNTHSEG_V2 as SYNTHSEG_V2
     from synthseg_common.labels import GenerationLabels as GenerationLabels
     from synthseg_common.labels import SegmentationLabels as SegmentationLabels
+    from synthseg_common.telemetry.privacy import ScanIds as ScanIds
 
 _HOMES = {
     "CONTRAST_SPECIFIC_CLASSES": "synthseg_common.labels",
@@ -35,6 +36,7 @@ _HOMES = {
     "OutputError": "synthseg_common.errors",
     "SYNTHSEG_V1": "synthseg_common.labels",
     "SYNTHSEG_V2": "synthseg_common.labels",
+    "ScanIds": "synthseg_common.telemetry.privacy",
     "SegmentationLabels": "synthseg_common.labels",
     "SynthSegError": "synthseg_common.errors",
     "colour_of": "synthseg_common.colours",

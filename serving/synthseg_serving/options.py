@@ -224,8 +224,8 @@ class ServeOptions:
         is_flag=True,
         envvar="SYNTHSEG_OTLP",
         show_envvar=True,
-        help="Send traces and metrics to an OpenTelemetry collector, which the variables OTEL_... "
-        "name; needs the extra `telemetry`.",
+        help="Send traces and metrics to the OpenTelemetry collector that its own environment "
+        "variables name; needs the extra `telemetry`.",
     )
     verbose: bool = option("-v", "--verbose", is_flag=True, help="Write more to the log.")
 

@@ -12,7 +12,7 @@ CLIENT = Package(
     (
         ("errors", "messages_pb2", "server_log"),
         ("storage",),
-        ("embedded", "inputs", "model", "options"),
+        ("embedded", "inputs", "model", "options", "telemetry"),
         ("answers", "calls", "results"),
         ("diagnosis", "geometry", "pictures"),
         ("segmentation",),

@@ -22,6 +22,7 @@ COMMON = Package(
             "processor",
             "triples",
         ),
+        ("telemetry",),
         (
             "certificates",
             "colours",

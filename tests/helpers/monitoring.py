@@ -83,7 +83,7 @@ def prometheus(targets: Mapping[str, Sequence[str]], folder: Path) -> Iterator[s
         folder: For its files.
     """
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules()))
-    jobs = []
+    jobs: list[dict[str, Any]] = []
     for job, addresses in targets.items():
         for address in addresses:
             host, _, path = address.partition("/")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from synthseg_serving import shipped
 from synthseg_serving.errors import ExportError, ModelError
 from synthseg_serving.export import export_bundle
 from synthseg_serving.shipped import shipped_model_dir, user_cache
@@ -46,6 +47,19 @@ def test_other_weights_are_exported_elsewhere(bundle: Bundle, tmp_path: Path) ->
     save_bundle(tmp_path / "b.npz", bundle, np.float32)
     folders = [shipped_model_dir(tmp_path / n, tmp_path / "cache") for n in ("a.npz", "b.npz")]
     assert folders[0].parent != folders[1].parent
+
+
+def test_an_installation_may_bring_the_export_along(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_bundle(tmp_path / "w.npz", bundle, np.float16)
+    monkeypatch.setattr(shipped, "PREPARED", tmp_path / "prepared")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    prepared = shipped_model_dir(tmp_path / "w.npz", tmp_path / "prepared")
+    assert shipped_model_dir(tmp_path / "w.npz") == prepared
+    assert not (tmp_path / "cache").exists()
+    save_bundle(tmp_path / "w.npz", bundle, np.float32)  # other weights than those prepared
+    assert shipped_model_dir(tmp_path / "w.npz").is_relative_to(tmp_path / "cache")
 
 
 def test_installation_without_weights_says_what_to_do(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def segment_on_dask(
         ServerUnreachableError: No scheduler answers, or it has no workers.
     """
     _refuse_contradictions(places, course, server)
-    with _connected(scheduler) as client:
+    with _connected(scheduler) as client, client.as_current():
         threads = sum(client.nthreads().values())
         if not threads:
             raise ServerUnreachableError(f"{scheduler}: has no workers: start some.")

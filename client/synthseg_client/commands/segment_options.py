@@ -200,6 +200,6 @@ class Telling:
         is_flag=True,
         envvar="SYNTHSEG_OTLP",
         show_envvar=True,
-        help="Send traces and metrics to an OpenTelemetry collector, which the variables OTEL_... "
-        "name; needs the extra `telemetry`.",
+        help="Send traces and metrics to the OpenTelemetry collector that its own environment "
+        "variables name; needs the extra `telemetry`.",
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from synthseg_common.errors import one_line
 
 from synthseg_client.dicom.recognition import (
     FIRST_BYTES,
@@ -24,6 +28,18 @@ from synthseg_client.inputs.places import is_folder
 LARGEST_UNPACKED = 16 * 2**30
 """Bytes that a zip may promise in all: dozens of sessions."""
 MOST_MEMBERS = 200_000
+# What zipfile and its decompressors raise about a file that is damaged, at whatever place.
+_BROKEN = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    IndexError,
+)
 _BLOCK = 1 << 20
 _ENCRYPTED = 0x1
 
@@ -74,8 +90,10 @@ class Reader:
             packed = self._zip(file.path)
             with packed.open(packed.infolist()[file.member]) as stream:
                 yield stream
-        except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
-            raise OSError(f"the zip is broken: {error}") from error
+        except OSError:  # of the disk
+            raise
+        except _BROKEN as error:
+            raise OSError(f"the zip is broken: {one_line(error)}") from error
 
     def bring(self, file: Packed, place: Path) -> None:
         """Makes a file readable at a place: as a link, or unpacked.
@@ -122,9 +140,11 @@ def dicom_files(source: Path) -> list[Packed]:
             _refuse(source, packed)
             files = (Packed(source, i) for i, m in enumerate(packed.infolist()) if not m.is_dir())
             return [file for file in files if _is_dicom(packed, file)]
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except ScanError:
+        raise
+    except _BROKEN as error:
         raise ScanError(
-            f"{source}: the zip cannot be read ({error}): download or pack it again."
+            f"{source}: the zip cannot be read ({one_line(error)}): download or pack it again."
         ) from error
 
 

@@ -14,7 +14,9 @@ from synthseg_common.formats import WRITABLE, stem_of
 from synthseg_client.batch.tasks import SIDECAR_ENDING, SOFTWARE
 from synthseg_client.errors import UsageError
 from synthseg_client.report.records import Failure, Run, ScanRecord, name_of, without_folders
-from synthseg_client.results.journal import JOURNAL_NAME, Entry, Journal
+from synthseg_client.results.journal import JOURNAL_NAME, Entry, FailedEntry, Journal
+from synthseg_client.results.scan_records import RECORDS, ScanRecords
+from synthseg_client.storage.mirror import Mirror
 
 _SUBJECT = "subject"
 
@@ -67,13 +69,27 @@ class _Leftovers:
         for path in sorted(folder.rglob(f"{JOURNAL_NAME}*")):
             journal = Journal(path)
             left.entries.update(_where_they_lie(journal.read(), folder, path.parent))
-            for labels, failed in journal.failures().items():
-                scan = Path(failed.scan)
-                reason = without_folders(failed.error, scan)
-                left.failed[labels] = Failure(name_of(Path(labels), scan), reason)
+            for key, failed in journal.failures().items():
+                left.add_failure(key, failed)
+        records = ScanRecords(Mirror())
+        for path in sorted(folder.rglob(f"{RECORDS}/*.json")):
+            told = records.read(path.absolute())
+            if told is None:
+                continue
+            labels, record = str(told[0]), told[1]
+            if isinstance(record, Entry):
+                left.entries[labels] = record
+            else:
+                left.add_failure(labels, record)
         for path in sorted(folder.glob("*.csv")):
             left.rows.update(_rows_of(path))
         return left
+
+    def add_failure(self, labels: str, failed: FailedEntry) -> None:
+        """Takes what is told of a scan that failed."""
+        scan = Path(failed.scan)
+        reason = without_folders(failed.error, scan)
+        self.failed[labels] = Failure(name_of(Path(labels), scan), reason)
 
     def label_maps(self) -> Iterator[Path]:
         """Label maps that a journal or a sidecar of ours tells of, each once."""

@@ -7,6 +7,7 @@ shape is an error that names it: the original leaves such a layer random in sile
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from synthseg_common.arrays import FloatArray
+from synthseg_common.errors import one_line
 from synthseg_common.images.content import placeholder
 
 from synthseg_serving.errors import WeightsError
@@ -25,6 +27,8 @@ RELEASED_V1_BLOB = "a28f57090fab43709a9024fc747e5c3725326454"
 """Git blob id of `models/synthseg_1.0.h5` in the original's repository."""
 _WHOLE_MODEL = "model_weights"
 _CHUNK_BYTES = 1 << 20
+# What h5py raises about a file that is damaged, at whatever place.
+_BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ def inspect_weights(path: Path) -> OfficialFile:
             f"{', '.join(n.file for n in NETWORKS)}."
         )
     _refuse_other_tables(path, network, found)
+    _refuse_large(path, network, found)
     check_shapes(read_variables(path, network.shapes), network.shapes, str(path))
     digest = _sha256(path)
     released = digest == network.sha256 or git_blob_id(path) == RELEASED_V1_BLOB
@@ -134,10 +139,12 @@ def _opened(path: Path) -> Iterator[h5py.Group]:
             yield file.get(_WHOLE_MODEL, file)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: {placeholder(path) or 'no such file'}.") from error
-    except (OSError, RuntimeError) as error:
+    except _BROKEN as error:
         if told := placeholder(path):
             raise WeightsError(f"{path}: {told}.") from error
-        raise WeightsError(f"{path} is no HDF5 file of Keras weights: {error}.") from error
+        raise WeightsError(
+            f"{path} is no HDF5 file of Keras weights: {one_line(error)}."
+        ) from error
 
 
 def _variables(root: h5py.Group, layers: Iterable[str]) -> list[tuple[str, h5py.Dataset]]:
@@ -158,6 +165,16 @@ def _variables(root: h5py.Group, layers: Iterable[str]) -> list[tuple[str, h5py.
 
         group.visititems(visit)
     return [(name, items[0]) for name, items in found.items() if len(items) == 1]
+
+
+def _refuse_large(path: Path, network: OfficialNetwork, found: Shapes) -> None:
+    """A file of some kilobytes may claim any shape, which memory is taken for when it is read."""
+    for name, shape in network.shapes.items():
+        if math.prod(found.get(name, ())) > math.prod(shape):
+            raise WeightsError(
+                f"{path}: the weights do not fit the network: {name} has shape {found[name]}, "
+                f"expected {shape}."
+            )
 
 
 def _refuse_other_tables(path: Path, network: OfficialNetwork, found: Shapes) -> None:

@@ -235,7 +235,7 @@ def test_the_limits_of_grpc_are_understood(side: str, what: str) -> None:
 
 
 def test_every_saying_has_its_example() -> None:
-    """Those about certificates are heard in test_tls."""
+    """Those about certificates are heard in test_channel, and in tests/serving/test_tls_proxy."""
     for saying in SAYINGS:
         heard = [d for code, d, _ in SAID if code is saying.code and saying.words.search(d)]
         by_grpc = saying.meaning in (Meaning.NOT_TRUSTED, Meaning.WEB_SERVER)

@@ -63,13 +63,13 @@ def test_patterns_and_lists_work_as_those_of_files(
     names = [f"{dataset}/a.nii.gz", f"{dataset}/deep/c.nii.gz", f"{dataset}/lost.nii.gz"]
     (tmp_path / "l.txt").write_text("\n".join(names))
     storage.put(tmp_path / "l.txt", f"{bucket}/l.txt")
-    scans = {
+    forms: dict[str, list[object]] = {
         "pattern": [f"{dataset}/**/[ac].nii.gz"],
         "list": [tmp_path / "l.txt"],
         "stored list": [f"{bucket}/l.txt"],
-        "scans": names,
-    }[form]
-    run = run_client("segment", "--i", *scans, "--o", tmp_path / "out", "--server", address)
+        "scans": [*names],
+    }
+    run = run_client("segment", "--i", *forms[form], "--o", tmp_path / "out", "--server", address)
     assert {p.name for p in (tmp_path / "out").glob("*.gz")} == {
         "a_synthseg.nii.gz",
         "c_synthseg.nii.gz",

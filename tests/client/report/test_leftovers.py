@@ -7,7 +7,9 @@ import pytest
 from report_runs import write_run
 from synthseg_client import UsageError
 from synthseg_client.report.leftovers import find_run, read_sidecar
-from synthseg_client.results.journal import JOURNAL_NAME
+from synthseg_client.results.journal import JOURNAL_NAME, Journal
+from synthseg_client.results.scan_records import ScanRecords
+from synthseg_client.storage.mirror import Mirror
 
 
 def test_a_run_is_found_by_its_journal_and_sidecars(out: Path) -> None:
@@ -20,6 +22,16 @@ def test_a_run_is_found_by_its_journal_and_sidecars(out: Path) -> None:
     assert [(f.name, f.reason) for f in run.failures] == [
         ("broken", "broken.nii.gz: broken or cut off.")
     ]
+
+
+def test_a_run_in_parts_is_found_by_its_records(out: Path) -> None:
+    wanted, journal, records = find_run(out), Journal(out / JOURNAL_NAME), ScanRecords(Mirror())
+    for labels, entry in journal.read().items():
+        records.append(Path(labels), entry)
+    for labels, failed in journal.failures().items():
+        records.append_failure(Path(labels), failed)
+    journal.path.unlink()
+    assert find_run(out) == wanted
 
 
 def test_without_a_journal_sidecars_tell(tmp_path: Path) -> None:

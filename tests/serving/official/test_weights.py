@@ -142,3 +142,20 @@ def test_recorded_file_is_synthseg_1(shared_data: Path) -> None:
     file = inspect_weights(shared_data / "reference" / "models" / "random_v1_weights.h5")
     assert file.network is V1
     assert sum(value.size for value in file.read().values()) == PARAMETERS["1.0"]
+
+
+def test_a_file_that_claims_more_than_its_network_has_is_refused_before_it_is_read(
+    tmp_path: Path,
+) -> None:
+    path = write_official(tmp_path / "w.h5", V2)
+    with h5py.File(path, "r+") as file:
+        name, shape = next((n, s) for n, s in V2.shapes.items() if n.endswith("kernel"))
+        layer, variable = name.split("/")
+        places: list[str] = []
+        file[layer].visit(lambda p: places.append(p) if f"{variable}:0" in p else None)
+        del file[layer][places[-1]]
+        file[layer].create_dataset(
+            places[-1], (2**14, *shape[1:]), np.float32, chunks=True, fillvalue=0.5
+        )
+    with pytest.raises(WeightsError, match=rf"{name} has shape \(16384, "):
+        inspect_weights(path)

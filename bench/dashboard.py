@@ -63,8 +63,9 @@ def draw_lines(
     for query, form in queries(panel):
         series = ask(prometheus, "query_range", query=query, start=begin, end=end, step=step)
         for one in series[:_MOST_LINES]:
-            times = [datetime.fromtimestamp(float(t), UTC) for t, _ in one["values"]]
-            values = [float(v) / scale for _, v in one["values"]]
+            known = {round((float(t) - begin) / step): float(v) for t, v in one["values"]}
+            times = [datetime.fromtimestamp(begin + n * step, UTC) for n in range(_POINTS + 1)]
+            values = [known.get(n, float("nan")) / scale for n in range(_POINTS + 1)]
             axes.plot(times, values, linewidth=1, label=legend(form, one["metric"]))
             lines += 1
     if lines:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _ENDING = ".prom"
+# Told from the beginning: Prometheus sees no increase in a series that begins above zero.
+_USUAL_CODES = ("OK", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INVALID_ARGUMENT")
 _WRITE_EVERY_S = 10.0
 
 
@@ -86,6 +88,8 @@ class ClientMetrics:
         )
         self._requests = Counter("requests", "Calls to the server by answer.", ["code"], **own)
         self._in_flight = Gauge("requests_in_flight", "Calls without an answer yet.", **own)
+        for code in _USUAL_CODES:
+            self._requests.labels(code)
         told = "Answers that are wanted, also while the server is away and no call is under way."
         self._awaited = Gauge("answers_awaited", told, **own)
         self._voxels = Counter("voxels", "Voxels sent and answered.", **own)

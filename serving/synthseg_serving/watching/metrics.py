@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from synthseg_common import contract
+
 from synthseg_serving.watching.calls import STAGES, Call
 
 if TYPE_CHECKING:
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 States = Callable[[], dict[str, dict[int, bool]]]
 """Whether each version of each model answers requests."""
 _NOT_STAGED = "other"
+# Told from the beginning: Prometheus sees no increase in a series that begins above zero.
+_USUAL_REASONS = (
+    *(contract.QUEUE_FULL, contract.MEMORY_FULL, contract.TOO_LARGE),
+    *("deadline-exceeded", "invalid-argument"),
+)
 
 
 class ServerMetrics:
@@ -41,6 +48,8 @@ class ServerMetrics:
             **own,
         )
         self._refusals = Counter("refusals", "Refused predictions by reason.", ["reason"], **own)
+        for reason in _USUAL_REASONS:
+            self._refusals.labels(reason)
         self._seconds = Histogram(
             *("request_seconds", "Wall time of answered predictions, waiting included."),
             ["model", "signature"],

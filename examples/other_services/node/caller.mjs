@@ -31,6 +31,7 @@ const [address, ...scans] = positionals;
 const definition = await protoLoader.load("services.proto", {
   includeDirs: [options.proto],
   defaults: true, // what is not sent is empty, not undefined
+  enums: String,
   keepCase: true,
   longs: Number,
 });

@@ -194,3 +194,9 @@ def test_autoscalers_scale_deployments_which_set_no_count_themselves(overlay: st
         if manifest["kind"] == "HorizontalPodAutoscaler":
             target = manifest["spec"]["scaleTargetRef"]
             assert "replicas" not in find(overlay, target["kind"], target["name"])["spec"]
+
+
+def test_the_readme_names_every_overlay_and_no_other() -> None:
+    table = (K8S / "README.md").read_text().split("\n## ")[0]
+    first_cells = re.findall(r"^\| (`[^|]+)\|", table, re.MULTILINE)
+    assert sorted(re.findall(r"`([\w-]+)`", " ".join(first_cells))) == OVERLAYS

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -69,6 +70,7 @@ class Soak:
     told: list[str] = field(default_factory=list)
 
     def count(self, what: str, line: str = "") -> None:
+        """Counts one more; says the line, too."""
         with self.lock:
             self.counts[what] += 1
         if line:
@@ -107,8 +109,8 @@ class Soak:
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as child:
-            assert child.stdout is not None
-            child.stdout.readline()
+            if child.stdout:
+                child.stdout.readline()
             time.sleep(1.0)
             child.kill()
         self.count("killed")
@@ -139,10 +141,13 @@ def main() -> None:
         print(lines)
         sys.exit(0 if sound else 1)
     ends = time.monotonic() + seconds_left(arguments)
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
-        with Session(server.address, timeout_s=TIMEOUT_S) as session:
-            session.describe()
-            soak(Soak(server, session), arguments, ends)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder)) as server,
+        Session(server.address, timeout_s=TIMEOUT_S) as session,
+    ):
+        session.describe()
+        soak(Soak(server, session), arguments, ends)
     sound, lines = verdict(arguments.table)
     print(lines)
     sys.exit(0 if sound else 1)
@@ -176,7 +181,7 @@ def soak(state: Soak, arguments: argparse.Namespace, ends: float) -> None:
     sampler.start()
     pool = ThreadPoolExecutor(MOST_AT_ONCE)
     places = threading.Semaphore(MOST_AT_ONCE)
-    chance, number = random.Random(0), 0
+    chance, number = random.Random(0), 0  # noqa: S311
     try:
         while time.monotonic() < ends:
             number += 1
@@ -193,7 +198,7 @@ def soak(state: Soak, arguments: argparse.Namespace, ends: float) -> None:
         sampler.join()
 
 
-def choose(state: Soak, number: int, chance: random.Random):
+def choose(state: Soak, number: int, chance: random.Random) -> Callable[[], None]:
     """What comes next."""
     shape = chance.choices(SIZES, SHARES)[0]
     if number % CROWD_EVERY == 0:

@@ -61,6 +61,7 @@ class ContractServer:
         failures: gRPC codes to fail the next segmentations with, first come first served.
         failure_details: What they say.
         failure_reason: What our server adds as trailing metadata.
+        retry_after_ms: What it adds to say when to come back.
         arrived: Called with every segmentation's inputs before it is worked on.
         delay_s: How long a segmentation takes; it ends with the server.
         describe_delay_s: How long the label table takes.
@@ -84,6 +85,7 @@ class ContractServer:
     failures: list[grpc.StatusCode] = field(default_factory=list)
     failure_details: str = "as told"
     failure_reason: str = ""
+    retry_after_ms: int | None = None
     arrived: Callable[[dict[str, Any]], None] = lambda _: None
     delay_s: float = 0.0
     describe_delay_s: float = 0.0
@@ -126,8 +128,10 @@ class ContractServer:
             failure = self.failures.pop(0) if self.failures else None
         self.arrived(inputs)
         if failure is not None:
-            if self.failure_reason:
-                context.set_trailing_metadata((("synthseg-reason", self.failure_reason),))
+            told = [("synthseg-reason", self.failure_reason)] if self.failure_reason else []
+            if self.retry_after_ms is not None:
+                told.append(("grpc-retry-pushback-ms", str(self.retry_after_ms)))
+            context.set_trailing_metadata(tuple(told))
             context.abort(failure, self.failure_details)
         started = time.monotonic()
         self.ended.wait(self.delay_s)

@@ -26,7 +26,8 @@ from synthseg_client.errors import (
 
 _Answer = TypeVar("_Answer")
 _KILLS_ALLOWED = 2
-# Of what a server says: a queue is asked again at least so often.
+# Of what a server says: it is asked again no faster and no slower.
+_LEAST_TOLD_S = 0.05
 _LONGEST_TOLD_S = 60.0
 _UNSPOKEN_S = 20.0
 
@@ -181,7 +182,7 @@ class _Queue:
         """Waits as long as the server says; False if that were too long."""
         now = time.monotonic()
         self._since = self._since or now
-        told_s = min(failure.retry_after_s or 0.0, _LONGEST_TOLD_S)
+        told_s = min(max(failure.retry_after_s or 0.0, _LEAST_TOLD_S), _LONGEST_TOLD_S)
         # Never sooner than told, and not all who were told the same at once.
         pause_s = told_s * random.uniform(1.0, 1.5)  # noqa: S311
         waited_s = now - self._since

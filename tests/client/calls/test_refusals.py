@@ -104,6 +104,21 @@ def test_a_reason_beside_the_words_decides(details: str, meaning: Meaning) -> No
     assert type(_refusal(FULL, details, meaning.value)) is ERRORS[meaning]
 
 
+@pytest.mark.parametrize(
+    ("told_ms", "expected_s"), [(None, None), (0, 0.0), (1500, 1.5), (-1, None)]
+)
+def test_when_to_come_back_is_read(told_ms: int | None, expected_s: float | None) -> None:
+    model = ContractServer(failures=[FULL], retry_after_ms=told_ms)
+    once = RetryPolicy(attempts=1, busy_wait_s=0)
+    with (
+        serving(model) as address,
+        Session(address, retry=once) as session,
+        pytest.raises(errors.ServerBusyError) as raised,
+    ):
+        send_scan(session)
+    assert raised.value.retry_after_s == expected_s
+
+
 def test_what_tensorflow_serving_was_recorded_to_say_is_understood(shared_data: Path) -> None:
     """By code alone, but for the limit of messages."""
     expected = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,29 @@ def test_a_queue_that_stays_full_is_told(session: Session, model: ContractServer
     with pytest.raises(ServerBusyError):
         send_scan(session)
     assert len(model.requests) == 3
+
+
+def test_a_server_that_says_when_it_has_a_place_is_asked_then_and_as_often_as_it_takes(
+    address: str, model: ContractServer
+) -> None:
+    model.failures = [grpc.StatusCode.RESOURCE_EXHAUSTED] * 4
+    model.failure_reason, model.retry_after_ms = contract.MEMORY_FULL, 100
+    started = time.monotonic()
+    with Session(address, retry=RetryPolicy(attempts=1, first_wait_s=60)) as session:
+        send_scan(session)
+    assert len(model.requests) == 5
+    assert time.monotonic() - started >= 4 * 0.1
+
+
+def test_a_place_is_waited_for_so_long_and_no_longer(address: str, model: ContractServer) -> None:
+    model.failures = [grpc.StatusCode.RESOURCE_EXHAUSTED] * 99
+    model.failure_reason, model.retry_after_ms = contract.QUEUE_FULL, 50
+    with (
+        Session(address, retry=RetryPolicy(attempts=1, busy_wait_s=0.3)) as session,
+        pytest.raises(ServerBusyError, match="has no place"),
+    ):
+        send_scan(session)
+    assert 2 <= len(model.requests) <= 7
 
 
 def test_a_request_that_may_kill_the_server_is_sent_twice_at_most(

@@ -32,7 +32,7 @@ from synthseg_serving.model_config import read_config_file
 from synthseg_serving.official.networks import V2
 from synthseg_serving.official.weights import inspect_weights
 from synthseg_trainer.config import NetworkSettings, load_settings
-from synthseg_trainer.errors import ConfigError
+from synthseg_trainer.errors import CheckpointError, ConfigError
 from synthseg_trainer.network.bundle import Bundle, load_bundle, save_bundle
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -219,3 +219,13 @@ def test_damaged_files_are_read_or_refused_for_a_while_within_bounded_memory(
         assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
     finally:
         tracemalloc.stop()
+
+
+def test_a_bundle_packed_by_another_version_of_zip_is_refused(tmp_path: Path) -> None:
+    content = bytearray(make_bundle(tmp_path).read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 6] = 75  # version that is needed, of the first entry in the directory
+    path = tmp_path / "other.npz"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"other\.npz is not a model bundle"):
+        load_bundle(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from monitoring import expressions, metrics_of, needed, panels, rules
 from prometheus_client import generate_latest
 from synthseg_client.telemetry.metrics import ClientMetrics
@@ -73,7 +76,7 @@ FAULTS: dict[str, tuple[dict[str, str], int]] = {
     ),
     "SynthsegNothingServed": (
         {
-            f"synthseg_client_requests_in_flight{{{RUN}}}": "0x5 2x40",
+            f"synthseg_client_answers_awaited{{{RUN}}}": "0x5 2x40",
             f"synthseg_client_written_timestamp_seconds{{{RUN}}}": "0+60x45",
             f':tensorflow:serving:request_latency_count{{{TF},API="Predict"}}': "0+1x5 5x40",
         },
@@ -97,7 +100,7 @@ HEALTHY = {
     f'synthseg_model_available{{{OURS},model="m",version="1"}}': "0x60",
     f'synthseg_model_available{{{OURS},model="m",version="2"}}': "1x60",
     f"up{{{OURS}}}": "1x60",
-    'synthseg_client_requests_in_flight{namespace="n",instance="i",run="killed"}': "2x60",
+    'synthseg_client_answers_awaited{namespace="n",instance="i",run="killed"}': "2x60",
     'synthseg_client_written_timestamp_seconds{namespace="n",instance="i",run="killed"}': "60x60",
 }
 
@@ -169,3 +172,25 @@ def test_each_alert_says_what_is_wrong_and_where_to_look(alert: dict[str, Any]) 
     assert {"summary", "description"} == set(alert["annotations"])
     page = (REPOSITORY / "docs/how-to/watch.md").read_text(encoding="utf-8")
     assert f"`{alert['alert']}`" in page
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "code"),
+    [
+        ("synthseg_client", ["labels", "--server", "localhost:1"], 1),
+        ("synthseg_serving", ["export", "Doe_Jane", "nowhere"], 2),
+        ("synthseg_generator", ["check", "Doe_Jane"], 2),
+        ("synthseg_trainer", ["recipes", "none"], 2),
+    ],
+)
+def test_every_command_of_every_program_can_log_in_json(
+    program: str, words: list[str], code: int
+) -> None:
+    group = importlib.import_module(f"{program}.cli").main
+    for name, command in group.commands.items():
+        assert "--log-format" in {flag for option in command.params for flag in option.opts}, name
+    done = CliRunner().invoke(group, words, env={"SYNTHSEG_LOG_FORMAT": "json"})
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.exit_code == told[-1]["exit_code"] == code
+    assert (told[0]["event"], told[-1]["event"]) == ("command.started", "command.failed")
+    assert ("Doe_Jane" in done.stderr) == (program == "synthseg_serving"), "models, not scans"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
 import secrets
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +20,19 @@ import numpy as np
 from synthseg_common.arrays import AnyArray
 from synthseg_common.errors import OutputError, reason_of
 
+DAMAGED_ARCHIVE = (
+    OSError,
+    EOFError,
+    IndexError,
+    KeyError,
+    RuntimeError,  # NotImplementedError is one
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile and its decompressors raise about a damaged file, `.npz` included."""
 _ENDING = 12
 """Characters of a name that hold its ending, `.nii.gz` for instance."""
 

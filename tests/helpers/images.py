@@ -109,7 +109,7 @@ def running(image: str, *words: object, options: Sequence[object] = ()) -> Itera
         docker("rm", "--force", container)
 
 
-def wait_until_healthy(container: str, limit_s: float = 240) -> None:
+def wait_until_healthy(container: str, limit_s: float = RUN_TIMEOUT_S) -> None:
     """Waits for a container's own health check."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:

@@ -39,11 +39,11 @@ class S3Server:
 
 
 @contextmanager
-def s3_server() -> Iterator[S3Server]:
+def s3_server(host: str = "127.0.0.1") -> Iterator[S3Server]:
     """Starts a server, and points this process and its children to it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    with socket.create_server((host, 0)) as free:
         port = free.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
+    endpoint = f"http://{host}:{port}"
     environment = {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
@@ -53,13 +53,13 @@ def s3_server() -> Iterator[S3Server]:
         "MOTO_DISABLE_CALL_RECORDING": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(port, process)
+        _wait_for(host, port, process)
         with mock.patch.dict(os.environ, environment):
             _forget_other_servers()
             yield S3Server(endpoint, environment, process)
@@ -76,12 +76,12 @@ def _forget_other_servers() -> None:
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
     ends = time.monotonic() + START_S
     while time.monotonic() < ends and process.poll() is None:
         with (
             contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", port), timeout=1),
+            socket.create_connection((host, port), timeout=1),
         ):
             return
         time.sleep(0.1)

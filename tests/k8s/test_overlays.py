@@ -131,7 +131,8 @@ def secrets(overlay: str) -> set[str]:
     """Made by the overlay, by cert-manager for it, or by hand as a README says."""
     made = {m["metadata"]["name"] for m in build(overlay) if m["kind"] == "Secret"}
     made |= {m["spec"]["secretName"] for m in build(overlay) if m["kind"] == "Certificate"}
-    told = "\n".join(path.read_text() for path in K8S.rglob("*.md"))
+    pages = (*K8S.rglob("*.md"), *(K8S.parent / "docs").rglob("*.md"))
+    told = "\n".join(page.read_text() for page in pages).replace("\\\n", " ")
     return made | set(re.findall(r"secret (?:generic|tls) (\S+)", told))
 
 

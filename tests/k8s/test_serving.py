@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import pytest
-from manifests import K8S, Manifest, build, containers, flag, pod_templates, with_pods
+from manifests import K8S, Manifest, build, containers, find, flag, pod_templates, with_pods
 
 # 2.7 GB at 4.5 MB a second.
 IMAGE_PULL_S = 600
@@ -96,3 +96,20 @@ def test_a_roll_out_may_take_as_long_as_an_image_and_a_model_need(overlay: str) 
     assert deployment["spec"]["progressDeadlineSeconds"] >= seconds + IMAGE_PULL_S
     spread = {c["topologyKey"] for c in pod["spec"]["topologySpreadConstraints"]}
     assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+
+
+def test_one_gpu_is_never_asked_for_twice() -> None:
+    """Neither by a roll-out nor by an autoscaler, and memory has a limit below the whole."""
+    deployment = find("serving-gpu", "Deployment")["spec"]
+    assert deployment["replicas"] == 1
+    assert deployment["strategy"] == {"type": "Recreate"}
+    assert "HorizontalPodAutoscaler" not in {m["kind"] for m in build("serving-gpu")}
+    pod = deployment["template"]["spec"]
+    (server,) = pod["containers"]
+    assert server["image"].endswith("-gpu")
+    assert server["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod[
+        "tolerations"
+    ]
+    assert 0 < float(flag(server, "per_process_gpu_memory_fraction")) < 1
+    assert {"name": "TF_FORCE_GPU_ALLOW_GROWTH", "value": "true"} in server["env"]

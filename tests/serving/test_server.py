@@ -17,9 +17,10 @@ from server_calls import ONES, QUICK, TIMEOUT_S, Calls, Running, refused
 from stand_in import BegunRun, LongRun
 from synthseg_common import contract
 from synthseg_common.processor import available_cores
+from synthseg_serving.credentials import Tls
 from synthseg_serving.errors import ModelError, StartError
 from synthseg_serving.manager import State
-from synthseg_serving.server import Server, ServerSettings, Tls
+from synthseg_serving.server import Server, ServerSettings
 from synthseg_serving.versions import ModelConfig
 
 

@@ -18,7 +18,7 @@ from synthseg_client.calls.outage import Outage
 from synthseg_client.calls.prediction import Prediction
 from synthseg_client.calls.retry import Caller, RetryPolicy
 from synthseg_client.errors import ServerError, ServerGoneError, UsageError
-from synthseg_client.telemetry.calls import observed
+from synthseg_client.telemetry.calls import awaited, observed
 
 
 class Connection:
@@ -101,7 +101,10 @@ class Connection:
         caller = self._caller
         call = caller.call_with_scan if asked.with_scan else caller.call
         send = self._sending(PREDICT, asked.to_message(), asked.timeout_s, asked)
-        return self._sent_by(lambda try_once: call(try_once, awaits_model=asked.awaits_model), send)
+        with awaited():
+            return self._sent_by(
+                lambda try_once: call(try_once, awaits_model=asked.awaits_model), send
+            )
 
     def call_once(self, method: Method[Request, Answer], request: Request) -> Answer:
         """One try.

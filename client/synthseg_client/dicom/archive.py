@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import lzma
+import io
+import os
 import shutil
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from synthseg_common.errors import one_line
+from synthseg_common.files import DAMAGED_ARCHIVE
 
 from synthseg_client.dicom.recognition import (
     FIRST_BYTES,
@@ -28,20 +28,21 @@ from synthseg_client.inputs.places import is_folder
 LARGEST_UNPACKED = 16 * 2**30
 """Bytes that a zip may promise in all: dozens of sessions."""
 MOST_MEMBERS = 200_000
-# What zipfile and its decompressors raise about a file that is damaged, at whatever place.
-_BROKEN = (
-    OSError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    IndexError,
-)
 _BLOCK = 1 << 20
 _ENCRYPTED = 0x1
+
+
+class _Measured(io.BufferedReader):
+    """Reads no more than is there: a length of gigabytes that a header claims takes no memory."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        super().__init__(raw)
+        self._size = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """So many bytes, or those that are left."""
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Reader:
             OSError: It cannot be read.
         """
         if file.member is None:
-            with file.path.open("rb") as stream:
+            with file.path.open("rb", buffering=0) as raw, _Measured(raw) as stream:
                 yield stream
             return
         try:
@@ -92,7 +93,7 @@ class Reader:
                 yield stream
         except OSError:  # of the disk
             raise
-        except _BROKEN as error:
+        except DAMAGED_ARCHIVE as error:
             raise OSError(f"the zip is broken: {one_line(error)}") from error
 
     def bring(self, file: Packed, place: Path) -> None:
@@ -142,7 +143,7 @@ def dicom_files(source: Path) -> list[Packed]:
             return [file for file in files if _is_dicom(packed, file)]
     except ScanError:
         raise
-    except _BROKEN as error:
+    except DAMAGED_ARCHIVE as error:
         raise ScanError(
             f"{source}: the zip cannot be read ({one_line(error)}): download or pack it again."
         ) from error

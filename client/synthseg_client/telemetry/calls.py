@@ -18,6 +18,12 @@ _OK = "OK"
 class CallWatcher(Protocol):
     """Is told of calls."""
 
+    def wait_began(self) -> None:
+        """An answer is wanted; calls follow, and waits for the server, until there is one."""
+
+    def wait_ended(self) -> None:
+        """It has come, or is given up."""
+
     def call_began(self) -> None:
         """A call is sent."""
 
@@ -36,6 +42,23 @@ def watching(watcher: CallWatcher) -> Iterator[None]:
         yield
     finally:
         _watchers.remove(watcher)
+
+
+def awaited() -> AbstractContextManager[object]:
+    """A block that wants an answer, whatever calls and waits for the server it takes."""
+    return _awaited() if _watchers else nullcontext()
+
+
+@contextmanager
+def _awaited() -> Iterator[None]:
+    watchers = tuple(_watchers)
+    for watcher in watchers:
+        watcher.wait_began()
+    try:
+        yield
+    finally:
+        for watcher in watchers:
+            watcher.wait_ended()
 
 
 def observed(path: str, voxels: int = 0) -> AbstractContextManager[Pairs]:

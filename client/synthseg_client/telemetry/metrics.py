@@ -86,10 +86,20 @@ class ClientMetrics:
         )
         self._requests = Counter("requests", "Calls to the server by answer.", ["code"], **own)
         self._in_flight = Gauge("requests_in_flight", "Calls without an answer yet.", **own)
+        told = "Answers that are wanted, also while the server is away and no call is under way."
+        self._awaited = Gauge("answers_awaited", told, **own)
         self._voxels = Counter("voxels", "Voxels sent and answered.", **own)
         written = Gauge("written_timestamp_seconds", "When these figures were told.", **own)
         written.set_function(time.time)
         self._last = Gauge("last_scan_timestamp_seconds", "When a scan was done last.", **own)
+
+    def wait_began(self) -> None:
+        """An answer is wanted."""
+        self._awaited.inc()
+
+    def wait_ended(self) -> None:
+        """It has come, or is given up."""
+        self._awaited.dec()
 
     def call_began(self) -> None:
         """A call is sent."""

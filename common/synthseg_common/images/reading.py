@@ -39,10 +39,13 @@ from synthseg_common.images.streams import (
     refuse_unreadable,
     skip,
 )
+from synthseg_common.memory import memory_limit
 
 _MGH = tuple(f.suffix for f in FORMATS if f.name == "mgh")
 _PAIRS = (".img", ".hdr", ".img.gz", ".hdr.gz")
 _PACKED = (".gz", ".mgz")
+_HELD_PER_VOXEL = 4
+"""Bytes that a voxel takes beside what it takes in the file: as float32 or int32."""
 _log = logging.getLogger(__name__)
 
 
@@ -116,6 +119,7 @@ def _voxels(header: ImageHeader) -> Iterator[io.BufferedIOBase]:
 
 def _next(stream: io.BufferedIOBase, header: ImageHeader, shape: tuple[int, ...]) -> AnyArray:
     wanted = math.prod(shape) * header.dtype.itemsize
+    _refuse_what_memory_cannot_hold(header, shape)
     voxels = bytearray(wanted)
     got = stream.readinto(voxels)
     if got < wanted:
@@ -131,6 +135,17 @@ def _next(stream: io.BufferedIOBase, header: ImageHeader, shape: tuple[int, ...]
     except ValueError as error:
         raise ImageError(f"{header.path}: its scale factor is too large: {error}.") from error
     return scaled
+
+
+def _refuse_what_memory_cannot_hold(header: ImageHeader, shape: tuple[int, ...]) -> None:
+    """Refuses what the kernel would end the process for: a megabyte may unpack to a gigabyte."""
+    limit = memory_limit()
+    needed = math.prod(shape) * (header.dtype.itemsize + _HELD_PER_VOXEL)
+    if limit is not None and needed > limit.size_bytes:
+        raise ImageError(
+            f"{header.path}: its {'x'.join(map(str, shape))} voxels take {needed / 2**30:.1f} GiB "
+            f"of memory, and there are {limit.size_bytes / 2**30:.1f} ({limit.source})."
+        )
 
 
 def _parts(path: Path) -> tuple[Path, Path]:

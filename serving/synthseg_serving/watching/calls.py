@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -38,6 +38,7 @@ class Call:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+_OFF: AbstractContextManager[None] = nullcontext()
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
@@ -68,13 +69,14 @@ def note(
     call.answer_bytes = answer_bytes or call.answer_bytes
 
 
-@contextmanager
-def stage(name: str) -> Iterator[None]:
-    """A part of the work on this request, one of `STAGES`."""
+def stage(name: str) -> AbstractContextManager[None]:
+    """A block that is a part of the work on this request, one of `STAGES`."""
     call = _current.get()
-    if call is None:
-        yield
-        return
+    return _OFF if call is None else _timed(call, name)
+
+
+@contextmanager
+def _timed(call: Call, name: str) -> Iterator[None]:
     call.moved(name)
     started = time.perf_counter()
     try:

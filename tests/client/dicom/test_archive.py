@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -84,3 +85,18 @@ def test_a_broken_zip_is_told(tmp_path: Path) -> None:
 def test_a_member_that_is_gone_is_an_error_of_reading(tmp_path: Path) -> None:
     with Reader() as reader, pytest.raises(OSError, match="No such file"):
         reader.digest(Packed(tmp_path / "gone"))
+
+
+def test_a_length_that_a_header_claims_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(b"0123456789")
+    with Reader() as reader, reader.open(Packed(path)) as stream:
+        assert stream.read(4) == b"0123"
+        tracemalloc.start()
+        assert stream.read(2**32 - 2) == b"456789"
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2**20
+        assert stream.read(1) == b""
+        stream.seek(8)
+        assert stream.read() == b"89"

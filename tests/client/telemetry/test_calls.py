@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from contract_server import ContractServer, serving
+from contract_server import ContractServer, Mortal, serving
 from synthseg_client.api import open_session, segment
 from synthseg_client.calls.retry import RetryPolicy
+from synthseg_client.calls.session import Session
 from synthseg_client.errors import ServerTimeoutError
 from synthseg_client.telemetry.calls import observed, watching
 from synthseg_common.telemetry import trace
@@ -22,7 +24,14 @@ class Noted:
 
     def __init__(self) -> None:
         self.waiting = 0
+        self.awaited = 0
         self.ended: list[tuple[str, int]] = []
+
+    def wait_began(self) -> None:
+        self.awaited += 1
+
+    def wait_ended(self) -> None:
+        self.awaited -= 1
 
     def call_began(self) -> None:
         self.waiting += 1
@@ -73,3 +82,22 @@ def test_a_call_that_was_in_vain_is_counted_with_its_code() -> None:
     ):
         segment(IMAGE, session)
     assert ("DEADLINE_EXCEEDED", 64) in noted.ended
+
+
+def test_an_answer_is_awaited_while_the_server_is_away(tmp_path: Path) -> None:
+    """Then no call is under way, and yet somebody waits."""
+    noted, seen = Noted(), list[tuple[int, int]]()
+    with Mortal(ContractServer(), tmp_path) as mortal:
+        patient = RetryPolicy(server_wait_s=60)
+
+        def revive() -> None:
+            seen.append((noted.awaited, noted.waiting))
+            mortal.start()
+
+        session = Session(mortal.address, retry=patient, revive=revive, tell=lambda _: None)
+        with session, watching(noted):
+            session.describe()
+            mortal.die()
+            segment(IMAGE, session)
+    assert seen == [(1, 0)]
+    assert noted.awaited == 0

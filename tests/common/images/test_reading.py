@@ -9,6 +9,7 @@ import pytest
 from raw_images import LABELS, mgh, nifti
 from synthseg_common.errors import ImageError
 from synthseg_common.images import read_header, read_values, read_volumes
+from synthseg_common.memory import MemoryLimit
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,14 @@ def test_volumes_come_one_after_the_other(tmp_path: Path) -> None:
     header = read_header(tmp_path / "x.nii.gz")
     np.testing.assert_array_equal(np.stack([*read_volumes(header)], axis=-1), values)
     np.testing.assert_array_equal(read_values(header, first_only=True), values[..., 0])
+
+
+def test_what_memory_cannot_hold_is_refused_before_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(gzip.compress(nifti()))
+    limit = MemoryLimit(LABELS.size * 5, "a test's limit")
+    monkeypatch.setattr("synthseg_common.images.reading.memory_limit", lambda: limit)
+    with pytest.raises(ImageError, match=r"scan\.nii\.gz: its .* voxels take .*\(a test's limit\)"):
+        read_values(read_header(path))

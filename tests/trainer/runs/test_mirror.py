@@ -138,7 +138,7 @@ def _dies_after(
     return False
 
 
-@pytest.mark.parametrize("harm", ["lost", "cut", "changed", "manifest"])
+@pytest.mark.parametrize("harm", ["lost", "cut", "changed", "manifest", "path"])
 def test_a_broken_checkpoint_is_passed_over_with_a_warning(
     mirror: Mirror, make: Callable[..., Path], tmp_path: Path, harm: str
 ) -> None:
@@ -153,6 +153,9 @@ def test_a_broken_checkpoint_is_passed_over_with_a_warning(
         storage.remove([optimizer])
     elif harm == "manifest":
         storage.put_bytes(b"{", manifest)
+    elif harm == "path":
+        text = there(storage.get_bytes(manifest))
+        storage.put_bytes(text.replace(b"model.npz", b"../model.npz"), manifest)
     else:
         changed = content[:-1] if harm == "cut" else content[:-1] + b"x"
         storage.put_bytes(changed, optimizer)

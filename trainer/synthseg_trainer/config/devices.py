@@ -126,8 +126,8 @@ def _check_memory(settings: TrainSettings, replicas: int, memory_gib: float) -> 
 def replica_bytes(settings: TrainSettings, samples_at_once: int) -> float:
     """About what a replica holds during a step, in bytes.
 
-    Peaks measured on the CPU, without the process itself, beside what is estimated here without its
-    reserve, in bytes per voxel of the crop: see `tests/trainer/config/test_devices.py`.
+    Up to a third more than peaks on a CPU were, see `tests/trainer/config/test_devices.py`.
+    Where a stage takes whole maps, whose size only the store knows, it counts the weights alone.
 
     Args:
         settings: The run.

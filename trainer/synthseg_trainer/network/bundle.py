@@ -7,7 +7,6 @@ The file is a plain `.npz` without pickled objects: one array per variable, name
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 from synthseg_common.arrays import FloatArray
-from synthseg_common.files import replacing
+from synthseg_common.errors import one_line
+from synthseg_common.files import DAMAGED_ARCHIVE, replacing
 from synthseg_common.images.content import placeholder
 from synthseg_common.labels import SegmentationLabels
 
@@ -84,11 +84,11 @@ def load_bundle(path: Path) -> Bundle:
             metadata, weights = _read(opened)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: {placeholder(path) or 'no such file'}.") from error
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGED_ARCHIVE as error:
         if told := placeholder(path):
             raise CheckpointError(f"{path}: {told}.") from error
         raise CheckpointError(
-            f"{path} is not a model bundle (.npz with weights and metadata): {error}."
+            f"{path} is not a model bundle (.npz with weights and metadata): {one_line(error)}."
         ) from error
     if metadata.get("format") != FORMAT_VERSION:
         found = metadata.get("format")

@@ -13,7 +13,6 @@ import re
 import shutil
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from synthseg_common.arrays import AnyArray
 from synthseg_common.errors import reason_of
-from synthseg_common.files import probe_folder, sync, sync_tree
+from synthseg_common.files import DAMAGED_ARCHIVE, probe_folder, sync, sync_tree
 
 from synthseg_trainer.aliases import JsonObject
 from synthseg_trainer.errors import CheckpointError
@@ -223,7 +222,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             np.load(opened, allow_pickle=False) as file,
         ):
             optimizer = tuple(file[name] for name in file.files)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGED_ARCHIVE as error:
         raise CheckpointError(f"{folder} is no complete checkpoint: {error}.") from error
     if state.get("format") != FORMAT_VERSION:
         found = state.get("format")

@@ -147,7 +147,10 @@ class Mirror:
         content = self._patiently(lambda: storage.get_bytes(url))
         try:
             manifest: JsonObject = json.loads(content or b"")
-            if manifest["format"] == FORMAT_VERSION and manifest["upload"] and manifest["files"]:
+            names = [manifest["upload"], *manifest["files"]]
+            # Names and no paths: what is read here lands in the folder of the checkpoint.
+            plain = all(name and Path(name).name == name for name in names)
+            if manifest["format"] == FORMAT_VERSION and len(names) > 1 and plain:
                 return manifest
         except (ValueError, KeyError, TypeError):
             pass

@@ -61,10 +61,19 @@ def s3_server(host: str = "127.0.0.1") -> Iterator[S3Server]:
     try:
         _wait_for(host, port, process)
         with mock.patch.dict(os.environ, environment):
+            _forget_other_servers()
             yield S3Server(endpoint, environment, process)
     finally:
+        _forget_other_servers()
         process.kill()
         process.wait()
+
+
+def _forget_other_servers() -> None:
+    """fsspec keeps what it opened, with the endpoint of the server that was there then."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def _wait_for(host: str, port: int, process: subprocess.Popen[bytes]) -> None:

@@ -47,12 +47,26 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[None]:
     kubectl("delete", "-k", place("namespace"), "--ignore-not-found")
 
 
+APPLIED: list[str] = []
+
+
 def apply(overlay: str) -> str:
     """Applies an overlay; the test is skipped where the cluster lacks its add-on."""
     missing = {m["kind"] for m in build(overlay)} - known_kinds()
     if missing:
         pytest.skip(f"the cluster has no {', '.join(sorted(missing))}")
+    APPLIED.append(overlay)
     return kubectl("apply", "-k", place(overlay)).stdout
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """What a test applied goes after it: overlays stand for one another, Jobs cannot change."""
+    yield
+    while APPLIED:
+        overlay = APPLIED.pop()
+        if overlay not in FIRST:
+            kubectl("delete", "-k", place(overlay), "--ignore-not-found", "--timeout=300s")
 
 
 @pytest.mark.parametrize("overlay", ORDER)

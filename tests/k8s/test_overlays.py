@@ -175,6 +175,17 @@ def selector_and_ports(manifest: Manifest) -> tuple[dict[str, str], set[str | in
 
 
 @pytest.mark.parametrize("overlay", RUNNING)
+def test_headless_services_name_the_port_that_pods_have(overlay: str) -> None:
+    """Their names resolve to pods, and nothing translates the port that a client dials."""
+    own = [c.get("ports", []) for c in containers(overlay)]
+    numbers = {port["name"]: port["containerPort"] for ports in own for port in ports}
+    for manifest in build(overlay):
+        if manifest["kind"] == "Service" and manifest["spec"].get("clusterIP") == "None":
+            for port in manifest["spec"]["ports"]:
+                assert port["port"] == numbers[port["targetPort"]], manifest["metadata"]["name"]
+
+
+@pytest.mark.parametrize("overlay", RUNNING)
 def test_selectors_meet_pods_and_ports_have_names_that_exist(overlay: str) -> None:
     pods = dict(pod_templates(overlay))
     for manifest in build(overlay):

@@ -1,5 +1,6 @@
 """Runs every bench/bench_*.py, or those named, one after the other: `make bench`.
 
+`run.py load ...` and `run.py soak ...` run one that takes arguments of its own, and only if named.
 Each prints its own Markdown table. A benchmark that fails is reported and the others still run.
 """
 
@@ -14,13 +15,15 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 PREFIX = "bench_"
+# These take arguments, and as long as they are told.
+ALONE = ("load", "soak")
 
 
 def main(names: list[str]) -> int:
     """Runs the benchmarks.
 
     Args:
-        names: Those to run, as `client_import`; none for all.
+        names: Those to run, as `client_import`; none for all. After one of `ALONE`, its arguments.
 
     Returns:
         Exit code: 0 all ran, 1 some failed, 2 unknown name.
@@ -28,16 +31,19 @@ def main(names: list[str]) -> int:
     scripts = {
         path.stem.removeprefix(PREFIX): path for path in sorted(FOLDER.glob(f"{PREFIX}*.py"))
     }
+    words: list[str] = []
+    if names[:1] and names[0] in ALONE:
+        names, words = names[:1], names[1:]
     unknown = [name for name in names if name not in scripts]
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(scripts)}", file=sys.stderr)
         return 2
     print(machine(), flush=True)
     failed = []
-    for name in names or scripts:
+    for name in names or [name for name in scripts if name not in ALONE]:
         started = time.perf_counter()
         print(flush=True)
-        if subprocess.run([sys.executable, scripts[name]], check=False).returncode:
+        if subprocess.run([sys.executable, scripts[name], *words], check=False).returncode:
             failed.append(name)
         print(f"\n({name}: {time.perf_counter() - started:.0f} s)", flush=True)
     if failed:

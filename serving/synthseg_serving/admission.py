@@ -24,6 +24,8 @@ _MIB = 2**20
 # Of the typical time, how much the last computation counts.
 _NEWEST_SHARE = 0.3
 _UNKNOWN_PACE_S = 1.0
+# Needs are estimates, and what was freed stays in pools: kept free where several compute at once.
+_SPARE_SHARE = 0.1
 _SOONEST_S = 0.5
 _LATEST_S = 60.0
 
@@ -167,7 +169,10 @@ class Admission:
         if self._queue[0] is not visit or self._computing >= self._at_once:
             return False
         room = visit.need.room_bytes
-        return room is None or self._held() + visit.need.run_bytes <= room
+        if room is None:
+            return True
+        spare = _SPARE_SHARE * room if self._computing else 0
+        return self._held() + visit.need.run_bytes <= room - spare
 
     def _may_wait(self, need: Need) -> bool:
         """Whether all that waits has its turn once what computes now is done.

@@ -125,8 +125,8 @@ def test_who_comes_back_later_is_told_so_by_slow_computations() -> None:
 def test_as_many_compute_as_memory_holds(crowd: Callable[[Admission], Crowd]) -> None:
     requests = crowd(admission := Admission(waiting=5, at_once=3))
     for number in range(4):
-        # Two that compute, two that wait.
-        requests.send(number, Need(MESSAGE, RUN, room_bytes=2 * RUN + 4 * MESSAGE))
+        # Two that compute and two that wait take nine tenths of it.
+        requests.send(number, Need(MESSAGE, RUN, room_bytes=(2 * RUN + 4 * MESSAGE) * 10 // 9 + 1))
     assert requests.computes(0, 1)
     assert (admission.computing, admission.waiting) == (2, 2)
     assert admission.held_bytes == 2 * RUN + 4 * MESSAGE

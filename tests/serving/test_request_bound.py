@@ -159,25 +159,25 @@ def test_a_full_queue_is_told_in_words_that_the_client_comes_back_upon(
     runs, _, calls = crowd
     with pytest.raises(grpc.RpcError) as error:
         calls.predict("", image=np.ones((2, 2, 2), np.float32))
-    told = {datum.key: datum.value for datum in error.value.trailing_metadata()}
+    told = {datum.key: str(datum.value) for datum in error.value.trailing_metadata()}
     assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert told[contract.REASON] == contract.QUEUE_FULL
     assert told[contract.RETRY_AFTER] == "100"
-    asked = {"inputs": {"image": np.ones((2, 2, 2), np.float32)}, "outputs": ["volumes"]}
+    inputs, outputs = {"image": np.ones((2, 2, 2), np.float32)}, ["volumes"]
     model = ModelChoice(name="synth")
     once = RetryPolicy(attempts=1, busy_wait_s=0)
     with (
         Session(bounded.address, model, retry=once) as session,
         pytest.raises(ServerBusyError) as busy,
     ):
-        session.predict(**asked)
+        session.predict(inputs, outputs)
     assert busy.value.retry_after_s == 0.1
     refused = bounded.metric("envoy_cluster_upstream_rq_pending_overflow")
     with (
         Session(bounded.address, model, retry=RetryPolicy(attempts=1)) as session,
         ThreadPoolExecutor(1) as pool,
     ):
-        answer = pool.submit(session.predict, **asked)
+        answer = pool.submit(session.predict, inputs, outputs)
         overflow = "envoy_cluster_upstream_rq_pending_overflow"
         assert eventually(lambda: bounded.metric(overflow) >= refused + 3)
         for run in runs:

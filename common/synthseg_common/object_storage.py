@@ -163,10 +163,11 @@ def _told(url: str, deed: str) -> Iterator[tuple[Any, str]]:
         ) from error
     except FileNotFoundError as error:
         raise StorageError(f"{url} cannot be {deed}: there is no such object or bucket.") from error
-    except (OSError, ValueError) as error:
+    except (PermissionError, ValueError) as error:
         raise StorageError(f"{url} cannot be {deed}: {one_line(error)}.") from error
     except Exception as error:
-        # The stores' libraries have classes of their own, for hosts and credentials that fail.
+        # Of a server that is busy or breaks off, an OSError; the stores' libraries have classes of
+        # their own, for hosts and credentials that fail.
         raise StorageOutageError(f"{url} cannot be {deed}: {one_line(error)}.") from error
 
 

@@ -30,14 +30,25 @@ class PrivateFolder:
     def __init__(self) -> None:
         parent = Path(tempfile.gettempdir())
         _sweep(parent)
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
-        self._lock: IO[bytes] = (self.path / _LOCK).open("wb")
-        _try_lock(self._lock)
+        self.path, self._lock = _own_folder(parent)
 
     def remove(self) -> None:
         """Removes it with all that it holds."""
         self._lock.close()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _own_folder(parent: Path) -> tuple[Path, IO[bytes]]:
+    """A new folder and its lock; another one where a sweep came between making and locking."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
+        try:
+            lock = (path / _LOCK).open("xb")
+        except FileNotFoundError:
+            continue
+        if fcntl is None or (_try_lock(lock) and (path / _LOCK).exists()):
+            return path, lock
+        lock.close()
 
 
 def _sweep(parent: Path) -> None:

@@ -28,7 +28,7 @@ def test_what_is_positional_comes_first() -> None:
 def test_it_is_of_this_version_and_its_image_can_be_built() -> None:
     version = importlib.metadata.version("synthseg-serving")
     assert DESCRIPTOR["tool-version"] == version
-    text = (CLIENT / "Dockerfile").read_text()
+    text = (CLIENT.parent / "serving" / "Dockerfile").read_text()
     image = DESCRIPTOR["container-image"]["image"]
     assert image == f"synthseg-bids:{version}"
     assert f"--target bids -t {image}" in text

@@ -49,13 +49,13 @@ def run_killed(s3: S3Server, tmp_path: Path, *, scans: int, shards: int, kills: 
     write_dataset(local, f"{bucket}/in", scans)
     values = {"SCANS": f"{bucket}/in/**/*_T1w.nii.gz", "RESULTS": results, "SHARDS": str(shards)}
     (tmp_path / "logs").mkdir()
-    server = ContractServer(delay_s=0.05)
+    server = ContractServer(delay_s=0.3)
     with serving(server) as address:
         command = command_of(job_of("segment"), values, {"--server=": f"--server={address}"})
         job = JobRun(command, shards, min(shards, 4), kills, 17, tmp_path / "logs")
         started = time.monotonic()
         # While a scan is at the server, others are read, cleaned up or uploaded.
-        job.run(lambda: len(server.requests) > len(server.busy), (1.0, 6.0))
+        job.run(lambda: len(server.requests) > len(server.busy), (0.5, 2.0))
         seconds = time.monotonic() - started
         asked = len(server.requests)
         merge = command_of(job_of("segment-merge"), values, {})

@@ -156,13 +156,13 @@ def test_a_signal_that_comes_as_it_begins_to_listen_leaves_no_socket_behind(
                 break
         os.kill(os.getpid(), signal.SIGTERM)
 
-    for _ in range(25):
+    for _ in range(40):
         sender = threading.Thread(target=send)
         sender.start()
         with pytest.raises(Stopped), signals_end_it():
             meet(read_cluster(_described(ports[:2], 0)))
         sender.join()
-        gc.collect()
+    gc.collect()
 
 
 def test_a_port_that_is_taken_here_is_told(ports: list[int]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from contract_server import ContractServer, serving
 from synthseg_client import read_scan
+from typed import there
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE = REPOSITORY / "examples/other_services"
@@ -92,15 +93,16 @@ def begin(caller: Words, *words: str) -> subprocess.Popen[str]:
         [*caller, *words],
         env={**os.environ, "no_proxy": "localhost"},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
 
 
 def finish(child: subprocess.Popen[str]) -> list[dict[str, Any]]:
-    """What was told of each scan."""
-    out, _ = child.communicate(timeout=600)
-    return [json.loads(line) for line in out.splitlines()]
+    """What was told of each scan that nobody has read of yet."""
+    # `communicate` would lose the lines that came together with one that was read before.
+    with child:
+        return [json.loads(line) for line in there(child.stdout)]
 
 
 def test_ten_scans_at_once_are_all_answered_by_a_server_that_refuses_most_at_first(
@@ -117,8 +119,7 @@ def test_answers_come_while_others_are_awaited(caller: Words, scans: list[str]) 
     model = ContractServer(delay_s=0.5)
     with serving(model) as address:
         child = begin(caller, address, *scans[:6], "--at-once", "2")
-        assert child.stdout is not None
-        assert json.loads(child.stdout.readline())["voxels"]
+        assert json.loads(there(child.stdout).readline())["voxels"]
         assert len(model.requests) < 6, "the last two wait for two answers each"
         assert len(finish(child)) == 5
     values = {tuple(request["min_size"]) for request in model.requests}

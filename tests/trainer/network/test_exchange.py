@@ -113,7 +113,7 @@ def _run_elsewhere(backend: str, *arguments: Path) -> None:
     if python is None:
         pytest.skip(f"{backend} is not installed; SYNTHSEG_{backend.upper()}_PYTHON may name one")
     packages = Path(__file__).resolve().parents[3]
-    paths = [str(packages / part) for part in ("client", "generator", "trainer")]
+    paths = [str(packages / part) for part in ("common", "generator", "trainer")]
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         [python, Path(__file__).with_name("keras_network.py"), *arguments],

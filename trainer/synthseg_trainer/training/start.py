@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from synthseg_common.labels import SegmentationLabels
 from synthseg_generator.feed.samples import Shard
 
 from synthseg_trainer.config import NetworkSettings
-from synthseg_trainer.errors import CheckpointError
-from synthseg_trainer.network.bundle import Bundle, assign_weights, weights_of
-from synthseg_trainer.network.layer_names import LOGITS
+from synthseg_trainer.network.bundle import assign_weights, weights_of
 from synthseg_trainer.places import Place
-from synthseg_trainer.runs.networks import load_network
+from synthseg_trainer.runs.initial import initial_weights
 from synthseg_trainer.training.failures import made
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.sources import BatchSource
@@ -39,35 +35,10 @@ def start_from_label_sizes(learner: Learner, network: NetworkSettings, source: B
 def start_from_network(
     learner: Learner, network: NetworkSettings, labels: SegmentationLabels, path: Place
 ) -> None:
-    """Starts at the weights of another network; its last layer too if the labels are the same.
-
-    Args:
-        learner: Takes the weights.
-        network: Its network.
-        labels: What its channels mean.
-        path: Run, checkpoint, bundle, or weights from Keras.
+    """Starts at the weights of another network, see `initial_weights`.
 
     Raises:
         CheckpointError: There is none, or the network is another.
     """
-    bundle = load_network(path)
-    _check_network(path, bundle, network)
-    weights = dict(bundle.weights)
-    if bundle.labels.values != labels.values:
-        own = weights_of(learner.model)
-        weights |= {name: own[name] for name in own if name.startswith(f"{LOGITS}/")}
-    assign_weights(learner.model, weights)
-
-
-def _check_network(path: Place, bundle: Bundle, network: NetworkSettings) -> None:
-    wanted = dataclasses.asdict(dataclasses.replace(network, n_labels=bundle.network.n_labels))
-    differing = [
-        f"{name} {value} instead of {wanted[name]}"
-        for name, value in dataclasses.asdict(bundle.network).items()
-        if value != wanted[name]
-    ]
-    if differing:
-        raise CheckpointError(
-            f"initial_weights: the network in {path} has {', '.join(differing)}; "
-            "only the labels may differ."
-        )
+    own = weights_of(learner.model)
+    assign_weights(learner.model, initial_weights(own, network, labels, path))

@@ -2,19 +2,16 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_generator.feed.samples import Shard
 from synthseg_generator.settings.generator import Crop, GeneratorSettings
 from synthseg_trainer.aliases import Batch
 from synthseg_trainer.config import NetworkSettings, Stage, TrainSettings
-from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import load_bundle
 from synthseg_trainer.training.learner import Learner
 from synthseg_trainer.training.start import start_from_label_sizes, start_from_network
 
-HEAD = "unet_likelihood/"
 NETWORK = NetworkSettings(n_labels=32, features=4, n_levels=3)
 
 
@@ -30,30 +27,6 @@ def test_a_network_of_the_same_labels_is_taken_whole(small_bundle: Path) -> None
     taken = learner.weights()
     for name, value in load_bundle(small_bundle).weights.items():
         np.testing.assert_array_equal(taken[name], value)
-
-
-def test_with_other_labels_the_last_layer_starts_anew(small_bundle: Path) -> None:
-    network = dataclasses.replace(NETWORK, n_labels=3)
-    learner = _learner(network)
-    own = learner.weights()
-    labels = dataclasses.replace(
-        SYNTHSEG_V1,
-        values=SYNTHSEG_V1.values[:3],
-        names=SYNTHSEG_V1.names[:3],
-        topology_classes=SYNTHSEG_V1.topology_classes[:3],
-        flip_channels=(0, 1, 2),
-    )
-    start_from_network(learner, network, labels, small_bundle)
-    taken, given = learner.weights(), load_bundle(small_bundle).weights
-    for name, value in taken.items():
-        expected = own if name.startswith(HEAD) else given
-        np.testing.assert_array_equal(value, expected[name])
-
-
-def test_another_network_is_refused_by_what_differs(small_bundle: Path) -> None:
-    network = dataclasses.replace(NETWORK, features=5, normalization="instance")
-    with pytest.raises(CheckpointError, match=r"features 4 instead of 5, normalization batch"):
-        start_from_network(_learner(network), network, SYNTHSEG_V1, small_bundle)
 
 
 def test_the_last_layer_starts_at_how_often_labels_are() -> None:

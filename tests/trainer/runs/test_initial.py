@@ -1,0 +1,48 @@
+"""What a network takes over from another, and which other is refused."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthseg_common.labels import SYNTHSEG_V1
+from synthseg_trainer.config import NetworkSettings
+from synthseg_trainer.errors import CheckpointError
+from synthseg_trainer.network.bundle import load_bundle, weights_of
+from synthseg_trainer.network.unet import build_unet
+from synthseg_trainer.runs.initial import initial_weights
+
+HEAD = "unet_likelihood/"
+NETWORK = NetworkSettings(n_labels=32, features=4, n_levels=3)
+
+
+def test_a_network_of_the_same_labels_is_taken_whole(small_bundle: Path) -> None:
+    taken = initial_weights(weights_of(build_unet(NETWORK)), NETWORK, SYNTHSEG_V1, small_bundle)
+    given = load_bundle(small_bundle).weights
+    assert taken.keys() == given.keys()
+    for name, value in given.items():
+        np.testing.assert_array_equal(taken[name], value)
+
+
+def test_with_other_labels_the_last_layer_keeps_its_own(small_bundle: Path) -> None:
+    network = dataclasses.replace(NETWORK, n_labels=3)
+    own = weights_of(build_unet(network))
+    labels = dataclasses.replace(
+        SYNTHSEG_V1,
+        values=SYNTHSEG_V1.values[:3],
+        names=SYNTHSEG_V1.names[:3],
+        topology_classes=SYNTHSEG_V1.topology_classes[:3],
+        flip_channels=(0, 1, 2),
+    )
+    taken = initial_weights(own, network, labels, small_bundle)
+    given = load_bundle(small_bundle).weights
+    assert taken.keys() == own.keys()
+    for name, value in taken.items():
+        expected = own if name.startswith(HEAD) else given
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_another_network_is_refused_by_what_differs(small_bundle: Path) -> None:
+    network = dataclasses.replace(NETWORK, features=5, normalization="instance")
+    with pytest.raises(CheckpointError, match=r"features 4 instead of 5, normalization batch"):
+        initial_weights({}, network, SYNTHSEG_V1, small_bundle)

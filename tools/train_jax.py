@@ -36,11 +36,12 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 from synthseg_common.arrays import AnyArray
+from synthseg_common.errors import SynthSegError, exit_code_of
 from synthseg_generator.feed.samples import SampleSource
 from synthseg_generator.graph.synthesizer import Synthesizer
 from synthseg_generator.settings.generator import GeneratorSettings
 from synthseg_generator.store.label_store import LabelStore, find_cubic_voxel_size_mm, open_store
-from synthseg_trainer.config import NetworkSettings, Stage, TrainSettings, load_settings
+from synthseg_trainer.config import Stage, TrainSettings, load_settings
 from synthseg_trainer.config.stage import LossWeights
 from synthseg_trainer.errors import CheckpointError, ConfigError, TrainerError
 from synthseg_trainer.evaluation.overlap import dice_scores, mean_of_present
@@ -49,10 +50,16 @@ from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.network.unet import build_unet
 from synthseg_trainer.places import read_place
 from synthseg_trainer.runs.best import digest_of_scans, keep_if_best
-from synthseg_trainer.runs.checkpoints import Checkpoint, prepare_run, save_checkpoint
-from synthseg_trainer.runs.initial import initial_weights
-from synthseg_trainer.runs.provenance import settings_as_json, training_info
-from synthseg_trainer.runs.resume import checkpoint_to_resume
+from synthseg_trainer.runs.checkpoints import (
+    Checkpoint,
+    prepare_run,
+    save_checkpoint,
+    state_at,
+)
+from synthseg_trainer.runs.initial import COUNTED_SAMPLES, bias_of_label_sizes, initial_weights
+from synthseg_trainer.runs.maps import maps_for_training
+from synthseg_trainer.runs.provenance import bundle_at, training_info
+from synthseg_trainer.runs.resume import check_data, checkpoint_to_resume
 from synthseg_trainer.training.optimizers import build_optimizer
 
 Array: TypeAlias = Any
@@ -60,8 +67,6 @@ Rows: TypeAlias = Mapping[str, AnyArray]
 """Parameters of the samples of a batch, each with a first axis for the sample; `k` is theirs."""
 LOSSES = ("dice", "cross_entropy", "dice_cross_entropy")
 _EPSILON = 1e-7
-_LEAST_PROBABILITY = 1e-30
-_COUNTED_SAMPLES = 4
 
 
 class Samples:
@@ -111,6 +116,13 @@ class Samples:
             pairs.append(self._synthesizer(maps[row.pop("map_index")], row, noise))
         images, targets = zip(*pairs, strict=True)
         return jnp.stack(images), jnp.stack(targets)
+
+    def targets(self, count: int) -> Iterator[AnyArray]:
+        """Targets of the first samples."""
+        render = jax.jit(self.render)
+        for k in range(count):
+            _, target = render(self.maps, self.rows(k, 1))
+            yield np.asarray(target)
 
 
 def sample_loss(logits: Array, target: Array, *, dice: bool, cross_entropy: bool) -> Array:
@@ -302,7 +314,7 @@ class Run:
         self.settings, self.folder = settings, folder
         store = open_store(settings.store)
         held_out = settings.validation.maps
-        self._training = store.select([name for name in store.names if name not in held_out])
+        self._training = maps_for_training(store, settings)
         self._labels = store.table.segmentation_labels(settings.stages[0].generator.labels)
         self._fingerprint = self._training.fingerprint
         self._info = training_info(settings)
@@ -325,12 +337,12 @@ class Run:
             assign_weights(model, initial_weights(own, network, self._labels, place))
         else:
             samples = self.samples_of(settings.stages[0])
-            model.get_layer(LOGITS).bias.assign(bias_of_label_sizes(samples, network))
+            bias = bias_of_label_sizes(samples.targets(COUNTED_SAMPLES), network)
+            model.get_layer(LOGITS).bias.assign(bias)
         return self.learner.state()
 
     def _resume(self, found: Checkpoint) -> State:
-        if found.state.get("data", self._fingerprint) != self._fingerprint:
-            raise CheckpointError(f"{self.folder} was trained on other data than the store's.")
+        check_data(found, self._fingerprint, self.settings, self.folder)
         return self.learner.restore(found)
 
     def samples_of(self, stage: Stage) -> Samples:
@@ -340,26 +352,15 @@ class Run:
     def save(self) -> None:
         """Writes a checkpoint."""
         settings = self.settings
-        bundle = self.bundle()
-        state = {
-            "step": self.step,
-            "next_sample": self.step * settings.batch_size,
-            "data": self._fingerprint,
-            "settings": settings_as_json(settings),
-        }
-        checkpoint = Checkpoint(bundle, self.learner.saved(self.state), state)
+        state = state_at(self.step, settings, self._fingerprint)
+        checkpoint = Checkpoint(self.bundle(), self.learner.saved(self.state), state)
         kept = settings.keep_checkpoints, settings.keep_every_steps
         save_checkpoint(self.folder, checkpoint, *kept)
 
     def bundle(self) -> Bundle:
         """The network as it is now."""
-        training = {"step": self.step, **self._info["training"]}
-        return Bundle(
-            network=self.settings.network,
-            labels=self._labels,
-            weights=self.learner.network_weights(self.state),
-            info={**self._info, "training": training},
-        )
+        weights = self.learner.network_weights(self.state)
+        return bundle_at(self.step, self.settings, self._labels, weights, self._info)
 
     def score(self) -> None:
         """Scores the network on held-out scans, and keeps the best."""
@@ -384,14 +385,13 @@ class Run:
                 self.learner.forget_moments(self.state)
             losses.append(step(self.state, rows, stage.learning_rate_at(step_in_stage)))
             self.step += 1
-            logged = self.step % settings.log_steps == 0
             last, stops = self.step == settings.total_steps, ended()
-            if logged or last or stops:
-                # JAX computes behind our back: only here is it waited for.
+            saves = last or stops or self.step % settings.checkpoint_steps == 0
+            if saves or self.step % settings.log_steps == 0:
+                # JAX computes behind our back: only here is it waited for, and looked at.
                 self._log(stage, losses, began)
                 losses, began = [], time.monotonic()
-            if last or stops or self.step % settings.checkpoint_steps == 0:
-                self._check(losses)
+            if saves:
                 self.save()
             if last or self.step % settings.validation.every_steps == 0:
                 self.score()
@@ -413,30 +413,15 @@ class Run:
             yield stage, step_in_stage, samples.rows(self.step * size, size), step
 
     def _log(self, stage: Stage, losses: Sequence[Array], began: float) -> None:
-        mean = self._check(losses)
-        pace = len(losses) / max(time.monotonic() - began, 1e-9)
-        done = f"step {self.step} of {self.settings.total_steps}, {stage.name}"
-        print(f"{done}: loss {mean:.4f}, {pace:.2f} steps/s", flush=True)
-
-    def _check(self, losses: Sequence[Array]) -> float:
         values = np.array([float(loss) for loss in losses])
         if not np.isfinite(values).all():
             raise TrainerError(
                 f"a loss or gradient before step {self.step} is not finite; the last checkpoint is "
                 "from before."
             )
-        return float(values.mean()) if len(values) else float("nan")
-
-
-def bias_of_label_sizes(samples: Samples, network: NetworkSettings) -> AnyArray:
-    """The last layer's bias at the labels' log frequencies, float32 `[stem³·label]`."""
-    render = jax.jit(samples.render)
-    counts = np.ones(network.n_labels)
-    for k in range(_COUNTED_SAMPLES):
-        _, target = render(samples.maps, samples.rows(k, 1))
-        counts += np.bincount(np.ravel(target), minlength=len(counts))
-    logits = np.log(counts / counts.sum()).astype(np.float32)
-    return np.tile(logits, network.stem**3)
+        pace = len(losses) / max(time.monotonic() - began, 1e-9)
+        done = f"step {self.step} of {self.settings.total_steps}, {stage.name}"
+        print(f"{done}: loss {values.mean():.4f}, {pace:.2f} steps/s", flush=True)
 
 
 def check(settings: TrainSettings) -> None:
@@ -483,9 +468,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = Run(load_settings(given.settings, store=given.store), given.run)
         print(f"{jax.devices()[0].device_kind}: from step {run.step}", flush=True)
         run.go_on(ended)
-    except (TrainerError, OSError, ValueError) as error:
+    except SynthSegError as error:
         print(f"Error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return exit_code_of(error)
     return 128 + heard[0] if heard else 0
 
 

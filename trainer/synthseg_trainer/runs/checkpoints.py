@@ -24,8 +24,10 @@ from synthseg_common.errors import reason_of
 from synthseg_common.files import DAMAGED_ARCHIVE, probe_folder, sync, sync_tree
 
 from synthseg_trainer.aliases import JsonObject
+from synthseg_trainer.config import TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle, load_bundle, save_bundle
+from synthseg_trainer.runs.provenance import settings_as_json
 
 FORMAT_VERSION = 1
 CHECKPOINTS = "checkpoints"
@@ -54,6 +56,22 @@ class Checkpoint:
     def step(self) -> int:
         """Steps done, which is the number of the next one."""
         return int(self.state["step"])
+
+
+def state_at(step: int, settings: TrainSettings, data: str) -> JsonObject:
+    """Where a run stands, as `Checkpoint.state` holds it.
+
+    Args:
+        step: Steps done.
+        settings: The run.
+        data: Digest of the data that samples are made from.
+    """
+    return {
+        "step": step,
+        "next_sample": step * settings.batch_size,
+        "data": data,
+        "settings": settings_as_json(settings),
+    }
 
 
 def prepare_run(run: Path) -> None:

@@ -1,9 +1,15 @@
-"""Weights to begin with that another network leaves. Importing this module loads no Keras."""
+"""Weights to begin with: those that another network leaves, and the bias of the last layer.
+
+Importing this module loads no Keras.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
+import numpy as np
+from synthseg_common.arrays import AnyArray, FloatArray
 from synthseg_common.labels import SegmentationLabels
 
 from synthseg_trainer.aliases import Weights
@@ -13,6 +19,27 @@ from synthseg_trainer.network.bundle import Bundle
 from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.places import Place
 from synthseg_trainer.runs.networks import load_network
+
+COUNTED_SAMPLES = 4
+"""Samples whose labels are counted before the first step."""
+
+
+def bias_of_label_sizes(targets: Iterable[AnyArray], network: NetworkSettings) -> FloatArray:
+    """The labels' log frequencies as the bias of the last layer, which Adam learns slowly.
+
+    Args:
+        targets: Channels of the network, integers of any shape: those of `COUNTED_SAMPLES`.
+        network: Its shape.
+
+    Returns:
+        float64 `[stem³·label]`.
+    """
+    counts = np.ones(network.n_labels)
+    for target in targets:
+        counts += np.bincount(np.ravel(target), minlength=len(counts))
+    logits = np.log(counts / counts.sum())
+    bias: FloatArray = np.tile(logits, network.stem**3)
+    return bias
 
 
 def initial_weights(

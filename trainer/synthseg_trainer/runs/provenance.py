@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from synthseg_trainer.aliases import JsonObject
+from synthseg_common.labels import SegmentationLabels
+
+from synthseg_trainer.aliases import JsonObject, Weights
 from synthseg_trainer.config import TrainSettings
+from synthseg_trainer.network.bundle import Bundle
 
 
 def training_info(settings: TrainSettings) -> JsonObject:
@@ -34,6 +37,31 @@ def training_info(settings: TrainSettings) -> JsonObject:
         "voxel_size_mm": sizes[0] if len(sizes) == 1 else sizes,
         "mirrored": any(stage.generator.flip_probability > 0 for stage in settings.stages),
     }
+
+
+def bundle_at(
+    step: int,
+    settings: TrainSettings,
+    labels: SegmentationLabels,
+    weights: Weights,
+    info: JsonObject,
+) -> Bundle:
+    """A network in training, with its provenance.
+
+    Args:
+        step: Steps done.
+        settings: The run.
+        labels: What the network's channels mean.
+        weights: By `<layer>/<variable>`.
+        info: Of the run, see `training_info`.
+    """
+    training = {"step": step, **info["training"]}
+    return Bundle(
+        network=settings.network,
+        labels=labels,
+        weights=weights,
+        info={**info, "training": training},
+    )
 
 
 def settings_as_json(settings: TrainSettings) -> JsonObject:

@@ -64,6 +64,26 @@ def checkpoint_to_resume(
     return found
 
 
+def check_data(found: Checkpoint, data: str, settings: TrainSettings, place: Place) -> None:
+    """Refuses to go on with other data.
+
+    Args:
+        found: The checkpoint.
+        data: Digest of the data of now.
+        settings: The run.
+        place: What messages call the run.
+
+    Raises:
+        CheckpointError: It was trained on others.
+    """
+    # Checkpoints of the first version do not name their data.
+    if found.state.get("data", data) != data:
+        raise CheckpointError(
+            f"{place} was trained on other data than {settings.store} holds now. "
+            "Restore them, or start another folder."
+        )
+
+
 def resume_difference(theirs: JsonObject, settings: TrainSettings, done: int) -> list[str]:
     """What a resumed run would change and must not, as `name: old -> new`.
 

@@ -22,7 +22,7 @@ from synthseg_generator.store.label_store import LabelStore, open_store
 
 from synthseg_trainer.aliases import Batch, JsonObject, Tensor
 from synthseg_trainer.config import Stage, TrainSettings
-from synthseg_trainer.errors import TrainerError
+from synthseg_trainer.runs.maps import maps_for_training
 from synthseg_trainer.training.batch import make_synthesizer
 from synthseg_trainer.training.feed import Feed, local_feed
 
@@ -176,7 +176,7 @@ class SyntheticSources:
         self._settings = settings
         self._feed = feed
         self.store = open_store(settings.store)
-        self.training_maps = self._maps_for_training()
+        self.training_maps = maps_for_training(self.store, settings)
 
     @property
     def labels(self) -> SegmentationLabels:
@@ -208,15 +208,3 @@ class SyntheticSources:
 
     def _left_out_of(self, maps: LabelStore) -> list[str]:
         return [name for name in self.store.names if name not in maps.names]
-
-    def _maps_for_training(self) -> LabelStore:
-        kept_out = self._settings.validation.maps
-        if kept_out:
-            self.store.select(kept_out)
-        names = [name for name in self.store.names if name not in kept_out]
-        if not names:
-            raise TrainerError(
-                f"{self.store.path}: validation takes all {len(self.store)} maps, "
-                "none is left to train on."
-            )
-        return self.store.select(names)

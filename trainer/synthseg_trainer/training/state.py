@@ -14,10 +14,10 @@ from synthseg_trainer.config import Stage, TrainSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import Bundle
 from synthseg_trainer.places import Place, read_place
-from synthseg_trainer.runs.checkpoints import Checkpoint, save_checkpoint
+from synthseg_trainer.runs.checkpoints import Checkpoint, save_checkpoint, state_at
 from synthseg_trainer.runs.mirror import Mirror
-from synthseg_trainer.runs.provenance import training_info
-from synthseg_trainer.runs.resume import checkpoint_to_resume
+from synthseg_trainer.runs.provenance import bundle_at, training_info
+from synthseg_trainer.runs.resume import check_data, checkpoint_to_resume
 from synthseg_trainer.training.agreement import agree, digest_of, exchange, together
 from synthseg_trainer.training.distribution import (
     check_replicas,
@@ -123,12 +123,7 @@ class Training:
         bias.assign(np.array(exchange(self.strategy, bias.numpy().tolist())[0], np.float32))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        # Checkpoints of the first version do not name their data.
-        if checkpoint.state.get("data", self.sources.fingerprint) != self.sources.fingerprint:
-            raise CheckpointError(
-                f"{self.place} was trained on other data than {self.settings.store} holds now. "
-                "Restore them, or start another folder."
-            )
+        check_data(checkpoint, self.sources.fingerprint, self.settings, self.place)
         try:
             self.learner.restore(checkpoint.bundle.weights, checkpoint.optimizer)
         except CheckpointError as error:
@@ -137,27 +132,16 @@ class Training:
 
     def bundle(self) -> Bundle:
         """The network as it is now, with its averaged weights if there are any."""
-        training = {"step": self.step, **self._info["training"]}
-        return Bundle(
-            network=self.settings.network,
-            labels=self.sources.labels,
-            weights=self.learner.weights(),
-            info={**self._info, "training": training},
-        )
+        labels, weights = self.sources.labels, self.learner.weights()
+        return bundle_at(self.step, self.settings, labels, weights, self._info)
 
     def save(self) -> None:
         """Writes a checkpoint of the present state; only one of several workers does."""
         if not self.writes:
             return
-        bundle = self.bundle()
-        state = {
-            "step": self.step,
-            "next_sample": self.step * self.settings.batch_size,
-            "data": self.sources.fingerprint,
-            "settings": bundle.info["training"]["settings"],
-        }
+        state = state_at(self.step, self.settings, self.sources.fingerprint)
         kept = self.settings.keep_checkpoints, self.settings.keep_every_steps
-        checkpoint = Checkpoint(bundle, self.learner.state(), state)
+        checkpoint = Checkpoint(self.bundle(), self.learner.state(), state)
         if self.mirror is None:
             save_checkpoint(self.run, checkpoint, *kept)
             return

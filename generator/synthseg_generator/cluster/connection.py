@@ -50,8 +50,7 @@ def open_cluster(workers: int, scheduler: str | None = None) -> Iterator[Client]
     if dask.config.get("distributed.client.direct-to-workers", None) is False:
         options["direct_to_workers"] = False
     if scheduler is not None:
-        client = _connect(scheduler, options)
-        with _quiet(), client:
+        with _quiet(), _connect(scheduler, options) as client:
             _check_workers(client)
             yield client
         return
@@ -165,14 +164,20 @@ def _start_workers(workers: int) -> Iterator[LocalCluster]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what a client logs, traceback and all, where its scheduler is lost: we raise that."""
-    logger = logging.getLogger("distributed.client")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Without what Dask logs, traceback and all, where a scheduler is lost: we raise that.
+
+    The client says it, or what sends its messages, whichever comes first; both are silenced by
+    the two loggers that `distributed` gives a level.
+    """
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _check_workers(client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 import pytest
 from distributed import Client
 from generator_fixtures import Scheduler
+from log_records import logged_by
 from synthseg_common.errors import is_outage
 from synthseg_generator.cluster.connection import open_cluster
 from synthseg_generator.cluster.jobs import count_threads, run_all, run_ordered
@@ -76,7 +78,25 @@ def test_a_scheduler_lost_in_the_middle_is_an_outage_and_logs_nothing(
         next(results)
     assert is_outage(caught.value)
     assert "\n" not in str(caught.value)
-    assert not [r for r in caplog.records if r.name.startswith("distributed")]
+    assert not logged_by(caplog, "distributed.client", "distributed.batched")
+
+
+def test_a_message_that_a_lost_scheduler_does_not_get_is_not_logged(
+    scheduler: Scheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, address = scheduler
+    lost = threading.Event()
+    with open_cluster(1, address) as opened:
+        client: Any = opened
+
+        def lose_a_message() -> None:
+            client.scheduler_comm.send({"op": "heartbeat-client"})
+            client.scheduler_comm.comm.abort()  # before the message is on its way
+            client.loop.call_later(0.1, lost.set)
+
+        client.loop.add_callback(lose_a_message)
+        assert lost.wait(60)
+    assert not logged_by(caplog, "distributed.client", "distributed.batched")
 
 
 def test_a_scheduler_lost_between_many_short_jobs_is_told_as_such(scheduler: Scheduler) -> None:

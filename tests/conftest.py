@@ -63,6 +63,17 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _commands_can_be_interrupted() -> None:
+    """What tests start ends at SIGINT, also where a shell runs them in the background.
+
+    Such a shell has SIGINT ignored, and so have the children of who ignores it. To change that in
+    the child alone, Python code would run between fork and exec, where gRPC's threads are missing.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def _signals_of_the_tests_own() -> Iterator[None]:
     """A command that runs in this process leaves its own handlers behind, and no way to end it."""

@@ -134,8 +134,6 @@ def test_an_interrupt_ends_the_command_soon(
             [*command, "--o", str(tmp_path / "out"), "--server", address],
             stderr=subprocess.PIPE,
             text=True,
-            # Tests run in the background of a shell inherit that the interrupt is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         while not model.requests:
             assert child.poll() is None, there(child.stderr).read()

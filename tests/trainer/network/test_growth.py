@@ -62,7 +62,13 @@ def test_what_is_new_is_drawn_and_not_all_alike() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"features": 3}, {"max_features": 6}, {"stem": 1}, {"n_levels": 4}, {"normalization": "batch"}],
+    [
+        {"features": 3},
+        {"max_features": 6},
+        {"stem": 1},
+        {"n_levels": 4},
+        {"normalization": "batch"},
+    ],
 )
 def test_a_narrower_one_or_one_of_another_build_has_no_room(other: dict[str, object]) -> None:
     assert not can_grow(NARROW, dataclasses.replace(NARROW, **other))  # type: ignore[arg-type]

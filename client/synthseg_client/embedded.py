@@ -55,7 +55,7 @@ def is_installed() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalModels:
-    """Which of the official networks a server that is started here serves beside its own model.
+    """Which models a server that is started here serves: its own, and of the official networks.
 
     They are those of `$SYNTHSEG_MODELS`, else of `$FREESURFER_HOME/models`, made servable once;
     each is loaded when it is first asked.
@@ -63,10 +63,17 @@ class LocalModels:
     Attributes:
         names: As they are served.
         official: Whether the official plain network takes the place of the server's own model.
+        small: Whether its own model is the small one.
     """
 
     names: tuple[str, ...] = ()
     official: bool = False
+    small: bool = False
+
+    @property
+    def are_imported(self) -> bool:
+        """Whether official weights have to be made servable first."""
+        return self.official or bool(self.names)
 
     def arguments(self) -> list[str]:
         """Of the command that starts the server.
@@ -75,12 +82,13 @@ class LocalModels:
             UsageError: A weights' file is missing.
         """
         wanted = (*self.names, contract.MODEL_NAME) if self.official else self.names
+        size = ["--small"] if self.small and not self.official else []
         if not wanted:
-            return []
+            return size
         folder = find_official()
         refuse_missing(folder, wanted)
         own = [] if self.official else ["--own-model"]
-        return ["--official", str(folder.absolute()), "--on-demand", *own]
+        return ["--official", str(folder.absolute()), "--on-demand", *own, *size]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +114,14 @@ class LocalServer:
 
     def start(self) -> EmbeddedServer:
         """A server for a `with` block, at whose beginning it starts."""
-        more = self.models.arguments()
+        limit_s = IMPORT_TIMEOUT_S if self.models.are_imported else START_TIMEOUT_S
         return EmbeddedServer(
             self.model_dir,
             threads=self.threads,
             cpu=self.cpu,
             log=self.log,
-            start_timeout_s=self.start_timeout_s or (IMPORT_TIMEOUT_S if more else START_TIMEOUT_S),
-            more=more,
+            start_timeout_s=self.start_timeout_s or limit_s,
+            more=self.models.arguments(),
         )
 
 

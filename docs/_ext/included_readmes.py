@@ -13,7 +13,7 @@ PAGES = {
     "examples/own_anatomy/README.md": "/tutorials/own-anatomy.md",
     "k8s/README.md": "/how-to/deploy.md#kubernetes",
     "serving/synthseg_serving/tf_serving/README.md": "/reference/tf-serving.md",
-    "serving/synthseg_serving/weights/README.md": "/explanation/figures.md#the-shipped-model",
+    "serving/synthseg_serving/weights/README.md": "/explanation/figures.md#the-shipped-models",
 }
 """Where each README of the repository stands among these pages."""
 _LINK = re.compile(r"\]\((?!\w+:|[#/])([^)#]+)[^)]*\)")

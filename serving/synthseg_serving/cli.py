@@ -130,6 +130,10 @@ def serve(options: ServeOptions) -> None:
     for other, is_given in given.items():
         if options.model_config_file is not None and is_given:
             raise click.UsageError(f"give {other} or --model-config-file, not both.")
+    if options.small and not options.serves_own_model:
+        raise click.UsageError(
+            "--small chooses among the models that ship with the package, and another one is named."
+        )
     if not options.tls_is_whole:
         raise click.UsageError("TLS needs --tls-key and --tls-cert.")
     from synthseg_serving.run import serve_until_stopped

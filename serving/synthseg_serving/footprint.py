@@ -7,7 +7,9 @@ grid, beside what is estimated here (TensorFlow 2.21, oneDNN on, 2 threads, 33 l
 |---|---|---|---|---|
 | the original: 24 features, batch normalisation | 160³ | 548 | 523 | 505 |
 | | 192³ | | 455 | |
-| the shipped one: stem 2, 16 features, instance | 160³ | 364 | 328 | 393 |
+| the shipped one: stem 2, 32 features, 64 for details, instance | 128³ | 463 | | 473 |
+| | 160³ | 422 | | |
+| the small shipped one: stem 2, 16 features, instance | 160³ | 364 | 328 | 393 |
 | | 192 x 256 x 192 | 338 | | |
 | stem 2, 16 features, 4 levels, instance | 160³ | 351 | 350 | 393 |
 
@@ -24,7 +26,7 @@ Of the other networks of SynthSeg 2.0, through the embedded server:
 The server's process held 2.7 GB at most while it scored 224³, 4.2 GB for the others at 192³.
 
 Grids that are short along x take more per voxel, since a slab is a larger part of them: at
-32 x 256 x 256 the original takes 971, the shipped one 999, at 64 x 192 x 176 they take 842 and 520.
+32 x 256 x 256 the original takes 971, the small shipped one 999, at 64 x 192 x 176 they take 842 and 520.
 With x counted as 128 at least, these are 243, 250, 421 and 260. In a real head a quarter of the
 voxels is foreground, which leaves about 100 bytes for the copies of the answer while it is written.
 `tests/serving/test_footprint.py` measures again.

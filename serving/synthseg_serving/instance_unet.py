@@ -59,7 +59,11 @@ class InstanceNormUnet(ServedUnet):
         volume = self._merge(skip, low, first)
         for layer in others:
             volume = self._convolution(volume, layer)
-        return self._normalize(volume, names.up_norm(self.network, 0))
+        volume = self._normalize(volume, names.up_norm(self.network, 0))
+        if not self.network.detail_features:
+            return volume
+        detail = self._convolution(tf.concat([volume, folded], -1), names.DETAIL)
+        return tf.concat([volume, self._normalize(detail, names.DETAIL_NORM)], -1)
 
     def _normalize(self, volume: tf.Tensor, layer: str) -> tf.Tensor:
         mean, variance = tf.nn.moments(volume, axes=[0, 1, 2])
@@ -72,4 +76,6 @@ class InstanceNormUnet(ServedUnet):
 
     def _head(self, trained: Weights) -> tuple[FloatArray, FloatArray]:
         self._add_norm(trained, names.up_norm(self.network, 0))
+        if self.network.detail_features:
+            self._add_norm(trained, names.DETAIL_NORM)
         return trained[f"{names.LOGITS}/kernel"][0, 0, 0], trained[f"{names.LOGITS}/bias"]

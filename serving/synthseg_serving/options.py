@@ -132,6 +132,12 @@ class ServeOptions:
         is_flag=True,
         help="With --official: still segment with the model that ships with the package.",
     )
+    small: bool = option(
+        "--small",
+        is_flag=True,
+        help="Of the models that ship with the package, segment with the small one: faster, less "
+        "accurate.",
+    )
     on_demand: bool = option(
         "--on-demand",
         is_flag=True,
@@ -233,6 +239,13 @@ class ServeOptions:
     def sockets(self) -> list[Path]:
         """Files of the unix sockets among the addresses."""
         return [Path(a.removeprefix(_UNIX)) for a in self.addresses if a.startswith(_UNIX)]
+
+    @property
+    def serves_own_model(self) -> bool:
+        """Whether it segments with a model that ships with the package."""
+        if self.model_dir is not None or self.model_config_file is not None:
+            return False
+        return self.official is None or self.own_model
 
     @property
     def tls_is_whole(self) -> bool:

@@ -127,11 +127,15 @@ def choose_models(options: ServeOptions) -> list[ModelConfig]:
     if options.official is not None:
         model_dir = options.model_dir
         if model_dir is None and options.own_model:
-            from synthseg_serving.shipped import shipped_model_dir
-
-            model_dir = shipped_model_dir()
+            model_dir = _own_model(options.small)
         return official_models(options.official, model_dir, options.name)
-    return [_segmenter(options.model_dir, options.name)]
+    return [_segmenter(options.model_dir or _own_model(options.small), options.name)]
+
+
+def _own_model(small: bool) -> Path:
+    from synthseg_serving.shipped import SMALL_WEIGHTS, WEIGHTS, shipped_model_dir
+
+    return shipped_model_dir(SMALL_WEIGHTS if small else WEIGHTS)
 
 
 def official_models(folder: str, model_dir: Path | None, name: str) -> list[ModelConfig]:
@@ -154,18 +158,14 @@ def official_models(folder: str, model_dir: Path | None, name: str) -> list[Mode
     if name in models:
         raise ModelError(f"{name} is a network of {found}: give the segmenter another --name.")
     if model_dir is not None or plain is None:
-        first = _segmenter(model_dir, name)
+        first = _segmenter(model_dir or _own_model(small=False), name)
     else:
         first = replace(plain, name=name)
     return [first, *models.values()]
 
 
-def _segmenter(model_dir: Path | None, name: str) -> ModelConfig:
-    """A model by its folder, or by its file of official weights; the shipped one by default."""
-    if model_dir is None:
-        from synthseg_serving.shipped import shipped_model_dir
-
-        model_dir = shipped_model_dir()
+def _segmenter(model_dir: Path, name: str) -> ModelConfig:
+    """A model by its folder, or by its file of official weights."""
     if model_dir.is_file():
         from synthseg_serving.official.cache import cached_file
 

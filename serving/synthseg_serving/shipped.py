@@ -1,4 +1,4 @@
-"""The model that ships with the package, exported once per machine into the user's cache."""
+"""The models that ship with the package, exported once per machine into the user's cache."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from synthseg_serving.errors import ExportError, ModelError
 from synthseg_serving.versions import FORMAT_VERSION
 
 WEIGHTS = Path(__file__).parent / "weights" / "synthseg.npz"
+SMALL_WEIGHTS = WEIGHTS.with_name("synthseg_small.npz")
+"""Of a network of half the features, for those who have many scans or little time."""
 PREPARED = Path(sys.prefix) / "share" / "synthseg" / "models"
 """Exports that lie in the installation, as in a container image, whose users have no cache."""
 _KEY_DIGITS = 16
 
 
 def shipped_model_dir(weights: Path = WEIGHTS, cache: Path | None = None) -> Path:
-    """Base path of the shipped model, exported if it is not there yet.
+    """Base path of a shipped model, exported if it is not there yet.
 
     Args:
         weights: The bundle.

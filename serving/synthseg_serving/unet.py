@@ -80,6 +80,8 @@ class ServedUnet(LateVariables):
             self._add_norm(trained, names.down_norm(level))
         for level in range(network.n_levels - 1):
             self._add_up_level(trained, level)
+        if network.detail_features:
+            self._add_convolutions(trained, [names.DETAIL])
         self._add_head(trained, flip_channels)
 
     def merges(self, level: int) -> bool:
@@ -105,7 +107,9 @@ class ServedUnet(LateVariables):
         size = tf.shape(folded)[0]
         thickness = SLAB_VOXELS // stem
         reach = -(-margin // stem)
-        skip_margin = self.network.convs_per_level * self.radius + reach
+        around = reach + (self.radius if self.network.detail_features else 0)
+        skip_margin = self.network.convs_per_level * self.radius + around
+        image = tf.pad(folded, [[around, around], [0, 0], [0, 0], [0, 0]])
         skip, low = self._first_level(folded, thickness, skip_margin)
         low = self._deeper_levels(low)
         low_front = self._low_reach(skip_margin)
@@ -115,6 +119,9 @@ class ServedUnet(LateVariables):
             first = index * thickness
             rows = skip.read(index, skip_margin)
             rows = self._last_level(rows, low, first, skip_margin, size, low_front)
+            if self.network.detail_features:
+                beside = image[first : first + thickness + 2 * around]
+                rows = self._with_detail(rows, beside, first - around, size)
             return self._answer(rows, mirrored, reach * stem - margin, first * stem - margin, size)
 
         return slab, size // thickness
@@ -225,6 +232,14 @@ class ServedUnet(LateVariables):
             volume = self._trim(self._convolution(volume, other))
         return volume
 
+    def _with_detail(
+        self, rows: tf.Tensor, image: tf.Tensor, first: tf.Tensor, size: tf.Tensor
+    ) -> tf.Tensor:
+        """The finest features and their details side by side, neither normalised."""
+        inside = keep_inside(self._normalize(rows, names.up_norm(self.network, 0)), first, size)
+        detail = self._convolution(tf.concat([inside, image], -1), names.DETAIL)
+        return self._trim(tf.concat([rows, detail], -1))
+
     def _merge(
         self,
         skip: tf.Tensor | None,
@@ -298,6 +313,10 @@ class ServedUnet(LateVariables):
     def _head(self, trained: Weights) -> tuple[FloatArray, FloatArray]:
         """Kernel and bias of the last convolution, with the normalisation before it."""
         scale, offset = affine_of(trained, names.up_norm(self.network, 0))
+        if self.network.detail_features:
+            self._add_norm(trained, names.up_norm(self.network, 0))
+            details = affine_of(trained, names.DETAIL_NORM)
+            scale, offset = np.append(scale, details[0]), np.append(offset, details[1])
         kernel = trained[f"{names.LOGITS}/kernel"][0, 0, 0].astype(np.float64)
         return scale[:, np.newaxis] * kernel, trained[f"{names.LOGITS}/bias"] + offset @ kernel
 
@@ -309,7 +328,8 @@ def _check_servable(network: NetworkSettings) -> None:
             f"{network.stem}, {network.n_levels} levels); served volumes are multiples of "
             f"{SIZE_MULTIPLE}."
         )
-    reach = network.convs_per_level * (network.kernel_size // 2) + 1
+    details = 1 if network.detail_features else 0
+    reach = (network.convs_per_level + details) * (network.kernel_size // 2) + 1
     if reach > SLAB_VOXELS // network.stem:
         raise ExportError(
             f"{network.convs_per_level} convolutions of {network.kernel_size}³ per level reach "

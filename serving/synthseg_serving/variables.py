@@ -41,6 +41,9 @@ def variable_shapes(
         layers = names.up_convolutions(network, level)
         arriving = _add_level(shapes, network, layers, level, arriving)
         _add_norm(shapes, network, names.up_norm(network, level), arriving)
+    if network.detail_features:
+        _add_detail(shapes, network, arriving)
+        arriving += network.detail_features
     answered = network.n_labels * network.stem**3
     shapes[f"{names.LOGITS}/kernel"] = (1, 1, 1, arriving, answered)
     shapes[f"{names.LOGITS}/bias"] = (answered,)
@@ -100,6 +103,20 @@ def _add_level(
         shapes[f"{layer}/bias"] = (features,)
         arriving = features
     return arriving
+
+
+def _add_detail(
+    shapes: dict[str, tuple[int, ...]], network: NetworkSettings, arriving: int
+) -> None:
+    """The convolution of what arrives at the last layer, and the image."""
+    arriving += network.n_channels * network.stem**3
+    shapes[f"{names.DETAIL}/kernel"] = (
+        *(network.kernel_size,) * 3,
+        arriving,
+        network.detail_features,
+    )
+    shapes[f"{names.DETAIL}/bias"] = (network.detail_features,)
+    _add_norm(shapes, network, names.DETAIL_NORM, network.detail_features)
 
 
 def _add_norm(

@@ -16,6 +16,14 @@ EDGE = 128
 NETWORKS = {
     "the original": NetworkSettings(n_labels=33),
     "as the shipped one": NetworkSettings(
+        n_labels=33,
+        features=32,
+        max_features=128,
+        stem=2,
+        detail_features=64,
+        normalization="instance",
+    ),
+    "as the small shipped one": NetworkSettings(
         n_labels=33, features=16, max_features=128, stem=2, normalization="instance"
     ),
 }

@@ -52,9 +52,35 @@ def test_model_dir_takes_the_place_of_the_plain_segmenter(
 def test_shipped_model_stands_in_for_a_plain_segmenter_that_is_not_there(
     make_set: Callable[..., Path], model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synthseg_serving.shipped.shipped_model_dir", lambda: model_dir)
+    monkeypatch.setattr("synthseg_serving.shipped.shipped_model_dir", lambda *_: model_dir)
     found = chosen(make_set("synthseg_robust"))
     assert next(iter(found.items())) == ("synthseg", model_dir)
+
+
+@pytest.mark.parametrize("beside_official", [False, True])
+@pytest.mark.parametrize(
+    ("small", "weights"), [(False, "synthseg.npz"), (True, "synthseg_small.npz")]
+)
+def test_one_of_two_shipped_models_is_chosen(
+    small: bool,
+    weights: str,
+    beside_official: bool,
+    make_set: Callable[..., Path],
+    model_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exported: list[Path] = []
+
+    def export(weights: Path) -> Path:
+        exported.append(weights)
+        return model_dir
+
+    monkeypatch.setattr("synthseg_serving.shipped.shipped_model_dir", export)
+    official = str(make_set("synthseg", "synthseg_robust")) if beside_official else None
+    first, *_ = choose_models(ServeOptions(official=official, own_model=True, small=small))
+    assert first.base_path == model_dir
+    assert [path.name for path in exported] == [weights]
+    assert exported[0].is_file()
 
 
 def test_name_of_another_network_is_refused(make_set: Callable[..., Path]) -> None:
@@ -88,6 +114,9 @@ def test_set_is_looked_for_where_none_is_named(
         (["--official", "--on-demand", "--model-config-file", "c"], "give --official or --model-c"),
         (["--idle-minutes", "0"], "x>0"),
         (["--official", "none"], "none cannot be read"),
+        (["folder", "--small"], "--small chooses among the models that ship with the package"),
+        (["--official", "--small"], "--small chooses among the models that ship with the package"),
+        (["--model-config-file", "c", "--small"], "--small chooses among the models that ship"),
     ],
 )
 def test_wrong_usage_is_code_2(

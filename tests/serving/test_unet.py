@@ -37,6 +37,16 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "stem": 2,
         "normalization": "instance",
     },
+    "details": {"n_levels": 3, "features": 4, "detail_features": 5},
+    "details, half resolution": {"n_levels": 4, "features": 4, "stem": 2, "detail_features": 6},
+    "details, kernel of 5": {"n_levels": 2, "features": 3, "kernel_size": 5, "detail_features": 2},
+    "details, instance normalisation, half resolution": {
+        "n_levels": 3,
+        "features": 4,
+        "stem": 2,
+        "normalization": "instance",
+        "detail_features": 6,
+    },
     "kernel of 1": {"n_levels": 3, "features": 3, "kernel_size": 1, "activation": "relu"},
 }
 

@@ -24,7 +24,10 @@ from synthseg_trainer.network.bundle import load_bundle, save_bundle
         (["evaluate", "nowhere.nii", "x"], "nowhere.nii: no such file"),
         (["train", "laptop", "--run", "r"], "names no label store"),
         (["train", "laptop", "--run", "r", "--store", "nothing.zarr"], "nothing.zarr"),
-        (["recipes", "none"], "none is no recipe; recipes are 2021, laptop, own_anatomy,"),
+        (
+            ["recipes", "none"],
+            "none is no recipe; recipes are 2021, laptop, laptop_wide,",
+        ),
     ],
 )
 def test_a_user_s_mistake_is_one_line_and_exit_code_2(

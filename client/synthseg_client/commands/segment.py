@@ -132,7 +132,7 @@ def carry_out(
                 len(tasks), telling, settings.mirror.told, ScanEvents(tasks), metrics
             ) as report,
         ):
-            local = LocalModels(names=settings.options.official_models(), official=official)
+            local = _local_models(settings.options, server, official)
             outcomes = _segment_all(plan, settings, report, server, local, verbose=telling.verbose)
             if pages is not None and outcomes:
                 first = report_outcomes(outcomes, pages)
@@ -167,6 +167,14 @@ def chosen_options(modes: Modes, *, quality: bool = False) -> Options:
         quality=quality,
         scored_size=modes.scored_size,
         as_original=modes.as_original,
+    )
+
+
+def _local_models(options: Options, server: ServerOptions, official: bool) -> LocalModels:
+    """What a server that is started here has to serve."""
+    own = options.network == "chosen" and not (official or server.model)
+    return LocalModels(
+        names=options.official_models(), official=official, small=own and options.fast
     )
 
 

@@ -74,7 +74,12 @@ class Modes:
         help="Segment only the central N voxels, rounded up to a multiple of 32; none: the whole "
         "scan. [default: up to 192 around the head]",
     )
-    fast: bool = option("--fast", is_flag=True, help="Twice as fast, a little less accurate.")
+    fast: bool = option(
+        "--fast",
+        is_flag=True,
+        help="Faster, a little less accurate: without a second, mirrored pass, and, where a server "
+        "is started here, by the small one of this package's own models.",
+    )
     robust: bool = option(
         "--robust",
         is_flag=True,

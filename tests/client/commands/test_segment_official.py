@@ -183,6 +183,24 @@ def test_weights_that_are_missing_are_named_before_a_server_is_started(
     assert FILES[contract.PARCELS_MODEL_NAME] in run.output
 
 
+@pytest.mark.parametrize(
+    ("words", "small"),
+    [((), False), (("--fast",), True), (("--fast", "--model", "."), False)],
+)
+def test_fast_is_the_small_one_of_the_own_models(
+    stand_in: Path,
+    tmp_path: Path,
+    save_scan: Callable[..., Path],
+    words: tuple[str, ...],
+    small: bool,
+) -> None:
+    scan = save_scan(tmp_path / "s.nii.gz")
+    run = run_client("segment", "--i", scan, "--o", tmp_path / "l.nii.gz", "--verbose", *words)
+    assert run.exit_code == 0, run.output
+    (started,) = [line for line in run.stderr.splitlines() if "'serve'" in line]
+    assert ("'--small'" in started) is small
+
+
 def test_the_part_that_is_bright_is_segmented(
     address: str, model: ContractServer, tmp_path: Path, save_scan: Callable[..., Path]
 ) -> None:

@@ -15,6 +15,7 @@ from synthseg_trainer.config import (
 )
 from synthseg_trainer.config.reader import recipe_path
 from synthseg_trainer.errors import ConfigError
+from synthseg_trainer.network.growth import can_grow
 from typed import there
 
 ERRORS = (ConfigError, GeneratorError)
@@ -220,3 +221,13 @@ def test_missing_store_is_named(tmp_path: Path) -> None:
 def test_every_recipe_can_be_read(head_store: Path, recipe: str) -> None:
     settings = load_settings(Path(recipe), store=str(head_store))
     assert settings.total_steps > 0
+
+
+def test_the_wide_recipe_goes_on_with_the_samples_that_the_narrow_one_ended_with(
+    head_store: Path,
+) -> None:
+    narrow, wide = (
+        load_settings(Path(n), store=str(head_store)) for n in ("laptop", "laptop_wide")
+    )
+    assert all(stage.generator == narrow.stages[-1].generator for stage in wide.stages)
+    assert can_grow(narrow.network, wide.network)

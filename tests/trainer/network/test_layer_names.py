@@ -6,8 +6,10 @@ from synthseg_trainer.network.unet import build_unet
 
 
 def test_the_layers_with_weights_are_those_that_are_named() -> None:
-    network = NetworkSettings(n_labels=3, features=2, n_levels=3, convs_per_level=1)
-    named = [names.LOGITS]
+    network = NetworkSettings(
+        n_labels=3, features=2, n_levels=3, convs_per_level=1, detail_features=2
+    )
+    named = [names.DETAIL, names.DETAIL_NORM, names.LOGITS]
     for level in range(network.n_levels):
         named += [*names.down_convolutions(network, level), names.down_norm(level)]
     for level in range(network.n_levels - 1):

@@ -8,7 +8,7 @@ import pytest
 from synthseg_common.labels import SYNTHSEG_V1
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
-from synthseg_trainer.network.bundle import load_bundle, weights_of
+from synthseg_trainer.network.bundle import assign_weights, load_bundle, weights_of
 from synthseg_trainer.network.unet import build_unet
 from synthseg_trainer.runs.initial import initial_weights
 
@@ -42,7 +42,34 @@ def test_with_other_labels_the_last_layer_keeps_its_own(small_bundle: Path) -> N
         np.testing.assert_array_equal(value, expected[name])
 
 
+def test_a_wider_network_takes_it_over(small_bundle: Path) -> None:
+    network = dataclasses.replace(NETWORK, features=6, detail_features=3)
+    model = build_unet(network)
+    taken = initial_weights(weights_of(model), network, SYNTHSEG_V1, small_bundle)
+    assign_weights(model, taken)
+    narrow = build_unet(NETWORK)
+    assign_weights(narrow, load_bundle(small_bundle).weights)
+    image = np.random.default_rng(0).random((1, 8, 8, 12, 1)).astype(np.float32)
+    np.testing.assert_allclose(model(image), narrow(image), rtol=1e-4, atol=1e-4)
+
+
+def test_a_wider_network_with_other_labels_draws_its_last_layer(small_bundle: Path) -> None:
+    network = dataclasses.replace(NETWORK, features=6, n_labels=2)
+    own = weights_of(build_unet(network))
+    labels = dataclasses.replace(
+        SYNTHSEG_V1,
+        values=SYNTHSEG_V1.values[:2],
+        names=SYNTHSEG_V1.names[:2],
+        topology_classes=SYNTHSEG_V1.topology_classes[:2],
+        flip_channels=(0, 1),
+    )
+    taken = initial_weights(own, network, labels, small_bundle)
+    np.testing.assert_array_equal(taken[f"{HEAD}kernel"], own[f"{HEAD}kernel"])
+    given = load_bundle(small_bundle).weights["unet_conv_downarm_0_0/kernel"]
+    np.testing.assert_array_equal(taken["unet_conv_downarm_0_0/kernel"][..., :4], given)
+
+
 def test_another_network_is_refused_by_what_differs(small_bundle: Path) -> None:
-    network = dataclasses.replace(NETWORK, features=5, normalization="instance")
-    with pytest.raises(CheckpointError, match=r"features 4 instead of 5, normalization batch"):
+    network = dataclasses.replace(NETWORK, features=3, normalization="instance")
+    with pytest.raises(CheckpointError, match=r"features 4 instead of 3, normalization batch"):
         initial_weights({}, network, SYNTHSEG_V1, small_bundle)

@@ -26,6 +26,9 @@ class NetworkSettings:
         stem: Edge in voxels of the blocks that are folded into channels before the first level:
             with 2, the network works at half the resolution and predicts the 8 voxels of every
             block; 1 is the original.
+        detail_features: Features of one more convolution at the finest level, on its answer and the
+            image, beside that answer before the last layer: with a stem, what tells the voxels of a
+            block apart. 0 for none, as in the original.
         activation: One of `ACTIVATIONS`.
         normalization: `batch` as in the released models, which needs long training until its
             moving statistics suit every contrast; or `instance`, which takes the statistics of each
@@ -40,6 +43,7 @@ class NetworkSettings:
     max_features: int | None = None
     kernel_size: int = 3
     stem: int = 1
+    detail_features: int = 0
     activation: str = "elu"
     normalization: Literal["batch", "instance"] = "batch"
 
@@ -58,6 +62,7 @@ class NetworkSettings:
             "max_features": 1,
             "kernel_size": 1,
             "stem": 1,
+            "detail_features": 0,
         }
         for name, low in least.items():
             value = getattr(self, name)

@@ -124,8 +124,9 @@ class TrainSettings:
             float32.
         network: Shape of the network; its labels follow from the store.
         initial_weights: Run, checkpoint, bundle or weights from Keras (`.weights.h5`) to start from
-            instead of random weights. Their network must be the same except for its labels; if
-            those differ, the last layer starts from random weights.
+            instead of random weights. Their network must be the same, except that this one may be
+            wider (`features`, `max_features`, `detail_features`) and then starts with its answers,
+            and that labels may differ: then the last layer starts from random weights.
         scored_subvoxels: With a stem, how many sub-voxels of each block the loss takes, drawn anew
             for every sample: the loss costs as much as the network, and neighbours teach nearly the
             same. `None` for all.

@@ -7,6 +7,12 @@ from synthseg_trainer.config.network import NetworkSettings
 LOGITS = "unet_likelihood"
 """Layer whose output is the logits."""
 
+DETAIL = "unet_conv_detail"
+"""The convolution that `NetworkSettings.detail_features` adds; the original has none."""
+
+DETAIL_NORM = "unet_bn_detail"
+"""Its normalisation."""
+
 
 def down_convolutions(network: NetworkSettings, level: int) -> list[str]:
     """The convolutions of a level on the way down, first to last; 0 is the finest."""

@@ -67,11 +67,12 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
         Billot et al. 2023, doi:10.1016/j.media.2023.102789.
     """
     image = keras.Input((None, None, None, settings.n_channels), name="unet_input")
-    volume = (
+    folded = (
         image
         if settings.stem == 1
         else SpaceToDepth(settings.stem, name="unet_space_to_depth")(image)
     )
+    volume = folded
     skips = []
     deepest = settings.n_levels - 1
     for level in range(settings.n_levels):
@@ -88,6 +89,11 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
         layer_names = names.up_convolutions(settings, level)
         volume = _convolutions(volume, settings, layer_names, settings.features_at(level))
         volume = _normalize(volume, settings, names.up_norm(settings, level), synchronized)
+    if settings.detail_features:
+        detail = layers.Concatenate(name="unet_merge_detail")([volume, folded])
+        detail = _convolutions(detail, settings, [names.DETAIL], settings.detail_features)
+        detail = _normalize(detail, settings, names.DETAIL_NORM, synchronized)
+        volume = layers.Concatenate(name="unet_merge_likelihood")([volume, detail])
     answered = settings.n_labels * settings.stem**3
     logits = layers.Conv3D(answered, 1, dtype="float32", name=names.LOGITS)(volume)
     if settings.stem > 1:

@@ -15,7 +15,7 @@ from synthseg_common.labels import SegmentationLabels
 from synthseg_trainer.aliases import Weights
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
-from synthseg_trainer.network.bundle import Bundle
+from synthseg_trainer.network.growth import GROWING, can_grow, grown
 from synthseg_trainer.network.layer_names import LOGITS
 from synthseg_trainer.places import Place
 from synthseg_trainer.runs.networks import load_network
@@ -47,6 +47,8 @@ def initial_weights(
 ) -> Weights:
     """The weights of another network; those of its last layer too if the labels are the same.
 
+    A wider network answers as the other did, see `grown`.
+
     Args:
         own: The network's weights, where it cannot take the other's.
         network: Its shape.
@@ -54,25 +56,26 @@ def initial_weights(
         path: Run, checkpoint, bundle, or weights from Keras.
 
     Raises:
-        CheckpointError: There is none, or the network is another.
+        CheckpointError: There is none, or the network does not hold it.
     """
     bundle = load_network(path)
-    _check_network(path, bundle, network)
-    weights = dict(bundle.weights)
+    other = dataclasses.replace(bundle.network, n_labels=network.n_labels)
+    if not can_grow(other, network):
+        raise CheckpointError(_differences(path, other, network))
+    weights = bundle.weights
     if bundle.labels.values != labels.values:
-        weights |= {name: own[name] for name in own if name.startswith(f"{LOGITS}/")}
-    return weights
+        weights = {name: weights[name] for name in weights if not name.startswith(f"{LOGITS}/")}
+    return grown(weights, other, own, network)
 
 
-def _check_network(path: Place, bundle: Bundle, network: NetworkSettings) -> None:
-    wanted = dataclasses.asdict(dataclasses.replace(network, n_labels=bundle.network.n_labels))
+def _differences(path: Place, other: NetworkSettings, network: NetworkSettings) -> str:
+    wanted = dataclasses.asdict(network)
     differing = [
         f"{name} {value} instead of {wanted[name]}"
-        for name, value in dataclasses.asdict(bundle.network).items()
+        for name, value in dataclasses.asdict(other).items()
         if value != wanted[name]
     ]
-    if differing:
-        raise CheckpointError(
-            f"initial_weights: the network in {path} has {', '.join(differing)}; "
-            "only the labels may differ."
-        )
+    return (
+        f"initial_weights: the network in {path} has {', '.join(differing)}; only the labels may "
+        f"differ, and {', '.join(GROWING)} be larger here."
+    )

@@ -1,8 +1,9 @@
 """How well the shipped model segments: the scores of its card, by the commands that users have.
 
 Real T1 scans against FreeSurfer's segmentations; synthetic scans of the two label maps that were
-kept out of training, at three resolutions; and scans of one person in two contrasts against each
-other, as they lie and after rigid alignment of the scans (with SimpleITK, where it is installed).
+kept out of training, at three resolutions; scans of one person in two contrasts against each
+other, as they lie and after rigid alignment of the scans (with SimpleITK, where it is installed);
+and how much the volumes of one person's scan change where it is shifted, turned, noisier or shaded.
 Without the shared data there is nothing to score.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 import alignment
 import nibabel as nib
 import numpy as np
+import variations
 import yaml
 from served import SHARED_DATA
 from synthseg_common.labels import SYNTHSEG_V2
@@ -40,6 +42,12 @@ PEOPLE = {
     },
 }
 PAIRS = (("T1", "T2"), ("T1", "FLAIR"), ("T2", "FLAIR"))
+AGAIN = {
+    "T1, 1 mm": "stroke/T1.nii.gz",
+    "T2, 1 mm": "stroke/T2.nii.gz",
+    "T1, stripped": "t1_stripped_aseg/brain.mgz",
+}
+"""Scans that are segmented again in every variation."""
 CSF = 24
 # Dice by label value.
 Scores = dict[int, float]
@@ -70,6 +78,7 @@ def main() -> None:
             for contrast, scan in contrasts.items():
                 link = inputs / f"{_slug(person)}-{contrast}.nii.gz"
                 link.symlink_to((SCANS / scan).resolve())
+        vary(inputs)
         command = ["synthseg-client", "segment", "--i", inputs, "--o", answers]
         command += ["--vol", folder / "volumes.csv"]
         command += [] if arguments.model is None else ["--model", arguments.model]
@@ -77,6 +86,7 @@ def main() -> None:
         run(command)
         print_structures(evaluate(truth, answers, folder, "--merge-parcels", "--partial"), groups)
         print_contrasts(answers, folder)
+        print_repeatability(folder / "volumes.csv")
 
 
 def synthesise(
@@ -126,7 +136,7 @@ def print_structures(scores: dict[str, Scores], groups: dict[str, list[str]]) ->
     rows: dict[str, list[int]] = {"mean": list(SYNTHSEG_V2.values[1:])}
     rows["mean without CSF"] = [value for value in rows["mean"] if value != CSF]
     for name, value in zip(SYNTHSEG_V2.names[1:], SYNTHSEG_V2.values[1:], strict=True):
-        rows.setdefault(name.removeprefix("left ").removeprefix("right "), []).append(value)
+        rows.setdefault(_sideless(name), []).append(value)
     for title, values in rows.items():
         cells = [_mean_of(column, values) for column in columns]
         print(f"| {title} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
@@ -165,6 +175,50 @@ def print_contrasts(answers: Path, folder: Path) -> None:
             shown = [f"{cell:.3f}" for cell in cells] + ["-"] * (2 - len(cells))
             shown += [f"{moved:.1f}", f"{known:.1f}"]
             print(f"| {person} | {first}, {second} | {' | '.join(shown)} |")
+
+
+def vary(inputs: Path) -> None:
+    """Makes the variations of the scans of `AGAIN`."""
+    for kind, scan in AGAIN.items():
+        original = nib.as_closest_canonical(nib.load(SCANS / scan))
+        for number, name in enumerate(variations.VARIATIONS):
+            nib.save(variations.varied(original, name), inputs / f"{_again(kind, number)}.nii.gz")
+
+
+def print_repeatability(volumes: Path) -> None:
+    """Spread of each structure's volume over the variations of a scan, in percent of its mean."""
+    with volumes.open(newline="") as file:
+        rows = {row["subject"]: row for row in csv.DictReader(file)}
+    count = len(variations.VARIATIONS)
+    print("\n### Coefficient of variation of the volumes, %\n")
+    print(f"Of one scan {', '.join(variations.VARIATIONS)}; both sides of a structure together.\n")
+    print(f"| | {' | '.join(AGAIN)} |\n|---|{'---|' * len(AGAIN)}")
+    spreads = {
+        kind: _spreads([rows[_again(kind, number)] for number in range(count)]) for kind in AGAIN
+    }
+    structures = list(dict.fromkeys(map(_sideless, SYNTHSEG_V2.names[1:])))
+    for title in structures:
+        print(f"| {title} | {' | '.join(f'{spreads[kind][title]:.1f}' for kind in AGAIN)} |")
+    means = [np.nanmean([spreads[kind][title] for title in structures]) for kind in AGAIN]
+    print(f"| mean | {' | '.join(f'{mean:.1f}' for mean in means)} |")
+
+
+def _spreads(rows: list[dict[str, str]]) -> dict[str, float]:
+    """The coefficient of variation by structure, in percent."""
+    found: dict[str, list[float]] = {}
+    for name in SYNTHSEG_V2.names[1:]:
+        sizes = np.array([float(row[name]) for row in rows])
+        spread = 100 * sizes.std(ddof=1) / sizes.mean() if sizes.any() else float("nan")
+        found.setdefault(_sideless(name), []).append(spread)
+    return {title: float(np.nanmean(spreads)) for title, spreads in found.items()}
+
+
+def _sideless(name: str) -> str:
+    return name.removeprefix("left ").removeprefix("right ")
+
+
+def _again(kind: str, number: int) -> str:
+    return f"again-{_slug(kind)}-{number}"
 
 
 def between(

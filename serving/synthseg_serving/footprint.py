@@ -26,9 +26,10 @@ Of the other networks of SynthSeg 2.0, through the embedded server:
 The server's process held 2.7 GB at most while it scored 224³, 4.2 GB for the others at 192³.
 
 Grids that are short along x take more per voxel, since a slab is a larger part of them: at
-32 x 256 x 256 the original takes 971, the small shipped one 999, at 64 x 192 x 176 they take 842 and 520.
-With x counted as 128 at least, these are 243, 250, 421 and 260. In a real head a quarter of the
-voxels is foreground, which leaves about 100 bytes for the copies of the answer while it is written.
+32 x 256 x 256 the original takes 971, the small shipped one 999, at 64 x 192 x 176 they take 842
+and 520. With x counted as 128 at least, these are 243, 250, 421 and 260. In a real head a quarter
+of the voxels is foreground, which leaves about 100 bytes for the copies of the answer while it is
+written.
 `tests/serving/test_footprint.py` measures again.
 """
 

@@ -52,13 +52,16 @@ def test_wrong_usage_is_code_2(
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(("name", "options"), [("WEIGHTS", []), ("SMALL_WEIGHTS", ["--small"])])
 def test_no_model_and_no_weights_says_so(
-    run_main: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run_main: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    options: list[str],
 ) -> None:
-    from synthseg_serving import shipped
-
-    monkeypatch.setattr(shipped.shipped_model_dir, "__defaults__", (tmp_path / "no.npz", None))
-    code, output = run_main("serve")
+    monkeypatch.setattr(f"synthseg_serving.shipped.{name}", tmp_path / "no.npz")
+    code, output = run_main("serve", *options)
     assert code == 2
     assert "holds no weights" in output
 

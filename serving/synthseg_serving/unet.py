@@ -109,7 +109,9 @@ class ServedUnet(LateVariables):
         reach = -(-margin // stem)
         around = reach + (self.radius if self.network.detail_features else 0)
         skip_margin = self.network.convs_per_level * self.radius + around
-        image = tf.pad(folded, [[around, around], [0, 0], [0, 0], [0, 0]])
+        image = None
+        if self.network.detail_features:
+            image = tf.pad(folded, [[around, around], [0, 0], [0, 0], [0, 0]])
         skip, low = self._first_level(folded, thickness, skip_margin)
         low = self._deeper_levels(low)
         low_front = self._low_reach(skip_margin)
@@ -119,7 +121,7 @@ class ServedUnet(LateVariables):
             first = index * thickness
             rows = skip.read(index, skip_margin)
             rows = self._last_level(rows, low, first, skip_margin, size, low_front)
-            if self.network.detail_features:
+            if image is not None:
                 beside = image[first : first + thickness + 2 * around]
                 rows = self._with_detail(rows, beside, first - around, size)
             return self._answer(rows, mirrored, reach * stem - margin, first * stem - margin, size)

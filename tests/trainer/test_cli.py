@@ -26,7 +26,7 @@ from synthseg_trainer.network.bundle import load_bundle, save_bundle
         (["train", "laptop", "--run", "r", "--store", "nothing.zarr"], "nothing.zarr"),
         (
             ["recipes", "none"],
-            "none is no recipe; recipes are 2021, laptop, laptop_wide,",
+            "none is no recipe; recipes are 2021, laptop, laptop_wide, own_anatomy,",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from contract_server import ContractServer, Mortal
-from log_records import logged_by
+from log_records import without_dask
 from sessions import PATIENT, SOON_OVER, Once, count_outcomes, segment_folder, send_scan
 from synthseg_client.batch.plan import plan_batch
 from synthseg_client.batch.run import run_batch
@@ -217,5 +217,5 @@ def test_a_library_user_is_told_by_the_log(
     once = Session(f"unix:{tmp_path / 'none'}", retry=SOON_OVER)
     with once, pytest.raises(ServerGoneError, match=r"Waited 1\.2 s"):
         once.describe()
-    (record,) = logged_by(caplog, "synthseg_client")
+    (record,) = without_dask(caplog)
     assert (record.name, record.levelname) == ("synthseg_client", "WARNING")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthseg_common.labels import SYNTHSEG_V1
+from synthseg_common.labels import SYNTHSEG_V1, SegmentationLabels
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.errors import CheckpointError
 from synthseg_trainer.network.bundle import assign_weights, load_bundle, weights_of
@@ -14,6 +14,17 @@ from synthseg_trainer.runs.initial import initial_weights
 
 HEAD = "unet_likelihood/"
 NETWORK = NetworkSettings(n_labels=32, features=4, n_levels=3)
+
+
+def first_labels(count: int) -> SegmentationLabels:
+    """A shorter table, all of it in the middle."""
+    return dataclasses.replace(
+        SYNTHSEG_V1,
+        values=SYNTHSEG_V1.values[:count],
+        names=SYNTHSEG_V1.names[:count],
+        topology_classes=SYNTHSEG_V1.topology_classes[:count],
+        flip_channels=tuple(range(count)),
+    )
 
 
 def test_a_network_of_the_same_labels_is_taken_whole(small_bundle: Path) -> None:
@@ -27,14 +38,7 @@ def test_a_network_of_the_same_labels_is_taken_whole(small_bundle: Path) -> None
 def test_with_other_labels_the_last_layer_keeps_its_own(small_bundle: Path) -> None:
     network = dataclasses.replace(NETWORK, n_labels=3)
     own = weights_of(build_unet(network))
-    labels = dataclasses.replace(
-        SYNTHSEG_V1,
-        values=SYNTHSEG_V1.values[:3],
-        names=SYNTHSEG_V1.names[:3],
-        topology_classes=SYNTHSEG_V1.topology_classes[:3],
-        flip_channels=(0, 1, 2),
-    )
-    taken = initial_weights(own, network, labels, small_bundle)
+    taken = initial_weights(own, network, first_labels(3), small_bundle)
     given = load_bundle(small_bundle).weights
     assert taken.keys() == own.keys()
     for name, value in taken.items():
@@ -56,14 +60,7 @@ def test_a_wider_network_takes_it_over(small_bundle: Path) -> None:
 def test_a_wider_network_with_other_labels_draws_its_last_layer(small_bundle: Path) -> None:
     network = dataclasses.replace(NETWORK, features=6, n_labels=2)
     own = weights_of(build_unet(network))
-    labels = dataclasses.replace(
-        SYNTHSEG_V1,
-        values=SYNTHSEG_V1.values[:2],
-        names=SYNTHSEG_V1.names[:2],
-        topology_classes=SYNTHSEG_V1.topology_classes[:2],
-        flip_channels=(0, 1),
-    )
-    taken = initial_weights(own, network, labels, small_bundle)
+    taken = initial_weights(own, network, first_labels(2), small_bundle)
     np.testing.assert_array_equal(taken[f"{HEAD}kernel"], own[f"{HEAD}kernel"])
     given = load_bundle(small_bundle).weights["unet_conv_downarm_0_0/kernel"]
     np.testing.assert_array_equal(taken["unet_conv_downarm_0_0/kernel"][..., :4], given)

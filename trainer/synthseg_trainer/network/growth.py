@@ -49,40 +49,36 @@ def grown(
         As `drawn`, with the narrow network's in their places.
     """
     found = {name: value.copy() for name, value in drawn.items()}
-    inputs = dict(_inputs(narrow, wide))
+    few, many = dict(_inputs(narrow)), dict(_inputs(wide))
     for name, value in weights.items():
         layer, _, variable = name.partition("/")
         if variable == "kernel":
-            _put_kernel(found[name], value, inputs[layer])
+            _put_kernel(found[name], value, few[layer], many[layer])
         else:
             found[name][: len(value)] = value
     return found
 
 
-def _put_kernel(into: FloatArray, value: FloatArray, inputs: list[tuple[int, int]]) -> None:
+def _put_kernel(into: FloatArray, value: FloatArray, few: list[int], many: list[int]) -> None:
     """Puts a kernel in its place in a wider one, of which the old features take nothing new."""
     outputs = value.shape[-1]
     into[..., :outputs] = 0
     start = first = 0
-    for few, many in inputs:
-        into[..., start : start + few, :outputs] = value[..., first : first + few, :]
-        start, first = start + many, first + few
+    for old, all_of_them in zip(few, many, strict=True):
+        into[..., start : start + old, :outputs] = value[..., first : first + old, :]
+        start, first = start + all_of_them, first + old
 
 
-def _inputs(
-    narrow: NetworkSettings, wide: NetworkSettings
-) -> Iterator[tuple[str, list[tuple[int, int]]]]:
-    """Convolutions, each with the parts of its input: their features in either network."""
-    folded = narrow.n_channels * narrow.stem**3
-    image = (folded, folded)
-    levels = [(narrow.features_at(n), wide.features_at(n)) for n in range(narrow.n_levels)]
-    details = (narrow.detail_features, wide.detail_features)
+def _inputs(network: NetworkSettings) -> Iterator[tuple[str, list[int]]]:
+    """Convolutions, each with the parts of its input side by side: how many features they have."""
+    image = network.n_channels * network.stem**3
+    levels = [network.features_at(level) for level in range(network.n_levels)]
     for level, features in enumerate(levels):
         above = levels[level - 1] if level else image
-        for number, name in enumerate(names.down_convolutions(narrow, level)):
+        for number, name in enumerate(names.down_convolutions(network, level)):
             yield name, [features if number else above]
     for level, features in enumerate(levels[:-1]):
-        for number, name in enumerate(names.up_convolutions(narrow, level)):
+        for number, name in enumerate(names.up_convolutions(network, level)):
             yield name, [features] if number else [features, levels[level + 1]]
     yield names.DETAIL, [levels[0], image]
-    yield names.LOGITS, [levels[0], details]
+    yield names.LOGITS, [levels[0], network.detail_features]

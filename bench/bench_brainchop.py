@@ -19,7 +19,7 @@ import nibabel as nib
 import numpy as np
 from answers import segment_all
 from card_scans import CardScan, real_scans
-from markdown import print_table
+from markdown_table import print_table
 from overlaps import Dice, dice, mean_of, read_labels, sideless
 from served import SHARED_DATA
 from synthseg_client.embedded import LocalServer
@@ -110,8 +110,8 @@ def _show(scores: dict[tuple[str, str], Dice]) -> None:
         for title, values in groups.items()
     ]
     note = (
-        "Dice against FreeSurfer, sides merged as brainchop's 18-class networks do. Those learned "
-        "T1 scans and FreeSurfer's own labels; ours saw synthetic scans alone, of any contrast."
+        "Dice against FreeSurfer, sides merged as brainchop's 18-class networks do. Those are "
+        "made for T1 scans; ours has seen synthetic scans alone, of any contrast."
     )
     head = ["", *(f"{scan}: {model}" for model, scan in scores)]
     print_table("Beside brainchop", head, rows, note)

@@ -14,7 +14,7 @@ import confidence
 import numpy as np
 from answers import Answers
 from card_scans import CardScan, noisy_scans, real_scans
-from markdown import print_table
+from markdown_table import print_table
 from overlaps import WITHOUT_CSF, by_structure
 from synthseg_common.labels import SYNTHSEG_V2
 

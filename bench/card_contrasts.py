@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 from answers import Answers
 from card_scans import SCANS, CardScan, slug
-from markdown import print_table
+from markdown_table import print_table
 from overlaps import Dice, by_structure, dice, mean_of
 
 PEOPLE = {

@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 from answers import Answers
 from card_scans import SCANS, CardScan
-from markdown import print_table
+from markdown_table import print_table
 from overlaps import WITHOUT_CSF, Dice, by_structure, dice, mean_of
 from synthseg_client.options import CT_RANGE_HU
 from synthseg_common.labels import CSF, SYNTHSEG_V2
@@ -70,8 +70,8 @@ def _note(answers: Answers) -> str:
     brain = sum(size for name, size in answers[CT].volumes_mm3.items() if name in _brain())
     return (
         f"Brain without CSF {brain / 1e6:.2f} l; {100 * inside:.0f} % of the template's voxels "
-        "above 0 HU have a label. T1 is the model's answer for the MNI152 template, another group of "
-        "people: nothing here is a truth."
+        "above 0 HU have a label. T1 is the model's answer for the MNI152 template, an average of "
+        "other people: nothing here is a truth."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import variations
 from answers import Answers
 from card_scans import SCANS, CardScan, slug
-from markdown import print_table
+from markdown_table import print_table
 from overlaps import by_structure, sideless
 from synthseg_common.labels import SYNTHSEG_V2
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from answers import Answers, mean_dice
 from card_scans import TRUTHS, CardScan, real_scans, slug, synthetic_scans, thick_name, thick_scans
-from markdown import print_table
+from markdown_table import print_table
 from overlaps import STRUCTURES, WITHOUT_CSF, mean_of
 from synthseg_common.labels import SYNTHSEG_V2
 from thickened import PLANES

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from answers import Answers, mean_dice
 from card_scans import SPACINGS_MM, TRUTHS, CardScan, real_scans, slug, synthetic_scans
-from markdown import print_table
+from markdown_table import print_table
 from overlaps import STRUCTURES, WITHOUT_CSF, by_structure, mean_of
 
 

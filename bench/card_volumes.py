@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 from answers import Answers
 from card_scans import CardScan, real_scans
-from markdown import print_table
+from markdown_table import print_table
 from overlaps import by_structure, read_labels
 from synthseg_common.labels import SYNTHSEG_V2
 

@@ -1,4 +1,4 @@
-"""Runs the networks of brainchop: MeshNet, a row of dilated convolutions, as TensorFlow.js keeps it.
+"""Runs brainchop's networks: MeshNet, a row of dilated convolutions, as TensorFlow.js keeps it.
 
 What brainchop 4 does around its 18-class networks (brainchop-parameters.js, inference-logic.js) is
 done here, too: the scan is scaled from its least to its largest value, cut to what is brighter than

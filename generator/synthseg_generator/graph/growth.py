@@ -2,8 +2,9 @@
 
 Where the labels of a growth are smoothed by a Gaussian of width σ to s, with values in [0, 1], the
 place that is looked up moves by `distance · σ √(2π) · grad s`. At a flat wall that is as long as
-the distance, and falls off as the Gaussian does; in a thin sheet both of its walls take from each
-other. Moving towards a structure makes it larger. It is computed in cells of a few millimetres and
+the distance, and falls off as the Gaussian does, so the wall comes to lie where the place looked
+up is the old wall, a little nearer; in a thin sheet both of its walls take from each other. Moving
+towards a structure makes it larger. It is computed in cells of a few millimetres and
 evaluated at the few nodes of the elastic displacement, so it costs next to nothing per voxel.
 
 Arithmetic runs on any Keras backend.

@@ -26,8 +26,9 @@ class Growth:
         labels: Label values of the maps that grow as one; name both sides for both. With one of
             them alone, flips bring it to either side.
         probability: Chance that they do in a sample.
-        distance_mm: How far a flat wall of a large structure moves; positive grows, negative
-            shrinks. What is thinner than a few times `reach_mm` moves less.
+        distance_mm: Displacement at a flat wall of a large structure; positive grows, negative
+            shrinks. The wall itself moves by 0.9 of half a reach, 0.75 of one, 0.6 of 1.6. What is
+            thinner than a few times `reach_mm` moves less.
         reach_mm: How far around a wall its surroundings go with it: standard deviation of a
             Gaussian, at least a voxel.
     """

@@ -16,6 +16,7 @@ from synthseg_generator.settings.generator import (
     GeneratorSettings,
     LabelSettings,
     cube,
+    generator_settings,
 )
 
 MAPS = (MapGeometry((48, 52, 50)), MapGeometry((48, 52, 50), (20.0, 25.0, 30.0)))
@@ -143,3 +144,43 @@ def test_classes_of_the_settings_take_the_place_of_the_table_s() -> None:
     left, right = (GENERATION_V2.values.index(value) for value in (2, 41))
     np.testing.assert_array_equal(means[left], means[right])
     assert not np.array_equal(_sample()["means"][left], _sample()["means"][right])
+
+
+LATER_PARTS = generator_settings(
+    {
+        "crop": {"shape": [32, 32, 32]},
+        "n_channels": 2,
+        "growth": [{"labels": [4, 43], "probability": 1, "distance_mm": [1, 2]}],
+        "lesions": {"probability": 1},
+        "field_of_view": {"probability": 1},
+    }
+)
+
+
+def test_parts_that_came_later_leave_all_other_draws_as_they_were() -> None:
+    before, after = _sample(), _sample(settings=LATER_PARTS)
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name], value)
+    assert after.keys() - before.keys() == {
+        "growth_mm",
+        "lesion_nodes",
+        "lesion_threshold",
+        "lesion_means",
+        "lesion_stds",
+        "field_of_view",
+    }
+    back = SampleParameters.from_row(after).to_row()
+    assert all(back[name] is after[name] for name in after)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"growth": [{"labels": [99], "probability": 1, "distance_mm": [0, 1]}]}, "growth.labels"),
+        ({"lesions": {"probability": 1, "labels": [99]}}, "lesions.labels"),
+    ],
+)
+def test_labels_that_the_table_lacks_are_refused(part: dict[str, Any], words: str) -> None:
+    settings = generator_settings({"crop": {"shape": [32, 32, 32]}, **part})
+    with pytest.raises(ConfigError, match=f"{words}: the label maps' table has no label 99"):
+        _sample(settings=settings)

@@ -1,4 +1,4 @@
-"""Rigid registration of two scans of one person, who moves between them."""
+"""Registration of two scans: rigid of one person, who moves between them; affine of two people."""
 
 from __future__ import annotations
 
@@ -29,8 +29,22 @@ def register(fixed: Path, moving: Path) -> tuple[np.ndarray, np.ndarray]:
     return half.real @ back, between
 
 
+def match(fixed: Path, moving: Path) -> np.ndarray:
+    """Registers two brains with each other, which may lie anywhere.
+
+    Returns:
+        float64 `[4, 4]`, RAS mm of the fixed scan to RAS mm of the moving one: 12 parameters.
+    """
+    import SimpleITK as sitk  # noqa: N813
+
+    scans = [sitk.ReadImage(str(path), sitk.sitkFloat32) for path in (fixed, moving)]
+    by_mass = sitk.CenteredTransformInitializerFilter.MOMENTS
+    transform = sitk.CenteredTransformInitializer(*scans, sitk.AffineTransform(3), by_mass)
+    return _optimised(scans, transform)
+
+
 def _one_way(fixed: Path, moving: Path) -> np.ndarray:
-    """By mutual information (Mattes), coarse to fine, from where the scanner put the scans."""
+    """From where the scanner put the scans, without scaling."""
     import SimpleITK as sitk  # noqa: N813 (its own documentation calls it so)
 
     scans = [sitk.ReadImage(str(path), sitk.sitkFloat32) for path in (fixed, moving)]
@@ -40,6 +54,13 @@ def _one_way(fixed: Path, moving: Path) -> np.ndarray:
         sitk.Euler3DTransform(),
         sitk.CenteredTransformInitializerFilter.GEOMETRY,
     )
+    return _optimised(scans, transform)
+
+
+def _optimised(scans: list[Any], transform: Any) -> np.ndarray:
+    """By mutual information (Mattes), coarse to fine; the transform is changed."""
+    import SimpleITK as sitk  # noqa: N813
+
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(64)
     method.SetMetricSamplingStrategy(method.REGULAR)

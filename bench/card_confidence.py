@@ -18,7 +18,7 @@ from markdown_table import print_table
 from overlaps import WITHOUT_CSF, by_structure
 from synthseg_common.labels import SYNTHSEG_V2
 
-NOISE = (0.03, 0.1, 0.25)
+NOISE = (0.1, 0.25)
 BAD_DICE = 0.6
 WORSE_BY = 0.05  # than the structure's mean
 _CHANNELS = [SYNTHSEG_V2.values.index(value) for value in WITHOUT_CSF]
@@ -31,7 +31,7 @@ def scans(folder: Path) -> list[CardScan]:
 
 
 def show(answers: Answers, folder: Path) -> None:
-    """Each measure of doubt against Dice, then the best known one by structure."""
+    """Each measure of doubt against Dice, then one of them by structure."""
     wanted = {scan.name for scan in scans(folder)}
     kinds = {
         "all": sorted(wanted),
@@ -64,16 +64,28 @@ def _show_measures(tables: dict[str, Table]) -> None:
             rows.append([kind, confidence.DOUBTS[measure], *_figures(dice, doubt)])
     head = ["scans", "doubt of a structure", "scan by scan", "all structures", "within a structure"]
     head += [f"finds Dice < {BAD_DICE}", "within a structure"]
-    n_scans, bad = len(tables["all"][0]), np.mean(tables["all"][0] < BAD_DICE)
+    dice = tables["all"][0]
+    bad = dice < BAD_DICE
+    most, part = _most_often(bad)
     note = (
-        f"{n_scans} scans, {tables['all'][0].size} structures of which {100 * bad:.0f} % have Dice "
-        f"below {BAD_DICE}. The first three columns are Spearman correlations of doubt with Dice "
-        "(-1: perfect, 0: none); the last two areas under the ROC curve (1: perfect, 0.5: none). "
-        "Within a structure: after taking each structure's mean away, so that it does not count "
-        "that some structures are harder than others; there, bad is also counted from the mean: "
-        f"{WORSE_BY} below it."
+        f"{len(dice)} scans, {dice.size} structures of which {100 * bad.mean():.0f} % have Dice "
+        f"below {BAD_DICE}; {100 * part:.0f} % of these are {most}. The first three columns are "
+        "Spearman correlations of doubt with Dice (-1: perfect, 0: none); the last two areas under "
+        "the ROC curve (1: perfect, 0.5: none). Within a structure: after taking each structure's "
+        "mean away, so that it does not count that some structures are harder than others; there, "
+        f"bad is {WORSE_BY} below the mean."
     )
     print_table("Does the model know when it is wrong?", head, rows, note)
+
+
+def _most_often(bad: np.ndarray) -> tuple[str, float]:
+    """The structure that most bad ones are, and what part of them it is."""
+    counts = {
+        title: bad[:, [WITHOUT_CSF.index(value) for value in values if value in WITHOUT_CSF]].sum()
+        for title, values in by_structure().items()
+    }
+    most = max(counts, key=lambda title: counts[title])
+    return most, counts[most] / max(bad.sum(), 1)
 
 
 def _figures(dice: np.ndarray, doubt: np.ndarray) -> list[str]:
@@ -101,7 +113,7 @@ def _show_expected(tables: dict[str, Table]) -> None:
 
 
 def _show_structures(dice: np.ndarray, doubts: dict[str, np.ndarray]) -> None:
-    doubt = doubts[confidence.OWN_DICE]
+    doubt = doubts[confidence.WINNER]
     rows = []
     for title, values in by_structure().items():
         columns = [WITHOUT_CSF.index(value) for value in values if value in WITHOUT_CSF]
@@ -118,5 +130,5 @@ def _show_structures(dice: np.ndarray, doubts: dict[str, np.ndarray]) -> None:
         )
         rows.append([title, *(f"{figure:.2f}" for figure in figures)])
     head = ["", "mean Dice", "worst", f"part with Dice < {BAD_DICE}", "Spearman", "finds these"]
-    note = f"Doubt as {confidence.DOUBTS[confidence.OWN_DICE]}, over all scans."
+    note = f"Doubt as {confidence.DOUBTS[confidence.WINNER]}, over all scans."
     print_table("The same by structure", head, rows, note)

@@ -13,26 +13,19 @@ import alignment
 import nibabel as nib
 import numpy as np
 from answers import Answers
-from card_scans import SCANS, CardScan, slug
+from card_scans import PEOPLE, CardScan, person_scan
 from markdown_table import print_table
 from overlaps import Dice, by_structure, dice, mean_of
 
-PEOPLE = {
-    "stroke": {c: f"stroke/{c}.nii.gz" for c in ("T1", "T2", "FLAIR")},
-    "MS, 3 mm slices": {
-        c: f"clinical_ms/patient12_study1_{name}.nii.gz"
-        for c, name in (("T1", "T1W"), ("T2", "T2W"), ("FLAIR", "FLAIR"))
-    },
-}
 PAIRS = (("T1", "T2"), ("T1", "FLAIR"), ("T2", "FLAIR"))
 
 
 def scans(folder: Path) -> list[CardScan]:
     """What has to be segmented."""
     return [
-        CardScan(_name(person, contrast), SCANS / scan)
+        person_scan(person, contrast)
         for person, contrasts in PEOPLE.items()
-        for contrast, scan in contrasts.items()
+        for contrast in contrasts
     ]
 
 
@@ -54,12 +47,12 @@ def show(answers: Answers, folder: Path) -> None:
 
 def _compare(answers: Answers, person: str, pair: tuple[str, str]) -> tuple[list[str], Dice]:
     """A row's cells, and Dice by structure after alignment where it can be done."""
-    labels = [nib.load(answers[_name(person, contrast)].labels) for contrast in pair]
+    labels = [nib.load(answers[person_scan(person, contrast).name].labels) for contrast in pair]
     scores = between(*labels, np.eye(4))
     cells = [f"{mean_of(scores):.3f}"]
     if not alignment.AVAILABLE:
         return [*cells, "-", "-", "-"], scores
-    place, doubt = alignment.register(*(SCANS / PEOPLE[person][contrast] for contrast in pair))
+    place, doubt = alignment.register(*(person_scan(person, contrast).path for contrast in pair))
     scores = between(*labels, place)
     moved, known = _distance(labels[0], place), _distance(labels[0], doubt) / 2
     return [*cells, f"{mean_of(scores):.3f}", f"{moved:.1f}", f"{known:.1f}"], scores
@@ -95,7 +88,3 @@ def _distance(labels: nib.Nifti1Image, place: np.ndarray) -> float:
     middle = np.argwhere(np.asarray(labels.dataobj) > 0).mean(0)
     point = nib.affines.apply_affine(labels.affine, middle)
     return float(np.linalg.norm(nib.affines.apply_affine(place, point) - point))
-
-
-def _name(person: str, contrast: str) -> str:
-    return f"{slug(person)}-{contrast}"

@@ -9,26 +9,27 @@ import nibabel as nib
 import numpy as np
 import variations
 from answers import Answers
-from card_scans import SCANS, CardScan, slug
+from card_scans import CardScan, person_scan, real_scans, slug
 from markdown_table import print_table
 from overlaps import by_structure, sideless
 from synthseg_common.labels import SYNTHSEG_V2
 
 AGAIN = {
-    "T1, 1 mm": "stroke/T1.nii.gz",
-    "T2, 1 mm": "stroke/T2.nii.gz",
-    "T1, stripped": "t1_stripped_aseg/brain.mgz",
+    "T1, 1 mm": person_scan("stroke", "T1"),
+    "T2, 1 mm": person_scan("stroke", "T2"),
+    "T1, stripped": real_scans()[0],
 }
-"""Scans that are segmented again in every variation."""
+"""Scans that are segmented again in every variation; other tables show them as they are."""
 
 
 def scans(folder: Path) -> list[CardScan]:
     """What has to be segmented."""
     found = []
     for kind, scan in AGAIN.items():
-        original = nib.as_closest_canonical(nib.load(SCANS / scan))
-        for number, name in enumerate(variations.VARIATIONS):
-            path = folder / f"{again(kind, number)}.nii.gz"
+        original = nib.as_closest_canonical(nib.load(scan.path))
+        found.append(scan)
+        for number, name in list(enumerate(variations.VARIATIONS))[1:]:
+            path = folder / f"{again(kind, number)}.nii"
             if not path.exists():
                 nib.save(variations.varied(original, name), path)
             found.append(CardScan(again(kind, number), path))
@@ -36,8 +37,8 @@ def scans(folder: Path) -> list[CardScan]:
 
 
 def again(kind: str, number: int) -> str:
-    """What a variation is called."""
-    return f"again-{slug(kind)}-{number}"
+    """What a variation is called; the first is the scan as it is."""
+    return f"again-{slug(kind)}-{number}" if number else AGAIN[kind].name
 
 
 def show(answers: Answers, folder: Path) -> None:

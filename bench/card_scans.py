@@ -24,6 +24,14 @@ TRUTHS = {
     "T1, whole head": ("t1_wholehead_aseg/orig.mgz", "t1_wholehead_aseg/aparc+aseg.mgz"),
 }
 
+PEOPLE = {
+    "stroke": {c: f"stroke/{c}.nii.gz" for c in ("T1", "T2", "FLAIR")},
+    "MS, 3 mm slices": {
+        c: f"clinical_ms/patient12_study1_{name}.nii.gz"
+        for c, name in (("T1", "T1W"), ("T2", "T2W"), ("FLAIR", "FLAIR"))
+    },
+}
+
 
 @dataclass(frozen=True)
 class CardScan:
@@ -53,6 +61,11 @@ def real_scans() -> list[CardScan]:
         CardScan(slug(kind), SCANS / scan, SCANS / labels)
         for kind, (scan, labels) in TRUTHS.items()
     ]
+
+
+def person_scan(person: str, contrast: str) -> CardScan:
+    """A scan of one of `PEOPLE`."""
+    return CardScan(f"{slug(person)}-{contrast}", SCANS / PEOPLE[person][contrast])
 
 
 def synthetic_scans(folder: Path, kind: str) -> list[CardScan]:

@@ -33,6 +33,8 @@ Tensor = Any
 # cell, the difference across two, and the linear interpolation between cells and between nodes.
 _OF_CELLS = 1 / 12 + 1 / 3 + 1 / 6
 _OF_NODES = 1 / 6
+# Nodes may lie further apart than the reach by this share of it: voxel sizes come from affines.
+_ROUNDING = 1e-3
 # A Gaussian narrower than this cannot be sampled by the cells.
 _NARROWEST_CELLS = 0.5
 
@@ -63,21 +65,35 @@ class GrowthField:
         voxel_size_mm: float,
         nodes: Shape,
     ) -> None:
-        self._reaches = sorted({one.reach_mm / voxel_size_mm for one in growth})
-        self._voxel_size_mm = voxel_size_mm
-        self._grown = _tell_grown(growth, labels, self._reaches, voxel_size_mm)
+        reaches_mm = sorted({one.reach_mm for one in growth})
+        self._grown = [_tell_grown(growth, labels, reach_mm) for reach_mm in reaches_mm]
         self._cell = find_growth_cell(growth, voxel_size_mm)
         self._n_cells = [max(side // self._cell, 1) for side in map_shape]
-        spacing = [side / n for side, n in zip(map_shape, nodes, strict=True)]
-        x, y, z = (n * math.ceil(s / self._reaches[0]) for n, s in zip(nodes, spacing, strict=True))
+        x, y, z = (
+            n * math.ceil(side / n * voxel_size_mm / reaches_mm[0] - _ROUNDING)
+            for side, n in zip(map_shape, nodes, strict=True)
+        )
         self.nodes: Shape = (x, y, z)
+        spacing = [side / n for side, n in zip(map_shape, self.nodes, strict=True)]
         self._blurs = [
-            [
-                _make_blur(n_cells, find_growth_sigma(reach, self._cell, side / n) / self._cell)
-                for n_cells, side, n in zip(self._n_cells, map_shape, self.nodes, strict=True)
-            ]
-            for reach in self._reaches
+            self._make_blurs(reach_mm / voxel_size_mm, spacing) for reach_mm in reaches_mm
         ]
+        for blurs in self._blurs:
+            # From mm to voxels, which may stand in any one of the three.
+            blurs[0] /= voxel_size_mm
+
+    def _make_blurs(self, reach: float, spacing: Sequence[float]) -> list[Float32Array]:
+        """A matrix for each axis, from sums over cells to what differences are growth of.
+
+        Args:
+            reach: Standard deviation of the Gaussian in voxels.
+            spacing: Voxels between nodes along each axis.
+        """
+        sigmas = [find_growth_sigma(reach, self._cell, s) / self._cell for s in spacing]
+        blurs = [_make_blur(n, s) for n, s in zip(self._n_cells, sigmas, strict=True)]
+        # A sum is over the samples of a cell, a difference spans two cells.
+        blurs[0] *= reach * math.sqrt(2 * math.pi) / (2 * self._cell * self._cell)
+        return blurs
 
     def compute(self, labels: Tensor, growth_mm: Tensor, box_start: Tensor | None = None) -> Tensor:
         """The displacement in every cell of the map.
@@ -91,20 +107,18 @@ class GrowthField:
         Returns:
             float32 `[i, j, k, 3]`, voxels of the map; where the box does not reach, it is wrong.
         """
-        # Distance of each label, one column per reach, since smoothing and growth are linear.
-        of_labels = ops.einsum("g,glr->lr", growth_mm, ops.convert_to_tensor(self._grown))
-        pooled = self._pool(labels, of_labels, box_start)
-        total: Tensor = 0.0
-        for index, (reach, blurs) in enumerate(zip(self._reaches, self._blurs, strict=True)):
+        sampled = self._sample_cells(labels, box_start)
+        inside = [self._find_cells_of_box(labels, box_start, axis) for axis in range(3)]
+        parts = []
+        for grown, blurs in zip(self._grown, self._blurs, strict=True):
+            # Growth is linear in the labels, so all of one reach are smoothed together.
+            of_labels = ops.einsum("g,gl->l", growth_mm, ops.convert_to_tensor(grown))
+            pooled = sum(ops.take(of_labels, seen, axis=0) for seen in sampled)
             weights = [
-                ops.convert_to_tensor(blur) * self._find_cells_of_box(labels, box_start, axis)
-                for axis, blur in enumerate(blurs)
+                ops.convert_to_tensor(blur) * part for blur, part in zip(blurs, inside, strict=True)
             ]
-            smooth = enlarge(pooled[..., index : index + 1], weights)
-            # Distances are in voxels already, a difference spans two cells.
-            scale = reach * math.sqrt(2 * math.pi) / (2 * self._cell)
-            total = total + scale * _difference(smooth[..., 0])
-        return total
+            parts.append(enlarge(pooled[..., None], weights)[..., 0])
+        return _difference(sum(parts[1:], start=parts[0]))
 
     def look_up(self, field: Tensor, places: Tensor) -> Tensor:
         """The displacement at some places: float32 `[..., 3]`, voxels of the map.
@@ -116,13 +130,13 @@ class GrowthField:
         centre = (self._cell - 1) / 2
         return sample_linear(field, (places - centre) / self._cell)
 
-    def _pool(self, labels: Tensor, of_labels: Tensor, box_start: Tensor | None) -> Tensor:
-        """Average over some voxels of every cell: float32 `[i, j, k, reach]`.
+    def _sample_cells(self, labels: Tensor, box_start: Tensor | None) -> list[Tensor]:
+        """Some voxels of every cell, their average is taken for that of all: int32 `[i, j, k]`.
 
         Every plane of a cell has one of them, on each axis, so a sheet one voxel thick is seen
         wherever it lies; all voxels would cost ten times as much, and tell little more.
         """
-        total: Tensor = 0.0
+        sampled = []
         for offset in range(self._cell):
             seen = labels
             for axis, n_cells in enumerate(self._n_cells):
@@ -133,8 +147,8 @@ class GrowthField:
                 # Beyond the box, what is seen here is given no weight.
                 index = ops.clip(index, 0, ops.shape(labels)[axis] - 1)
                 seen = ops.take(seen, index, axis=axis)
-            total = total + ops.take(of_labels, ops.cast(seen, "int32"), axis=0)
-        return total / self._cell
+            sampled.append(ops.cast(seen, "int32"))
+        return sampled
 
     def _find_cells_of_box(self, labels: Tensor, box_start: Tensor | None, axis: int) -> Tensor:
         """Which cells lie in the box along an axis: float32 `[cell]`, 1 or 0."""
@@ -158,17 +172,13 @@ def find_growth_sigma(reach: float, cell: float, node_spacing: float) -> float:
 
 
 def _tell_grown(
-    growth: Sequence[Growth],
-    labels: GenerationLabels,
-    reaches: Sequence[float],
-    voxel_size_mm: float,
+    growth: Sequence[Growth], labels: GenerationLabels, reach_mm: float
 ) -> Float32Array:
-    """Which labels grow, in voxels per mm: float32 `[growth, label, reach]`."""
-    grown = np.zeros((len(growth), len(labels), len(reaches)), np.float32)
+    """Which labels grow with this reach: float32 `[growth, label]`, 1 or 0."""
+    grown = np.zeros((len(growth), len(labels)), np.float32)
     for index, one in enumerate(growth):
         named = find_label_indices("growth.labels", one.labels, labels)
-        reach = reaches.index(one.reach_mm / voxel_size_mm)
-        grown[index, list(named), reach] = 1 / voxel_size_mm
+        grown[index, list(named)] = one.reach_mm == reach_mm
     return grown
 
 

@@ -1,30 +1,53 @@
+"""How lesions are drawn."""
+
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from synthseg_generator.arrays import Row
 from synthseg_generator.draws.lesions import draw_lesions, find_lesion_shape
 from synthseg_generator.settings.generator import Lesions, Prior, Uniform
 
-LESIONS = Lesions(
-    probability=0.5, threshold=Uniform(1, 2), means=Prior(rows=((-100.0, 100.0),)), size_mm=5
+HALF = Lesions(
+    probability=0.5,
+    threshold=Uniform(2, 3),
+    means=Prior(rows=((100.0, 110.0),)),
+    stds=Prior(distribution="normal", rows=((-5.0, 0.0),)),
 )
 
 
-@pytest.mark.parametrize(("voxel_mm", "nodes"), [(1.0, 12), (2.5, 30), (20.0, 60)])
-def test_nodes_lie_as_far_apart_as_lesions_are_wide(voxel_mm: float, nodes: int) -> None:
-    assert find_lesion_shape(LESIONS, (60, 60, 60), voxel_mm) == (nodes,) * 3
+def drawn(seed: int) -> Row:
+    return draw_lesions(HALF, (5, 6, 7), 2, np.random.default_rng(seed))
 
 
-def test_lesions_come_as_often_as_they_say_and_are_never_darker_than_black() -> None:
-    rng = np.random.default_rng(0)
-    rows = [draw_lesions(LESIONS, (3, 4, 5), 2, rng) for _ in range(1000)]
+def test_nodes_are_as_far_apart_as_the_size() -> None:
+    assert find_lesion_shape(Lesions(size_mm=6), (60, 120, 61), 1.0) == (10, 20, 11)
+    assert find_lesion_shape(Lesions(size_mm=6), (60, 120, 61), 2.0) == (20, 40, 21)
+    assert find_lesion_shape(Lesions(size_mm=0.5), (60, 120, 61), 1.0) == (60, 120, 61)
+
+
+def test_samples_have_them_with_their_chance() -> None:
+    rows = [drawn(seed) for seed in range(200)]
     thresholds = np.array([row["lesion_threshold"] for row in rows])
     present = np.isfinite(thresholds)
-    assert present.mean() == pytest.approx(0.5, abs=0.05)
-    assert ((thresholds[present] >= 1) & (thresholds[present] <= 2)).all()
-    assert all(row["lesion_nodes"].shape == (3, 4, 5) for row in rows)
-    means = np.stack([row["lesion_means"] for row in rows])
-    assert means.shape == (1000, 2)
-    assert means.min() == 0
-    assert means.max() > 50
-    assert np.mean(means == 0) == pytest.approx(0.5, abs=0.05)
+    assert 0.4 < present.mean() < 0.6
+    assert 2 <= thresholds[present].min() < thresholds[present].max() <= 3
+    assert [row["lesion_nodes"].any() for row in rows] == present.tolist()
+
+
+def test_rows_have_the_documented_shapes_and_types() -> None:
+    row = drawn(0)
+    assert {name: (np.shape(v), np.asarray(v).dtype) for name, v in row.items()} == {
+        "lesion_nodes": ((5, 6, 7), np.float32),
+        "lesion_threshold": ((), np.float32),
+        "lesion_means": ((2,), np.float32),
+        "lesion_stds": ((2,), np.float32),
+    }
+    assert np.all((row["lesion_means"] >= 100) & (row["lesion_means"] <= 110))
+    assert row["lesion_means"][0] != row["lesion_means"][1]
+    assert not row["lesion_stds"].any()  # negative draws become 0
+
+
+def test_the_same_seed_gives_the_same_and_another_does_not() -> None:
+    for name, value in drawn(1).items():
+        np.testing.assert_array_equal(value, drawn(1)[name])
+    assert drawn(1)["lesion_means"][0] != drawn(2)["lesion_means"][0]

@@ -12,7 +12,8 @@ SHRINKING = Growth(labels=(17, 53), probability=1.0, distance_mm=Uniform(-2, -1)
 
 
 def drawn(seed: int) -> list[float]:
-    return draw_growth((SWELLING, SHRINKING), np.random.default_rng(seed)).tolist()
+    found: list[float] = draw_growth((SWELLING, SHRINKING), np.random.default_rng(seed)).tolist()
+    return found
 
 
 def test_distances_are_drawn_with_their_chance() -> None:

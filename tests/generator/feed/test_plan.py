@@ -59,7 +59,8 @@ def test_a_plan_of_a_version_without_later_parts_is_read(
     """Neither its settings nor its rows know of growth, lesions, stripping and field of view."""
     write_plan(source, 3, tmp_path / "plan.zarr")
     group = zarr.open_group(tmp_path / "plan.zarr", mode="r+")
-    settings = dict(group.attrs.asdict()["settings"])
+    settings = group.attrs.asdict()["settings"]
+    assert isinstance(settings, dict)
     for name in ("growth", "lesions", "stripping", "field_of_view"):
         del settings[name]
     group.attrs.update({"settings": settings})

@@ -99,7 +99,7 @@ def make(
     row = draw_row(k, settings)
     noise = np.random.default_rng(k).standard_normal((32, 32, 32, 1)).astype(np.float32)
     image, target = synthesizer(ids, row, noise)
-    return tuple(map(np.asarray, (image, target, synthesizer.deform(ids, row))))
+    return np.asarray(image), np.asarray(target), np.asarray(synthesizer.deform(ids, row))
 
 
 def test_lesions_are_painted_in_white_matter_alone_and_the_target_does_not_know(

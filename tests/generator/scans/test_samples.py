@@ -68,19 +68,3 @@ def test_maps_without_a_scan_and_other_channels_are_refused(
     ingest(Path(scan_store.path).with_name("maps"), tmp_path / "bare.zarr", LABEL_TABLES["v2"])
     with pytest.raises(StoreError, match=r"no scan of head_0, head_1: add them with.*add-scans"):
         ScanSampleSource(open_store(tmp_path / "bare.zarr"), generator_settings({}), SILENT, 1)
-
-
-@pytest.mark.parametrize("part", ["lesions", "stripping"])
-def test_what_is_painted_is_refused_where_scans_are_augmented(
-    tmp_path: Path, make_head: MakeHead, part: str
-) -> None:
-    head = make_head((24, 24, 24)).astype(np.int16)
-    for folder in ("maps", "scans"):
-        (tmp_path / folder).mkdir()
-        nib.save(nib.Nifti1Image(head, np.eye(4)), tmp_path / folder / "a.nii")
-    ingest(tmp_path / "maps", tmp_path / "s.zarr", LABEL_TABLES["v2"])
-    store = open_store(tmp_path / "s.zarr")
-    add_scans(tmp_path / "scans", store)
-    settings = generator_settings({"crop": {"shape": [24, 24, 24]}, part: {"probability": 0.5}})
-    with pytest.raises(ConfigError, match=f"{part}.probability must be 0"):
-        ScanSampleSource(store, settings, SILENT, 0)

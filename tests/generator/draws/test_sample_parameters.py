@@ -146,13 +146,13 @@ def test_classes_of_the_settings_take_the_place_of_the_table_s() -> None:
     assert not np.array_equal(_sample()["means"][left], _sample()["means"][right])
 
 
-LATER = {
+LATER: dict[str, dict[str, Any]] = {
     "growth": {"growth": [{"labels": [4, 43], "probability": 1, "distance_mm": [1, 2]}]},
     "lesions": {"lesions": {"probability": 1}},
     "stripping": {"stripping": {"probability": 1}},
     "field_of_view": {"field_of_view": {"probability": 1}},
 }
-ADDED = {
+ADDED: dict[str, set[str]] = {
     "growth": {"growth_mm"},
     "lesions": {"lesion_nodes", "lesion_threshold", "lesion_means", "lesion_stds"},
     "stripping": set(),

@@ -10,7 +10,7 @@ from compiled import in_every_way
 from keras import ops
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import brentq
-from synthseg_common.arrays import BoolArray, Float32Array, Int32Array
+from synthseg_common.arrays import BoolArray, Float32Array, UInt8Array
 from synthseg_common.labels import GENERATION_V2, GenerationLabels
 from synthseg_generator.arrays import Row
 from synthseg_generator.draws.box import find_needed_box
@@ -144,7 +144,7 @@ def test_displacement_is_that_of_the_gaussian() -> None:
     settings, row = settings_with(3.0)
     mask = ball(16)
     field = GrowthField(settings.growth, TABLE, SHAPE, 1.0, (32, 32, 32))
-    places = np.stack(np.mgrid[8:56:3, 8:56:3, 8:56:3], axis=-1).astype(np.float32)
+    places = 8 + 3 * np.moveaxis(np.indices((16, 16, 16)), 0, -1).astype(np.float32)
     computed = field.compute(mask.astype(np.uint8), row["growth_mm"])
     found = ops.convert_to_numpy(field.look_up(computed, places))
     smooth = [
@@ -192,7 +192,7 @@ def test_a_label_that_the_table_lacks_is_refused() -> None:
         Deformer(settings, GENERATION_V2, SHAPE)
 
 
-def wild_sample(k: int, step: int) -> tuple[GeneratorSettings, SampleParameters, Int32Array]:
+def wild_sample(k: int, step: int) -> tuple[GeneratorSettings, SampleParameters, UInt8Array]:
     """A sample that is rotated, warped and grown, and a map of blobs."""
     growth = {"labels": [1], "probability": 1, "distance_mm": [2, 4], "reach_mm": 3}
     settings = generator_settings(

@@ -12,6 +12,7 @@ from synthseg_generator.errors import StoreError
 from synthseg_generator.feed.plan import open_plan
 from synthseg_generator.feed.plan_writing import write_plan
 from synthseg_generator.feed.samples import SampleSource
+from synthseg_generator.settings.files import dump_settings
 from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 from synthseg_generator.store.label_store import LabelStore
 
@@ -59,8 +60,7 @@ def test_a_plan_of_a_version_without_later_parts_is_read(
     """Neither its settings nor its rows know of growth, lesions, stripping and field of view."""
     write_plan(source, 3, tmp_path / "plan.zarr")
     group = zarr.open_group(tmp_path / "plan.zarr", mode="r+")
-    settings = group.attrs.asdict()["settings"]
-    assert isinstance(settings, dict)
+    settings = dump_settings(source.settings)
     for name in ("growth", "lesions", "stripping", "field_of_view"):
         del settings[name]
     group.attrs.update({"settings": settings})

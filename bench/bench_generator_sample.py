@@ -107,7 +107,7 @@ def load_ours(source: Any) -> Callable[[int], Any]:
     def graph(ids: Any, row: Any) -> Any:
         labels = synthesize.deform(ids, row)
         noise = draw_voxel_noise(row["noise_seed"], synthesize.noise_shape)
-        return synthesize.paint(labels, row, noise), synthesize.target(labels), labels
+        return synthesize.paint(labels, row, noise), synthesize.target(labels, row), labels
 
     def make(k: int) -> Any:
         parameters = source.parameters(k)
@@ -181,7 +181,7 @@ def time_stages(source: Any, n_samples: int) -> dict[str, float]:
                 source.settings.acquisition, source.settings.n_channels, 1.0
             ),
         ),
-        "target": lambda row, _: synthesize.target(row["labels"]),
+        "target": lambda row, _: synthesize.target(row["labels"], row),
     }
     graphs = {name: tf.function(stage) for name, stage in stages.items()}
     seconds: dict[str, list[float]] = {name: [] for name in stages}

@@ -29,6 +29,7 @@ OFFICIAL = "| original, 96³, 24 features | 52 | | | | | | 15.2 GB |"
 SETUPS = {
     "laptop, 128³": "laptop recipe, first stage: stem 2, 16 features",
     "laptop, 160x192x160": "laptop recipe, last stage",
+    "laptop_wide, 160x192x160": "laptop_wide recipe: 32 features, 64 for details",
     "2021, 96³": "the whole network of the original: 24 features, 5 levels",
 }
 

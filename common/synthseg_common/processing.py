@@ -16,3 +16,18 @@ DEFAULT_LIMIT = 192
 """Voxels per axis that go to the network unless told otherwise: enough for any head when placed on
 it.
 """
+
+
+def mirrored_shift(stem: int) -> int:
+    """Voxels by which the mirrored pass is shifted along y and z, so that it sees other blocks.
+
+    A network behind a stem folds the scan into blocks of stem³ voxels, and mirroring alone leaves
+    them as they are. Shifted by half a block, the second pass errs elsewhere than the first.
+
+    Args:
+        stem: Edge of the blocks; 1, as in the original, for none.
+
+    Returns:
+        Half a block; 0 where there are none.
+    """
+    return stem // 2

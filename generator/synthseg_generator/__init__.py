@@ -51,6 +51,10 @@ if TYPE_CHECKING:
     from synthseg_generator.scans.samples import ScanSampleSource as ScanSampleSource
     from synthseg_generator.scans.stored_scans import add_scans as add_scans
     from synthseg_generator.settings.acquisition import Acquisition as Acquisition
+    from synthseg_generator.settings.anatomy import Growth as Growth
+    from synthseg_generator.settings.anatomy import Lesions as Lesions
+    from synthseg_generator.settings.coverage import FieldOfView as FieldOfView
+    from synthseg_generator.settings.coverage import Stripping as Stripping
     from synthseg_generator.settings.files import load_settings as load_settings
     from synthseg_generator.settings.generator import GeneratorSettings as GeneratorSettings
     from synthseg_generator.settings.generator import generator_settings as generator_settings
@@ -77,15 +81,18 @@ _HOMES = {
     "ConfigError": "synthseg_generator.errors",
     "Crop": "synthseg_generator.settings.shape",
     "Elastic": "synthseg_generator.settings.shape",
+    "FieldOfView": "synthseg_generator.settings.coverage",
     "GENERATION_V1": "synthseg_common.labels",
     "GENERATION_V2": "synthseg_common.labels",
     "GenerationLabels": "synthseg_common.labels",
     "GeneratorError": "synthseg_generator.errors",
     "GeneratorSettings": "synthseg_generator.settings.generator",
+    "Growth": "synthseg_generator.settings.anatomy",
     "LabelError": "synthseg_generator.errors",
     "LabelSettings": "synthseg_generator.settings.labels",
     "LabelStore": "synthseg_generator.store.label_store",
     "LabelTable": "synthseg_generator.label_table",
+    "Lesions": "synthseg_generator.settings.anatomy",
     "Mad": "synthseg_generator.priors",
     "Mixture": "synthseg_generator.settings.intensity",
     "Plan": "synthseg_generator.feed.plan",
@@ -102,6 +109,7 @@ _HOMES = {
     "Shard": "synthseg_generator.feed.samples",
     "StoreError": "synthseg_generator.errors",
     "StreamSettings": "synthseg_generator.feed.stream",
+    "Stripping": "synthseg_generator.settings.coverage",
     "Uniform": "synthseg_generator.settings.ranges",
     "add_scans": "synthseg_generator.scans.stored_scans",
     "choose_generator": "synthseg_generator.scan_generator",

@@ -13,7 +13,7 @@ import tensorflow as tf
 from synthseg_common import contract
 from synthseg_common.label_types import channel_dtype, sent_label_dtype
 from synthseg_common.labels import SegmentationLabels
-from synthseg_common.processing import SMOOTHING_SIGMA_VOXELS, VOXEL_MM
+from synthseg_common.processing import SMOOTHING_SIGMA_VOXELS, VOXEL_MM, mirrored_shift
 from synthseg_trainer.network.bundle import Bundle
 
 from synthseg_serving.checks import finite, first_sizes, require, scalar
@@ -163,12 +163,13 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
 
     def _mirrored_pass(self, volume: tf.Tensor) -> tf.TensorArray:
         """Probabilities of the mirrored volume, mirrored back, as stored `Slabs`."""
+        shift = mirrored_shift(self.unet.network.stem)
         slab, count = self.unet.probabilities_in_slabs(
-            tf.reverse(volume, [0]), margin=0, mirrored=True
+            tf.reverse(_moved(volume, shift), [0]), margin=0, mirrored=True
         )
 
         def body(index: tf.Tensor, array: tf.TensorArray) -> tuple[tf.TensorArray]:
-            part = store(tf.reverse(slab(index), [0]))
+            part = store(_moved(tf.reverse(slab(index), [0]), -shift))
             return (self._slabs(array, count).write(count - 1 - index, part).array,)
 
         edge = tf.concat([[_MARGIN], tf.shape(volume)[1:3], [BYTES * len(self.labels)]], 0)
@@ -250,6 +251,11 @@ class Segmenter(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
             contract.TOP_PROBABILITY: top,
             contract.TOP_CHANNELS: tf.gather(tf.cast(others, dtype), channels),
         }
+
+
+def _moved(volume: tf.Tensor, shift: int) -> tf.Tensor:
+    """A volume shifted along y and z; what leaves at one end comes in at the other."""
+    return tf.roll(volume, [shift, shift], [1, 2]) if shift else volume
 
 
 def network_grid(shape: tf.Tensor, min_size: tf.Tensor) -> tf.Tensor:

@@ -219,7 +219,7 @@ def test_labels_equal_official(case: Case, our_labels: Tensor, official_labels: 
 
 
 def test_target_equals_official_on_the_same_labels(case: Case, official_labels: Tensor) -> None:
-    ours = CHANNELS[ops.convert_to_numpy(case.graph.target(official_labels))]
+    ours = CHANNELS[ops.convert_to_numpy(case.graph.target(official_labels, case.row))]
     np.testing.assert_array_equal(ours, case.recorded[case.target][0, ..., 0])
 
 

@@ -59,8 +59,10 @@ def _draw_channel(
     config: Mixture, labels: GenerationLabels, channel: int, rng: np.random.Generator
 ) -> tuple[Float64Array, Float64Array]:
     of_means, of_stds = _choose_priors(config, channel, rng)
-    means = np.maximum(_draw_prior("means", of_means, labels.n_classes, rng), 0)
-    stds = np.maximum(_draw_prior("stds", of_stds, labels.n_classes, rng), 0)
+    _check_rows("means", of_means, labels.n_classes)
+    means = np.maximum(draw_prior(of_means, labels.n_classes, rng), 0)
+    _check_rows("stds", of_stds, labels.n_classes)
+    stds = np.maximum(draw_prior(of_stds, labels.n_classes, rng), 0)
     background = rng.random()
     if background > _BLACK_BACKGROUND:
         means[0] = stds[0] = 0.0
@@ -97,8 +99,12 @@ def _check_rows(name: str, prior: Prior, n_classes: int) -> None:
         )
 
 
-def _draw_prior(name: str, prior: Prior, n_classes: int, rng: np.random.Generator) -> Float64Array:
-    _check_rows(name, prior, n_classes)
+def draw_prior(prior: Prior, n_classes: int, rng: np.random.Generator) -> Float64Array:
+    """Draws a number for every class from a prior of one row, or of one per class.
+
+    Returns:
+        float64 `[class]`, negative ones too.
+    """
     first, second = np.broadcast_to(np.array(prior.rows, float), (n_classes, 2)).T
     draw = rng.uniform if prior.distribution == "uniform" else rng.normal
     values: Float64Array = draw(first, second)

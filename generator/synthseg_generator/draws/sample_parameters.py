@@ -7,7 +7,7 @@ images.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 
 import numpy as np
 from synthseg_common.arrays import Float32Array, Int32Array
@@ -16,17 +16,26 @@ from synthseg_common.labels import GenerationLabels
 from synthseg_generator.arrays import Row
 from synthseg_generator.draws.acquisition import draw_resolutions
 from synthseg_generator.draws.crop import draw_crop, measure_crop
+from synthseg_generator.draws.field_of_view import draw_field_of_view
+from synthseg_generator.draws.growth import draw_growth
 from synthseg_generator.draws.intensity import draw_bias_field, draw_mixture
+from synthseg_generator.draws.lesions import draw_lesions, find_lesion_shape
 from synthseg_generator.draws.shape import draw_affine, draw_velocity
+from synthseg_generator.draws.stripping import draw_stripped
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.map_geometry import MapGeometry
 from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.settings.labels import find_label_indices
 
-__all__ = ["SampleParameters", "draw_sample"]
+__all__ = ["SampleParameters", "check_anatomy", "draw_sample"]
 
-# Key of the stream that weighted maps are drawn from. Draws that came later have streams of their
-# own, so that samples of settings without them stay the same.
+# Keys of streams. Draws that came later have streams of their own, so that samples of settings
+# without them stay the same. 2 is that of the noise of augmented scans.
 _WEIGHTED_MAPS = 1
+_GROWTH = 3
+_LESIONS = 4
+_STRIPPING = 5
+_FIELD_OF_VIEW = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +57,14 @@ class SampleParameters:
         thickness_mm: float32 `[channel, 3]`, extent of acquired voxels.
         blur_factor: float32 `[channel, 3]`, multiplies the blur width.
         noise_seed: int32 `[2]`, key of the voxel noise.
+        growth_mm: float32 `[growth]`, how far each of the growths moves its walls, 0 for none;
+            `None`, as all below, where the settings have no such part.
+        lesion_nodes: float32 `[i, j, k]`, random field at its nodes, standard normal.
+        lesion_threshold: float32 scalar, lesions are where the field is higher; infinite for none.
+        lesion_means: float32 `[channel]`.
+        lesion_stds: float32 `[channel]`.
+        field_of_view: float32 `[3, 2]`, where along each axis the scan begins and ends, as shares
+            of the crop.
     """
 
     map_index: np.int32
@@ -64,15 +81,26 @@ class SampleParameters:
     thickness_mm: Float32Array
     blur_factor: Float32Array
     noise_seed: Int32Array
+    growth_mm: Float32Array | None = None
+    lesion_nodes: Float32Array | None = None
+    lesion_threshold: np.float32 | None = None
+    lesion_means: Float32Array | None = None
+    lesion_stds: Float32Array | None = None
+    field_of_view: Float32Array | None = None
 
     def to_row(self) -> Row:
-        """The parameters by name, as a plan or a graph takes them."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """The parameters by name, as a plan or a graph takes them; without those that are `None`.
+
+        So rows of settings without the parts that came later are what they were before.
+        """
+        row = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in row.items() if value is not None}
 
     @classmethod
     def from_row(cls, row: Row) -> SampleParameters:
         """The way back of `to_row`."""
-        return cls(**{f.name: row[f.name] for f in fields(cls)})
+        names = [f.name for f in fields(cls) if f.name in row or f.default is MISSING]
+        return cls(**{name: row[name] for name in names})
 
 
 def draw_sample(
@@ -95,6 +123,7 @@ def draw_sample(
         ConfigError: The settings do not fit the labels or the maps; the message names the setting.
     """
     labels = settings.labels.apply(labels)
+    check_anatomy(settings, labels)
     rng = np.random.default_rng(np.random.SeedSequence([seed, k]))
     map_index = _draw_map(maps, seed, k, rng)
     geometry = maps[map_index]
@@ -106,6 +135,9 @@ def draw_sample(
     crop_start = draw_crop(settings.crop, geometry, matrix, rng)
     flip = rng.random() < settings.flip_probability
     means, stds = draw_mixture(settings.mixture, labels, channels, rng)
+    if settings.stripping.probability > 0:
+        stripped = draw_stripped(settings.stripping, labels, _own_stream(_STRIPPING, seed, k))
+        means[stripped] = stds[stripped] = 0
     log_bias = [draw_bias_field(settings.bias_field, region, rng) for _ in range(channels)]
     gamma = np.exp(rng.normal(0.0, settings.gamma_std, channels))
     spacing, thickness = draw_resolutions(settings.acquisition, channels, rng, native_mm)
@@ -125,7 +157,41 @@ def draw_sample(
         thickness_mm=thickness.astype(np.float32),
         blur_factor=rng.uniform(1 / jitter, jitter, (channels, 3)).astype(np.float32),
         noise_seed=rng.integers(0, 2**31, 2, dtype=np.int32),
+        **_draw_later_parts(settings, region, native_mm, seed, k),
     )
+
+
+def check_anatomy(settings: GeneratorSettings, labels: GenerationLabels) -> None:
+    """Sees that the table has the labels that grow or have lesions.
+
+    Raises:
+        ConfigError: It lacks one.
+    """
+    for growth in settings.growth:
+        find_label_indices("growth.labels", growth.labels, labels)
+    if settings.lesions.probability > 0:
+        find_label_indices("lesions.labels", settings.lesions.labels, labels)
+
+
+def _draw_later_parts(
+    settings: GeneratorSettings, region: Sequence[int], native_mm: float, seed: int, k: int
+) -> Row:
+    """Parameters of the parts that came later, as far as the settings have them."""
+    row: Row = {}
+    if settings.growth:
+        row["growth_mm"] = draw_growth(settings.growth, _own_stream(_GROWTH, seed, k))
+    lesions, view = settings.lesions, settings.field_of_view
+    if lesions.probability > 0:
+        nodes = find_lesion_shape(lesions, region, native_mm)
+        rng = _own_stream(_LESIONS, seed, k)
+        row |= draw_lesions(lesions, nodes, settings.n_channels, rng)
+    if view.probability > 0:
+        row["field_of_view"] = draw_field_of_view(view, _own_stream(_FIELD_OF_VIEW, seed, k))
+    return row
+
+
+def _own_stream(key: int, seed: int, k: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, k], spawn_key=(key,)))
 
 
 def _draw_map(maps: Sequence[MapGeometry], seed: int, k: int, rng: np.random.Generator) -> int:
@@ -136,5 +202,5 @@ def _draw_map(maps: Sequence[MapGeometry], seed: int, k: int, rng: np.random.Gen
         raise ConfigError("map_weights: every map has weight 0, none is left to draw.")
     if np.all(weights == weights[0]):
         return evenly
-    own = np.random.default_rng(np.random.SeedSequence([seed, k], spawn_key=(_WEIGHTED_MAPS,)))
+    own = _own_stream(_WEIGHTED_MAPS, seed, k)
     return int(own.choice(len(maps), p=weights / weights.sum()))

@@ -4,7 +4,8 @@ Layout, format version 1:
 
     PLAN.zarr/              group; attributes: format, format_version, n_samples, seed, settings,
                             store_fingerprint, versions (of what drew it), complete
-        <parameter>/        one array per field of `SampleParameters`, first axis: the sample
+        <parameter>/        one array per field of `SampleParameters`, first axis: the sample; those
+                            of parts that the settings do not have are absent
         finished/           bool [block]: blocks of rows whose arrays are complete
 
 NumPy does not promise the same stream of random numbers in every version, so the plan is the truth:

@@ -17,9 +17,15 @@ from synthseg_common.arrays import Number
 from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.arrays import LabelIds
+from synthseg_generator.draws.box import Box, find_needed_box
 from synthseg_generator.draws.crop import find_least_map_shape, measure_crop
+from synthseg_generator.draws.growth import measure_growth_reach
 from synthseg_generator.draws.intensity import check_priors
-from synthseg_generator.draws.sample_parameters import SampleParameters, draw_sample
+from synthseg_generator.draws.sample_parameters import (
+    SampleParameters,
+    check_anatomy,
+    draw_sample,
+)
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.feed.element_errors import remember_errors
 from synthseg_generator.feed.map_cache import PROCESS_CACHE, MapCache
@@ -105,11 +111,21 @@ class SampleSource:
             ConfigError: They do not.
         """
         check_priors(self.settings.mixture, self.labels.n_classes)
+        check_anatomy(self.settings, self.labels)
         _ = self.geometries, self.crop_region
 
     def parameters(self, k: int) -> SampleParameters:
         """Draws sample `k`."""
         return draw_sample(self.settings, self.store.labels, self.geometries, self.seed, k)
+
+    def needed_box(self, parameters: SampleParameters) -> Box:
+        """The box of its map that a sample can look at."""
+        growth_mm = parameters.growth_mm
+        if growth_mm is None:
+            return find_needed_box(parameters, self.crop_region)
+        voxel_size_mm = find_cubic_voxel_size_mm(self.store)
+        reach = measure_growth_reach(self.settings.growth, growth_mm, voxel_size_mm)
+        return find_needed_box(parameters, self.crop_region, reach)
 
     def identify(self) -> dict[str, Any]:
         """What the samples are, as JSON holds it: equal answers, equal samples."""

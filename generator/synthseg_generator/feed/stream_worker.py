@@ -12,7 +12,6 @@ import numpy as np
 from synthseg_common.arrays import Int32Array
 
 from synthseg_generator.arrays import LabelIds, Row
-from synthseg_generator.draws.box import find_needed_box
 from synthseg_generator.feed.samples import SampleSource
 
 # Label boxes shrink to an eighth, in about the time that it takes to send what is saved to another
@@ -52,7 +51,7 @@ def cut_sample(source: SampleSource, k: int) -> CutSample:
         StoreError: The label map or the plan cannot be read.
     """
     parameters = source.parameters(k)
-    box = find_needed_box(parameters, source.crop_region)
+    box = source.needed_box(parameters)
     label_map = source.label_map(int(parameters.map_index))
     return CutSample(
         k=k,

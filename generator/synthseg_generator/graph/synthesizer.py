@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from keras import ops
+from synthseg_common.arrays import BoolArray
 from synthseg_common.labels import GenerationLabels
 
 from synthseg_generator.graph.deformer import Deformer
@@ -18,8 +21,11 @@ from synthseg_generator.graph.intensity import (
     apply_mixture,
     apply_normalisation,
 )
+from synthseg_generator.graph.lesions import find_lesions
 from synthseg_generator.graph.scanner import Scanner
+from synthseg_generator.settings.anatomy import Lesions
 from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.settings.labels import find_label_indices
 
 Tensor = Any
 
@@ -54,6 +60,7 @@ class Synthesizer:
         self._settings = settings
         self._deformer = Deformer(settings, labels, map_shape, voxel_size_mm)
         self._scanner = Scanner(settings, self._deformer.shape, voxel_size_mm)
+        self._affected = _tell_affected(settings.lesions, settings.labels.apply(labels))
         self.noise_shape = (*self._deformer.region, settings.n_channels)
         self.image_shape = (*self._deformer.shape, settings.n_channels)
 
@@ -78,7 +85,7 @@ class Synthesizer:
             the network.
         """
         cropped = self.deform(labels, parameters, box_start)
-        return self.paint(cropped, parameters, noise), self.target(cropped)
+        return self.paint(cropped, parameters, noise), self.target(cropped, parameters)
 
     def deform(
         self, labels: Tensor, parameters: Mapping[str, Tensor], box_start: Tensor | None = None
@@ -88,11 +95,36 @@ class Synthesizer:
 
     def paint(self, cropped: Tensor, parameters: Mapping[str, Tensor], noise: Tensor) -> Tensor:
         """Gives warped labels an appearance: float32 `image_shape` in [0, 1]."""
-        image = apply_mixture(cropped, parameters["means"], parameters["stds"], noise)
+        image = self.mix(cropped, parameters, noise)
         image = apply_bias_field(image, parameters["log_bias"])
         image = apply_normalisation(apply_clip(image, self._settings.clip))
-        return self._scanner.acquire(apply_gamma(image, parameters["gamma"]), parameters)
+        image = self._scanner.acquire(apply_gamma(image, parameters["gamma"]), parameters)
+        return self._deformer.hide_unseen(image, parameters)
 
-    def target(self, cropped: Tensor) -> Tensor:
+    def mix(self, cropped: Tensor, parameters: Mapping[str, Tensor], noise: Tensor) -> Tensor:
+        """Paints each warped label, and each lesion, with its Gaussian: float32 `noise_shape`."""
+        means, stds = parameters["means"], parameters["stds"]
+        if "lesion_nodes" in parameters:
+            lesions = find_lesions(
+                cropped,
+                parameters["lesion_nodes"],
+                parameters["lesion_threshold"],
+                ops.convert_to_tensor(self._affected),
+            )
+            # One more label, the last.
+            cropped = ops.where(lesions, len(self._affected), cropped)
+            means = ops.concatenate([means, parameters["lesion_means"][None]], axis=0)
+            stds = ops.concatenate([stds, parameters["lesion_stds"][None]], axis=0)
+        return apply_mixture(cropped, means, stds, noise)
+
+    def target(self, cropped: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """What the network shall answer: see `Deformer.target`."""
-        return self._deformer.target(cropped)
+        return self._deformer.target(cropped, parameters)
+
+
+def _tell_affected(lesions: Lesions, labels: GenerationLabels) -> BoolArray:
+    """Which labels may have lesions: bool `[label]`."""
+    affected = np.zeros(len(labels), np.bool_)
+    if lesions.probability > 0:
+        affected[list(find_label_indices("lesions.labels", lesions.labels, labels))] = True
+    return affected

@@ -33,7 +33,6 @@ def make_stages(generator: BrainGenerator, k: int) -> dict[str, AnyArray]:
         apply_bias_field,
         apply_clip,
         apply_gamma,
-        apply_mixture,
         apply_normalisation,
     )
     from synthseg_generator.graph.noise import draw_voxel_noise
@@ -45,12 +44,8 @@ def make_stages(generator: BrainGenerator, k: int) -> dict[str, AnyArray]:
     ids = source.label_map(int(row["map_index"]))
     synthesize = Synthesizer(settings, labels, source.map_shape, generator.voxel_size_mm)
     warped = synthesize.deform(ids, row)
-    mixture = apply_mixture(
-        warped,
-        row["means"],
-        row["stds"],
-        draw_voxel_noise(row["noise_seed"], synthesize.noise_shape),
-    )
+    noise = draw_voxel_noise(row["noise_seed"], synthesize.noise_shape)
+    mixture = synthesize.mix(warped, row, noise)
     biased = apply_clip(apply_bias_field(mixture, row["log_bias"]), settings.clip)
     contrasted = apply_gamma(apply_normalisation(biased), row["gamma"])
     values = np.array(labels.values, np.int32)

@@ -1,9 +1,9 @@
 """A scan, its label map and one row of parameters to an image and its target.
 
-Deformation, crop, flip, bias field, gamma and resolution are those of the generative model; where
-that paints labels, this looks the scan up at the same places and adds noise. So the original means
-its supervised training, whose settings for resolution had no effect. Arithmetic runs on any Keras
-backend.
+Deformation, growth of structures, crop, flip, bias field, gamma, resolution and field of view are
+those of the generative model; where that paints labels, this looks the scan up at the same places
+and adds noise. So the original means its supervised training, whose settings for resolution had no
+effect. Arithmetic runs on any Keras backend.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ class ScanAugmenter:
             the network.
         """
         deformer = self._deformer
-        places = deformer.find_places(parameters)
-        target = deformer.target(deformer.look_up(labels, places, parameters, box_start))
+        places = deformer.find_places(labels, parameters, box_start)
+        cropped = deformer.look_up(labels, places, parameters, box_start)
         inside = ops.clip(places, 0.0, ops.cast(np.array(deformer.map_shape) - 1, "float32"))
         image = sample_linear(scan, inside - ops.cast(box_start, "float32"))
         image = apply_bias_field(image * (_LARGEST_INTENSITY / FULL_SCALE), parameters["log_bias"])
         image = apply_normalisation(image + parameters["scan_noise"] * noise)
-        return self._scanner.acquire(apply_gamma(image, parameters["gamma"]), parameters), target
+        image = self._scanner.acquire(apply_gamma(image, parameters["gamma"]), parameters)
+        return deformer.hide_unseen(image, parameters), deformer.target(cropped, parameters)

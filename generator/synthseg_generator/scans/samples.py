@@ -13,7 +13,6 @@ from synthseg_common.arrays import Float32Array
 
 from synthseg_generator.arrays import ScanValues
 from synthseg_generator.cluster.jobs import run_ordered
-from synthseg_generator.draws.box import find_needed_box
 from synthseg_generator.errors import ConfigError, StoreError
 from synthseg_generator.feed.element_errors import remember_errors
 from synthseg_generator.feed.samples import SampleSource, Shard
@@ -43,7 +42,8 @@ class ScanSampleSource(SampleSource):
 
     Raises:
         StoreError: A map has no scan.
-        ConfigError: The scans have another number of channels than the settings say.
+        ConfigError: The scans have another number of channels than the settings say, or the
+            settings have lesions or stripping, which are painted, not scanned.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ScanSampleSource(SampleSource):
         """
         parameters = self.parameters(k)
         index = int(parameters.map_index)
-        box = find_needed_box(parameters, self.crop_region)
+        box = self.needed_box(parameters)
         return {
             "k": k,
             "labels": np.ascontiguousarray(self.label_map(index)[box.slices]),
@@ -154,6 +154,12 @@ def _element(source: ScanSampleSource, cache_bytes: int, k: int) -> dict[str, An
 
 
 def _check_scans(store: LabelStore, settings: GeneratorSettings) -> None:
+    for name in ("lesions", "stripping"):
+        if getattr(settings, name).probability > 0:
+            raise ConfigError(
+                f"{name}.probability must be 0 where scans are augmented: {name} changes how "
+                "labels are painted, and a scan shows what was scanned."
+            )
     scans = list_scans(store)
     lacking = [name for name in store.names if name not in scans]
     if lacking:

@@ -19,6 +19,8 @@ from synthseg_generator.settings.scans import ScanNoise
 _GROUP = "generator"
 _SCANS_GROUP = "supervised"
 _TRAINING_GROUPS = (_GROUP, _SCANS_GROUP, "stages")
+# Groups that came after the first digests, which did not know them: off, they are left out.
+_LATER = ("growth", "lesions", "stripping", "field_of_view")
 _RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -136,6 +138,10 @@ def complete_mapping(mapping: Any) -> Any:
 
 
 def digest_settings(settings: GeneratorSettings) -> str:
-    """Names settings by their content; equal settings have equal digests."""
-    text = json.dumps(dump_settings(settings), sort_keys=True)
+    """Names settings by their content; equal settings have equal digests, in later versions too."""
+    mapping, off = dump_settings(settings), dump_settings(GeneratorSettings())
+    for name in _LATER:
+        if mapping[name] == off[name]:
+            del mapping[name]
+    text = json.dumps(mapping, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -13,6 +13,8 @@ from typing import Any
 
 from synthseg_generator.errors import ConfigError
 from synthseg_generator.settings.acquisition import Acquisition
+from synthseg_generator.settings.anatomy import Growth, Lesions
+from synthseg_generator.settings.coverage import FieldOfView, Stripping
 from synthseg_generator.settings.intensity import BiasField, Mixture, Prior
 from synthseg_generator.settings.labels import LabelSettings
 from synthseg_generator.settings.ranges import (
@@ -31,6 +33,7 @@ from synthseg_generator.settings.ranges import (
 )
 from synthseg_generator.settings.reading import read_settings
 from synthseg_generator.settings.shape import Affine, Crop, Elastic
+from synthseg_generator.settings.short_forms import entries_or_off
 
 __all__ = [
     "AXES",
@@ -39,12 +42,16 @@ __all__ = [
     "BiasField",
     "Crop",
     "Elastic",
+    "FieldOfView",
     "GeneratorSettings",
+    "Growth",
     "LabelSettings",
+    "Lesions",
     "Mixture",
     "PerAxis",
     "PerTerm",
     "Prior",
+    "Stripping",
     "Triple",
     "Uniform",
     "cube",
@@ -76,6 +83,11 @@ class GeneratorSettings:
             intensities; 0 is off.
         acquisition: Resolution.
         image_gradients: Whether the image shows the size of the intensity's gradient instead.
+        growth: Structures that swell or shrink, a group of settings for each, see below; none is
+            off.
+        lesions: Spots of another intensity within structures.
+        stripping: Skull-stripped scans.
+        field_of_view: Scans of a part of the head.
 
     References:
         Billot et al. 2023, doi:10.1016/j.media.2023.102789.
@@ -94,6 +106,10 @@ class GeneratorSettings:
     gamma_std: float = 0.5
     acquisition: Acquisition = field(default_factory=Acquisition)
     image_gradients: bool = False
+    growth: tuple[Growth, ...] = field(default=(), metadata=entries_or_off())
+    lesions: Lesions = field(default_factory=Lesions)
+    stripping: Stripping = field(default_factory=Stripping)
+    field_of_view: FieldOfView = field(default_factory=FieldOfView)
 
     def __post_init__(self) -> None:
         """Refuses settings out of range, and those that contradict each other across groups.
@@ -111,6 +127,7 @@ class GeneratorSettings:
             raise ConfigError(f"map_weights names a map twice: {', '.join(names)}.")
         self.acquisition.check_channels(self.n_channels)
         self._check_priors()
+        self._check_growth()
 
     def _check_priors(self) -> None:
         if self.mixture.specific_choice != "channel":
@@ -122,6 +139,14 @@ class GeneratorSettings:
                     f"mixture.specific_choice is 'channel', but mixture.{name} has {count} priors "
                     f"for n_channels {self.n_channels}."
                 )
+
+    def _check_growth(self) -> None:
+        named = [label for growth in self.growth for label in growth.labels]
+        twice = sorted({label for label in named if named.count(label) > 1})
+        if twice:
+            raise ConfigError(
+                f"growth names label {twice[0]} twice: a label grows by one distance, name it once."
+            )
 
 
 def generator_settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from synthseg_common.errors import LabelTableError
@@ -60,3 +61,22 @@ class LabelSettings:
             named = ", ".join(f"labels.{name}" for name in changes)
             raise ConfigError(f"{named}: {error}") from error
         return changed
+
+
+def find_label_indices(
+    setting: str, values: Sequence[int], labels: GenerationLabels
+) -> tuple[int, ...]:
+    """Where label values stand in a table.
+
+    Args:
+        setting: Name of the setting that holds the values, for the error.
+        values: Label values of the maps.
+        labels: The table.
+
+    Raises:
+        ConfigError: The table has no such label.
+    """
+    missing = sorted(set(values) - set(labels.values))
+    if missing:
+        raise ConfigError(f"{setting}: the label maps' table has no label {missing[0]}.")
+    return tuple(labels.values.index(value) for value in values)

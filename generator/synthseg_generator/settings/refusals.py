@@ -29,6 +29,8 @@ def tell_complaints(refusal: Refusal, path: str) -> Iterator[ValueError]:
     for place, error in inside:
         if isinstance(error, ClassValidationError | IterableValidationError):
             yield from tell_complaints(error, place)
+        elif isinstance(error, KeyError):
+            yield ConfigError(f"{place} is missing.")
         else:
             yield ConfigError(f"{place}{' ' if isinstance(error, NoGroupError) else ': '}{error}")
 

@@ -41,6 +41,11 @@ def one_of(named: Mapping[str, object]) -> dict[str, ShortForm]:
     return {SHORT_FORM: partial(_look_up, named=named)}
 
 
+def entries_or_off() -> dict[str, ShortForm]:
+    """Metadata of a list that `false` empties."""
+    return {SHORT_FORM: lambda value: [] if is_off(value) else value}
+
+
 def _look_up(value: object, named: Mapping[str, object]) -> object:
     if not isinstance(value, str):
         return value

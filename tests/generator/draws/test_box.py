@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from synthseg_common.labels import GENERATION_V2
 from synthseg_generator.draws.box import find_needed_box
+from synthseg_generator.draws.growth import GrowthReach
 from synthseg_generator.draws.sample_parameters import SampleParameters, draw_sample
 from synthseg_generator.graph.deformation import compose_coordinates, integrate_displacement
 from synthseg_generator.map_geometry import MapGeometry
@@ -69,6 +70,18 @@ def test_an_undeformed_crop_needs_itself_and_a_margin() -> None:
     box = find_needed_box(parameters, there(model.crop.shape))
     assert box.start == (9, 10, 11)
     assert box.stop == (19, 20, 21)
+
+
+def test_growth_needs_what_it_looks_at_around() -> None:
+    model = GeneratorSettings(crop=Crop(shape=(8, 8, 8)), elastic=STILL)
+    parameters = dataclasses.replace(
+        draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], 0, 0),
+        matrix=np.eye(3, 4, dtype=np.float32),
+        crop_start=np.array([15, 16, 17], np.int32),
+    )
+    box = find_needed_box(parameters, there(model.crop.shape), GrowthReach(nodes=2, around=3))
+    assert box.start == (9, 10, 11)
+    assert box.stop == (29, 30, 31)
 
 
 @pytest.mark.parametrize("shift", [-500, 500])

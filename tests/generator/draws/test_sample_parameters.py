@@ -16,6 +16,7 @@ from synthseg_generator.settings.generator import (
     GeneratorSettings,
     LabelSettings,
     cube,
+    generator_settings,
 )
 
 MAPS = (MapGeometry((48, 52, 50)), MapGeometry((48, 52, 50), (20.0, 25.0, 30.0)))
@@ -143,3 +144,64 @@ def test_classes_of_the_settings_take_the_place_of_the_table_s() -> None:
     left, right = (GENERATION_V2.values.index(value) for value in (2, 41))
     np.testing.assert_array_equal(means[left], means[right])
     assert not np.array_equal(_sample()["means"][left], _sample()["means"][right])
+
+
+LATER: dict[str, dict[str, Any]] = {
+    "growth": {"growth": [{"labels": [4, 43], "probability": 1, "distance_mm": [1, 2]}]},
+    "lesions": {"lesions": {"probability": 1}},
+    "stripping": {"stripping": {"probability": 1}},
+    "field_of_view": {"field_of_view": {"probability": 1}},
+}
+ADDED: dict[str, set[str]] = {
+    "growth": {"growth_mm"},
+    "lesions": {"lesion_nodes", "lesion_threshold", "lesion_means", "lesion_stds"},
+    "stripping": set(),
+    "field_of_view": {"field_of_view"},
+}
+
+
+@pytest.mark.parametrize("part", LATER)
+def test_parts_that_came_later_change_nothing_else_of_a_sample(part: str) -> None:
+    plain, changed = _sample(k=4), _sample(k=4, settings=generator_settings(LATER[part], SETTINGS))
+    assert set(changed) - set(plain) == ADDED[part]
+    differing = {name for name in plain if not np.array_equal(plain[name], changed[name])}
+    assert differing == ({"means", "stds"} if part == "stripping" else set())
+
+
+def test_parts_that_came_later_change_nothing_of_each_other() -> None:
+    every = {name: value for part in LATER.values() for name, value in part.items()}
+    together = _sample(k=4, settings=generator_settings(every, SETTINGS))
+    for part, names in ADDED.items():
+        alone = _sample(k=4, settings=generator_settings(LATER[part], SETTINGS))
+        for name in names:
+            np.testing.assert_array_equal(alone[name], together[name], strict=True)
+
+
+def test_rows_with_all_parts_have_one_shape_and_type_and_come_back() -> None:
+    every = {name: value for part in LATER.values() for name, value in part.items()}
+    half = generator_settings(every, SETTINGS)
+    half = dataclasses.replace(
+        half,
+        growth=tuple(dataclasses.replace(growth, probability=0.5) for growth in half.growth),
+        lesions=dataclasses.replace(half.lesions, probability=0.5),
+    )
+    rows = [_sample(k=k, settings=half) for k in range(12)]
+    shapes = [{n: (np.shape(v), np.asarray(v).dtype) for n, v in row.items()} for row in rows]
+    assert all(shape == shapes[0] for shape in shapes)
+    assert SampleParameters.from_row(rows[0]).to_row().keys() == rows[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("values", "setting"),
+    [
+        ({"growth": [{"labels": [99], "probability": 1, "distance_mm": [1, 2]}]}, "growth"),
+        ({"lesions": {"probability": 0.1, "labels": [99]}}, "lesions"),
+    ],
+)
+def test_labels_that_the_table_lacks_are_refused(values: dict[str, Any], setting: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{setting}\.labels: .* has no label 99"):
+        _sample(settings=generator_settings(values, SETTINGS))
+
+
+def test_lesions_of_labels_that_the_table_lacks_do_not_matter_while_they_are_off() -> None:
+    _sample(settings=generator_settings({"lesions": {"labels": [99]}}, SETTINGS))

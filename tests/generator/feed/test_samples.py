@@ -16,9 +16,11 @@ from synthseg_generator.graph.synthesizer import Synthesizer
 from synthseg_generator.settings.generator import (
     Crop,
     GeneratorSettings,
+    Growth,
     LabelSettings,
     Mixture,
     Prior,
+    Uniform,
     cube,
 )
 from synthseg_generator.store.label_store import LabelStore
@@ -72,6 +74,15 @@ def test_a_prior_that_few_samples_take_is_checked_for_all(
     source = _source(store, small_settings, mixture=odd)
     source.parameters(0)
     with pytest.raises(ConfigError, match="a prior of the means has 3 rows, expected 1 or one per"):
+        source.check()
+
+
+def test_labels_that_grow_in_few_samples_are_checked_for_all(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
+    growth = Growth(labels=(99,), probability=1e-9, distance_mm=Uniform(1, 2))
+    source = _source(store, small_settings, growth=(growth,))
+    with pytest.raises(ConfigError, match=r"growth\.labels: .* has no label 99"):
         source.check()
 
 

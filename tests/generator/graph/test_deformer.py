@@ -37,4 +37,4 @@ def test_sides_keep_their_side_in_every_sample(ids: NDArray[np.uint8]) -> None:
 def test_hidden_labels_become_background(ids: NDArray[np.uint8]) -> None:
     deformer = Deformer(SETTINGS, GENERATION_V2, SHAPE)
     cropped = np.full((2, 2, 2), GENERATION_V2.values.index(516), np.int32)
-    assert not ops.convert_to_numpy(deformer.target(cropped)).any()
+    assert not ops.convert_to_numpy(deformer.target(cropped, {})).any()

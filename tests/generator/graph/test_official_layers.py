@@ -335,7 +335,7 @@ def test_target_equals_official_conversion(
     table = GenerationLabels(values, 2, tuple(range(len(values))), targets)
     labels = _as_indices(data["labels"][0, ..., 0], values)
     graph = Synthesizer(GeneratorSettings(crop=Crop(shape=labels.shape)), table, labels.shape)
-    channels = ops.convert_to_numpy(graph.target(ops.convert_to_tensor(labels)))
+    channels = ops.convert_to_numpy(graph.target(ops.convert_to_tensor(labels), {}))
     ours = np.array(sorted({0, *targets}))[channels]
     np.testing.assert_array_equal(ours, data["out"][0, ..., 0])
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from synthseg_generator.brain_generator import BrainGenerator
 from synthseg_generator.pictures.stages import draw_stages, make_stages
-from synthseg_generator.settings.generator import GeneratorSettings
+from synthseg_generator.settings.generator import GeneratorSettings, generator_settings
 from synthseg_generator.store.label_store import LabelStore
 
 
@@ -45,3 +46,19 @@ def test_the_same_seed_draws_the_same_stages(tmp_path: Path, generator: BrainGen
     for name in ("one", "two"):
         draw_stages(generator, tmp_path / f"{name}.png", n_samples=1)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_stages_show_lesions_and_all_other_parts(
+    store: LabelStore, small_settings: GeneratorSettings
+) -> None:
+    lesions = {"probability": 1, "labels": [2, 3, 41, 42], "threshold": [0, 0]}
+    parts: dict[str, Any] = {
+        "growth": [{"labels": [2, 41], "probability": 1, "distance_mm": [1, 2]}],
+        "lesions": {**lesions, "means": [1000, 1000], "stds": [0, 0]},
+        "field_of_view": {"probability": 1},
+    }
+    settings = generator_settings(parts, small_settings)
+    generator = BrainGenerator(store, settings, seed=1)
+    stages = make_stages(generator, 2)
+    assert stages["mixture of Gaussians"].max() == 1000
+    np.testing.assert_array_equal(stages["resolution"], generator.sample(2).image[..., 0])

@@ -46,6 +46,31 @@ def test_the_labels_move_with_the_image(scan_store: LabelStore, k: int, flip: in
     assert left < right
 
 
+@pytest.mark.parametrize("distance", [-2.0, 2.0])
+def test_scan_and_labels_grow_alike(scan_store: LabelStore, distance: float) -> None:
+    grown = [{"labels": [2, 41], "probability": 1, "distance_mm": [distance] * 2, "reach_mm": 3}]
+    still = {**PLAIN, "affine": {"rotation_deg": 0}, "elastic": {"strength": 0}}
+    _, before, _ = make(scan_store, still, 0)
+    image, labels, _ = make(scan_store, {**still, "growth": grown}, 0)
+    sizes = [np.isin(found, (2, 41)).sum() for found in (before, labels)]
+    assert sizes[1] * np.sign(distance) > 1.1 ** np.sign(distance) * sizes[0] * np.sign(distance)
+    there, shown = np.isin(labels, (2, 41)), image > 0.25
+    assert 2 * (there & shown).sum() / (there.sum() + shown.sum()) > 0.9
+
+
+def test_beyond_the_field_of_view_scan_and_labels_are_0(scan_store: LabelStore) -> None:
+    whole, cut = (
+        make(scan_store, {**PLAIN, "field_of_view": {"probability": p, "fraction": [0.5, 0.5]}}, 0)
+        for p in (0, 1)
+    )
+    seen = cut[0] > 0
+    assert 0.1 < seen.mean() < 0.6
+    np.testing.assert_array_equal(cut[0][seen], whole[0][seen])
+    lost = (whole[1] != 0) & (cut[1] == 0)
+    assert lost.any()
+    assert not cut[0][lost].any()
+
+
 def test_a_scan_of_one_brightness_is_augmented_however_that_is_compiled(
     scan_store: LabelStore,
 ) -> None:

@@ -51,6 +51,13 @@ def test_a_dataset_gives_the_samples_of_its_shard(scan_store: LabelStore) -> Non
             np.testing.assert_array_equal(element["row"][name], value, err_msg=name)
 
 
+@pytest.mark.parametrize("part", ["lesions", "stripping"])
+def test_parts_that_are_painted_are_refused(scan_store: LabelStore, part: str) -> None:
+    settings = generator_settings({**PLAIN, part: {"probability": 0.1}})
+    with pytest.raises(ConfigError, match=rf"{part}\.probability must be 0 where scans are"):
+        ScanSampleSource(scan_store, settings, SILENT, 1)
+
+
 def test_maps_without_a_scan_and_other_channels_are_refused(
     scan_store: LabelStore, tmp_path: Path
 ) -> None:

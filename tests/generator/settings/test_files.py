@@ -23,6 +23,7 @@ from synthseg_generator.settings.files import (
 from synthseg_generator.settings.generator import (
     BiasField,
     GeneratorSettings,
+    Growth,
     Mixture,
     Prior,
     Uniform,
@@ -38,7 +39,12 @@ SPECIFIC = GeneratorSettings(
 )
 
 
-@pytest.mark.parametrize("settings", [GeneratorSettings(), SPECIFIC])
+GROWING = GeneratorSettings(
+    growth=(Growth(labels=(4, 43), probability=0.5, distance_mm=Uniform(-1.0, 3.0)),)
+)
+
+
+@pytest.mark.parametrize("settings", [GeneratorSettings(), SPECIFIC, GROWING])
 def test_settings_come_back_from_json(settings: GeneratorSettings) -> None:
     mapping = json.loads(json.dumps(dump_settings(settings)))
     assert generator_settings(mapping) == settings
@@ -47,6 +53,18 @@ def test_settings_come_back_from_json(settings: GeneratorSettings) -> None:
 
 def test_other_settings_have_another_digest() -> None:
     assert digest_settings(GeneratorSettings()) != digest_settings(SPECIFIC)
+
+
+def test_digests_stay_those_that_runs_were_begun_with() -> None:
+    """A best network is kept by the digest of its settings; parts that came later change none."""
+    digest = digest_settings(GeneratorSettings())
+    assert digest == "5823bffb286b8dcd09423cc9ce4915de77b2a589c9376014d4f1d20cd047fcc9"
+
+
+@pytest.mark.parametrize("group", ["lesions", "stripping", "field_of_view"])
+def test_settings_with_a_later_part_have_another_digest(group: str) -> None:
+    settings = generator_settings({group: {"probability": 0.5}})
+    assert digest_settings(settings) != digest_settings(GeneratorSettings())
 
 
 def test_without_a_file_the_settings_are_those_of_the_released_model() -> None:
@@ -164,8 +182,14 @@ def test_settings_that_earlier_versions_wrote_into_checkpoints_are_read() -> Non
     assert settings.affine.shearing == each_term(Uniform(-0.1, 0.1))
     assert settings.acquisition.max_isotropic_mm == (3, 3, 3)
     assert settings.elastic.strength == Uniform(1, 2)
+    assert settings.growth == ()
     again = json.loads(json.dumps(dataclasses.asdict(settings)))
     assert generator_settings(again) == settings
+
+
+def test_growth_comes_back_from_what_checkpoints_hold() -> None:
+    again = json.loads(json.dumps(dataclasses.asdict(GROWING)))
+    assert generator_settings(again) == GROWING
 
 
 def test_settings_of_an_earlier_version_are_those_of_now_with_defaults() -> None:

@@ -14,6 +14,7 @@ from synthseg_generator.settings.generator import (
     LabelSettings,
     generator_settings,
 )
+from synthseg_generator.settings.labels import find_label_indices
 
 TINY = GenerationLabels((0, 2, 41), 1, (0, 1, 2), (0, 2, 41))
 
@@ -73,3 +74,9 @@ def test_targets_that_contradict_each_other_across_the_midline_are_refused() -> 
     pairs = GenerationLabels((0, 2, 3, 41, 42), 1, (0, 1, 2, 3, 4), (0, 2, 3, 41, 42))
     with pytest.raises(ConfigError, match=r"labels\.targets.*paired with both"):
         LabelSettings(targets=(0, 2, 2, 41, 42)).apply(pairs)
+
+
+def test_label_values_are_found_in_a_table() -> None:
+    assert find_label_indices("growth.labels", (41, 0), TINY) == (2, 0)
+    with pytest.raises(ConfigError, match=r"growth\.labels: .* has no label 7"):
+        find_label_indices("growth.labels", (41, 7), TINY)

@@ -91,3 +91,8 @@ def test_weights_of_maps_are_a_mapping() -> None:
         ("a", 2.0),
         ("b", 0.0),
     )
+
+
+@pytest.mark.parametrize("off", [False, None, []])
+def test_nothing_grows_where_growth_is_off(off: object) -> None:
+    assert generator_settings({"growth": off}).growth == ()

@@ -223,11 +223,22 @@ def test_every_recipe_can_be_read(head_store: Path, recipe: str) -> None:
     assert settings.total_steps > 0
 
 
-def test_the_wide_recipe_goes_on_with_the_samples_that_the_narrow_one_ended_with(
+ANATOMY = ("growth", "lesions", "stripping", "field_of_view")
+
+
+def test_the_wide_recipe_goes_on_with_the_samples_of_the_narrow_one_then_with_more_anatomy(
     head_store: Path,
 ) -> None:
     narrow, wide = (
         load_settings(Path(n), store=str(head_store)) for n in ("laptop", "laptop_wide")
     )
-    assert all(stage.generator == narrow.stages[-1].generator for stage in wide.stages)
+    ended = narrow.stages[-1].generator
+    as_before, more = (
+        [stage.generator for stage in wide.stages if bool(stage.generator.growth) is grown]
+        for grown in (False, True)
+    )
+    assert all(generator == ended for generator in as_before)
+    off = {name: getattr(ended, name) for name in ANATOMY}
+    assert all(replace(generator, **off) == ended for generator in more)
+    assert [stage.generator for stage in wide.stages] == [*as_before, *more]
     assert can_grow(narrow.network, wide.network)

@@ -14,7 +14,11 @@ import numpy as np
 import tensorflow as tf
 from synthseg_common.arrays import FloatArray
 from synthseg_common.contract import DEFAULT_MIN_SIZE, SIZE_MULTIPLE
-from synthseg_common.processing import INPUT_PERCENTILES, SMOOTHING_SIGMA_VOXELS
+from synthseg_common.processing import (
+    INPUT_PERCENTILES,
+    SMOOTHING_SIGMA_VOXELS,
+    mirrored_shift,
+)
 
 from synthseg_trainer.aliases import LabelArray, Tensor, Weights
 from synthseg_trainer.config import NetworkSettings
@@ -38,6 +42,7 @@ class Predictor:
     def __init__(self, network: NetworkSettings, flip_channels: Sequence[int]) -> None:
         self.network = network
         self._flip_channels = list(flip_channels)
+        self._shift = mirrored_shift(network.stem)
         self._model = build_unet(network)
         self._head = self._model.get_layer(LOGITS)
         body = keras.Model(self._model.input, self._head.input)
@@ -73,7 +78,9 @@ class Predictor:
         before = [(g - n) // 2 for g, n in zip(grid, image.shape, strict=True)]
         around = [(b, g - n - b) for b, g, n in zip(before, grid, image.shape, strict=True)]
         volume = np.pad(rescale(image), around)
-        passes = [volume, volume[::-1]] if flip else [volume]
+        passes = [volume]
+        if flip:
+            passes.append(np.roll(volume, (self._shift, self._shift), (1, 2))[::-1])
         features = [self._features(tf.constant(v[None, ..., None])) for v in passes]
         labels = np.concatenate(list(self._slabs(features)))
         inside = tuple(slice(b, b + n) for b, n in zip(before, image.shape, strict=True))
@@ -98,6 +105,7 @@ class Predictor:
         posterior = self._probabilities(plain)
         if mirrored is not None:
             other = tf.reverse(self._probabilities(mirrored), [0])
+            other = tf.roll(other, [-self._shift, -self._shift], [1, 2])
             posterior = 0.5 * (posterior + tf.gather(other, self._flip_channels, axis=-1))
         for axis in range(3):
             posterior = _smooth(posterior, axis)

@@ -6,49 +6,14 @@ but not the settings alone: `NetworkSettings` is in `synthseg_trainer.config`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
-from keras import layers, ops
+from keras import layers
 
 from synthseg_trainer.config import NetworkSettings
 from synthseg_trainer.network import layer_names as names
 from synthseg_trainer.network.blocks import DepthToSpace, SpaceToDepth
+from synthseg_trainer.network.convolutions import Convolution, UpConvolution
 from synthseg_trainer.network.instance_norm import InstanceNormalization
-
-_Gradient = Callable[..., tuple[keras.KerasTensor, keras.KerasTensor]]
-"""Gradients of the sum, by those of what it goes into."""
-
-
-@keras.saving.register_keras_serializable("synthseg")
-class Convolution(layers.Conv3D):  # type: ignore[misc]  # Keras ships no types
-    """A 3-D convolution whose bias also learns in half the width.
-
-    TensorFlow sums the gradient of a bias over all voxels in the width of the features; of the
-    millions of small terms bfloat16 drops most, and the gradient points elsewhere (cosine 0.4 to
-    the float32 one at 64³). Here that sum is taken in float32.
-    """
-
-    def call(self, volume: keras.KerasTensor) -> keras.KerasTensor:
-        """Convolves, adds the bias, activates."""
-        if self.compute_dtype == "float32" or not self.use_bias:
-            return super().call(volume)
-        volume = _add_bias(self.convolution_op(volume, self.kernel), ops.cast(self.bias, "float32"))
-        return volume if self.activation is None else self.activation(volume)
-
-
-@ops.custom_gradient  # type: ignore[untyped-decorator]  # Keras ships no types
-def _add_bias(
-    volume: keras.KerasTensor, bias: keras.KerasTensor
-) -> tuple[keras.KerasTensor, _Gradient]:
-    def gradient(
-        *upstreams: keras.KerasTensor, upstream: keras.KerasTensor | None = None
-    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        # PyTorch's backend passes it by name.
-        (passed,) = upstreams if upstream is None else (upstream,)
-        return passed, ops.sum(ops.cast(passed, "float32"), axis=(0, 1, 2, 3))
-
-    return ops.add(volume, ops.cast(bias, volume.dtype)), gradient
 
 
 def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> keras.Model:
@@ -83,11 +48,9 @@ def build_unet(settings: NetworkSettings, *, synchronized: bool = False) -> kera
         if level < deepest:
             volume = layers.MaxPooling3D(2, padding="same", name=f"unet_maxpool_{level}")(volume)
     for level in reversed(range(deepest)):
-        index = 2 * deepest - level
-        volume = layers.UpSampling3D(2, name=f"unet_up_{index}")(volume)
-        volume = layers.Concatenate(name=f"unet_merge_{index}")([skips[level], volume])
-        layer_names = names.up_convolutions(settings, level)
-        volume = _convolutions(volume, settings, layer_names, settings.features_at(level))
+        first, *others = names.up_convolutions(settings, level)
+        volume = _join(skips[level], volume, settings, first, settings.features_at(level))
+        volume = _convolutions(volume, settings, others, settings.features_at(level))
         volume = _normalize(volume, settings, names.up_norm(settings, level), synchronized)
     if settings.detail_features:
         detail = layers.Concatenate(name="unet_merge_detail")([volume, folded])
@@ -116,6 +79,21 @@ def _convolutions(
             name=name,
         )(volume)
     return volume
+
+
+def _join(
+    skip: keras.KerasTensor,
+    low: keras.KerasTensor,
+    settings: NetworkSettings,
+    layer_name: str,
+    features: int,
+) -> keras.KerasTensor:
+    """Convolves what the way down found beside what comes up from the level below."""
+    if settings.kernel_size == UpConvolution.KERNEL_SIZE:
+        joined = UpConvolution(features, activation=settings.activation, name=layer_name)
+        return joined([skip, low])
+    volume = layers.Concatenate()([skip, layers.UpSampling3D(2)(low)])
+    return _convolutions(volume, settings, [layer_name], features)
 
 
 def _normalize(

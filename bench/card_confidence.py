@@ -14,7 +14,7 @@ import confidence
 import numpy as np
 from answers import Answers
 from card_scans import CardScan, noisy_scans, real_scans
-from markdown_table import print_table
+from markdown_table import decimals, print_table
 from overlaps import WITHOUT_CSF, by_structure
 from synthseg_common.labels import SYNTHSEG_V2
 
@@ -96,7 +96,7 @@ def _figures(dice: np.ndarray, doubt: np.ndarray) -> list[str]:
     within = confidence.spearman(own_doubt, own_dice)
     found = confidence.area_under_roc(doubt.ravel(), dice.ravel() < BAD_DICE)
     found_within = confidence.area_under_roc(own_doubt, own_dice < -WORSE_BY)
-    return [f"{cell:.2f}" for cell in (by_scan, pooled, within, found, found_within)]
+    return list(map(decimals, (by_scan, pooled, within, found, found_within)))
 
 
 def _show_expected(tables: dict[str, Table]) -> None:
@@ -128,7 +128,7 @@ def _show_structures(dice: np.ndarray, doubts: dict[str, np.ndarray]) -> None:
             confidence.spearman(unsure, scores),
             confidence.area_under_roc(unsure, bad),
         )
-        rows.append([title, *(f"{figure:.2f}" for figure in figures)])
+        rows.append([title, *map(decimals, figures)])
     head = ["", "mean Dice", "worst", f"part with Dice < {BAD_DICE}", "Spearman", "finds these"]
     note = f"Doubt as {confidence.DOUBTS[confidence.WINNER]}, over all scans."
     print_table("The same by structure", head, rows, note)

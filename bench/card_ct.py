@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 from answers import Answers
 from card_scans import SCANS, CardScan
-from markdown_table import print_table
+from markdown_table import decimals, print_table
 from overlaps import WITHOUT_CSF, Dice, by_structure, dice, mean_of
 from synthseg_client.options import CT_RANGE_HU
 from synthseg_common.labels import CSF, SYNTHSEG_V2
@@ -54,10 +54,10 @@ def show(answers: Answers, folder: Path) -> None:
         ratio = part(mine, names) / part(other, names) if other else float("nan")
         scores = [overlap.get(value, float("nan")) for value in values]
         millilitres = sum(mine[name] for name in names) / 1000
-        figures = [f"{millilitres:.1f}", f"{ratio:.2f}", f"{np.mean(scores):.2f}"]
+        figures = [decimals(millilitres, 1), decimals(ratio), decimals(float(np.mean(scores)))]
         rows.append([title, *figures, difference_percent(mine, names)])
     mean = mean_of(overlap, WITHOUT_CSF) if overlap else np.nan
-    rows.append(["mean", "", "", f"{mean:.2f}", ""])
+    rows.append(["mean", "", "", decimals(mean), ""])
     head = ["", "ml", "part of the brain, CT / T1", "Dice with T1", "left - right, %"]
     print_table("The CT template, without a truth", head, rows, _note(answers))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from answers import Answers
-from card_scans import CardScan, real_scans
-from markdown_table import print_table
+from card_scans import TRUTHS, CardScan, real_scans
+from markdown_table import decimals, print_table
 from overlaps import by_structure, read_labels
 from synthseg_common.labels import SYNTHSEG_V2
 
@@ -21,11 +21,11 @@ def scans(folder: Path) -> list[CardScan]:
 def show(answers: Answers, folder: Path) -> None:
     """Ratios by structure, both sides together."""
     columns = {
-        scan.name: ratios(answers[scan.name].volumes_mm3, nib.load(scan.truth))
-        for scan in real_scans()
+        kind: ratios(answers[scan.name].volumes_mm3, nib.load(scan.truth))
+        for kind, scan in zip(TRUTHS, real_scans(), strict=True)
     }
     rows = [
-        [title, *(f"{column[title]:.2f}" for column in columns.values())]
+        [title, *(decimals(column[title]) for column in columns.values())]
         for title in by_structure()
     ]
     away = [

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+
+
+def decimals(number: float, digits: int = 2) -> str:
+    """A cell; a dash where there is no number."""
+    return "-" if math.isnan(number) else f"{number:.{digits}f}"
 
 
 def print_table(

@@ -78,12 +78,18 @@ def _show_measures(tables: dict[str, Table]) -> None:
     print_table("Does the model know when it is wrong?", head, rows, note)
 
 
+def _columns() -> dict[str, list[int]]:
+    """Where a structure's sides stand in a table, by its name without a side."""
+    return {
+        title: [WITHOUT_CSF.index(value) for value in values]
+        for title, values in by_structure().items()
+        if set(values) <= set(WITHOUT_CSF)
+    }
+
+
 def _most_often(bad: np.ndarray) -> tuple[str, float]:
     """The structure that most bad ones are, and what part of them it is."""
-    counts = {
-        title: bad[:, [WITHOUT_CSF.index(value) for value in values if value in WITHOUT_CSF]].sum()
-        for title, values in by_structure().items()
-    }
+    counts = {title: bad[:, columns].sum() for title, columns in _columns().items()}
     most = max(counts, key=lambda title: counts[title])
     return most, counts[most] / max(bad.sum(), 1)
 
@@ -115,10 +121,7 @@ def _show_expected(tables: dict[str, Table]) -> None:
 def _show_structures(dice: np.ndarray, doubts: dict[str, np.ndarray]) -> None:
     doubt = doubts[confidence.WINNER]
     rows = []
-    for title, values in by_structure().items():
-        columns = [WITHOUT_CSF.index(value) for value in values if value in WITHOUT_CSF]
-        if not columns:
-            continue
+    for title, columns in _columns().items():
         scores, unsure = dice[:, columns].ravel(), doubt[:, columns].ravel()
         bad = scores < BAD_DICE
         figures = (

@@ -15,7 +15,7 @@ import numpy as np
 from answers import Answers
 from card_scans import PEOPLE, CardScan, person_scan
 from markdown_table import print_table
-from overlaps import Dice, by_structure, dice, mean_of
+from overlaps import Dice, by_structure, dice, mean_of, placed
 
 PAIRS = (("T1", "T2"), ("T1", "FLAIR"), ("T2", "FLAIR"))
 
@@ -79,8 +79,7 @@ def _show_structures(best: dict[str, list[Dice]]) -> None:
 
 def between(fixed: nib.Nifti1Image, moving: nib.Nifti1Image, place: np.ndarray) -> Dice:
     """Dice of two label maps, the second put where `place` says that the first lies in it."""
-    moved = nib.Nifti1Image(np.asarray(moving.dataobj), np.linalg.inv(place) @ moving.affine)
-    return dice(moved, fixed)
+    return dice(placed(moving, place), fixed)
 
 
 def _distance(labels: nib.Nifti1Image, place: np.ndarray) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from answers import Answers
 from card_scans import SCANS, CardScan
 from markdown_table import decimals, print_table
-from overlaps import WITHOUT_CSF, Dice, by_structure, dice, mean_of
+from overlaps import WITHOUT_CSF, Dice, by_structure, dice, mean_of, placed
 from synthseg_client.options import CT_RANGE_HU
 from synthseg_common.labels import CSF, SYNTHSEG_V2
 
@@ -99,6 +99,4 @@ def _overlap(answers: Answers, folder: Path) -> Dice:
     window = np.clip(np.asarray(image.dataobj, np.float32), *CT_RANGE_HU)
     nib.save(nib.Nifti1Image(window, image.affine), shown)
     place = alignment.match(shown, folder / f"{T1}.nii")
-    other = nib.load(answers[T1].labels)
-    moved = nib.Nifti1Image(np.asarray(other.dataobj), np.linalg.inv(place) @ other.affine)
-    return dice(nib.load(answers[CT].labels), moved)
+    return dice(nib.load(answers[CT].labels), placed(nib.load(answers[T1].labels), place))

@@ -60,6 +60,11 @@ def on_grid(
     return found
 
 
+def placed(labels: nib.Nifti1Image, place: NDArray[np.float64]) -> nib.Nifti1Image:
+    """A label map where `place` says that another scan lies in it: RAS mm of that to its own."""
+    return nib.Nifti1Image(np.asarray(labels.dataobj), np.linalg.inv(place) @ labels.affine)
+
+
 def dice(truth: nib.Nifti1Image, answer: nib.Nifti1Image) -> Dice:
     """Dice of each structure on the grid of `truth`, both as `read_labels` gives them."""
     looked_up = on_grid(np.asarray(answer.dataobj), answer.affine, truth.shape, truth.affine)

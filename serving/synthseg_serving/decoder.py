@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 import tensorflow as tf
 from synthseg_common.arrays import FloatArray
+from synthseg_trainer.network.upsampling import meeting_taps, window_start
 
 PARITIES = tuple(product((0, 1), repeat=3))
 
@@ -27,13 +28,7 @@ def parity_kernels(kernel: FloatArray) -> FloatArray:
         float32 `[8, w, w, w, in, out]`, one kernel per parity (x slowest), w = (k + 1) / 2 for k =
         3.
     """
-    size = kernel.shape[0]
-    radius = size // 2
-    taps = np.zeros((2, radius + 1, size))
-    for parity in (0, 1):
-        for tap in range(size):
-            window = (parity + tap - radius) // 2 - _start(parity, radius)
-            taps[parity, window, tap] = 1
+    taps = meeting_taps(kernel.shape[0])
     summed = [
         np.einsum("ax,by,cz,xyzio->abcio", taps[i], taps[j], taps[k], kernel.astype(np.float64))
         for i, j, k in PARITIES
@@ -44,7 +39,7 @@ def parity_kernels(kernel: FloatArray) -> FloatArray:
 def low_margin(kernel_size: int) -> tuple[int, int]:
     """Low-resolution voxels that the windows reach before and after the volume."""
     radius = kernel_size // 2
-    return -_start(0, radius), (1 + radius) // 2
+    return -window_start(0, radius), (1 + radius) // 2
 
 
 def upsampled_convolution(padded: tf.Tensor, kernels: tf.Tensor, kernel_size: int) -> tf.Tensor:
@@ -64,11 +59,7 @@ def upsampled_convolution(padded: tf.Tensor, kernels: tf.Tensor, kernel_size: in
     # Every parity was computed at every window. Where the second parity starts one window later (k
     # = 3, 7, ...), swapping the parities and cropping one voxel on each side puts all of them in
     # their place in one pass.
-    shift = _start(1, kernel_size // 2) - _start(0, kernel_size // 2)
+    shift = window_start(1, kernel_size // 2) - window_start(0, kernel_size // 2)
     ordered = parts[::-1] if shift else parts
     crops = [[shift, shift]] * 3
     return tf.batch_to_space(tf.concat(ordered, axis=0), [2, 2, 2], crops)[0]
-
-
-def _start(parity: int, radius: int) -> int:
-    return (parity - radius) // 2

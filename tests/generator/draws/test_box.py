@@ -60,26 +60,24 @@ def test_no_look_up_leaves_the_box(seed: int, strength: float, side: int) -> Non
     assert np.all(places.max(axis=(0, 1, 2)) < box.stop)
 
 
-def test_an_undeformed_crop_needs_itself_and_a_margin() -> None:
+def undeformed(*crop_start: int) -> SampleParameters:
+    """A crop of 8³ voxels that begins there."""
     model = GeneratorSettings(crop=Crop(shape=(8, 8, 8)), elastic=STILL)
-    parameters = dataclasses.replace(
+    return dataclasses.replace(
         draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], 0, 0),
         matrix=np.eye(3, 4, dtype=np.float32),
-        crop_start=np.array([10, 11, 12], np.int32),
+        crop_start=np.array(crop_start, np.int32),
     )
-    box = find_needed_box(parameters, there(model.crop.shape))
+
+
+def test_an_undeformed_crop_needs_itself_and_a_margin() -> None:
+    box = find_needed_box(undeformed(10, 11, 12), (8, 8, 8))
     assert box.start == (9, 10, 11)
     assert box.stop == (19, 20, 21)
 
 
 def test_growth_needs_what_it_looks_at_around() -> None:
-    model = GeneratorSettings(crop=Crop(shape=(8, 8, 8)), elastic=STILL)
-    parameters = dataclasses.replace(
-        draw_sample(model, GENERATION_V2, [MapGeometry(MAP_SHAPE)], 0, 0),
-        matrix=np.eye(3, 4, dtype=np.float32),
-        crop_start=np.array([15, 16, 17], np.int32),
-    )
-    box = find_needed_box(parameters, there(model.crop.shape), GrowthReach(nodes=2, around=3))
+    box = find_needed_box(undeformed(15, 16, 17), (8, 8, 8), GrowthReach(nodes=2, around=3))
     assert box.start == (9, 10, 11)
     assert box.stop == (29, 30, 31)
 

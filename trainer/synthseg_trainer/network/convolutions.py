@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from synthseg_trainer.network.blocks import unfold
+from synthseg_trainer.network.upsampling import meeting_taps
 
 _Gradient = Callable[..., tuple[keras.KerasTensor, keras.KerasTensor]]
 """Gradients of the sum, by those of what it goes into."""
@@ -111,18 +111,14 @@ class UpConvolution(layers.Layer):  # type: ignore[misc]  # Keras ships no types
         return {**super().get_config(), "filters": self.filters, "activation": activation}
 
 
-# Which taps of a kernel of 3 meet the same voxel before upsampling: [tap of 2, place in the block,
-# tap of 3]. The second place comes first: cut by one voxel, the blocks then lie in their order.
-_MEETING_TAPS = np.array([[[1, 1, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 1]]], np.float32)
-
-
 def _sum_taps(kernel: keras.KerasTensor) -> keras.KerasTensor:
     """`[3, 3, 3, in, out]` as applied after upsampling to `[2, 2, 2, in, 8·out]` before it."""
     channels, filters = kernel.shape[-2:]
-    taps = ops.convert_to_tensor(_MEETING_TAPS, kernel.dtype)
-    kernel = ops.einsum("pax,xyzio->pyzaio", taps, kernel)
-    kernel = ops.einsum("qby,pyzaio->pqzabio", taps, kernel)
-    kernel = ops.einsum("rcz,pqzabio->pqriabco", taps, kernel)
+    # The second place in a block comes first: cut by one voxel, the blocks then lie in order.
+    taps = ops.convert_to_tensor(meeting_taps(UpConvolution.KERNEL_SIZE)[::-1], kernel.dtype)
+    kernel = ops.einsum("apx,xyzio->pyzaio", taps, kernel)
+    kernel = ops.einsum("bqy,pyzaio->pqzabio", taps, kernel)
+    kernel = ops.einsum("crz,pqzabio->pqriabco", taps, kernel)
     return ops.reshape(kernel, (2, 2, 2, channels, 8 * filters))
 
 
